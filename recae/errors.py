@@ -1,0 +1,55 @@
+"""The errors that recae raises on purpose.
+
+A message names the value that was met, what was expected, and the remedy. Everything derives from
+`RecaeError`, so a caller can catch one class; each also derives from the built-in class that a
+Python reader would expect (`ValueError`, `KeyError`, ...).
+"""
+
+from __future__ import annotations
+
+
+class RecaeError(Exception):
+    """Base class of every error that recae raises on purpose."""
+
+    def __str__(self) -> str:  # KeyError would print its message in quotes
+        return str(self.args[0]) if self.args else ""
+
+
+class DataError(RecaeError, ValueError):
+    """Ratings, images or documents that cannot be used as they are."""
+
+
+class ParameterError(RecaeError, ValueError):
+    """A hyper-parameter or an option outside what it may be."""
+
+
+class UnknownIdError(RecaeError, KeyError):
+    """A user or an item that the model or the ratings do not know."""
+
+
+class NotFittedError(RecaeError, AttributeError, ValueError):
+    """A model was asked for something before `fit`."""
+
+
+class DatasetNotFoundError(RecaeError, FileNotFoundError):
+    """A named data set or file is neither here nor to be had."""
+
+
+class DownloadError(RecaeError, OSError):
+    """A download failed, or what came is not what was expected."""
+
+
+class ModelFileError(RecaeError, OSError):
+    """A model file is foreign, truncated, tampered with, or from a newer version."""
+
+
+class TrainingInterrupted(RecaeError):
+    """Training was stopped by hand; the checkpoint says where it can go on."""
+
+    def __init__(self, message: str, checkpoint: str | None = None) -> None:
+        super().__init__(message)
+        self.checkpoint = checkpoint
+
+
+class DivergenceError(RecaeError, ArithmeticError):
+    """The loss became infinite or not a number."""

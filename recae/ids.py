@@ -1,0 +1,81 @@
+"""Raw ids: looking them up, and numbering them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from recae.errors import UnknownIdError
+
+IntArray = npt.NDArray[np.int64]
+IdArray = npt.NDArray[Any]
+
+
+def look_up(index: pd.Index, ids: Any, kind: str, *, missing: str = "error") -> IntArray:
+    """Positions of raw `ids` in `index`; `missing` says whether unknown ones raise or give -1.
+
+    Raises:
+        UnknownIdError: names the first unknown id, and says so when only its type differs ('1' for 1).
+    """
+    wanted = as_id_array(ids)
+    found = index.get_indexer(pd.Index(wanted)).astype(np.int64)
+    if missing == "error" and (found < 0).any():
+        bad = wanted[int(np.argmax(found < 0))]
+        raise UnknownIdError(
+            f"{kind} {plain(bad)!r} is not among the {len(index):,} known {kind}s{_type_hint(index, bad)}"
+        )
+    return found
+
+
+def as_id_array(ids: Any) -> IdArray:
+    """Raw ids as a 1-D array: one id, or any sequence of ids; strings stay whole, tuples stay ids in lists."""
+    if isinstance(ids, np.ndarray | pd.Series | pd.Index):
+        return np.asarray(ids).reshape(-1)
+    if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
+        ids = [ids]
+    ids = list(ids)
+    if any(isinstance(i, tuple) for i in ids) or len({type(i) for i in ids}) > 1:
+        out = np.empty(len(ids), dtype=object)
+        out[:] = ids
+        return out
+    array = np.asarray(ids)
+    return array.astype(object) if array.dtype.kind in "US" else array
+
+
+def _type_hint(index: pd.Index, bad: Any) -> str:
+    bad = plain(bad)
+    for convert in (str, int):
+        try:
+            if convert(bad) in index:
+                return f"; {convert(bad)!r} is known: pass ids with the type they have in the ratings"
+        except (TypeError, ValueError):
+            continue
+    return ""
+
+
+def plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def factorise(column: Any) -> tuple[npt.NDArray[np.int32], IdArray]:
+    """Codes and sorted vocabulary; unsortable mixtures keep the order of first appearance."""
+    if not isinstance(column, pd.Series | np.ndarray):
+        column = as_id_array(column)
+    values = column.to_numpy() if isinstance(column, pd.Series) else column
+    if values.dtype.kind in "iu" and len(values):
+        low, high = int(values.min()), int(values.max())
+        if high - low < 8 * len(values) + 1000:  # a table of all ids between is cheaper than hashing
+            seen = np.zeros(high - low + 1, dtype=bool)
+            seen[values - low] = True
+            table = np.cumsum(seen, dtype=np.int32) - np.int32(1)
+            return table[values - low], np.flatnonzero(seen).astype(values.dtype) + values.dtype.type(low)
+    try:
+        codes, vocabulary = pd.factorize(column, sort=True)
+    except TypeError:
+        codes, vocabulary = pd.factorize(column)
+    ids = np.asarray(vocabulary)
+    return codes.astype(np.int32), ids.astype(object) if ids.dtype.kind not in "iufb" else ids
