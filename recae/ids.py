@@ -62,9 +62,13 @@ def plain(value: Any) -> Any:
 
 
 def factorise(column: Any) -> tuple[npt.NDArray[np.int32], IdArray]:
-    """Codes and sorted vocabulary; unsortable mixtures keep the order of first appearance."""
+    """Codes and sorted vocabulary of ids that occur; unsortable mixtures keep the order of first appearance."""
+    if isinstance(getattr(column, "dtype", None), pd.CategoricalDtype):
+        return _factorise_categories(pd.Categorical(column))
     if not isinstance(column, pd.Series | np.ndarray):
         column = as_id_array(column)
+    if isinstance(column, pd.Series) and pd.api.types.is_integer_dtype(column.dtype):
+        column = column.to_numpy(dtype=np.uint64 if "u" in str(column.dtype).lower() else np.int64)  # nullable, Arrow
     values = column.to_numpy() if isinstance(column, pd.Series) else column
     if values.dtype.kind in "iu" and len(values):
         low, high = int(values.min()), int(values.max())
@@ -77,5 +81,17 @@ def factorise(column: Any) -> tuple[npt.NDArray[np.int32], IdArray]:
         codes, vocabulary = pd.factorize(column, sort=True)
     except TypeError:
         codes, vocabulary = pd.factorize(column)
-    ids = np.asarray(vocabulary)
-    return codes.astype(np.int32), ids.astype(object) if ids.dtype.kind not in "iufb" else ids
+    return codes.astype(np.int32), _plain_array(np.asarray(vocabulary))
+
+
+def _factorise_categories(column: pd.Categorical) -> tuple[npt.NDArray[np.int32], IdArray]:
+    """Only the distinct values are looked at: a categorical column is numbered already."""
+    used = np.flatnonzero(np.bincount(column.codes, minlength=len(column.categories)))
+    order, vocabulary = factorise(_plain_array(np.asarray(column.categories[used])))
+    renumber = np.zeros(len(column.categories), dtype=np.int32)
+    renumber[used] = order
+    return renumber[column.codes], vocabulary
+
+
+def _plain_array(ids: IdArray) -> IdArray:
+    return ids if ids.dtype.kind in "iufb" else ids.astype(object)

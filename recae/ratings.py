@@ -12,21 +12,24 @@ from typing import Any, Literal, cast
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import sparse
 
 from recae.assembly import (
     Csr,
     Duplicates,
+    Where,
     finite_ratings,
+    indexed,
+    k_core,
     make_csr,
     refuse_bad_values,
     refuse_missing_ids,
     require_columns,
+    row_number,
     seconds,
     to_csr,
 )  # fmt: skip
 from recae.errors import DataError, ParameterError
-from recae.ids import IdArray, IntArray, factorise, look_up
+from recae.ids import IdArray, IntArray, factorise, look_up, plain
 
 By = Literal["user", "item"]
 
@@ -57,11 +60,10 @@ class RatingMatrix:
     _cache: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        expected = (len(self.user_ids), len(self.item_ids))
-        if self.user_rows.shape != expected:
+        if self.user_rows.shape != self.shape:
             raise DataError(
-                f"user_rows has shape {self.user_rows.shape}, but there are {expected[0]} user ids "
-                f"and {expected[1]} item ids"
+                f"user_rows has shape {self.user_rows.shape}, but there are {self.n_users} user ids "
+                f"and {self.n_items} item ids"
             )
         if self.timestamps is not None and len(self.timestamps) != self.user_rows.nnz:
             raise DataError(f"{len(self.timestamps)} timestamps for {self.user_rows.nnz} ratings; one each is needed")
@@ -123,28 +125,30 @@ class RatingMatrix:
         item_table: pd.DataFrame | None = None,
         user_table: pd.DataFrame | None = None,
         name: str = "ratings",
+        where: Where = row_number,
     ) -> RatingMatrix:
         """Ratings from aligned columns (arrays or series of one length); the fast way in.
+
+        `where` says how messages call the rating at a position (a loader: by the line of its file).
 
         Raises:
             DataError: a rating is not finite or outside `scale` (the message names the row).
         """
-        if duplicates not in ("last", "mean", "error"):
-            raise ParameterError(f"duplicates={duplicates!r}: choose 'last', 'mean' or 'error'")
         values = np.ascontiguousarray(ratings, dtype=np.float32)
         if len(values) == 0:
             raise DataError("there are no ratings: at least one is needed")
-        refuse_bad_values(values, scale)
+        refuse_bad_values(values, scale, where)
         user_codes, user_ids = factorise(users)
         item_codes, item_ids = factorise(items)
         rows, stamps = to_csr(
             user_codes, item_codes, values, timestamps, (len(user_ids), len(item_ids)), duplicates,
-            lambda position: f"user {user_ids[user_codes[position]]!r}, item {item_ids[item_codes[position]]!r}",
+            lambda place: f"user {plain(user_ids[user_codes[place]])!r}, item {plain(item_ids[item_codes[place]])!r}",
+            where,
         )  # fmt: skip
         low, high = scale if scale is not None else (float(values.min()), float(values.max()))
         return cls(
             rows, user_ids, item_ids, (float(low), float(high)), stamps,
-            _indexed(item_table, "item"), _indexed(user_table, "user"), name,
+            indexed(item_table, "item"), indexed(user_table, "user"), name,
         )  # fmt: skip
 
     def with_rows(self, user_rows: Csr, timestamps: IntArray | None = None, **changes: Any) -> RatingMatrix:
@@ -156,6 +160,8 @@ class RatingMatrix:
 
         Users and items stay what they are, so that parts of one matrix share their indices.
         """
+        if keep.dtype != np.bool_ or keep.shape != (self.n_ratings,):
+            raise ParameterError(f"keep is {keep.dtype} {keep.shape}: one bool for each rating, ({self.n_ratings},)")
         indptr = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])[self.user_rows.indptr]
         rows = make_csr(self.user_rows.data[keep], self.user_rows.indices[keep], indptr, self.shape)
         return self.with_rows(rows, None if self.timestamps is None else self.timestamps[keep])
@@ -266,28 +272,15 @@ class RatingMatrix:
         Raises:
             DataError: nothing would be left.
         """
-        kept = self.user_rows
-        users, items = np.arange(self.n_users), np.arange(self.n_items)
-        order = sparse.csr_array(
-            (np.arange(self.n_ratings, dtype=np.int64), kept.indices, kept.indptr), shape=self.shape
-        )
-        while True:
-            good_users = np.diff(order.indptr) >= min_user
-            good_items = np.bincount(order.indices, minlength=order.shape[1]) >= min_item
-            stable = bool(good_users.all() and good_items.all())
-            users, items = users[good_users], items[good_items]
-            order = order[good_users][:, good_items]
-            if stable or not until_stable:
-                break
-        if order.nnz == 0:
+        users, items, places = k_core(self.user_rows, min_user, min_item, until_stable)
+        if places.nnz == 0:
             raise DataError(
                 f"no rating is left with min_user={min_user} and min_item={min_item}: "
                 f"users have at most {self.counts('user').max(initial=0)} ratings, "
                 f"items at most {self.counts('item').max(initial=0)}"
             )
-        order.sort_indices()
-        rows = make_csr(kept.data[order.data], order.indices, order.indptr, order.shape)
-        stamps = None if self.timestamps is None else self.timestamps[order.data]
+        rows = make_csr(self.user_rows.data[places.data], places.indices, places.indptr, places.shape)
+        stamps = None if self.timestamps is None else self.timestamps[places.data]
         return self.with_rows(rows, stamps, user_ids=self.user_ids[users], item_ids=self.item_ids[items])
 
     def binarize(self, threshold: float) -> RatingMatrix:
@@ -304,7 +297,3 @@ class RatingMatrix:
             np.ones(chosen.n_ratings, np.float32), chosen.user_rows.indices, chosen.user_rows.indptr, self.shape
         )
         return chosen.with_rows(ones, chosen.timestamps, scale=(0.0, 1.0))
-
-
-def _indexed(table: pd.DataFrame | None, key: str) -> pd.DataFrame | None:
-    return table.set_index(key) if table is not None and key in table.columns else table
