@@ -1,0 +1,167 @@
+"""From scores to ranked lists: the `n` best items of every row, in one order that everybody agrees on.
+
+The order is total: higher scores first, and of equal scores the lower item index. A list is therefore
+the same whatever the block, the number of threads or the library that made the scores, and a scorer
+that gives every item one score gets the first items of the catalogue, not the relevant ones.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from recae.assembly import Csr
+from recae.errors import DataError, ParameterError
+from recae.ids import IntArray
+from recae.jit import jit_kernel, prange
+
+Scores = npt.NDArray[np.float32]
+Bits = npt.NDArray[np.uint32]
+Keys = npt.NDArray[np.uint64]
+
+PEAKS = 8  # columns into which a row is dealt, for each item of the list: measured, flat from 4 to 16
+SIGN = np.uint64(0x80000000)  # of a float32's bits
+LOW = np.uint64(0xFFFFFFFF)
+
+
+def top_n(scores: Scores, n: int) -> tuple[IntArray, Scores]:
+    """The `n` best items of every row.
+
+    Args:
+        scores: shape (rows, n_items), read as float32. Items at -inf (seen, or not candidates) and at
+            NaN are never returned.
+        n: length of the lists; it may exceed the number of items.
+
+    Returns:
+        Item indices int64 and scores float32, both of shape (rows, n), best first; of equal scores the
+        lower item index comes first. Where a row has fewer than `n` items to give, index -1 and score -inf.
+
+    Raises:
+        ParameterError: `n` is below 1.
+        DataError: `scores` is not two-dimensional.
+    """
+    if n < 1:
+        raise ParameterError(f"n={n}: a list needs room for at least 1 item")
+    if scores.ndim != 2:
+        raise DataError(f"scores have shape {scores.shape}; (rows, n_items) is needed")
+    dense = np.ascontiguousarray(scores, dtype=np.float32)
+    index = np.empty((len(dense), n), dtype=np.int64)
+    best = np.empty((len(dense), n), dtype=np.float32)
+    _top_n(dense, dense.view(np.uint32), index, best)
+    return index, best
+
+
+def top_n_reference(scores: Scores, n: int) -> tuple[IntArray, Scores]:
+    """What `top_n` computes, by sorting every row in plain NumPy: for tests, and to read."""
+    usable = np.where(np.isnan(scores), -np.inf, scores).astype(np.float32)
+    order = np.argsort(-usable, axis=1, kind="stable")[:, :n].astype(np.int64)
+    best = np.take_along_axis(usable, order, axis=1)
+    order[best == -np.inf] = -1
+    pad = ((0, 0), (0, n - order.shape[1]))
+    return np.pad(order, pad, constant_values=-1), np.pad(best, pad, constant_values=-np.inf)
+
+
+def mask_seen(scores: Scores, user_rows: Csr) -> None:
+    """Set `scores` (rows, n_items) to -inf in place where `user_rows` (the same shape) stores a rating.
+
+    A stored 0 is a rating, so its item is seen.
+    """
+    if scores.shape != user_rows.shape:
+        raise DataError(f"scores have shape {scores.shape}, the seen ratings {user_rows.shape}; they must agree")
+    rows = np.repeat(np.arange(scores.shape[0]), np.diff(user_rows.indptr))
+    scores[rows, user_rows.indices] = -np.inf
+
+
+@jit_kernel(parallel=True)
+def _top_n(scores: Scores, bits: Bits, index: IntArray, best: Scores) -> None:
+    for row in prange(scores.shape[0]):
+        _top_of_row(scores[row], bits[row], index[row], best[row])
+
+
+@jit_kernel(parallel=False)
+def _top_of_row(scores: Scores, bits: Bits, index: IntArray, best: Scores) -> None:
+    """Deal the items into columns, find a score that the n best must reach, and look only where it is reached.
+
+    Item i belongs to column i % width, and `peak` holds the best score of each column. At least n items
+    (one in each of n columns) reach the n-th highest peak, hence so do the n best: everything else is skipped.
+    """
+    n, n_items = len(best), len(scores)
+    width = min(n_items, PEAKS * n)
+    peak = np.full(width, -np.inf, np.float32)
+    for start in range(0, n_items, width):
+        _raise_peaks(peak, scores[start : start + width])
+    bar = _bar(peak, n)
+    heap = np.zeros(n, np.uint64)  # the n best keys so far, the worst at the root; 0 is nothing
+    for column in range(width):
+        if peak[column] >= bar:
+            for item in range(column, n_items, width):
+                if scores[item] >= bar and scores[item] > -np.inf:
+                    key = _key(bits[item], item)
+                    if key > heap[0]:
+                        _sift_down(heap, n, key)
+    for last in range(n - 1, 0, -1):  # heap sort: the worst goes to the end
+        key = heap[last]
+        heap[last] = heap[0]
+        _sift_down(heap, last, key)
+    for place in range(n):
+        index[place], best[place] = -1, -np.inf
+        if heap[place] > 0:
+            index[place] = np.int64(LOW - (heap[place] & LOW))
+            best[place] = scores[index[place]]
+
+
+@jit_kernel(parallel=False)
+def _raise_peaks(peak: Scores, scores: Scores) -> None:
+    for column in range(len(scores)):  # a SIMD maximum; a NaN never wins
+        peak[column] = scores[column] if scores[column] > peak[column] else peak[column]
+
+
+@jit_kernel(parallel=False)
+def _bar(peak: Scores, n: int) -> np.float32:
+    """A score that at least `n` of the peaks reach, and few more: bisection, a SIMD count a step.
+
+    -inf where fewer than `n` peaks are above it. Any such score is right; a high one saves work.
+    """
+    low, high, usable = np.float32(np.inf), np.float32(-np.inf), 0
+    for score in peak:
+        if score > -np.inf:
+            usable += 1
+            low, high = min(low, score), max(high, score)
+    if usable < n:
+        return np.float32(-np.inf)
+    for _ in range(20):
+        middle = np.float32(0.5) * low + np.float32(0.5) * high
+        count = 0
+        for score in peak:
+            count += score >= middle
+        if count < n:
+            high = middle
+        else:
+            low = middle
+            if 8 * count <= 9 * n:
+                break
+    return low
+
+
+@jit_kernel(parallel=False)
+def _key(bits: np.uint32, item: int) -> np.uint64:
+    """One integer that orders as (score, then lower item first): IEEE bits made monotone, then ~item."""
+    rank = np.uint64(bits)
+    # Of negative numbers the lower has the larger bits; -0 (the sign bit alone) ranks with +0.
+    rank = LOW - rank if rank > SIGN else rank | SIGN
+    return (rank << np.uint64(32)) | (LOW - np.uint64(item))
+
+
+@jit_kernel(parallel=False)
+def _sift_down(heap: Keys, size: int, key: np.uint64) -> None:
+    """Replace the root of the heap `heap[:size]` by `key`."""
+    place = 0
+    while 2 * place + 1 < size:
+        child = 2 * place + 1
+        if child + 1 < size:
+            child += heap[child + 1] < heap[child]
+        if heap[child] >= key:
+            break
+        heap[place] = heap[child]
+        place = child
+    heap[place] = key

@@ -1,0 +1,99 @@
+"""The ranking order is total, and the fast way to it agrees with sorting."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import sparse
+
+from recae.errors import DataError, ParameterError
+from recae.ranking import mask_seen, top_n, top_n_reference
+
+few_values = st.sampled_from([-np.inf, -2.5, -0.0, 0.0, 1e-40, 1.0, 3.25, np.float32(3e38), np.inf, np.nan])
+any_value = st.floats(width=32, allow_nan=True, allow_infinity=True)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    scores=hnp.arrays(
+        np.float32, st.tuples(st.integers(0, 4), st.integers(1, 300)), elements=st.one_of(few_values, any_value)
+    ),
+    n=st.integers(1, 40),
+)
+def test_agrees_with_sorting(scores: np.ndarray, n: int) -> None:
+    """Whatever the scores (ties, infinities, NaN, denormals), the kernel returns what a stable sort returns."""
+    index, best = top_n(scores, n)
+    expected_index, expected_best = top_n_reference(scores, n)
+    np.testing.assert_array_equal(index, expected_index)
+    np.testing.assert_array_equal(best, expected_best)
+
+
+@pytest.mark.parametrize("levels", [2, 20, None])
+@pytest.mark.parametrize("n", [1, 7, 100, 3000])
+def test_agrees_with_sorting_on_long_rows(n: int, levels: int | None) -> None:
+    """Rows of a real catalogue's length, with many ties, few, and none, rank as a sort ranks them."""
+    rng = np.random.default_rng(n)
+    scores = rng.normal(size=(5, 2500)).astype(np.float32)
+    if levels:
+        scores = rng.integers(0, levels, size=(5, 2500)).astype(np.float32)
+    scores[1, rng.random(2500) < 0.98] = -np.inf  # hardly any candidate
+    scores[2] **= 9  # heavy tails: a bar found by halving the range is a poor one
+    for fast, slow in zip(top_n(scores, n), top_n_reference(scores, n)):
+        np.testing.assert_array_equal(fast, slow)
+
+
+def test_order_and_ties_by_hand() -> None:
+    """Best first, equal scores by lower index, -inf and NaN never, and the rest of the list is empty."""
+    inf = np.inf
+    index, best = top_n(np.array([[1, 3, 3, 2, 3], [-inf, 5, np.nan, -inf, -7]], np.float32), 4)
+    np.testing.assert_array_equal(index, [[1, 2, 4, 3], [1, 4, -1, -1]])
+    np.testing.assert_array_equal(best, np.array([[3, 3, 3, 2], [5, -7, -inf, -inf]], np.float32))
+    assert index.dtype == np.int64
+    assert best.dtype == np.float32
+
+
+def test_minus_zero_ties_with_zero() -> None:
+    """-0.0 equals 0.0, so the lower index comes first whichever of the two it holds."""
+    assert top_n(np.array([[-0.0, 0.0, -0.0]], np.float32), 3)[0].tolist() == [[0, 1, 2]]
+
+
+def test_a_constant_scorer_gets_the_first_items() -> None:
+    """Equal scores everywhere give items 0, 1, 2, ... and say nothing of what is relevant."""
+    assert top_n(np.full((2, 500), 0.7, np.float32), 3)[0].tolist() == [[0, 1, 2], [0, 1, 2]]
+
+
+def test_lists_longer_than_the_catalogue_end_empty() -> None:
+    """Asking for more items than there are gives all of them, then -1 with score -inf."""
+    index, best = top_n(np.array([[1.0, 2.0]], np.float32), 4)
+    assert index.tolist() == [[1, 0, -1, -1]]
+    assert best[0, 2:].tolist() == [-np.inf, -np.inf]
+
+
+def test_scores_need_not_be_contiguous() -> None:
+    """A transposed view ranks as its copy does, and is not changed."""
+    scores = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    before = scores.copy()
+    np.testing.assert_array_equal(top_n(scores.T, 5)[0], top_n_reference(scores.T.copy(), 5)[0])
+    np.testing.assert_array_equal(scores, before)
+
+
+def test_seen_items_are_masked_stored_zeros_too() -> None:
+    """-inf stands exactly where a rating is stored, be it 0, and such items are not recommended."""
+    rows = sparse.csr_array((np.array([4.0, 0.0, 2.0], np.float32), ([0, 0, 2], [1, 3, 0])), shape=(3, 4))
+    scores = np.arange(12, dtype=np.float32).reshape(3, 4)
+    mask_seen(scores, rows)
+    assert np.argwhere(scores == -np.inf).tolist() == [[0, 1], [0, 3], [2, 0]]
+    assert top_n(scores, 2)[0].tolist() == [[2, 0], [3, 2], [3, 2]]
+
+
+def test_clear_errors() -> None:
+    """A list of no items, scores of one dimension, and seen ratings of another shape are refused by name."""
+    with pytest.raises(ParameterError, match="n=0"):
+        top_n(np.zeros((1, 2), np.float32), 0)
+    with pytest.raises(DataError, match=r"\(2,\)"):
+        top_n(np.zeros(2, np.float32), 1)
+    with pytest.raises(DataError, match=r"\(2, 3\).*\(3, 2\)"):
+        mask_seen(np.zeros((2, 3), np.float32), sparse.csr_array((3, 2), dtype=np.float32))
