@@ -19,6 +19,7 @@ A kernel takes `prange` from here, and may call other kernels::
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -51,6 +52,8 @@ class Kernel(Generic[P, R]):
         """Numba's dispatcher for this function, made at the first request."""
         if self._compiled is None:
             self._link()
+            if self._options.get("parallel"):
+                _start_threads()
             try:
                 self._compiled = self._jit(cache=True)
             except RuntimeError:  # "cannot cache function ...: no locator available": nowhere to write
@@ -74,8 +77,29 @@ class Kernel(Generic[P, R]):
                 names[name] = names[name].compiled()
 
 
+@functools.cache
+def _start_threads() -> None:
+    """Start numba's threads so that they wait patiently.
+
+    GNU's OpenMP reads its settings when it is loaded, which is here for numba's copy (PyTorch has its own).
+    By default its threads wait actively for their next work: on a machine that does anything else, PyTorch's
+    own threads included, that costs many times what the work does. The setting is given back at once, and one
+    made by the user is left alone.
+    """
+    import numba
+
+    chosen = {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & set(os.environ)
+    if not chosen:
+        os.environ["GOMP_SPINCOUNT"] = "20000"
+    try:
+        numba.set_num_threads(numba.get_num_threads())
+    finally:
+        if not chosen:
+            del os.environ["GOMP_SPINCOUNT"]
+
+
 def jit_kernel(
-    *, parallel: bool = True, fastmath: bool = False, **options: Any
+    *, parallel: bool = True, fastmath: bool | set[str] = False, **options: Any
 ) -> Callable[[Callable[P, R]], Kernel[P, R]]:
     """Decorator: compile the function with `numba.njit` at its first call, cached on disk where possible.
 

@@ -1,0 +1,42 @@
+"""Activations by name: one table for encoders, decoders and output heads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from recae.errors import ParameterError
+
+Activation = Callable[[Tensor], Tensor]
+
+
+def identity(x: Tensor) -> Tensor:
+    """x itself."""
+    return x
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "identity": identity,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "selu": functional.selu,
+    "elu": functional.elu,
+    "gelu": functional.gelu,
+    "swish": functional.silu,
+    "softmax": lambda x: torch.softmax(x, dim=-1),
+}
+
+
+def activation(name: str) -> Activation:
+    """The activation called `name`.
+
+    Raises:
+        ParameterError: there is none of that name.
+    """
+    if name not in ACTIVATIONS:
+        raise ParameterError(f"activation {name!r}: choose one of {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[name]

@@ -1,0 +1,158 @@
+"""Layers that take dense or sparse rows.
+
+A weight always has the shape (wide side, narrow side): the encoder multiplies by it, the decoder by its
+transpose. Tying a decoder to an encoder is then nothing but sharing the parameter, and both read their
+weight row by row, which is what the sparse kernels want.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from recae.errors import ParameterError
+from recae.nn.activations import activation
+from recae.sparse import SparseRows, sddmm, spmm
+
+Rows = Tensor | SparseRows
+
+
+class Encode(nn.Module):
+    """x W + b: from (batch, n_in) dense or sparse rows to (batch, n_out). Weight (n_in, n_out)."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(n_in, n_out))
+        self.bias = nn.Parameter(torch.zeros(n_out))
+        glorot_uniform(self.weight)
+
+    def forward(self, x: Rows) -> Tensor:
+        if isinstance(x, SparseRows):
+            return spmm(x, self.weight) + self.bias
+        return torch.addmm(self.bias, x, self.weight)
+
+
+class Decode(nn.Module):
+    """h Wᵀ + b: from (batch, n_in) to (batch, n_out), all of it or only at stored places. Weight (n_out, n_in).
+
+    With `tied_to`, the weight is that encoder's.
+    """
+
+    def __init__(self, n_in: int, n_out: int, tied_to: Encode | None = None) -> None:
+        super().__init__()
+        if tied_to is not None and tied_to.weight.shape != (n_out, n_in):
+            raise ParameterError(
+                f"a {n_in}-to-{n_out} decoder cannot be tied to a weight {tuple(tied_to.weight.shape)}"
+            )
+        self.weight = nn.Parameter(torch.empty(n_out, n_in)) if tied_to is None else tied_to.weight
+        self.bias = nn.Parameter(torch.zeros(n_out))
+        if tied_to is None:
+            glorot_uniform(self.weight)
+
+    def forward(self, h: Tensor) -> Tensor:
+        return torch.addmm(self.bias, h, self.weight.t())
+
+    def at(self, h: Tensor, places: SparseRows) -> Tensor:
+        """The output at the stored places of `places` (batch rows, n_out columns): (nnz,)."""
+        return sddmm(places, h, self.weight, self.bias)
+
+
+class Encoder(nn.Module):
+    """A stack of `Encode` layers: sizes (n, d1, ..., dm), an activation after each but perhaps the last.
+
+    Args:
+        sizes: widths from the row to the code.
+        activations: one name for all layers, or one a layer.
+        dropout: fraction of units dropped after each activation, in training.
+    """
+
+    def __init__(
+        self, sizes: Sequence[int], activations: str | Sequence[str] = "sigmoid", dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        check_sizes(sizes)
+        self.layers = nn.ModuleList(Encode(a, b) for a, b in itertools.pairwise(sizes))
+        self.activations = [activation(name) for name in per_layer(activations, len(self.layers))]
+        self.dropout = nn.Dropout(check_fraction("dropout", dropout))
+
+    def forward(self, x: Rows) -> Tensor:
+        h: Rows = x
+        for layer, act in zip(self.layers, self.activations):
+            h = self.dropout(act(layer(h)))
+        if isinstance(h, SparseRows):
+            raise ParameterError("an encoder needs at least one layer")
+        return h
+
+
+class Decoder(nn.Module):
+    """A stack of `Decode` layers: sizes (d, ..., n); an activation after each but the last.
+
+    The last layer's output is left as it is (logits): the autoencoder's output head decides what it becomes.
+
+    Args:
+        sizes: widths from the code to the row.
+        activations: one name for all inner layers, or one each (len(sizes) - 2 names).
+        tied_to: an encoder whose weights are used, transposed, in reverse order.
+        dropout: fraction of units dropped after each inner activation, in training.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activations: str | Sequence[str] = "sigmoid",
+        tied_to: Encoder | None = None,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        check_sizes(sizes)
+        twins: list[Any] = [None] * (len(sizes) - 1) if tied_to is None else list(tied_to.layers)[::-1]
+        self.layers = nn.ModuleList(Decode(a, b, twin) for a, b, twin in zip(sizes[:-1], sizes[1:], twins))
+        self.activations = [activation(name) for name in per_layer(activations, len(self.layers) - 1)]
+        self.dropout = nn.Dropout(check_fraction("dropout", dropout))
+
+    def hidden(self, code: Tensor) -> Tensor:
+        """What the last layer is given: (batch, width of the last hidden layer)."""
+        for layer, act in zip(self.layers, self.activations):
+            code = self.dropout(act(layer(code)))
+        return code
+
+    def forward(self, code: Tensor) -> Tensor:
+        logits: Tensor = self.layers[-1](self.hidden(code))
+        return logits
+
+    def at(self, code: Tensor, places: SparseRows) -> Tensor:
+        """The output at the stored places of `places`: (nnz,)."""
+        last = self.layers[-1]
+        assert isinstance(last, Decode)
+        return last.at(self.hidden(code), places)
+
+
+def glorot_uniform(weight: Tensor) -> None:
+    """Uniform in ±sqrt(6 / (n_in + n_out)) (Glorot and Bengio, 2010), from PyTorch's current random state."""
+    bound = math.sqrt(6.0 / (weight.shape[0] + weight.shape[1]))
+    nn.init.uniform_(weight, -bound, bound)
+
+
+def per_layer(names: str | Sequence[str], n_layers: int) -> list[str]:
+    """One activation name a layer, from one name for all or from a list that is checked."""
+    if isinstance(names, str):
+        return [names] * n_layers
+    if len(names) != n_layers:
+        raise ParameterError(f"{len(names)} activations {list(names)} for {n_layers} layers; one name, or one a layer")
+    return list(names)
+
+
+def check_sizes(sizes: Sequence[int]) -> None:
+    if len(sizes) < 2 or any(int(s) < 1 for s in sizes):
+        raise ParameterError(f"sizes {tuple(sizes)}: at least two positive widths are needed, such as (784, 128)")
+
+
+def check_fraction(name: str, value: float) -> float:
+    if not 0.0 <= value < 1.0:
+        raise ParameterError(f"{name}={value}: a fraction from 0 to below 1 is needed")
+    return value

@@ -1,0 +1,198 @@
+"""CPU kernels (numba): the three loops that training spends its time in.
+
+All of them read a few hundred dense rows again and again. Two things make them fast. The columns are walked
+in blocks whose dense rows stay in a core's second-level cache (entries are sorted by column, so each sparse
+row keeps a cursor), and several entries are taken at once, so that the running row is loaded and stored less
+often. Chunks of rows hold equally many entries, so that threads finish together. Every sum is taken in a
+fixed order: a result does not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from recae.jit import jit_kernel, prange
+
+Array = npt.NDArray[Any]
+# Sums may be reordered (vectorised); NaN and infinity keep their meaning, so that divergence is seen.
+_REORDER = {"reassoc", "contract", "nsz", "arcp"}
+_CACHE_BYTES = 768 * 1024
+_N_CHUNKS = 4 * (os.cpu_count() or 1)
+
+
+@jit_kernel(parallel=True, fastmath=_REORDER)
+def _spmm(
+    indptr: Array, indices: Array, values: Array, weight: Array, out: Array, cuts: Array, block: int, n_cols: int
+) -> None:
+    k = weight.shape[1]
+    for chunk in prange(len(cuts) - 1):
+        first, last = cuts[chunk], cuts[chunk + 1]
+        cursor = indptr[first : last + 1].copy()
+        out[first:last] = 0
+        for start in range(0, n_cols, block):
+            stop = start + block
+            for row in range(first, last):
+                z, end = cursor[row - first], indptr[row + 1]
+                total = out[row]
+                while z + 3 < end and indices[z + 3] < stop:
+                    v0, v1, v2, v3 = values[z], values[z + 1], values[z + 2], values[z + 3]
+                    w0, w1, w2, w3 = (
+                        weight[indices[z]],
+                        weight[indices[z + 1]],
+                        weight[indices[z + 2]],
+                        weight[indices[z + 3]],
+                    )
+                    for j in range(k):
+                        total[j] += v0 * w0[j] + v1 * w1[j] + v2 * w2[j] + v3 * w3[j]
+                    z += 4
+                while z < end and indices[z] < stop:
+                    v, w = values[z], weight[indices[z]]
+                    for j in range(k):
+                        total[j] += v * w[j]
+                    z += 1
+                cursor[row - first] = z
+
+
+@jit_kernel(parallel=True, fastmath=_REORDER)
+def _sddmm(
+    indptr: Array, indices: Array, hidden: Array, weight: Array, bias: Array, out: Array,
+    cuts: Array, block: int, n_cols: int,
+) -> None:  # fmt: skip
+    k = weight.shape[1]
+    for chunk in prange(len(cuts) - 1):
+        first, last = cuts[chunk], cuts[chunk + 1]
+        cursor = indptr[first : last + 1].copy()
+        for start in range(0, n_cols, block):
+            stop = start + block
+            for row in range(first, last):
+                z, end = cursor[row - first], indptr[row + 1]
+                h = hidden[row]
+                while z + 1 < end and indices[z + 1] < stop:
+                    w0, w1 = weight[indices[z]], weight[indices[z + 1]]
+                    s0, s1 = bias[indices[z]], bias[indices[z + 1]]
+                    for j in range(k):
+                        s0 += h[j] * w0[j]
+                        s1 += h[j] * w1[j]
+                    out[z], out[z + 1] = s0, s1
+                    z += 2
+                while z < end and indices[z] < stop:
+                    w = weight[indices[z]]
+                    s = bias[indices[z]]
+                    for j in range(k):
+                        s += h[j] * w[j]
+                    out[z] = s
+                    z += 1
+                cursor[row - first] = z
+
+
+@jit_kernel(parallel=False)
+def _transpose(indptr: Array, indices: Array, t_indptr: Array, t_indices: Array, t_position: Array) -> None:
+    """Counting sort by column: where each entry of the transposed rows stands, and the row it comes from."""
+    n_cols = len(t_indptr) - 1
+    t_indptr[:] = 0
+    for z in range(len(indices)):
+        t_indptr[indices[z] + 1] += 1
+    for col in range(n_cols):
+        t_indptr[col + 1] += t_indptr[col]
+    place = t_indptr[:-1].copy()
+    for row in range(len(indptr) - 1):
+        for z in range(indptr[row], indptr[row + 1]):
+            at = place[indices[z]]
+            place[indices[z]] = at + 1
+            t_indices[at] = row
+            t_position[at] = z
+
+
+@jit_kernel(parallel=True)
+def _gather(values: Array, position: Array, out: Array) -> None:
+    for z in prange(len(position)):
+        out[z] = values[position[z]]
+
+
+@jit_kernel(parallel=False)
+def _take(
+    indptr: Array,
+    indices: Array,
+    values: Array,
+    wanted: Array,
+    new_indptr: Array,
+    new_indices: Array,
+    new_values: Array,
+) -> None:
+    for i in range(len(wanted)):
+        start, to = indptr[wanted[i]], new_indptr[i]
+        for offset in range(new_indptr[i + 1] - to):
+            new_indices[to + offset] = indices[start + offset]
+            new_values[to + offset] = values[start + offset]
+
+
+def spmm(indptr: Tensor, indices: Tensor, values: Tensor, weight: Tensor) -> Tensor:
+    """Sparse rows (B, n) times `weight` (n, k): (B, k)."""
+    weight = weight.contiguous()
+    out = weight.new_empty((len(indptr) - 1, weight.shape[1]))
+    _spmm(
+        _np(indptr), _np(indices), _np(values.to(weight.dtype)), _np(weight), _np(out),
+        _cuts(indptr), _block(weight), weight.shape[0],
+    )  # fmt: skip
+    return out
+
+
+def sddmm(indptr: Tensor, indices: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """`hidden` (B, k) times `weight`ᵀ (k, n) plus `bias` (n,) at the stored places: (nnz,)."""
+    bias = weight.new_zeros(weight.shape[0]) if bias is None else bias.to(weight.dtype)
+    weight = weight.contiguous()
+    out = weight.new_empty(len(indices))
+    _sddmm(
+        _np(indptr), _np(indices), _np(hidden.to(weight.dtype)), _np(weight), _np(bias), _np(out),
+        _cuts(indptr), _block(weight), weight.shape[0],
+    )  # fmt: skip
+    return out
+
+
+def spmm_turned(t_indptr: Tensor, t_indices: Tensor, t_position: Tensor, values: Tensor, dense: Tensor) -> Tensor:
+    """The transposed rows (n, B), whose values stand at `t_position` of `values`, times `dense` (B, k): (n, k)."""
+    turned = torch.empty_like(values)
+    _gather(_np(values), _np(t_position), _np(turned))
+    return spmm(t_indptr, t_indices, turned, dense)
+
+
+def transpose(indptr: Tensor, indices: Tensor, n_cols: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Row starts (n_cols + 1,), column indices (nnz,) and positions (nnz,) of the transposed pattern."""
+    t_indptr = torch.empty(n_cols + 1, dtype=torch.int64)
+    t_indices, t_position = torch.empty_like(indices), torch.empty(len(indices), dtype=torch.int64)
+    _transpose(_np(indptr), _np(indices), _np(t_indptr), _np(t_indices), _np(t_position))
+    return t_indptr, t_indices, t_position
+
+
+def take(indptr: Tensor, indices: Tensor, values: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The rows `wanted` (any order, repeats allowed) of a CSR."""
+    new_indptr = torch.zeros(len(wanted) + 1, dtype=torch.int64)
+    torch.cumsum(indptr[wanted + 1] - indptr[wanted], 0, out=new_indptr[1:])
+    nnz = int(new_indptr[-1])
+    new_indices, new_values = indices.new_empty(nnz), values.new_empty(nnz)
+    _take(_np(indptr), _np(indices), _np(values), _np(wanted), _np(new_indptr), _np(new_indices), _np(new_values))
+    return new_indptr, new_indices, new_values
+
+
+def _np(tensor: Tensor) -> Array:
+    return tensor.detach().contiguous().numpy()
+
+
+def _block(weight: Tensor) -> int:
+    """Columns whose dense rows fill most of a second-level cache."""
+    return max(16, _CACHE_BYTES // max(1, weight.shape[1] * weight.element_size()))
+
+
+def _cuts(indptr: Tensor) -> Array:
+    """Row boundaries of chunks with about equally many entries (and, among empty rows, equally many rows)."""
+    n_rows = len(indptr) - 1
+    work = _np(indptr) + np.arange(n_rows + 1)  # an empty row costs a little too: it is written as zeros
+    n_chunks = max(1, min(n_rows, _N_CHUNKS))
+    cuts = np.searchsorted(work, np.linspace(0, work[-1], n_chunks + 1)[1:-1])
+    return np.concatenate([[0], cuts, [n_rows]]).astype(np.int64)

@@ -1,0 +1,166 @@
+"""`spmm` and `sddmm` as PyTorch custom operators with gradients.
+
+Both are linear in each dense argument, and each one's gradients are the other and itself on the transposed
+pattern, so that three loops (see `recae.sparse.cpu`) are all there is:
+
+    spmm:  out = S(v) W              dv = sddmm(dout, W)     dW = S(v)ᵀ dout
+    sddmm: out = (H Wᵀ + b) at S     dH = S(dout) W          dW = S(dout)ᵀ H       db = S(dout)ᵀ 1
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recae.errors import ParameterError
+from recae.sparse import cpu, reference
+from recae.sparse.rows import SparseRows, transpose
+
+
+def spmm(rows: SparseRows, weight: Tensor) -> Tensor:
+    """Sparse rows (B, n) times a dense `weight` (n, k): (B, k). Gradients flow into `rows.values` and `weight`.
+
+    Raises:
+        ParameterError: the shapes do not fit.
+    """
+    if weight.dim() != 2 or weight.shape[0] != rows.n_cols:
+        raise ParameterError(
+            f"weight has shape {tuple(weight.shape)}; sparse rows with {rows.n_cols} columns need ({rows.n_cols}, k)"
+        )
+    values = rows.values.to(weight.dtype)
+    return torch.ops.recae.spmm(rows.indptr, rows.indices, values, weight, *_turned(rows, weight))  # type: ignore[no-any-return]
+
+
+def sddmm(rows: SparseRows, hidden: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """The entries of `hidden` `weight`ᵀ + `bias` at the stored places of `rows`: (nnz,).
+
+    Args:
+        rows: B sparse rows with n columns; only their pattern matters.
+        hidden: (B, k).
+        weight: (n, k), row-major.
+        bias: (n,).
+
+    Raises:
+        ParameterError: the shapes do not fit.
+    """
+    if hidden.shape != (len(rows), weight.shape[1]) or weight.shape[0] != rows.n_cols:
+        raise ParameterError(
+            f"hidden {tuple(hidden.shape)} and weight {tuple(weight.shape)} do not fit {len(rows)} rows of "
+            f"{rows.n_cols} columns; they must be ({len(rows)}, k) and ({rows.n_cols}, k)"
+        )
+    hidden = hidden.to(weight.dtype)
+    return torch.ops.recae.sddmm(rows.indptr, rows.indices, hidden, weight, bias, *_turned(rows, weight))  # type: ignore[no-any-return]
+
+
+def _turned(rows: SparseRows, weight: Tensor) -> tuple[Tensor, Tensor, Tensor] | tuple[None, None, None]:
+    """The transposed pattern, where a gradient will want it."""
+    return rows.transposed() if torch.is_grad_enabled() and weight.requires_grad else (None, None, None)
+
+
+# ---------------------------------------------------------------- the operators as PyTorch sees them
+
+
+@torch.library.custom_op("recae::spmm", mutates_args=())
+def _spmm(
+    indptr: Tensor, indices: Tensor, values: Tensor, weight: Tensor,
+    t_indptr: Tensor | None, t_indices: Tensor | None, t_position: Tensor | None,
+) -> Tensor:  # fmt: skip
+    return _kernels(weight).spmm(indptr, indices, values, weight)  # type: ignore[no-any-return]
+
+
+@torch.library.custom_op("recae::sddmm", mutates_args=())
+def _sddmm(
+    indptr: Tensor, indices: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor | None,
+    t_indptr: Tensor | None, t_indices: Tensor | None, t_position: Tensor | None,
+) -> Tensor:  # fmt: skip
+    return _kernels(weight).sddmm(indptr, indices, hidden, weight, bias)  # type: ignore[no-any-return]
+
+
+@torch.library.custom_op("recae::spmm_turned", mutates_args=())
+def _spmm_turned(t_indptr: Tensor, t_indices: Tensor, t_position: Tensor, values: Tensor, dense: Tensor) -> Tensor:
+    return _kernels(dense).spmm_turned(t_indptr, t_indices, t_position, values, dense)  # type: ignore[no-any-return]
+
+
+def _kernels(weight: Tensor) -> Any:
+    if weight.device.type == "cpu" and weight.dtype in (torch.float32, torch.float64):
+        return cpu
+    if weight.device.type == "cuda":
+        from recae.sparse import cuda
+
+        if cuda.supported(weight):
+            return cuda
+    return reference
+
+
+@_spmm.register_fake
+def _(indptr: Tensor, indices: Tensor, values: Tensor, weight: Tensor, *_: Any) -> Tensor:
+    return weight.new_empty((indptr.shape[0] - 1, weight.shape[1]))
+
+
+@_sddmm.register_fake
+def _(indptr: Tensor, indices: Tensor, hidden: Tensor, weight: Tensor, *_: Any) -> Tensor:
+    return weight.new_empty((indices.shape[0],))
+
+
+@_spmm_turned.register_fake
+def _(t_indptr: Tensor, t_indices: Tensor, t_position: Tensor, values: Tensor, dense: Tensor) -> Tensor:
+    return dense.new_empty((t_indptr.shape[0] - 1, dense.shape[1]))
+
+
+def _keep(ctx: Any, inputs: tuple[Tensor | None, ...], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs)
+
+
+def _pattern_by_columns(ctx: Any, n_cols: int) -> tuple[Tensor, Tensor, Tensor]:
+    saved = ctx.saved_tensors
+    if saved[-1] is not None:
+        return saved[-3], saved[-2], saved[-1]
+    return transpose(saved[0], saved[1], n_cols)
+
+
+def _spmm_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    indptr, indices, values, weight = ctx.saved_tensors[:4]
+    d_values = d_weight = None
+    if ctx.needs_input_grad[2]:
+        d_values = torch.ops.recae.sddmm(indptr, indices, grad, weight, None, None, None, None)
+    if ctx.needs_input_grad[3]:
+        turned = _pattern_by_columns(ctx, weight.shape[0])
+        d_weight = torch.ops.recae.spmm_turned(*turned, values, grad)
+    return None, None, d_values, d_weight, None, None, None
+
+
+def _sddmm_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    indptr, indices, hidden, weight, bias = ctx.saved_tensors[:5]
+    d_hidden = d_weight = d_bias = None
+    if ctx.needs_input_grad[2]:
+        d_hidden = torch.ops.recae.spmm(indptr, indices, grad, weight, None, None, None)
+    if ctx.needs_input_grad[3] or ctx.needs_input_grad[4]:
+        turned = _pattern_by_columns(ctx, weight.shape[0])
+        if ctx.needs_input_grad[3]:
+            d_weight = torch.ops.recae.spmm_turned(*turned, grad, hidden)
+        if ctx.needs_input_grad[4]:
+            ones = hidden.new_ones((hidden.shape[0], 1))
+            d_bias = torch.ops.recae.spmm_turned(*turned, grad, ones)[:, 0].to(bias.dtype)
+    return None, None, d_hidden, d_weight, d_bias, None, None, None
+
+
+_spmm.register_autograd(_spmm_backward, setup_context=_keep)
+_sddmm.register_autograd(_sddmm_backward, setup_context=_keep)
+
+
+def _spmm_turned_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    """out = Sᵀ D, so dD = S dout; dv at (row, col) = D[row]·dout[col]: what second derivatives need."""
+    t_indptr, t_indices, t_position, values, dense = ctx.saved_tensors
+    d_values = d_dense = None
+    if ctx.needs_input_grad[3]:
+        by_column = torch.ops.recae.sddmm(t_indptr, t_indices, grad, dense, None, None, None, None)
+        d_values = torch.empty_like(by_column).index_copy(0, t_position, by_column)
+    if ctx.needs_input_grad[4]:
+        indptr, indices, position = transpose(t_indptr, t_indices, dense.shape[0])
+        d_dense = torch.ops.recae.spmm(indptr, indices, values[t_position][position], grad, None, None, None)
+    return None, None, None, d_values, d_dense
+
+
+_spmm_turned.register_autograd(_spmm_turned_backward, setup_context=_keep)
