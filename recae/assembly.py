@@ -95,7 +95,7 @@ def _refuse_missing_times(values: pd.Series, column: pd.Series, name: str, where
         row = int(np.argmax(missing))
         raise DataError(
             f"{where(row)}: timestamp {column.iloc[row]!r} in column {name!r} is not a number of seconds; "
-            "pandas.to_datetime turns dates into timestamps"
+            "turn dates into timestamps (pandas.to_datetime), or leave the column out (timestamp=False in recae.load)"
         )
 
 

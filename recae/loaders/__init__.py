@@ -1,7 +1,97 @@
-"""Ratings in: a data set's name, a file or a table to a `RatingMatrix`."""
+"""Ratings in: a data set's name, a file or a table to a `RatingMatrix`; images and documents for the demos."""
 
 from __future__ import annotations
 
-from recae.loaders.sample import SampleTruth, sample, sample_truth, sample_with_truth
+from pathlib import Path
 
-__all__ = ["SampleTruth", "sample", "sample_truth", "sample_with_truth"]
+import pandas as pd
+
+from recae.assembly import Duplicates
+from recae.errors import DatasetNotFoundError, ParameterError
+from recae.loaders.catalogue import DATASETS, Dataset, close_names, datasets, info
+from recae.loaders.columns import Choice
+from recae.loaders.movielens import FOLDS, Fold, is_movielens, load_fold, load_movielens, read_movielens
+from recae.loaders.places import cache_dir, fetch, find, search_places
+from recae.loaders.sample import SampleTruth, sample, sample_truth, sample_with_truth
+from recae.loaders.tables import from_file, from_table
+from recae.ratings import RatingMatrix
+
+__all__ = [
+    "DATASETS",
+    "FOLDS",
+    "Dataset",
+    "Fold",
+    "SampleTruth",
+    "cache_dir",
+    "datasets",
+    "fetch",
+    "find",
+    "info",
+    "load",
+    "load_fold",
+    "sample",
+    "sample_truth",
+    "sample_with_truth",
+    "search_places",
+]
+
+
+def load(
+    source: str | Path | pd.DataFrame | RatingMatrix,
+    *,
+    user: Choice = None,
+    item: Choice = None,
+    rating: Choice = None,
+    timestamp: Choice = None,
+    scale: tuple[float, float] | None = None,
+    duplicates: Duplicates = "last",
+    data_dir: str | Path | None = None,
+    download: bool = True,
+    name: str | None = None,
+) -> RatingMatrix:
+    """Ratings from a data set's name, a file, a pandas frame; a `RatingMatrix` is given back as it is.
+
+    Args:
+        source: a name (`recae data list`: sample, ml-100k, ml-1m, ...); a path to a csv, tsv, '::', Parquet or
+            JSON-lines file (.gz, .bz2 and .zst are unpacked on the way) or to a MovieLens folder; a frame.
+        user, item, rating, timestamp: the columns of a file or frame, by name or by position from 0. The usual names
+            (userId, movie_id, stars, ts, ...) are found without; in a text file without a header line the
+            columns are user, item, rating, timestamp. `rating=False`: there are none, every row counts 1.
+            `timestamp=False`: leave it out.
+        scale: lowest and highest possible rating; by default those that occur (a MovieLens set: its own).
+        duplicates: for a pair that occurs twice, the `last`, the `mean`, or an `error`.
+        data_dir: where named data sets are looked for first, and where downloads go.
+        download: whether a named set that is not here may be fetched.
+        name: what `repr` and reports call the ratings.
+
+    Raises:
+        DatasetNotFoundError: neither a name that is known nor a file; or a set that is not here and cannot be had.
+        DownloadError: a download failed.
+        DataError: the table cannot be used; the message names the line of the file, or the row of the frame.
+    """
+    given = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
+    if isinstance(source, RatingMatrix):
+        return source
+    if isinstance(source, pd.DataFrame):
+        return from_table(source, given, scale, duplicates, name or "table")
+    if not isinstance(source, str | Path):
+        raise ParameterError(
+            f"cannot load ratings from {type(source).__name__}: pass a name, a path, a pandas frame or a RatingMatrix"
+        )
+    if str(source) in DATASETS:
+        return _named(str(source), data_dir, download, duplicates)
+    path = Path(source).expanduser()
+    if path.is_dir() and is_movielens(path):
+        return read_movielens(path, name, duplicates=duplicates)
+    if path.is_file():
+        return from_file(path, given, scale, duplicates, name or path.name)
+    kind = "a folder without MovieLens' files" if path.is_dir() else "neither a file nor a data set that recae knows"
+    raise DatasetNotFoundError(f"{str(source)!r} is {kind}{close_names(path.name)}")
+
+
+def _named(name: str, data_dir: str | Path | None, download: bool, duplicates: Duplicates) -> RatingMatrix:
+    if name == "sample":
+        return sample()
+    if info(name).kind != "ratings":
+        raise ParameterError(f"{name!r} is not a set of ratings: {info(name).description}")
+    return load_movielens(name, data_dir, download=download, duplicates=duplicates)
