@@ -1,0 +1,174 @@
+"""Ratings to train, validation and test parts: disjoint, complete, and the same for the same seed.
+
+How a split is made decides what a figure means:
+
+- ``random``: a share of all ratings is hidden (rating prediction; AutoRec, Sedhain et al. 2015: 90/10).
+- ``k-fold``: every rating is hidden once, in `folds` splits (`k_folds` gives all of them).
+- ``per-user``: a share of each user's ratings is hidden (matrix factorisation; LightGCN's 80/20).
+- ``leave-one-out``: one rating a user is hidden, the last one where times are known.
+- ``time``: everything after a moment is hidden.
+- ``held-out-users``: whole users are hidden, and met with a part of their ratings (strong
+  generalisation: Liang et al. 2018, "Variational Autoencoders for Collaborative Filtering").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import numpy as np
+
+from recae.errors import ParameterError
+from recae.ratings import RatingMatrix
+from recae.splitting import masks
+from recae.splitting.held_out import held_out_users, strong_generalisation
+from recae.splitting.parts import Mask, Rng, Split, check_fraction, divide, seed_of
+
+How = Literal["random", "k-fold", "per-user", "leave-one-out", "time", "held-out-users"]
+
+__all__ = ["HOW", "How", "Split", "k_folds", "split", "strong_generalisation", "take_validation"]
+
+# The options of each way, with their defaults; `fold` has none.
+HOW: dict[str, dict[str, Any]] = {
+    "random": {},
+    "k-fold": {"folds": 5, "fold": None},
+    "per-user": {"last": False},
+    "leave-one-out": {"last": None},
+    "time": {},
+    "held-out-users": {"fold_in": 0.8, "min_ratings": 5},
+}
+
+
+def split(
+    ratings: RatingMatrix,
+    how: How = "random",
+    *,
+    test: float | int | None = None,
+    validation: float | int = 0.0,
+    rng: Rng = None,
+    **options: Any,
+) -> Split:
+    """Hide a test part of the ratings, and on request a validation part of what is left.
+
+    Args:
+        ratings: all ratings, shape (n_users, n_items).
+        how: ``random``, ``k-fold``, ``per-user``, ``leave-one-out``, ``time`` or ``held-out-users``.
+        test: share of the ratings to hide, in (0, 1); by default 0.1. For ``held-out-users`` the share of
+            the users, or their number (an int). ``k-fold`` and ``leave-one-out`` take none.
+        validation: share of the remaining *train* ratings to put aside for tuning; 0 for none. It is taken
+            as the test part is: by user for ``per-user``, the latest for ``time``, else at random.
+            For ``held-out-users`` the share of *all* users, or their number.
+        rng: seed or generator. The test part does not depend on `validation`.
+        options: ``k-fold``: `folds` (5) and `fold` (0 to folds - 1; the same seed for each).
+            ``per-user``: `last` (False; True hides each user's latest ratings).
+            ``leave-one-out``: `last` (None: the latest where there are timestamps, else any; True; False).
+            ``held-out-users``: `fold_in` (0.8, the share of a user's ratings that is shown) and `min_ratings`
+            (5: of users with fewer, all are shown and none is tested).
+
+    Returns:
+        A `Split` whose parts share the users and items of `ratings`; for ``held-out-users`` see
+        `strong_generalisation`.
+
+    Raises:
+        ParameterError: an unknown `how` or option, or a share outside (0, 1).
+        DataError: a part would be empty, or timestamps are needed and there are none.
+    """
+    chosen = _options(how, options)
+    settings = {"test": test, "validation": validation, "seed": seed_of(rng), **chosen}
+    if how in ("k-fold", "leave-one-out"):
+        if test is not None:
+            raise ParameterError(f"test={test!r} says nothing to a {how} split: leave it out")
+        del settings["test"]
+    elif test is None:
+        test = settings["test"] = 0.1
+    generator = np.random.default_rng(rng)
+    if how == "held-out-users":
+        return held_out_users(ratings, test, validation, generator, settings=settings, **chosen)
+    if how == "k-fold":
+        return _fold(ratings, chosen["folds"], chosen["fold"], validation, generator, settings)
+    in_test = _TEST_PART[how](ratings, test, generator, **chosen)
+    train, tested = divide(ratings, in_test, "test", f"a {how} split with test={test}")
+    return _with_validation(train, tested, how, validation, generator, settings)
+
+
+def k_folds(ratings: RatingMatrix, folds: int = 5, validation: float = 0.0, rng: Rng = None) -> Iterator[Split]:
+    """All `folds` splits of a k-fold: each rating is in the test part of exactly one; sizes differ by 1 at most.
+
+    With the same int as `rng`, `split(ratings, "k-fold", folds=folds, fold=i)` gives the i-th of them.
+    """
+    seed = int(np.random.default_rng(rng).integers(2**63)) if seed_of(rng) is None else seed_of(rng)
+    masks.check_folds(ratings, folds)
+    return (split(ratings, "k-fold", folds=folds, fold=fold, validation=validation, rng=seed) for fold in range(folds))
+
+
+def take_validation(
+    train: RatingMatrix,
+    fraction: float,
+    rng: Rng = None,
+    how: Literal["random", "per-user", "time"] = "random",
+) -> tuple[RatingMatrix, RatingMatrix]:
+    """`train` in two: what is left of it, and a validation part to choose settings on.
+
+    Args:
+        fraction: share of the train ratings that become the validation part, in (0, 1).
+        how: any ratings (``random``), a share of each user's (``per-user``), or the latest (``time``).
+
+    Returns:
+        (train, validation), with the users and items of the `train` given.
+    """
+    check_fraction("fraction", fraction)
+    if how not in ("random", "per-user", "time"):
+        raise ParameterError(f"how={how!r}: choose 'random', 'per-user' or 'time'")
+    chosen = _TEST_PART[how](train, fraction, np.random.default_rng(rng))
+    return divide(train, chosen, "validation", f"a validation part of {fraction}")
+
+
+_TEST_PART: dict[str, Callable[..., Mask]] = {
+    "random": masks.random_part,
+    "per-user": masks.per_user_part,
+    "leave-one-out": masks.one_of_each_user,
+    "time": masks.latest_part,
+}
+
+
+def _options(how: str, given: dict[str, Any]) -> dict[str, Any]:
+    if how not in HOW:
+        raise ParameterError(f"how={how!r}: choose {', '.join(map(repr, HOW))}")
+    unknown = [name for name in given if name not in HOW[how]]
+    if unknown:
+        known = ", ".join(HOW[how]) or "none"
+        raise ParameterError(f"{unknown[0]!r} is no option of a {how} split; it has {known}")
+    return {**HOW[how], **given}
+
+
+def _fold(
+    ratings: RatingMatrix,
+    folds: int,
+    fold: int | None,
+    validation: float,
+    rng: np.random.Generator,
+    settings: dict[str, Any],
+) -> Split:
+    masks.check_folds(ratings, folds)
+    if fold is None or not 0 <= fold < folds:
+        raise ParameterError(f"fold={fold}: say which of the {folds} folds is the test part, 0 to {folds - 1}")
+    in_test = masks.fold_of_each(ratings, folds, rng) == fold
+    train, test = divide(ratings, in_test, "test", f"fold {fold} of {folds}")
+    seed = rng.integers(2**63, size=folds)[fold]  # each fold has its own validation draw
+    return _with_validation(train, test, "k-fold", validation, np.random.default_rng(seed), settings)
+
+
+def _with_validation(
+    train: RatingMatrix,
+    test: RatingMatrix,
+    how: str,
+    fraction: float,
+    rng: np.random.Generator,
+    settings: dict[str, Any],
+) -> Split:
+    validation = None
+    if fraction:
+        check_fraction("validation", fraction)
+        way: Any = how if how in ("per-user", "time") else "random"
+        train, validation = take_validation(train, fraction, rng, way)
+    return Split(train, test, validation, how=how, settings=settings)

@@ -1,0 +1,78 @@
+"""Which ratings go to the test part: one function a way, each giving a mask over `user_rows.data`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recae.errors import DataError, ParameterError
+from recae.ids import IntArray
+from recae.ratings import RatingMatrix
+from recae.splitting.parts import Mask, check_fraction
+
+
+def random_part(ratings: RatingMatrix, fraction: float, rng: np.random.Generator) -> Mask:
+    """A share of all ratings, rounded to the nearest number of ratings."""
+    check_fraction("test", fraction)
+    chosen = np.zeros(ratings.n_ratings, dtype=bool)
+    chosen[rng.permutation(ratings.n_ratings)[: int(fraction * ratings.n_ratings + 0.5)]] = True
+    return chosen
+
+
+def fold_of_each(ratings: RatingMatrix, folds: int, rng: np.random.Generator) -> IntArray:
+    """The fold, 0 to folds - 1, that each rating belongs to."""
+    return rng.permutation(ratings.n_ratings) % folds
+
+
+def check_folds(ratings: RatingMatrix, folds: int) -> None:
+    if not 2 <= folds <= ratings.n_ratings:
+        raise ParameterError(f"folds={folds}: at least 2, and no more than the {ratings.n_ratings:,} ratings")
+
+
+def per_user_part(ratings: RatingMatrix, fraction: float, rng: np.random.Generator, last: bool = False) -> Mask:
+    """A share of each user's ratings, rounded to the nearest number (half up), but never all of them."""
+    check_fraction("test", fraction)
+    counts = ratings.counts("user")
+    sizes = np.minimum((fraction * counts + 0.5).astype(np.int64), np.maximum(counts - 1, 0))
+    chosen: Mask = rank_of_each(ratings, rng, last) < np.repeat(sizes, counts)
+    return chosen
+
+
+def one_of_each_user(ratings: RatingMatrix, test: None, rng: np.random.Generator, last: bool | None = None) -> Mask:
+    """One rating of each user with two or more: the latest (`last`), or any."""
+    latest = ratings.timestamps is not None if last is None else last
+    counts = ratings.counts("user")
+    chosen: Mask = (rank_of_each(ratings, rng, latest) == 0) & np.repeat(counts > 1, counts)
+    return chosen
+
+
+def latest_part(ratings: RatingMatrix, fraction: float, rng: np.random.Generator) -> Mask:
+    """The latest ratings, at least this share: those of one moment are never parted."""
+    check_fraction("test", fraction)
+    stamps = timestamps_of(ratings)
+    size = max(1, int(fraction * len(stamps) + 0.5))
+    cut = np.partition(stamps, len(stamps) - size)[len(stamps) - size]
+    late: Mask = stamps >= cut
+    if late.all():
+        raise DataError(
+            f"a share of {fraction} by time leaves the train part empty: {(stamps == cut).sum():,} of the "
+            f"{len(stamps):,} ratings of {ratings.name!r} have one and the same time, {cut}; choose a random split"
+        )
+    return late
+
+
+def rank_of_each(ratings: RatingMatrix, rng: np.random.Generator, last: bool) -> IntArray:
+    """Place of each rating, from 0, among its user's: latest first (equal times in random order), or random."""
+    users, _, _ = ratings.pairs()
+    keys = (rng.random(len(users)), *((-timestamps_of(ratings),) if last else ()), users)
+    rank = np.empty(len(users), dtype=np.int64)
+    rank[np.lexsort(keys)] = np.arange(len(users)) - ratings.user_rows.indptr[users]
+    return rank
+
+
+def timestamps_of(ratings: RatingMatrix) -> IntArray:
+    if ratings.timestamps is None:
+        raise DataError(
+            f"{ratings.name!r} has no timestamps, which a split by time needs: name their column with "
+            "timestamp= when the ratings are loaded, or choose a random split"
+        )
+    return ratings.timestamps
