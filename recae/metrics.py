@@ -112,7 +112,8 @@ def recall(hits: Hits, k: int, *, capped: bool = True) -> Floats:
 
 def precision(hits: Hits, k: int) -> Floats:
     """Precision@k: relevant items among the first k, over k (also where the list is shorter); trec_eval's P_k."""
-    return _count(hits, k) / k
+    share: Floats = _count(hits, k) / k
+    return share
 
 
 def hit(hits: Hits, k: int) -> Floats:
@@ -202,8 +203,8 @@ def novelty(ranked: IntArray, k: int, information: Floats) -> Floats:
     """
     items = ranked[:, :k]
     there = items >= 0
-    summed: Floats = np.where(there, information[items], 0.0).sum(axis=1)
-    return summed / np.maximum(there.sum(axis=1), 1)
+    mean: Floats = np.where(there, information[items], 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+    return mean
 
 
 def diversity(ranked: IntArray, k: int, train: RatingMatrix) -> Floats:

@@ -7,6 +7,8 @@ that gives every item one score gets the first items of the catalogue, not the r
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -16,7 +18,6 @@ from recae.ids import IntArray
 from recae.jit import jit_kernel, prange
 
 Scores = npt.NDArray[np.float32]
-Bits = npt.NDArray[np.uint32]
 Keys = npt.NDArray[np.uint64]
 
 PEAKS = 8  # columns into which a row is dealt, for each item of the list: measured, flat from 4 to 16
@@ -24,13 +25,15 @@ SIGN = np.uint64(0x80000000)  # of a float32's bits
 LOW = np.uint64(0xFFFFFFFF)
 
 
-def top_n(scores: Scores, n: int) -> tuple[IntArray, Scores]:
+def top_n(scores: Scores, n: int, seen: Csr | None = None) -> tuple[IntArray, Scores]:
     """The `n` best items of every row.
 
     Args:
-        scores: shape (rows, n_items), read as float32. Items at -inf (seen, or not candidates) and at
-            NaN are never returned.
+        scores: shape (rows, n_items), read as float32 and not written to. Items at -inf (not candidates)
+            and at NaN are never returned.
         n: length of the lists; it may exceed the number of items.
+        seen: ratings of the same shape; items stored in it are not returned to their row. The same as
+            `mask_seen` on a copy of the scores, without the copy.
 
     Returns:
         Item indices int64 and scores float32, both of shape (rows, n), best first; of equal scores the
@@ -38,7 +41,7 @@ def top_n(scores: Scores, n: int) -> tuple[IntArray, Scores]:
 
     Raises:
         ParameterError: `n` is below 1.
-        DataError: `scores` is not two-dimensional.
+        DataError: `scores` is not two-dimensional, or `seen` has another shape.
     """
     if n < 1:
         raise ParameterError(f"n={n}: a list needs room for at least 1 item")
@@ -47,7 +50,11 @@ def top_n(scores: Scores, n: int) -> tuple[IntArray, Scores]:
     dense = np.ascontiguousarray(scores, dtype=np.float32)
     index = np.empty((len(dense), n), dtype=np.int64)
     best = np.empty((len(dense), n), dtype=np.float32)
-    _top_n(dense, dense.view(np.uint32), index, best)
+    if seen is None:
+        _top_n(dense, index, best)
+    else:
+        _refuse_other_shape(scores, seen)
+        _top_n_unseen(dense, seen.indptr, seen.indices, index, best)
     return index, best
 
 
@@ -66,26 +73,40 @@ def mask_seen(scores: Scores, user_rows: Csr) -> None:
 
     A stored 0 is a rating, so its item is seen.
     """
-    if scores.shape != user_rows.shape:
-        raise DataError(f"scores have shape {scores.shape}, the seen ratings {user_rows.shape}; they must agree")
+    _refuse_other_shape(scores, user_rows)
     rows = np.repeat(np.arange(scores.shape[0]), np.diff(user_rows.indptr))
     scores[rows, user_rows.indices] = -np.inf
 
 
+def _refuse_other_shape(scores: Scores, seen: Csr) -> None:
+    if scores.shape != seen.shape:
+        raise DataError(f"scores have shape {scores.shape}, the seen ratings {seen.shape}; they must agree")
+
+
 @jit_kernel(parallel=True)
-def _top_n(scores: Scores, bits: Bits, index: IntArray, best: Scores) -> None:
+def _top_n(scores: Scores, index: IntArray, best: Scores) -> None:
     for row in prange(scores.shape[0]):
-        _top_of_row(scores[row], bits[row], index[row], best[row])
+        _top_of_row(scores[row], index[row], best[row])
+
+
+@jit_kernel(parallel=True)
+def _top_n_unseen(scores: Scores, indptr: Any, indices: Any, index: IntArray, best: Scores) -> None:
+    for row in prange(scores.shape[0]):
+        unseen = scores[row].copy()  # a row stays in the processor's cache
+        for place in range(indptr[row], indptr[row + 1]):
+            unseen[indices[place]] = -np.inf
+        _top_of_row(unseen, index[row], best[row])
 
 
 @jit_kernel(parallel=False)
-def _top_of_row(scores: Scores, bits: Bits, index: IntArray, best: Scores) -> None:
+def _top_of_row(scores: Scores, index: IntArray, best: Scores) -> None:
     """Deal the items into columns, find a score that the n best must reach, and look only where it is reached.
 
     Item i belongs to column i % width, and `peak` holds the best score of each column. At least n items
     (one in each of n columns) reach the n-th highest peak, hence so do the n best: everything else is skipped.
     """
     n, n_items = len(best), len(scores)
+    bits = scores.view(np.uint32)
     width = min(n_items, PEAKS * n)
     peak = np.full(width, -np.inf, np.float32)
     for start in range(0, n_items, width):

@@ -45,6 +45,19 @@ def test_agrees_with_sorting_on_long_rows(n: int, levels: int | None) -> None:
         np.testing.assert_array_equal(fast, slow)
 
 
+def test_seen_items_are_left_out_without_a_copy() -> None:
+    """`seen` gives what masking a copy gives, and the scores, which a model may keep, are left as they are."""
+    rng = np.random.default_rng(0)
+    scores = rng.integers(0, 50, size=(6, 700)).astype(np.float32)
+    scores.flags.writeable = False
+    seen = sparse.random_array((6, 700), density=0.6, rng=rng, format="csr", dtype=np.float32)
+    masked = scores.copy()
+    mask_seen(masked, seen)
+    for n in (1, 20, 400):
+        for fast, slow in zip(top_n(scores, n, seen), top_n_reference(masked, n)):
+            np.testing.assert_array_equal(fast, slow)
+
+
 def test_order_and_ties_by_hand() -> None:
     """Best first, equal scores by lower index, -inf and NaN never, and the rest of the list is empty."""
     inf = np.inf
@@ -97,3 +110,5 @@ def test_clear_errors() -> None:
         top_n(np.zeros(2, np.float32), 1)
     with pytest.raises(DataError, match=r"\(2, 3\).*\(3, 2\)"):
         mask_seen(np.zeros((2, 3), np.float32), sparse.csr_array((3, 2), dtype=np.float32))
+    with pytest.raises(DataError, match=r"\(2, 3\).*\(3, 2\)"):
+        top_n(np.zeros((2, 3), np.float32), 1, sparse.csr_array((3, 2), dtype=np.float32))
