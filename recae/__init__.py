@@ -1,3 +1,58 @@
-"""recae: recommender systems from rating-matrix autoencoders."""
+"""recae: recommender systems from rating-matrix autoencoders, from linear to variational, fast on sparse rows.
+
+import recae
+
+ratings = recae.load("sample")
+split = recae.split(ratings, "random", test=0.1, validation=0.1, rng=0)
+model = recae.AutoRec(by="item").fit(split.train, split.validation)
+print(recae.evaluate(model, split.test))
+model.recommend(users=[1], n=10)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from recae.errors import RecaeError as RecaeError
+    from recae.evaluation import Report as Report
+    from recae.evaluation import evaluate as evaluate
+    from recae.loaders import load as load
+    from recae.models import MODELS as MODELS
+    from recae.models import AutoRec as AutoRec
+    from recae.models import Bias as Bias
+    from recae.models import GlobalMean as GlobalMean
+    from recae.models import Popularity as Popularity
+    from recae.models import Recommender as Recommender
+    from recae.models import load_model as load_model
+    from recae.models import make_model as make_model
+    from recae.ratings import RatingMatrix as RatingMatrix
+    from recae.splitting import Split as Split
+    from recae.splitting import split as split
+
+# Where each public name lives; a module is imported when one of its names is first asked for.
+_HOMES = {
+    "recae.errors": ("RecaeError",),
+    "recae.evaluation": ("Report", "evaluate"),
+    "recae.loaders": ("load",),
+    "recae.models": (
+        "MODELS", "AutoRec", "Bias", "GlobalMean", "Popularity", "Recommender", "load_model", "make_model",
+    ),
+    "recae.ratings": ("RatingMatrix",),
+    "recae.splitting": ("Split", "split"),
+}  # fmt: skip
+_NAMES = {name: home for home, names in _HOMES.items() for name in names}
+__all__ = ["__version__", *sorted(_NAMES)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module 'recae' has no attribute {name!r}")
+    return getattr(importlib.import_module(_NAMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

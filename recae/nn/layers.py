@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from recae.errors import ParameterError
-from recae.nn.activations import activation
+from recae.nn.activations import Activation, activation
 from recae.sparse import SparseRows, sddmm, spmm
 
 Rows = Tensor | SparseRows
@@ -80,6 +80,12 @@ class Encoder(nn.Module):
         self.activations = [activation(name) for name in per_layer(activations, len(self.layers))]
         self.dropout = nn.Dropout(check_fraction("dropout", dropout))
 
+    @classmethod
+    def of(cls, layers: Sequence[nn.Module], activations: Sequence[Activation], dropout: float = 0.0) -> Encoder:
+        """A stack around layers that exist already, one activation each."""
+        stack: Encoder = _stack(cls, layers, activations, dropout)
+        return stack
+
     def forward(self, x: Rows) -> Tensor:
         h: Rows = x
         for layer, act in zip(self.layers, self.activations):
@@ -115,6 +121,12 @@ class Decoder(nn.Module):
         self.activations = [activation(name) for name in per_layer(activations, len(self.layers) - 1)]
         self.dropout = nn.Dropout(check_fraction("dropout", dropout))
 
+    @classmethod
+    def of(cls, layers: Sequence[nn.Module], activations: Sequence[Activation], dropout: float = 0.0) -> Decoder:
+        """A stack around layers that exist already; an activation for each but the last."""
+        stack: Decoder = _stack(cls, layers, activations, dropout)
+        return stack
+
     def hidden(self, code: Tensor) -> Tensor:
         """What the last layer is given: (batch, width of the last hidden layer)."""
         for layer, act in zip(self.layers, self.activations):
@@ -130,6 +142,13 @@ class Decoder(nn.Module):
         last = self.layers[-1]
         assert isinstance(last, Decode)
         return last.at(self.hidden(code), places)
+
+
+def _stack(kind: Any, layers: Sequence[nn.Module], activations: Sequence[Activation], dropout: float) -> Any:
+    stack = kind.__new__(kind)
+    nn.Module.__init__(stack)
+    stack.layers, stack.activations, stack.dropout = nn.ModuleList(layers), list(activations), nn.Dropout(dropout)
+    return stack
 
 
 def glorot_uniform(weight: Tensor) -> None:

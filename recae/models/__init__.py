@@ -1,0 +1,8 @@
+"""Models: one paper a file, registered in `MODELS`."""
+
+from recae.models.autorec import AutoRec
+from recae.models.base import Recommender
+from recae.models.baselines import Bias, GlobalMean, Popularity
+from recae.models.registry import MODELS, load_model, make_model
+
+__all__ = ["MODELS", "AutoRec", "Bias", "GlobalMean", "Popularity", "Recommender", "load_model", "make_model"]

@@ -1,0 +1,374 @@
+"""`Recommender`: what every model can do once it can score rows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from recae.assembly import Csr
+from recae.errors import DataError, NotFittedError, ParameterError
+from recae.models import files, tables
+from recae.models.biases import fit_biases
+from recae.models.params import check, declared
+from recae.ranking import mask_seen, top_n
+from recae.ratings import RatingMatrix
+
+IntArray = npt.NDArray[np.int64]
+Scores = npt.NDArray[np.float32]
+_BLOCK_BYTES = 64 * 2**20  # of scores at a time
+
+
+@dataclass(frozen=True)
+class Run:
+    """How one call of `fit` is to run; no part of what the model is.
+
+    Attributes:
+        checkpoint: where training keeps its state; None for nowhere.
+        checkpoint_seconds: how often, at most.
+        resume: go on from the checkpoint if there is one.
+        progress: show a bar; None for "where stderr is a terminal".
+    """
+
+    checkpoint: str | Path | None = None
+    checkpoint_seconds: float = 60.0
+    resume: bool = False
+    progress: bool | None = None
+
+
+class Recommender(ABC):
+    """Base of all models.
+
+    A model is a keyword-only dataclass of hyper-parameters (`recae.models.params.param`) that writes `_fit`,
+    `score`, `_arrays` and `_restore`. Everything that a user calls is here. Learned state ends in `_`.
+
+    Attributes:
+        ratings_: what the model was fitted on: its vocabularies, tables and what each user has seen.
+    """
+
+    predicts_ratings: ClassVar[bool] = False
+    iterative: ClassVar[bool] = False
+
+    ratings_: RatingMatrix
+
+    # ---------------------------------------------------------------- what a model writes
+
+    @abstractmethod
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+        """Learn from `ratings`; `validation` shares its indices."""
+
+    @abstractmethod
+    def score(self, user_rows: Csr) -> Scores:
+        """Scores of unseen users from their ratings alone: (n_rows, n_items) to (n_rows, n_items), unclipped."""
+
+    @abstractmethod
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Learned arrays by name, for a file."""
+
+    @abstractmethod
+    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        """Take learned arrays back; `ratings_` and hyper-parameters are set already."""
+
+    def score_users(self, user_index: IntArray) -> Scores:
+        """Scores of known users, (n,) to (n, n_items), unclipped. By default from their training rows."""
+        return self.score(self.ratings_.user_rows[user_index])
+
+    def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
+        """Scores of pairs of known users and items, (n,); by default through dense blocks."""
+        return _pick(user_index, item_index, self.ratings_.n_items, self.score_users)
+
+    def _pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
+        """Scores of pairs (row of `user_rows`, item) of unseen users, (n,); by default through dense blocks."""
+        return _pick(row_index, item_index, self.ratings_.n_items, lambda rows: self.score(user_rows[rows]))
+
+    def item_vectors(self) -> npt.NDArray[np.float32] | Csr:
+        """One vector an item, (n_items, d), dense or sparse, whose cosine is similarity; by default who rated it."""
+        return self.ratings_.rows("item")
+
+    # ---------------------------------------------------------------- fitting
+
+    def fit(
+        self,
+        ratings: RatingMatrix,
+        validation: RatingMatrix | None = None,
+        *,
+        checkpoint: str | Path | None = None,
+        checkpoint_seconds: float = 60.0,
+        resume: bool = False,
+        progress: bool | None = None,
+    ) -> Self:
+        """Learn from ratings.
+
+        Args:
+            ratings: to learn from.
+            validation: held-out ratings with the same users and items (`recae.split`): iterative models stop
+                by them and keep the best epoch. Closed-form models have no use for them.
+            checkpoint: a file that training keeps its state in, at most every `checkpoint_seconds`.
+            resume: go on from `checkpoint` if it is there, exactly as if nothing had happened.
+            progress: show a bar; None for "where stderr is a terminal".
+
+        Raises:
+            ParameterError: a hyper-parameter is out of range.
+            DataError: there is nothing to learn from, or `validation` has other users or items.
+        """
+        check(self)
+        if not isinstance(ratings, RatingMatrix):
+            raise DataError(f"fit takes a RatingMatrix, not {type(ratings).__name__}: recae.load(...) makes one")
+        if ratings.n_ratings == 0:
+            raise DataError(f"{ratings.name} holds no rating to learn from")
+        if validation is not None and validation.shape != ratings.shape:
+            raise DataError(
+                f"validation has {validation.shape[0]} users and {validation.shape[1]} items, training "
+                f"{ratings.shape[0]} and {ratings.shape[1]}: take both from one recae.split"
+            )
+        if (checkpoint is not None or resume) and not self.iterative:
+            raise ParameterError(f"{type(self).__name__} is fitted in one go: there is nothing to checkpoint or resume")
+        self._fit(ratings, validation, Run(checkpoint, checkpoint_seconds, resume, progress))
+        self._settle(ratings)
+        return self
+
+    def _settle(self, ratings: RatingMatrix) -> None:
+        self.ratings_ = ratings
+        if self.predicts_ratings:
+            self._fallback = fit_biases(ratings, user_l2=10.0, item_l2=5.0, sweeps=3)
+
+    def _fitted(self) -> RatingMatrix:
+        if getattr(self, "ratings_", None) is None:
+            raise NotFittedError(f"this {type(self).__name__} has learnt nothing yet: call fit(ratings) first")
+        return self.ratings_
+
+    # ---------------------------------------------------------------- ratings of pairs
+
+    def predict(self, users: Any, items: Any, *, unknown: Literal["error", "baseline"] = "error") -> Scores:
+        """Ratings for pairs of raw ids, (n,), within the scale.
+
+        Args:
+            users, items: raw ids, aligned; one id on either side stands for all.
+            unknown: for ids that were not in training: raise an `error`, or predict the `baseline`
+                mu + b_u + b_i with what is known. A user or an item without a single training rating is
+                predicted by the baseline in any case.
+
+        Raises:
+            ParameterError: the model ranks and predicts no ratings.
+            UnknownIdError: an id is unknown, and `unknown` is "error".
+        """
+        ratings = self._fitted()
+        self._needs_ratings()
+        tables.check_choice("unknown", unknown, ("error", "baseline"))
+        missing: Any = "error" if unknown == "error" else "-1"
+        user_index, item_index = np.broadcast_arrays(
+            ratings.user_index(users, missing=missing), ratings.item_index(items, missing=missing)
+        )
+        return self.predict_pairs(user_index, item_index)
+
+    def predict_pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
+        """Ratings for pairs of indices of known users and items, (n,), within the scale; -1 for an unknown one."""
+        ratings = self._fitted()
+        self._needs_ratings()
+        warm = (user_index >= 0) & (item_index >= 0)
+        warm &= (ratings.counts("user")[user_index] > 0) & (ratings.counts("item")[item_index] > 0)
+        out = self._fallback.at(user_index, item_index)
+        out[warm] = self._pairs(user_index[warm], item_index[warm])
+        return np.clip(out, *ratings.scale)
+
+    def predict_new(self, new_ratings: pd.DataFrame | RatingMatrix, pairs: pd.DataFrame) -> Scores:
+        """Ratings for pairs of users never trained on, from their ratings alone: (n,), within the scale.
+
+        Args:
+            new_ratings: frame with user, item, rating (or a RatingMatrix): what the new users rated.
+            pairs: frame with user, item: what is asked for. Users must occur in `new_ratings`.
+
+        Raises:
+            UnknownIdError: a pair's user has no ratings in `new_ratings`, or its item was not in training.
+        """
+        ratings = self._fitted()
+        new = tables.new_users(new_ratings, ratings)
+        tables.require(pairs, ("user", "item"), "pairs")
+        rows, items = new.user_index(pairs["user"]), ratings.item_index(pairs["item"])
+        return self.predict_pairs_new(new.user_rows, rows, items)
+
+    def predict_pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
+        """Ratings for pairs (row of `user_rows`, item index) of unseen users, (n,), within the scale."""
+        ratings = self._fitted()
+        self._needs_ratings()
+        warm = ratings.counts("item")[item_index] > 0
+        out = self._fallback.at(np.full(len(item_index), -1), item_index)
+        out[warm] = self._pairs_new(user_rows, row_index[warm], item_index[warm])
+        return np.clip(out, *ratings.scale)
+
+    def _needs_ratings(self) -> None:
+        if not self.predicts_ratings:
+            raise ParameterError(
+                f"{type(self).__name__} ranks items and predicts no ratings: ask it to recommend, or take a model "
+                "such as AutoRec"
+            )
+
+    # ---------------------------------------------------------------- recommendations
+
+    def recommend(
+        self,
+        users: Any,
+        n: int = 10,
+        *,
+        filter_seen: bool = True,
+        candidates: Iterable[Any] | None = None,
+        exclude: Iterable[Any] | None = None,
+        unknown: Literal["error", "popular"] = "error",
+    ) -> pd.DataFrame:
+        """The n best items for each user: a frame with user, item, score, rank (from 1), and title where known.
+
+        Args:
+            users: raw ids, one or many.
+            n: items a user, at most: fewer where fewer are left.
+            filter_seen: leave out what the user rated in training.
+            candidates: raw item ids to choose among; by default all.
+            exclude: raw item ids to leave out.
+            unknown: for users that were not in training: raise an `error`, or list the most `popular` items.
+
+        Raises:
+            UnknownIdError: a user or an item is unknown.
+            ParameterError: n is below 1 or larger than the catalogue.
+        """
+        ratings = self._fitted()
+        tables.check_choice("unknown", unknown, ("error", "popular"))
+        tables.check_n(n, ratings.n_items)
+        allowed = tables.allowed_items(ratings, candidates, exclude)
+        user_index = ratings.user_index(users, missing="error" if unknown == "error" else "-1")
+        wanted = tables.as_id_array(users)
+        known = user_index[user_index >= 0]
+        found = np.full((len(wanted), n), -1, np.int64), np.full((len(wanted), n), -np.inf, np.float32)
+        for block, lists in self._best(known, n, allowed, filter_seen):
+            rows = np.flatnonzero(user_index >= 0)[block]
+            found[0][rows], found[1][rows] = lists
+        if (user_index < 0).any():
+            popular = tables.popular(ratings, n, allowed)
+            found[0][user_index < 0], found[1][user_index < 0] = popular
+        return tables.ranked_frame(wanted, *found, ratings)
+
+    def recommend_new(
+        self,
+        new_ratings: pd.DataFrame | RatingMatrix,
+        n: int = 10,
+        *,
+        filter_seen: bool = True,
+        candidates: Iterable[Any] | None = None,
+        exclude: Iterable[Any] | None = None,
+    ) -> pd.DataFrame:
+        """As `recommend`, for users never trained on, from their ratings alone, without retraining.
+
+        Args:
+            new_ratings: frame with user, item, rating (rating may be missing for models that rank), or a
+                RatingMatrix. Items unknown to the model are left out, with a warning.
+        """
+        ratings = self._fitted()
+        tables.check_n(n, ratings.n_items)
+        new = tables.new_users(new_ratings, ratings)
+        allowed = tables.allowed_items(ratings, candidates, exclude)
+        lists = [
+            self._top(self.score(new.user_rows[block]), new.user_rows[block] if filter_seen else None, n, allowed)
+            for block in self._blocks(new.n_users)
+        ]
+        return tables.ranked_frame(
+            new.user_ids, np.concatenate([a for a, _ in lists]), np.concatenate([b for _, b in lists]), ratings
+        )
+
+    def similar_items(self, items: Any, n: int = 10) -> pd.DataFrame:
+        """The n items nearest to each one, by the cosine of `item_vectors`: item, similar, score, rank, title."""
+        ratings = self._fitted()
+        tables.check_n(n, ratings.n_items)
+        item_index = ratings.item_index(items)
+        vectors = tables.normalised(self.item_vectors())
+        lists = []
+        for block in self._blocks(len(item_index)):
+            scores = vectors[item_index[block]] @ vectors.T
+            scores = np.asarray(scores.todense() if hasattr(scores, "todense") else scores, dtype=np.float32)
+            scores[np.arange(len(scores)), item_index[block]] = -np.inf
+            lists.append(top_n(scores, n))
+        index, score = np.concatenate([a for a, _ in lists]), np.concatenate([b for _, b in lists])
+        return tables.ranked_frame(tables.as_id_array(items), index, score, ratings, of="item", found="similar")
+
+    def _best(
+        self, user_index: IntArray, n: int, allowed: npt.NDArray[np.bool_], filter_seen: bool
+    ) -> Iterator[tuple[slice, tuple[IntArray, Scores]]]:
+        """Lists of known users, block by block."""
+        for block in self._blocks(len(user_index)):
+            users = user_index[block]
+            seen = self.ratings_.user_rows[users] if filter_seen else None
+            yield block, self._top(self.score_users(users), seen, n, allowed)
+
+    @staticmethod
+    def _top(scores: Scores, seen: Csr | None, n: int, allowed: npt.NDArray[np.bool_]) -> tuple[IntArray, Scores]:
+        scores = np.array(scores, dtype=np.float32)  # a copy: a model may hand out what it keeps
+        if seen is not None:
+            mask_seen(scores, seen)
+        scores[:, ~allowed] = -np.inf
+        return top_n(scores, n)
+
+    def _blocks(self, n_rows: int) -> Iterator[slice]:
+        """Rows whose scores fit into the block's memory."""
+        size = max(1, _BLOCK_BYTES // (4 * max(1, self.ratings_.n_items)))
+        return (slice(start, min(n_rows, start + size)) for start in range(0, n_rows, size))
+
+    # ---------------------------------------------------------------- parameters and files
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Hyper-parameters by name (scikit-learn's convention)."""
+        return {p.name: getattr(self, p.name) for p in declared(type(self))}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set hyper-parameters by name (scikit-learn's convention).
+
+        Raises:
+            ParameterError: there is no hyper-parameter of that name.
+        """
+        known = self.get_params()
+        for name, value in params.items():
+            if name not in known:
+                raise ParameterError(f"{type(self).__name__} has no {name!r}; it has {', '.join(known)}")
+            setattr(self, name, value)
+        return self
+
+    def clone(self) -> Self:
+        """The same hyper-parameters, nothing learnt."""
+        return type(self)(**self.get_params())
+
+    def __repr__(self) -> str:
+        """The class with the hyper-parameters that differ from their defaults."""
+        changed = [
+            f"{p.name}={getattr(self, p.name)!r}" for p in declared(type(self)) if getattr(self, p.name) != p.default
+        ]
+        return f"{type(self).__name__}({', '.join(changed)})"
+
+    def save(self, path: str | Path) -> Path:
+        """Write the fitted model to one file (safetensors and JSON), all or nothing; `recae.load_model` reads it.
+
+        Raises:
+            NotFittedError: there is nothing to save.
+            ModelFileError: the file could not be written; an older one is still whole.
+        """
+        return files.write_model(path, type(self).__name__, self.get_params(), self._fitted(), self._arrays())
+
+    @classmethod
+    def _from_file(cls, params: dict[str, Any], ratings: RatingMatrix, arrays: dict[str, npt.NDArray[Any]]) -> Self:
+        model = cls(**params)
+        model._settle(ratings)
+        model._restore(arrays)
+        return model
+
+
+def _pick(rows: IntArray, items: IntArray, n_items: int, score: Any) -> Scores:
+    """Entries (rows, items) of a score matrix that is made a block of distinct rows at a time."""
+    out = np.empty(len(rows), np.float32)
+    distinct, where = np.unique(rows, return_inverse=True)
+    order = np.argsort(where, kind="stable")
+    size = max(1, _BLOCK_BYTES // (4 * max(1, n_items)))
+    for start in range(0, len(distinct), size):
+        part = order[np.searchsorted(where[order], start) : np.searchsorted(where[order], start + size)]
+        out[part] = score(distinct[start : start + size])[where[part] - start, items[part]]
+    return out

@@ -1,0 +1,91 @@
+"""Baselines: what every other model has to beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from recae.assembly import Csr
+from recae.models.base import IntArray, Recommender, Run, Scores
+from recae.models.biases import Biases, fit_biases, user_deviations
+from recae.models.params import learned, param
+from recae.ratings import RatingMatrix
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class GlobalMean(Recommender):
+    """Every rating is predicted by the mean of all ratings."""
+
+    predicts_ratings: ClassVar[bool] = True
+
+    mean_: float = learned()
+
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+        self.mean_ = ratings.mean
+
+    def score(self, user_rows: Csr) -> Scores:
+        return np.full(user_rows.shape, self.mean_, np.float32)
+
+    def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
+        return np.full(len(user_index), self.mean_, np.float32)
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {"mean": np.array(self.mean_)}
+
+    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        self.mean_ = float(arrays["mean"])
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Bias(Recommender):
+    """mu + b_u + b_i with regularised deviations (Koren, 2010): some rate high, some films are liked by all."""
+
+    predicts_ratings: ClassVar[bool] = True
+
+    user_l2: float = param(5.0, "ratings' worth of pull of a user's deviation towards 0", low=0)
+    item_l2: float = param(3.0, "ratings' worth of pull of an item's deviation towards 0", low=0)
+    sweeps: int = param(10, "alternations between users and items", low=1)
+
+    biases_: Biases = learned()
+
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+        self.biases_ = fit_biases(ratings, user_l2=self.user_l2, item_l2=self.item_l2, sweeps=self.sweeps)
+
+    def score(self, user_rows: Csr) -> Scores:
+        user = user_deviations(user_rows, self.biases_, self.user_l2)
+        return (self.biases_.mean + user[:, None] + self.biases_.item[None, :]).astype(np.float32)
+
+    def score_users(self, user_index: IntArray) -> Scores:
+        user = self.biases_.user[user_index]
+        return (self.biases_.mean + user[:, None] + self.biases_.item[None, :]).astype(np.float32)
+
+    def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
+        return self.biases_.at(user_index, item_index)
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {"mean": np.array(self.biases_.mean), "user": self.biases_.user, "item": self.biases_.item}
+
+    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        self.biases_ = Biases(float(arrays["mean"]), arrays["user"], arrays["item"])
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Popularity(Recommender):
+    """Items by how many users rated them: the same list for everybody, but for what each has seen."""
+
+    counts_: npt.NDArray[np.float32] = learned()
+
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+        self.counts_ = ratings.counts("item").astype(np.float32)
+
+    def score(self, user_rows: Csr) -> Scores:
+        return np.broadcast_to(self.counts_, (user_rows.shape[0], len(self.counts_)))
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {"counts": self.counts_}
+
+    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        self.counts_ = arrays["counts"]

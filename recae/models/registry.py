@@ -1,0 +1,59 @@
+"""All models by name: for the command line, the contract tests and the benchmarks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from recae.errors import ModelFileError, ParameterError
+from recae.models.autorec import AutoRec
+from recae.models.base import Recommender
+from recae.models.baselines import Bias, GlobalMean, Popularity
+from recae.models.files import read_model
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model's class, the hyper-parameters that its name stands for, and a sentence about it."""
+
+    model_class: type[Recommender]
+    about: str
+    preset: dict[str, Any] = field(default_factory=dict)
+
+    def make(self, **params: Any) -> Recommender:
+        """A new model; `params` go over the preset."""
+        return self.model_class(**{**self.preset, **params})
+
+
+MODELS: dict[str, Entry] = {
+    "i-autorec": Entry(AutoRec, "item-based AutoRec: predicts ratings from what each item received", {"by": "item"}),
+    "u-autorec": Entry(AutoRec, "user-based AutoRec: predicts ratings from what each user gave", {"by": "user"}),
+    "bias": Entry(Bias, "mean plus user and item deviations: the baseline of rating prediction"),
+    "global-mean": Entry(GlobalMean, "the mean rating, for everything"),
+    "popularity": Entry(Popularity, "the most rated items, for everybody"),
+}
+
+
+def make_model(name: str, **params: Any) -> Recommender:
+    """A new model by its name in `MODELS`.
+
+    Raises:
+        ParameterError: there is none of that name.
+    """
+    if name not in MODELS:
+        raise ParameterError(f"model {name!r}: choose one of {', '.join(MODELS)}")
+    return MODELS[name].make(**params)
+
+
+def load_model(path: str | Path) -> Recommender:
+    """A fitted model from the file that its `save` wrote.
+
+    Raises:
+        ModelFileError: the file is missing, foreign, truncated, tampered with, or from a newer version.
+    """
+    class_name, params, ratings, arrays = read_model(path)
+    classes = {entry.model_class.__name__: entry.model_class for entry in MODELS.values()}
+    if class_name not in classes:
+        raise ModelFileError(f"{path} holds a {class_name}, which this version of recae does not know: upgrade recae")
+    return classes[class_name]._from_file(params, ratings, arrays)

@@ -1,0 +1,52 @@
+"""Checkpoints: everything that training needs to go on as if nothing had happened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from recae.errors import ModelFileError
+from recae.storage import pack, read_file, unpack, write_file
+
+KIND = "checkpoint"
+
+
+def write_checkpoint(path: Path, fingerprint: dict[str, Any], state: dict[str, Any]) -> None:
+    """Write `state` (a nest of tensors and plain values), all or nothing."""
+    arrays, twin = pack(state)
+    write_file(path, KIND, arrays, {"fingerprint": fingerprint, "state": twin})
+
+
+def read_checkpoint(path: Path, fingerprint: dict[str, Any]) -> dict[str, Any]:
+    """The state at `path`.
+
+    Raises:
+        ModelFileError: it cannot be read, or it belongs to another model, other data or other settings.
+    """
+    arrays, content = read_file(path, KIND)
+    found = content["fingerprint"]
+    for key, value in fingerprint.items():
+        if found.get(key) != value:
+            raise ModelFileError(
+                f"checkpoint {path} was written with {key}={found.get(key)!r}, and now it is {value!r}: "
+                "resume with the settings it was started with, or delete it to start afresh"
+            )
+    state: dict[str, Any] = unpack(arrays, content["state"])
+    return state
+
+
+def random_state(device: torch.device) -> dict[str, Any]:
+    """PyTorch's random state on the CPU and on `device`."""
+    state: dict[str, Any] = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def restore_random_state(state: dict[str, Any], device: torch.device) -> None:
+    """Put back what `random_state` gave."""
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)
