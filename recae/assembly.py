@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, cast
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,8 @@ def require_columns(frame: pd.DataFrame, wanted: list[str]) -> None:
 
 
 def refuse_missing_ids(column: pd.Series, name: str, where: Where = row_number) -> None:
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu":
+        return
     missing = column.isna().to_numpy()
     if missing.any():
         raise DataError(f"{where(int(np.argmax(missing)))}: the id in column {name!r} is missing")
@@ -50,6 +53,8 @@ def refuse_missing_ids(column: pd.Series, name: str, where: Where = row_number) 
 
 def finite_ratings(column: pd.Series, name: str, where: Where = row_number) -> npt.NDArray[np.float32]:
     """Ratings as float32; what is no number is refused. Missing ones become NaN, which `refuse_bad_values` names."""
+    if column.dtype == np.float32:
+        return np.asarray(column.to_numpy())
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     bad = np.isnan(values) & ~column.isna().to_numpy()
     if bad.any():
@@ -79,6 +84,8 @@ def refuse_bad_values(
 
 def seconds(column: pd.Series, name: str, where: Where = row_number) -> IntArray:
     """Timestamps as seconds since 1970: numbers as they are, datetimes converted (without a zone: UTC)."""
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu":
+        return np.asarray(column.to_numpy().astype(np.int64, copy=False))
     if pd.api.types.is_datetime64_any_dtype(column):
         _refuse_missing_times(column, column, name, where)
         if isinstance(column.dtype, pd.DatetimeTZDtype):
@@ -111,17 +118,21 @@ def to_csr(
 ) -> tuple[Csr, IntArray | None]:
     """CSR with sorted columns, and its timestamps in the same order; duplicates resolved as asked.
 
-    Two stable counting passes (by item, then by user) order the ratings in linear time, without a
-    comparison sort.
+    Two stable counting passes (by item, then by user) order the ratings in linear time, without a comparison
+    sort; ratings that are in order already, as in the published csv files, are left where they are.
     """
     if duplicates not in ("last", "mean", "error"):
         raise ParameterError(f"duplicates={duplicates!r}: choose 'last', 'mean' or 'error'")
-    by_item = _stable_order(items, shape[1])
-    order = by_item[_stable_order(users[by_item], shape[0])]
-    users, items, values = users[order], items[order], values[order]
-    stamps = None if timestamps is None else np.asarray(timestamps, dtype=np.int64)[order]
+    stamps = None if timestamps is None else np.asarray(timestamps, dtype=np.int64)
+    if _in_order(users, items):
+        return make_csr(values, items, _row_starts(users, shape[0]), shape), stamps
+    order, columns, starts = _by_user_and_item(users, items, shape)
+    with ThreadPoolExecutor(2) as pool:  # NumPy lets go of the interpreter while it gathers
+        moved = None if stamps is None else pool.submit(stamps.__getitem__, order)
+        values, stamps = values[order], None if moved is None else moved.result()
     repeated = np.zeros(len(order), dtype=bool)
-    repeated[1:] = (users[1:] == users[:-1]) & (items[1:] == items[:-1])
+    repeated[1:] = columns[1:] == columns[:-1]
+    repeated[starts[:-1][np.diff(starts) > 0]] = False
     if repeated.any():
         if duplicates == "error":
             row = int(order[np.argmax(repeated)])
@@ -129,36 +140,59 @@ def to_csr(
                 f"{where(row)}: a second rating for {describe(row)}; "
                 "choose duplicates='last' or 'mean', or mend the table"
             )
-        users, items, values, stamps = _merge(users, items, values, stamps, repeated, duplicates)
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(users, minlength=shape[0]), dtype=np.int64)])
-    return make_csr(values, items, indptr, shape), stamps
+        values, stamps = _merge(values, stamps, repeated, duplicates)
+        kept = np.concatenate([[0], np.cumsum(~repeated)])
+        columns, starts = columns[~repeated], kept[starts]
+    return make_csr(values, columns, starts, shape), stamps
 
 
-def _stable_order(codes: npt.NDArray[np.int32], n: int) -> npt.NDArray[np.int32]:
-    """A stable counting sort: positions of `codes` in increasing order."""
-    m = len(codes)
-    columns = sparse.csr_array((np.arange(m, dtype=np.int32), codes, np.array([0, m])), shape=(1, n)).tocsc()
-    return cast("npt.NDArray[np.int32]", columns.data)
+def _in_order(users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> bool:
+    """By user, then by item, and no pair twice."""
+    step = users[1:] > users[:-1]
+    return bool((step | ((users[1:] == users[:-1]) & (items[1:] > items[:-1]))).all())
+
+
+def _row_starts(codes: npt.NDArray[np.int32], n: int) -> IntArray:
+    return np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=n), dtype=np.int64)])
+
+
+def _by_user_and_item(
+    users: npt.NDArray[np.int32], items: npt.NDArray[np.int32], shape: tuple[int, int]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Positions in order (equal pairs as they came), their items, and where each user's begin.
+
+    scipy's transposition is a stable counting sort. The first one, of a single row, sorts by item and carries
+    position and user packed in one integer, which spares a gather; the second one sorts by user.
+    """
+    n = len(users)
+    packed = (users.astype(np.int64) << 32) | np.arange(n, dtype=np.int64)
+    packed = sparse.csr_array((packed, items, np.array([0, n])), shape=(1, shape[1])).tocsc().data
+    positions, by_item = packed.astype(np.int32), (packed >> 32).astype(np.int32)
+    rows = sparse.csc_array((positions, by_item, _row_starts(items, shape[1])), shape=shape).tocsr()
+    return rows.data, rows.indices, rows.indptr
 
 
 def _merge(
-    users: npt.NDArray[np.int32],
-    items: npt.NDArray[np.int32],
-    values: npt.NDArray[np.float32],
-    stamps: IntArray | None,
-    repeated: npt.NDArray[np.bool_],
-    how: Duplicates,
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32], IntArray | None]:
-    group = np.cumsum(~repeated) - 1
-    first = np.flatnonzero(~repeated)
-    if stamps is None:
-        chosen = np.concatenate([first[1:], [len(group)]]) - 1  # the last row of each run
-    else:
-        chosen = np.lexsort((np.arange(len(group)), stamps, group))[np.concatenate([first[1:], [len(group)]]) - 1]
-    if how == "mean":
-        means = np.bincount(group, weights=values) / np.bincount(group)
-        return users[first], items[first], means.astype(np.float32), None if stamps is None else stamps[chosen]
-    return users[chosen], items[chosen], values[chosen], None if stamps is None else stamps[chosen]
+    values: npt.NDArray[np.float32], stamps: IntArray | None, repeated: npt.NDArray[np.bool_], how: Duplicates
+) -> tuple[npt.NDArray[np.float32], IntArray | None]:
+    """One rating and timestamp for each run of a pair (`repeated`: the same pair as the one before).
+
+    Only runs of several rows are looked at; the others are copied.
+    """
+    followed = np.append(repeated[1:], False)
+    first, last = np.flatnonzero(~repeated & followed), np.flatnonzero(repeated & ~followed)
+    lengths = last - first + 1
+    run = np.repeat(np.arange(len(first)), lengths)
+    places = np.arange(len(run)) + np.repeat(first - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
+    latest = last
+    if stamps is not None:
+        latest = places[np.lexsort((places, stamps[places], run))[np.cumsum(lengths) - 1]]
+    merged, stamps = values.copy(), None if stamps is None else stamps.copy()
+    merged[first] = values[latest] if how == "last" else np.bincount(run, weights=values[places]) / lengths
+    if stamps is not None:
+        stamps[first] = stamps[latest]
+        stamps = stamps[~repeated]
+    return merged[~repeated], stamps
 
 
 def k_core(rows: Csr, min_user: int, min_item: int, until_stable: bool) -> tuple[IntArray, IntArray, Csr]:

@@ -18,6 +18,7 @@ import pandas as pd
 
 from recae.errors import DataError
 from recae.loaders.columns import ROLES, looks_like_header
+from recae.loaders.integers import read_plain
 
 SAMPLE_BYTES = 1 << 16
 BLOCK_BYTES = 1 << 22
@@ -67,6 +68,10 @@ def read_columns(layout: Layout, kinds: dict[str, str]) -> dict[str, Any]:
     """
     import pyarrow as pa
 
+    if not layout.quoted:
+        plain = read_plain(layout.path, layout.delimiter, layout.names, layout.skip, kinds)
+        if plain is not None:
+            return plain
     try:
         table = _read(layout, kinds, newlines=layout.quoted)
     except pa.ArrowInvalid:
