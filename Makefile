@@ -1,0 +1,51 @@
+# Two commands: `make run` and `make test`. Each makes the environment it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+.DEFAULT_GOAL := help
+
+.PHONY: help run test lint test-gpu bench clean
+
+help:
+	@echo "make run       set up, then train, evaluate and recommend on the embedded sample"
+	@echo "make test      set up, then lint, type-check and test"
+	@echo "make lint      ruff and mypy alone"
+	@echo "make test-gpu  the tests and timings that need a CUDA device (skipped where there is none)"
+	@echo "make bench     the benchmark tables (long; needs data, see benchmarks/README.md)"
+	@echo "make clean     remove the environment and what tests leave behind"
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0 -e '.[dev]'
+	@touch $(READY)
+
+run: $(READY)
+	$(BIN)/recae train sample --model i-autorec --out sample.recae
+	$(BIN)/recae recommend sample.recae --user 1 -n 10
+	@echo
+	@echo "That was the generated sample. Real data next:"
+	@echo "  $(BIN)/recae train ml-100k --out m.recae     # downloads MovieLens-100K, or any CSV of yours"
+	@echo "  $(BIN)/recae --help"
+
+test: lint
+	$(BIN)/python -m pytest -n auto --dist loadfile
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# On a GPU machine with its own PyTorch, no environment is made: PYTHON has what the tests need.
+test-gpu:
+	$(PYTHON) -m pytest -p no:cacheprovider -m gpu tests/test_sparse_cuda.py -q
+	$(PYTHON) -m benchmarks.kernels
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks.accuracy ml-1m
+	$(BIN)/python -m benchmarks.accuracy ml-100k
+	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.loading
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
