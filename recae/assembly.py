@@ -25,10 +25,16 @@ def row_number(position: int) -> str:
 
 
 def make_csr(data: Any, indices: Any, indptr: Any, shape: tuple[int, int]) -> Csr:
-    rows = sparse.csr_array((data, indices.astype(np.int32, copy=False), indptr), shape=shape)
+    """CSR of arrays that are sorted and without duplicates; indices of one small type save scipy a copy."""
+    small = _index_type(len(data))
+    rows = sparse.csr_array((data, indices.astype(small, copy=False), indptr.astype(small, copy=False)), shape=shape)
     rows.has_sorted_indices = True
     rows.has_canonical_format = True
     return rows
+
+
+def _index_type(n: int) -> type[np.int32] | type[np.int64]:
+    return np.int32 if n <= np.iinfo(np.int32).max else np.int64
 
 
 def require_columns(frame: pd.DataFrame, wanted: list[str]) -> None:
@@ -152,8 +158,8 @@ def _in_order(users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> boo
     return bool((step | ((users[1:] == users[:-1]) & (items[1:] > items[:-1]))).all())
 
 
-def _row_starts(codes: npt.NDArray[np.int32], n: int) -> IntArray:
-    return np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=n), dtype=np.int64)])
+def _row_starts(codes: npt.NDArray[np.int32], n: int) -> npt.NDArray[np.integer]:
+    return np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=n))]).astype(_index_type(len(codes)))
 
 
 def _by_user_and_item(
@@ -165,10 +171,13 @@ def _by_user_and_item(
     position and user packed in one integer, which spares a gather; the second one sorts by user.
     """
     n = len(users)
+    small = _index_type(n)
     packed = (users.astype(np.int64) << 32) | np.arange(n, dtype=np.int64)
-    packed = sparse.csr_array((packed, items, np.array([0, n])), shape=(1, shape[1])).tocsc().data
-    positions, by_item = packed.astype(np.int32), (packed >> 32).astype(np.int32)
-    rows = sparse.csc_array((positions, by_item, _row_starts(items, shape[1])), shape=shape).tocsr()
+    row: Csr = sparse.csr_array((packed, items, np.array([0, n], dtype=small)), shape=(1, shape[1]))
+    sorted_by_item = row.tocsc().data
+    positions, by_item = sorted_by_item.astype(np.uint32).astype(small), (sorted_by_item >> 32).astype(np.int32)
+    starts: Any = _row_starts(items, shape[1])
+    rows: Csr = sparse.csc_array((positions, by_item, starts), shape=shape).tocsr()
     return rows.data, rows.indices, rows.indptr
 
 

@@ -10,6 +10,8 @@ from recae.assembly import Duplicates
 from recae.errors import DatasetNotFoundError, ParameterError
 from recae.loaders.catalogue import DATASETS, Dataset, close_names, datasets, info
 from recae.loaders.columns import Choice
+from recae.loaders.documents import Documents, load_newsgroups
+from recae.loaders.images import Images, load_mnist
 from recae.loaders.movielens import FOLDS, Fold, is_movielens, load_fold, load_movielens, read_movielens
 from recae.loaders.places import cache_dir, fetch, find, search_places
 from recae.loaders.sample import SampleTruth, sample, sample_truth, sample_with_truth
@@ -20,7 +22,9 @@ __all__ = [
     "DATASETS",
     "FOLDS",
     "Dataset",
+    "Documents",
     "Fold",
+    "Images",
     "SampleTruth",
     "cache_dir",
     "datasets",
@@ -29,6 +33,8 @@ __all__ = [
     "info",
     "load",
     "load_fold",
+    "load_mnist",
+    "load_newsgroups",
     "sample",
     "sample_truth",
     "sample_with_truth",

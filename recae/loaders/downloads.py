@@ -35,24 +35,26 @@ def mirrored(remote: Remote) -> tuple[str, ...]:
     return (f"{mirror.rstrip('/')}/{remote.name}",) if mirror else remote.urls
 
 
+class UnreachableError(DownloadError):
+    """No server could be reached: offline, or the host is down."""
+
+
 def download(remote: Remote, folder: Path, *, progress: bool = True) -> Path:
-    """`remote` as a file in `folder`, verified; what is there already and right is not fetched again.
+    """`remote` as a file in `folder` (which exists), verified; what is there already and right is not fetched again.
 
     Raises:
-        DownloadError: no address gave the right file, or `folder` cannot be written. Nothing half-written stays.
+        UnreachableError: no server could be reached.
+        DownloadError: no address gave the right file. Nothing half-written stays.
     """
-    prepare_folder(folder)
-    failures = []
+    failures: list[DownloadError] = []
     for url in mirrored(remote):
         try:
             md5 = remote.md5 or _published_md5(url)
             return _with_http_retry(url, md5, folder / remote.name, progress, pinned=remote.md5 is not None)
         except DownloadError as error:
-            failures.append(str(error))
-    raise DownloadError(
-        f"{remote.name} could not be downloaded: {'; '.join(failures)}. Download {remote.urls[0]} by hand into "
-        f"{folder}, or set RECAE_DATA_DIR to a folder that has it (RECAE_MIRROR names another server)"
-    )
+            failures.append(error)
+    offline = all(isinstance(failure, UnreachableError) for failure in failures)
+    raise (UnreachableError if offline else DownloadError)("; ".join(map(str, failures)))
 
 
 def prepare_folder(folder: Path) -> None:
@@ -118,7 +120,7 @@ def _persistently(action: Callable[[], T], url: str) -> T:
     """`action`, tried again after a broken transfer or a wrong hash; TLS errors go to the caller at once."""
     import requests
 
-    failure = ""
+    failure = DownloadError()
     for attempt in range(ATTEMPTS):
         if attempt:
             log.warning("%s; starting again (%d of %d)", failure, attempt + 1, ATTEMPTS)
@@ -129,16 +131,16 @@ def _persistently(action: Callable[[], T], url: str) -> T:
             raise
         except requests.exceptions.HTTPError as error:
             code = error.response.status_code
-            failure = f"{url}: the server answered {code} {error.response.reason}"
+            failure = DownloadError(f"{url}: the server answered {code} {error.response.reason}")
             if code < 500:
                 break
         except ValueError as error:  # pooch's way to say that the hash is wrong
-            failure = f"{url}: {_wrong_hash(error)}"
+            failure = DownloadError(f"{url}: {_wrong_hash(error)}")
         except (requests.exceptions.RequestException, OSError) as error:
-            failure = f"{url}: {_short(error)}"
+            failure = DownloadError(f"{url}: {_short(error)}")
             if _unreachable(error):
-                break
-    raise DownloadError(failure)
+                raise UnreachableError(str(failure)) from None
+    raise failure
 
 
 def _wrong_hash(error: ValueError) -> str:
@@ -164,4 +166,4 @@ def _short(error: BaseException) -> str:
             break
         reason = inner
     text = str(reason.args[-1] if reason.args else reason) or type(reason).__name__
-    return text.split("(_ssl.c")[0].strip()
+    return re.sub(r"^HTTPS?Connection\(.*?\): ", "", text.split("(_ssl.c")[0]).strip()

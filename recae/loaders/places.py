@@ -7,13 +7,14 @@ or RECAE_DATA_DIR where given, else to the cache (~/.cache/recae on Linux).
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from pathlib import Path
 
 from recae.errors import DatasetNotFoundError, DownloadError, ParameterError
 from recae.loaders.catalogue import Dataset, info
-from recae.loaders.downloads import download
+from recae.loaders.downloads import UnreachableError, download, prepare_folder
 from recae.loaders.unpacking import unpack
 
 log = logging.getLogger("recae")
@@ -72,13 +73,20 @@ def fetch(name: str, data_dir: str | Path | None = None, progress: bool = True) 
     if not dataset.files:
         raise not_found(dataset, data_dir, "recae cannot download it")
     place = download_place(data_dir)
+    folder = place if dataset.is_archive else place / dataset.folder
+    prepare_folder(folder)
+    try:
+        files = [download(remote, folder, progress=progress) for remote in dataset.files]
+    except DownloadError as error:
+        for empty in (folder, place):
+            with contextlib.suppress(OSError):
+                empty.rmdir()  # made for nothing; a folder that has something stays
+        missing = not_found(dataset, data_dir, f"it could not be downloaded ({error})")
+        raise (missing if isinstance(error, UnreachableError) else DownloadError(str(missing))) from None
     if not dataset.is_archive:
-        for remote in dataset.files:
-            download(remote, place / dataset.folder, progress=progress)
-        return place / dataset.folder
-    archive = download(dataset.files[0], place, progress=progress)
-    folder = unpack(archive, dataset.folder, place)
-    archive.unlink()  # verified and unpacked: twice the room would buy nothing
+        return folder
+    folder = unpack(files[0], dataset.folder, place)
+    files[0].unlink()  # verified and unpacked: twice the room would buy nothing
     return folder
 
 
@@ -86,10 +94,14 @@ def not_found(dataset: Dataset, data_dir: str | Path | None, why: str) -> Datase
     """The one line for a data set that is not here: what, where it was looked for, and what to do."""
     places = ", ".join(str(place) for place in search_places(data_dir))
     wanted = dataset.files[0].name if dataset.is_archive else f"{dataset.folder}/"
-    by_hand = f"download {dataset.url} by hand and put it" if dataset.url else "put a copy"
+    by_hand = (
+        "download " + ", ".join(remote.urls[0] for remote in dataset.files) + " by hand, put"
+        if dataset.files
+        else "put"
+    )
     return DatasetNotFoundError(
-        f"{dataset.name}: {wanted} is in none of {places}, and {why}; {by_hand} into one of these folders, "
-        "or set RECAE_DATA_DIR to the folder that has it"
+        f"{dataset.name}: {wanted} is in none of {places}, and {why}; {by_hand} it into one of these "
+        "folders, or set RECAE_DATA_DIR to the folder that has it"
     )
 
 
