@@ -118,7 +118,7 @@ def precision(hits: Hits, k: int) -> Floats:
 
 def hit(hits: Hits, k: int) -> Floats:
     """Hit rate@k: 1 where one of the first k items is relevant, else 0; trec_eval's success_k."""
-    return hits.at(k).any(axis=1).astype(np.float64)
+    return np.asarray(hits.at(k).any(axis=1), dtype=np.float64)
 
 
 def reciprocal_rank(hits: Hits, k: int) -> Floats:

@@ -1,0 +1,88 @@
+"""The metrics that `evaluate` knows by name."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from recae import metrics
+from recae.errors import ParameterError
+from recae.ids import IntArray
+
+Kind = Literal["rating", "list", "catalogue"]
+
+# What each name means; names with @k take a cut-off.
+METRICS: dict[str, str] = {
+    "rmse": "root mean squared error",
+    "mae": "mean absolute error",
+    "recall@k": "relevant items found, over min(k, relevant): Liang et al. 2018",
+    "recall-plain@k": "relevant items found, over all relevant: LightGCN's tables",
+    "precision@k": "relevant items found, over k",
+    "ndcg@k": "discounted cumulative gain, over that of a perfect list",
+    "map@k": "average precision, over min(k, relevant)",
+    "map-plain@k": "average precision, over all relevant: trec_eval",
+    "mrr@k": "1 / rank of the first relevant item",
+    "hit@k": "users with a relevant item in their list",
+    "novelty@k": "-log2 of the share of users who rated an item, in bits",
+    "diversity@k": "1 - mean cosine of the items of a list",
+    "coverage@k": "items that are in some list, over all items",
+    "gini@k": "inequality of the items' exposure: 0 equal, 1 concentrated",
+}
+
+ACCURACY: dict[str, Callable[[metrics.Hits, int], metrics.Floats]] = {
+    "recall": metrics.recall,
+    "recall-plain": functools.partial(metrics.recall, capped=False),
+    "precision": metrics.precision,
+    "ndcg": metrics.ndcg,
+    "map": metrics.average_precision,
+    "map-plain": functools.partial(metrics.average_precision, capped=False),
+    "mrr": metrics.reciprocal_rank,
+    "hit": metrics.hit,
+}
+CATALOGUE: dict[str, Callable[[IntArray], float]] = {"coverage": metrics.coverage, "gini": metrics.gini}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric as asked for.
+
+    Attributes:
+        name: such as "ndcg@100".
+        family: the part before the @.
+        k: the cut-off; 0 for metrics of ratings.
+        kind: read from predicted ratings, from each user's list, or from all lists together.
+    """
+
+    name: str
+    family: str
+    k: int
+    kind: Kind
+
+
+def parse_metrics(names: Iterable[str]) -> list[Metric]:
+    """Metrics by name, without repetitions.
+
+    Raises:
+        ParameterError: a name is unknown, or its cut-off is missing, needless or no positive number.
+    """
+    found = [parse_metric(name) for name in dict.fromkeys(names)]
+    if not found:
+        raise ParameterError(f"no metric was asked for: choose among {', '.join(METRICS)}")
+    return found
+
+
+def parse_metric(name: str) -> Metric:
+    match = re.fullmatch(r"([a-z-]+)(?:@([1-9][0-9]*))?", str(name))
+    family, cut = match.groups() if match else (str(name).partition("@")[0], None)
+    if family in METRICS:
+        if match is None or cut is not None:
+            raise ParameterError(f"metric {name!r}: {family} takes no cut-off")
+        return Metric(name, family, 0, "rating")
+    if f"{family}@k" not in METRICS:
+        raise ParameterError(f"metric {name!r} is unknown; there are {', '.join(METRICS)}")
+    if cut is None:
+        raise ParameterError(f"metric {name!r}: say how long the lists are, such as {family}@20")
+    return Metric(name, family, int(cut), "catalogue" if family in CATALOGUE else "list")

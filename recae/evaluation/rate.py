@@ -1,0 +1,79 @@
+"""Predicted ratings against true ones, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from recae.assembly import Csr
+from recae.errors import DivergenceError
+from recae.evaluation.case import Case
+from recae.evaluation.names import Metric
+from recae.evaluation.report import Figure, ratio
+
+if TYPE_CHECKING:
+    from recae.models.base import Recommender
+
+PAIRS = 2**20  # predicted at once, for known users
+HIDDEN_USERS = 2048  # predicted at once
+
+
+def measure_ratings(model: Recommender, case: Case, wanted: Sequence[Metric]) -> tuple[dict[str, Figure], pd.DataFrame]:
+    """Figures, and each user's own in a frame indexed by the user's row in the case."""
+    users, items, truth = case.test.pairs()
+    predicted = _predict(model, case, users, case.item_index[items])
+    error = truth - predicted.astype(np.float64)
+    counts = case.test.counts("user")
+    rated = np.flatnonzero(counts)
+    figures, per_user = {}, pd.DataFrame(index=rated)
+    for metric in wanted:
+        squared = metric.family == "rmse"
+        loss = error * error if squared else np.abs(error)
+        total = np.bincount(users, weights=loss, minlength=len(counts))[rated].astype(np.float64)
+        figures[metric.name] = ratio(total, counts[rated], root=squared)
+        mean = total / counts[rated]
+        per_user[metric.name] = np.sqrt(mean) if squared else mean
+    return figures, per_user
+
+
+def _predict(model: Recommender, case: Case, users: Any, items: Any) -> Any:
+    """Ratings of pairs (row of the case, the model's item index or -1)."""
+    known = items >= 0
+    if case.inputs is None:
+        index = case.user_index[users]
+        blocks = [
+            model.predict_pairs(index[start : start + PAIRS], items[start : start + PAIRS])
+            for start in range(0, len(users), PAIRS)
+        ]
+        predicted = np.concatenate(blocks)
+    else:
+        predicted = np.empty(len(users), np.float32)
+        predicted[known] = _predict_hidden(model, case.inputs, users[known], items[known])
+        if not known.all():  # nothing is known of the item, and the user is new: -1 for both gives the baseline
+            predicted[~known] = model.predict_pairs(items[~known], items[~known])
+    _refuse_not_finite(model, case, predicted, users)
+    return predicted
+
+
+def _predict_hidden(model: Recommender, inputs: Csr, users: Any, items: Any) -> Any:
+    """Ratings of pairs (row of `inputs`, item index) with rows in rising order, some rows at a time."""
+    predicted = np.empty(len(users), np.float32)
+    for first in range(0, inputs.shape[0], HIDDEN_USERS):
+        pairs = slice(*np.searchsorted(users, [first, first + HIDDEN_USERS]))
+        if pairs.start < pairs.stop:
+            rows = inputs[first : first + HIDDEN_USERS]
+            predicted[pairs] = model.predict_pairs_new(rows, users[pairs] - first, items[pairs])
+    return predicted
+
+
+def _refuse_not_finite(model: Recommender, case: Case, predicted: Any, users: Any) -> None:
+    bad = ~np.isfinite(predicted)
+    if bad.any():
+        place = int(np.argmax(bad))
+        raise DivergenceError(
+            f"{type(model).__name__} predicts {predicted[place]} for user {case.user_ids[users[place]]!r} and "
+            f"{int(bad.sum()) - 1:,} more ratings: it has not learnt; try a lower learning rate"
+        )
