@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import sparse
 
 from recae.errors import DataError, ParameterError
-from recae.ids import IntArray
+from recae.ids import IntArray, plain
 
 Duplicates = Literal["last", "mean", "error"]
 Csr = sparse.csr_array
@@ -225,6 +225,6 @@ def indexed(table: pd.DataFrame | None, key: str) -> pd.DataFrame | None:
         return None
     table = table.set_index(key) if key in table.columns else table
     if not table.index.is_unique:
-        twice = table.index[table.index.duplicated()][0]
+        twice = plain(table.index[table.index.duplicated()][0])
         raise DataError(f"the {key} table has more than one row for {key} {twice!r}: keep one")
     return table

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from recae.errors import DataError, DatasetNotFoundError, DownloadError
+from recae.errors import DataError, DatasetNotFoundError
 from recae.loaders.places import load_folder
 
 log = logging.getLogger("recae")
@@ -75,11 +75,13 @@ def load_mnist(data_dir: str | Path | None = None, download: bool = True) -> Ima
 
     Raises:
         DataError: a file that was found is not what it should be.
+        DownloadError: what came is wrong, or the folder for it cannot be written.
     """
     try:
         folder = load_folder("mnist", data_dir, download)
-    except (DatasetNotFoundError, DownloadError) as error:
-        log.warning("No MNIST: using scikit-learn's 8 x 8 digits instead. (%s)", error)
+    except DatasetNotFoundError as error:
+        log.warning("No copy of MNIST, and none to be had: using scikit-learn's 8 x 8 digits instead")
+        log.info("%s", error)
         return small_digits()
     return Images(
         _part(folder, "train-images-idx3-ubyte", (60_000, 28, 28)),

@@ -93,15 +93,14 @@ def fetch(name: str, data_dir: str | Path | None = None, progress: bool = True) 
 def not_found(dataset: Dataset, data_dir: str | Path | None, why: str) -> DatasetNotFoundError:
     """The one line for a data set that is not here: what, where it was looked for, and what to do."""
     places = ", ".join(str(place) for place in search_places(data_dir))
-    wanted = dataset.files[0].name if dataset.is_archive else f"{dataset.folder}/"
-    by_hand = (
-        "download " + ", ".join(remote.urls[0] for remote in dataset.files) + " by hand, put"
-        if dataset.files
-        else "put"
-    )
+    wanted = dataset.files[0].name if dataset.is_archive else f"the folder {dataset.folder}"
+    by_hand = "put it into"
+    if dataset.files:
+        names = ", ".join(remote.name for remote in dataset.files)
+        by_hand = f"download {names} by hand from {dataset.files[0].urls[0].rpartition('/')[0]}/ into"
     return DatasetNotFoundError(
-        f"{dataset.name}: {wanted} is in none of {places}, and {why}; {by_hand} it into one of these "
-        "folders, or set RECAE_DATA_DIR to the folder that has it"
+        f"{dataset.name}: {wanted} is in none of {places}, and {why}; {by_hand} one of these folders, "
+        "or set RECAE_DATA_DIR to the folder that has it"
     )
 
 
