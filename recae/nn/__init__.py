@@ -1,11 +1,29 @@
 """The shared core: what ratings, images and documents are all learned with. It knows none of them."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from recae.nn.autoencoder import Autoencoder, Output
+from recae.nn.bounds import Bound, negative_bound
 from recae.nn.codes import Deterministic, GaussianCode, KLSparse, KSparse, L1Sparse
+from recae.nn.convolutional import ConvDecoder, ConvEncoder
 from recae.nn.layers import Decode, Decoder, Encode, Encoder
 from recae.nn.noise import Dropout, Gaussian, Masking, SaltAndPepper
 
+if TYPE_CHECKING:
+    from recae.training.transformer import AutoencoderTransformer as AutoencoderTransformer
+
 __all__ = [
-    "Autoencoder", "Decode", "Decoder", "Deterministic", "Dropout", "Encode", "Encoder", "Gaussian", "GaussianCode",
-    "KLSparse", "KSparse", "L1Sparse", "Masking", "Output", "SaltAndPepper",
+    "Autoencoder", "AutoencoderTransformer", "Bound", "ConvDecoder", "ConvEncoder", "Decode", "Decoder",
+    "Deterministic", "Dropout", "Encode", "Encoder", "Gaussian", "GaussianCode", "KLSparse", "KSparse", "L1Sparse",
+    "Masking", "Output", "SaltAndPepper", "negative_bound",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """`AutoencoderTransformer` trains, so it lives with the trainer, later on the way; users look for it here."""
+    if name != "AutoencoderTransformer":
+        raise AttributeError(f"module 'recae.nn' has no attribute {name!r}")
+    return importlib.import_module("recae.training.transformer").AutoencoderTransformer

@@ -18,6 +18,11 @@ def identity(x: Tensor) -> Tensor:
     return x
 
 
+def softmax(x: Tensor) -> Tensor:
+    """exp(x_j) / Σ exp(x), over the last axis."""
+    return torch.softmax(x, dim=-1)
+
+
 ACTIVATIONS: dict[str, Activation] = {
     "identity": identity,
     "sigmoid": torch.sigmoid,
@@ -27,7 +32,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "elu": functional.elu,
     "gelu": functional.gelu,
     "swish": functional.silu,
-    "softmax": lambda x: torch.softmax(x, dim=-1),
+    "softmax": softmax,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from recae.errors import ParameterError
 from recae.nn.activations import activation
 from recae.nn.codes import Deterministic, GaussianCode
+from recae.nn.convolutional import ConvDecoder, ConvEncoder
 from recae.nn.layers import Decoder, Encoder, Rows, per_layer
 from recae.sparse import SparseRows
 
@@ -91,6 +92,40 @@ class Autoencoder(nn.Module):
         decoder = Decoder(widths[::-1], inner[::-1], encoder if tied else None, dropout)
         return cls(encoder, decoder, noise=noise, code=code, output=output)
 
+    @classmethod
+    def convolutional(
+        cls,
+        shape: Sequence[int],
+        channels: Sequence[int] = (32, 32, 16),
+        *,
+        units: int | None = None,
+        up: str = "nearest",
+        activation: str = "relu",
+        output: str = "sigmoid",
+        noise: nn.Module | None = None,
+        code: nn.Module | None = None,
+    ) -> Autoencoder:
+        """Convolution and max-pooling down, and back up in mirror order (see `recae.nn.convolutional`).
+
+        Args:
+            shape: of one image, (height, width) or (channels, height, width); rows are images flattened.
+            channels: of each convolution, outermost first; each is followed by a pooling that halves the image.
+            units: width of a dense code behind the convolutions; None makes the last feature map the code.
+            up: "nearest" (upsampling, then convolution), "transposed" (convolution) or "unpool" (to the places
+                that pooling remembered).
+            activation, output: of the layers, and of the output head.
+            noise, code: parts, as in the constructor; a gaussian code needs `units`.
+
+        Raises:
+            ParameterError: the shape is too small for so many poolings, or a name is unknown.
+        """
+        factor = getattr(code, "width_factor", 1)
+        if factor != 1 and units is None:
+            raise ParameterError("a variational code needs a dense code: give units=, its width")
+        encoder = ConvEncoder(shape, channels, units=units and units * factor, activation=activation)
+        decoder = ConvDecoder(encoder, units=units, up=up)
+        return cls(encoder, decoder, noise=noise, code=code, output=output)
+
     def forward(self, x: Rows, at: SparseRows | None = None) -> Output:
         """Logits for rows `x` (batch, n): all of them, or only at the stored places of `at`."""
         code, penalty = self.code(self.encoder(self.noise(x)))
@@ -121,9 +156,23 @@ class Autoencoder(nn.Module):
             raise ParameterError("only a variational autoencoder can be sampled: give it code=GaussianCode()")
         if isinstance(rng, int):
             rng = torch.Generator().manual_seed(rng)
-        bias = next(p for p in self.decoder.parameters())
-        width = self.decoder.layers[0].weight.shape[1]  # type: ignore[union-attr,index]
-        return self.decode(torch.randn(n, int(width), generator=rng).to(bias))
+        width: Any = self.decoder.code_width
+        like = next(p for p in self.decoder.parameters())
+        return self.decode(torch.randn(n, width, generator=rng).to(like))
+
+    @torch.no_grad()
+    def mean_activation(self, x: Rows, *, block: int = 4096) -> Tensor:
+        """The mean of each code unit over rows `x`, (d,): what a sparse code's rho asked for, as it came out.
+
+        Worked out `block` rows at a time, without noise, whatever mode the model is in.
+        """
+        training = self.training
+        self.eval()
+        try:
+            parts = torch.split(torch.arange(len(x)), block)
+            return torch.stack([self.encode(x[part]).sum(0) for part in parts]).sum(0) / len(x)
+        finally:
+            self.train(training)
 
 
 def parse_sizes(sizes: Sequence[int] | str) -> list[int]:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from recae.errors import ParameterError
+from recae.errors import DataError, ParameterError
 from recae.nn.activations import Activation, activation
 from recae.sparse import SparseRows, sddmm, spmm
 
@@ -32,8 +32,18 @@ class Encode(nn.Module):
         glorot_uniform(self.weight)
 
     def forward(self, x: Rows) -> Tensor:
+        """(batch, n_out).
+
+        Raises:
+            DataError, ParameterError: dense, respectively sparse, rows are not n_in wide.
+        """
         if isinstance(x, SparseRows):
             return spmm(x, self.weight) + self.bias
+        if x.dim() != 2 or x.shape[1] != self.weight.shape[0]:
+            raise DataError(
+                f"rows of shape {tuple(x.shape)} for a layer that takes (batch, {self.weight.shape[0]}): give rows of "
+                f"{self.weight.shape[0]} values each (an image flattened), or build the model for the width you have"
+            )
         return torch.addmm(self.bias, x, self.weight)
 
 
@@ -126,6 +136,13 @@ class Decoder(nn.Module):
         """A stack around layers that exist already; an activation for each but the last."""
         stack: Decoder = _stack(cls, layers, activations, dropout)
         return stack
+
+    @property
+    def code_width(self) -> int:
+        """How many numbers a code has."""
+        first = self.layers[0]
+        assert isinstance(first, Decode)
+        return first.weight.shape[1]
 
     def hidden(self, code: Tensor) -> Tensor:
         """What the last layer is given: (batch, width of the last hidden layer)."""

@@ -18,6 +18,11 @@ def squared_error(output: Tensor, target: Tensor) -> Tensor:
     return functional.mse_loss(output, target)
 
 
+def summed_squared_error(output: Tensor, target: Tensor) -> Tensor:
+    """Σ over columns, mean over rows, of (output - target)²: n times `squared_error`."""
+    return (output - target).square().sum(1).mean()
+
+
 def masked_squared_error(output: Tensor, target: Tensor, n_rows: int) -> Tensor:
     """Σ over stored ratings of (output - target)², divided by the number of rows.
 
@@ -48,14 +53,23 @@ def gaussian_kl(mean: Tensor, logvar: Tensor) -> Tensor:
     return 0.5 * (mean.square() + logvar.exp() - 1 - logvar).sum(1)
 
 
+def bernoulli_kl(rho: float, mean: Tensor) -> Tensor:
+    """KL(Bernoulli(rho) ‖ Bernoulli(mean)) of each unit, in nats: shape of `mean`.
+
+    rho log(rho / mean) + (1 - rho) log((1 - rho) / (1 - mean)); `mean` is kept 1e-6 away from 0 and 1.
+    """
+    mean = mean.clamp(1e-6, 1 - 1e-6)
+    return rho * torch.log(rho / mean) + (1 - rho) * torch.log((1 - rho) / (1 - mean))
+
+
 def check_unit_interval(target: Tensor) -> None:
     """Cross-entropy needs targets in [0, 1].
 
     Raises:
         DataError: names the smallest and largest value met.
     """
-    low, high = (float(target.min()), float(target.max())) if target.numel() else (0.0, 0.0)
-    if low < 0 or high > 1:
+    low, high = (float(extreme) for extreme in torch.aminmax(target)) if target.numel() else (0.0, 0.0)
+    if not (low >= 0 and high <= 1):  # so written, NaN is refused as well
         raise DataError(
             f"cross-entropy needs values in [0, 1], but they run from {low:g} to {high:g}; divide by the highest"
         )

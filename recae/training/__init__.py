@@ -2,6 +2,7 @@
 
 from recae.training.batches import Batch, Batches, RowBatches
 from recae.training.history import History
+from recae.training.objectives import Reconstruction
 from recae.training.trainer import Trainer
 
-__all__ = ["Batch", "Batches", "History", "RowBatches", "Trainer"]
+__all__ = ["Batch", "Batches", "History", "Reconstruction", "RowBatches", "Trainer"]
