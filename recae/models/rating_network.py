@@ -46,10 +46,19 @@ class RatingNetwork(nn.Module):
         )
         self.output, self.scale = output, scale
         self.dense = False
+        if activation == "sigmoid":
+            self._widen()
         with torch.no_grad():  # small output weights and the mean as bias: training starts from "everything is average"
             bound = 0.1 / math.sqrt(hidden[-1])
             nn.init.uniform_(self.last.weight, -bound, bound)
             self.last.bias.fill_(float(self.to_logits(torch.tensor([mean]))))
+
+    @torch.no_grad()
+    def _widen(self) -> None:
+        """Four times Glorot's bound for layers between sigmoids, whose slope at 0 is a quarter (Glorot and Bengio,
+        2010): else a deep stack says the same for every row, and learns nothing for many epochs."""
+        for layer in [*self.core.encoder.layers[1:], *self.core.decoder.layers[:-1]]:  # type: ignore[index]
+            layer.weight.mul_(4)  # type: ignore[union-attr,operator]
 
     @property
     def last(self) -> Decode:

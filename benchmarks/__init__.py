@@ -1,0 +1,1 @@
+"""Benchmarks: accuracy, speed and scale; one command a table, JSON results in `benchmarks/results/`."""

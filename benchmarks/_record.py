@@ -1,0 +1,66 @@
+"""One way to write a result: the figures, with commit, machine and versions."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("torch", "numpy", "scipy", "pandas", "numba", "pyarrow", "scikit-learn", "implicit")
+
+
+def write(name: str, payload: dict[str, Any]) -> Path:
+    """Write `payload` and its context to `results/<name>.json`; the figures stand at the top level."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps({**context(), **payload}, indent=2) + "\n")
+    return path
+
+
+def context() -> dict[str, Any]:
+    """When, with which commit, on what machine, with which versions."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"), "commit": commit(), "machine": machine(),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+    }  # fmt: skip
+
+
+def commit() -> str:
+    """The commit measured, with a + where the tracked files differ from it; "unknown" outside a checkout."""
+    try:
+        head = _git("rev-parse", "--short=12", "HEAD")
+        return head + (
+            "+" if _git("status", "--porcelain", "--untracked-files=no", "--", "recae", "benchmarks/*.py") else ""
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores and memory; the GPU where there is one. Nothing that names the host."""
+    import torch
+
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    found: dict[str, Any] = {"processor": _processor(), "cores": os.cpu_count(), "memory_gib": round(memory, 1)}
+    if torch.cuda.is_available():
+        found["gpu"] = torch.cuda.get_device_name()
+    return found
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, cwd=RESULTS.parent)
+    return done.stdout.strip()
