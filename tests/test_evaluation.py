@@ -1,88 +1,21 @@
-"""`evaluate` against dense loops, on known and on hidden users, and what a `Report` says."""
+"""`evaluate` against dense loops, on known and on hidden users."""
 
 from __future__ import annotations
 
-import json
 import time
 from math import sqrt
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from evaluation_toys import COLD, HIDDEN, SPLIT, TESTED, Ranker, Rater, ratings_of, shuffled
 
 from recae import metrics
-from recae.errors import DataError, DivergenceError, NotFittedError, ParameterError
-from recae.evaluation import METRICS, Report, evaluate
+from recae.evaluation import evaluate
 from recae.ranking import top_n_reference
 from recae.ratings import RatingMatrix
 from recae.splitting import Split, split
-
-
-class Ranker:
-    """Scores by a fixed matrix: known users by their row of it, rows of hidden users by a product with it."""
-
-    predicts_ratings: ClassVar[bool] = False
-
-    def __init__(self, ratings: RatingMatrix, seed: int = 0) -> None:
-        self.ratings_ = ratings
-        rng = np.random.default_rng(seed)
-        self.known = rng.normal(size=ratings.shape).astype(np.float32)
-        self.weights = rng.normal(size=(ratings.n_items, ratings.n_items)).astype(np.float32)
-        self.asked: list[int] = []
-
-    def score_users(self, user_index: np.ndarray) -> np.ndarray:
-        self.asked.append(len(user_index))
-        return self.known[user_index]
-
-    def score(self, user_rows: Any) -> np.ndarray:
-        self.asked.append(user_rows.shape[0])
-        return np.asarray(user_rows @ self.weights)
-
-
-class Rater(Ranker):
-    """Predicts 3 + b_user + b_item with fixed deviations, 3 for what it does not know; hidden users by their mean."""
-
-    predicts_ratings = True
-
-    def __init__(self, ratings: RatingMatrix, seed: int = 0) -> None:
-        super().__init__(ratings, seed)
-        rng = np.random.default_rng(seed + 1)
-        self.user, self.item = rng.normal(size=ratings.n_users), rng.normal(size=ratings.n_items)
-
-    def predict_pairs(self, user_index: np.ndarray, item_index: np.ndarray) -> np.ndarray:
-        user = np.where(user_index >= 0, self.user[user_index], 0.0)
-        return (3 + user + np.where(item_index >= 0, self.item[item_index], 0.0)).astype(np.float32)
-
-    def predict_pairs_new(self, user_rows: Any, row_index: np.ndarray, item_index: np.ndarray) -> np.ndarray:
-        assert np.all(item_index >= 0)
-        mean = user_rows.sum(axis=1) / np.maximum(np.diff(user_rows.indptr), 1)
-        return (mean[row_index] + self.item[item_index]).astype(np.float32)
-
-
-def ratings_of(n_users: int = 30, n_items: int = 25, share: float = 0.4, seed: int = 0) -> RatingMatrix:
-    rng = np.random.default_rng(seed)
-    pairs = np.argwhere(rng.random((n_users, n_items)) < share)
-    frame = pd.DataFrame({"user": [f"u{u:02}" for u in pairs[:, 0]], "item": 100 + pairs[:, 1]})
-    return RatingMatrix.from_frame(frame.assign(rating=rng.integers(1, 6, len(pairs))), scale=(1, 5), name="toy")
-
-
-def shuffled(part: RatingMatrix, *, extra: pd.DataFrame | None = None) -> RatingMatrix:
-    """The same ratings as a file of its own would give them: other vocabularies, in another order."""
-    frame = pd.concat([part.to_frame().iloc[::-1], *([] if extra is None else [extra])])
-    order = RatingMatrix.from_frame(frame, scale=part.scale)
-    users, items, values = order.pairs()
-    new_user, new_item = np.argsort(order.user_ids)[::-1], np.argsort(order.item_ids)[::-1]
-    rows = order.user_rows[new_user][:, new_item].tocsr()
-    rows.sort_indices()
-    assert len(values) == rows.nnz == len(users) == len(items)
-    return RatingMatrix(rows, order.user_ids[new_user], order.item_ids[new_item], part.scale, name=part.name)
-
-
-SPLIT = split(ratings_of(), "random", test=0.3, validation=0.2, rng=0)
-TESTED = int((SPLIT.test.counts("user") > 0).sum())
-HIDDEN = split(ratings_of(), "held-out-users", test=8, validation=4, rng=0)
 
 
 def dense_figures(scores: np.ndarray, seen: np.ndarray, relevant: np.ndarray, k: int) -> dict[str, float]:
@@ -194,9 +127,6 @@ def test_known_users_ratings_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = evaluate(Rater(SPLIT.train), SPLIT)["rmse"]  # type: ignore[arg-type]
     monkeypatch.setattr("recae.evaluation.rate.PAIRS", 7)
     assert evaluate(Rater(SPLIT.train), SPLIT)["rmse"] == whole  # type: ignore[arg-type]
-
-
-COLD = pd.DataFrame({"user": ["new", "new", "u01"], "item": [100, 777, 777], "rating": [1, 2, 5]})
 
 
 def test_a_test_file_of_its_own() -> None:
@@ -337,128 +267,6 @@ def test_a_large_catalogue_is_ranked_in_small_blocks() -> None:
     evaluate(Wide(made.train), made)  # type: ignore[arg-type]
     assert sum(asked) == 400
     assert max(asked) * made.train.n_items * 4 <= 64 * 2**20
-
-
-def test_the_training_part_is_no_test() -> None:
-    """Ranking the training part is refused; its rating error is measured, and the report says what it is."""
-    model = Rater(SPLIT.train)
-    with pytest.raises(DataError, match="is this the training part"):
-        evaluate(model, SPLIT.train, "recall@5")  # type: ignore[arg-type]
-    report = evaluate(model, SPLIT.train)  # type: ignore[arg-type]
-    assert report.counts["seen_ratings"] == SPLIT.train.n_ratings
-    assert f"{SPLIT.train.n_ratings} of the ratings were shown to the model" in str(report)
-
-
-def test_defaults() -> None:
-    """Rating models give rmse and mae, rankers the ranking figures that the catalogue is large enough for."""
-    assert list(evaluate(Rater(SPLIT.train), SPLIT)) == ["rmse", "mae"]  # type: ignore[arg-type]
-    assert list(evaluate(Ranker(SPLIT.train), SPLIT)) == ["recall@20", "ndcg@20", "coverage@20"]  # type: ignore[arg-type]
-    made = split(ratings_of(10, 8), test=0.3, rng=0)
-    assert list(evaluate(Ranker(made.train), made)) == ["recall@8", "ndcg@8"]  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("metric", "message"),
-    [
-        ("accuracy", "'accuracy' is unknown; there are rmse, mae, recall@k"),
-        ("ndgc@10", "'ndgc@10' is unknown; there are rmse"),
-        ("ndcg", "'ndcg'.*such as ndcg@20"),
-        ("recall@0", "'recall@0'.*such as recall@20"),
-        ("recall@ten", "'recall@ten'.*such as recall@20"),
-        ("rmse@5", "rmse takes no cut-off"),
-        ("recall@26", "only 25 items"),
-        ("rmse", "Ranker ranks items and predicts no ratings"),
-        ((), "no metric was asked for"),
-    ],
-)
-def test_wrong_metrics_are_refused(metric: Any, message: str) -> None:
-    """A name that is unknown, incomplete or out of reach is refused before anything is scored."""
-    model = Ranker(SPLIT.train)
-    with pytest.raises(ParameterError, match=message):
-        evaluate(model, SPLIT, metric)  # type: ignore[arg-type]
-    assert model.asked == []
-
-
-def test_every_metric_by_its_name() -> None:
-    """Every name in METRICS can be measured, and is a finite number."""
-    names = [name.replace("@k", "@7") for name in METRICS]
-    report = evaluate(Rater(SPLIT.train), SPLIT, names)  # type: ignore[arg-type]
-    assert list(report) == names
-    assert np.isfinite(list(report.values())).all()
-
-
-def test_wrong_input_is_refused() -> None:
-    """No fit, no split, no such part, no such users, no block and not-a-number each have their own message."""
-    model: Any = Rater(SPLIT.train)
-    unfitted: Any = object.__new__(Rater)
-    with pytest.raises(NotFittedError, match="Rater has learnt nothing"):
-        evaluate(unfitted, SPLIT)
-    with pytest.raises(DataError, match="not DataFrame"):
-        evaluate(model, SPLIT.test.to_frame())  # type: ignore[arg-type]
-    with pytest.raises(DataError, match="no validation part"):
-        evaluate(model, split(ratings_of(), rng=0), part="validation")
-    with pytest.raises(ParameterError, match="part='train'"):
-        evaluate(model, SPLIT, part="train")  # type: ignore[arg-type]
-    with pytest.raises(ParameterError, match="pass that part itself"):
-        evaluate(model, SPLIT.test, part="validation")
-    with pytest.raises(ParameterError, match="block=0"):
-        evaluate(model, SPLIT, block=0)
-    with pytest.raises(DataError, match="holds no rating"):
-        evaluate(model, SPLIT.test.select(np.zeros(SPLIT.test.n_ratings, bool)))
-    strangers = RatingMatrix.from_frame(COLD.assign(user=["x", "y", "z"]))
-    with pytest.raises(DataError, match="of 3 users the model knows 0, and of 2 items 1"):
-        evaluate(model, strangers, "recall@5")
-    with pytest.raises(DataError, match="relevant_from"):
-        evaluate(model, SPLIT, "recall@5", relevant_from=6)
-
-
-def test_a_model_that_diverged_is_no_zero() -> None:
-    """NaN predictions and NaN scores are errors, not figures."""
-    model: Any = Rater(SPLIT.train)
-    model.item[3] = np.nan
-    with pytest.raises(DivergenceError, match="Rater predicts nan for user 'u"):
-        evaluate(model, SPLIT)
-    model.known = np.full_like(model.known, np.nan)
-    with pytest.raises(DivergenceError, match="scores items as NaN"):
-        evaluate(model, SPLIT, "recall@5")
-
-
-def test_report_to_read_print_and_keep(tmp_path: Path) -> None:
-    """A report is a mapping, a frame, JSON (also in a file) and a small table, all with the same figures."""
-    report = evaluate(Rater(SPLIT.train), SPLIT, ["rmse", "recall@5", "coverage@5"])  # type: ignore[arg-type]
-    assert isinstance(report, Report)
-    assert len(report) == 3
-    assert report.get("mae") is None
-    with pytest.raises(KeyError, match="mae was not measured; there are rmse, recall@5, coverage@5"):
-        report["mae"]
-    with pytest.raises(KeyError, match="mae"):
-        report.interval("mae")
-    frame = report.to_frame()
-    assert list(frame.columns) == ["value", "low", "high"]
-    assert frame.loc["rmse", "low"] < report["rmse"] < frame.loc["rmse", "high"]
-    assert np.isnan(frame.loc["coverage@5", "low"])
-    text = report.to_json(tmp_path / "report.json")
-    kept = json.loads((tmp_path / "report.json").read_text())
-    assert kept == json.loads(text) == report.to_dict()
-    assert kept["rmse"] == report["rmse"]
-    assert kept["intervals"]["rmse"] == list(frame.loc["rmse", ["low", "high"]])
-    assert kept["n_users"] == TESTED
-    low, high = report.interval("rmse") or (0, 0)
-    lines = str(report).splitlines()
-    assert lines[0] == f"Rater on toy, random split: {TESTED} users, {SPLIT.test.n_ratings} ratings"
-    assert lines[2] == f"  rmse          {report['rmse']:.4f}  {low:.4f} to {high:.4f}"
-    assert lines[4] == f"  coverage@5    {report['coverage@5']:.4f}"
-    assert len({line.index(".") for line in lines[2:5]}) == 1
-
-
-def test_one_user_has_a_figure_and_no_interval() -> None:
-    """With a single test user there is no spread to tell: a value, no interval, valid JSON."""
-    model = Rater(SPLIT.train)
-    one = SPLIT.test.select(SPLIT.test.pairs()[0] == 0)
-    report = evaluate(model, one, ["rmse", "recall@5"])  # type: ignore[arg-type]
-    assert report.interval("rmse") is None
-    assert report.interval("recall@5") is None
-    assert json.loads(report.to_json())["intervals"] == {}
 
 
 @pytest.mark.slow
