@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from recae.errors import ParameterError
 from recae.nn import Autoencoder, Decoder, Encoder
 from recae.nn.layers import Rows
-from recae.nn.losses import squared_error
-from recae.training.batches import Batch, RowBatches
+from recae.training.batches import RowBatches
 from recae.training.history import History
+from recae.training.objectives import Reconstruction
 from recae.training.trainer import Objective, Trainer
 
 
@@ -71,11 +71,7 @@ def _pair(model: Autoencoder, encoder: Encoder, decoder: Decoder, depth: int, no
     return pair
 
 
-def _code_objective(model: nn.Module, batch: Batch) -> Tensor:
-    """Squared error, summed over units, mean over rows."""
-    logits: Tensor = model(batch.input).logits
-    error: Tensor = squared_error(model.output(logits), batch.target)  # type: ignore[operator]
-    return error * batch.target.shape[1]
+_code_objective = Reconstruction("summed-squared-error")
 
 
 @torch.no_grad()
