@@ -45,10 +45,12 @@ def sddmm(rows: SparseRows, hidden: Tensor, weight: Tensor, bias: Tensor | None 
     Raises:
         ParameterError: the shapes do not fit.
     """
-    if hidden.shape != (len(rows), weight.shape[1]) or weight.shape[0] != rows.n_cols:
+    fits = weight.dim() == 2 and weight.shape[0] == rows.n_cols and hidden.shape == (len(rows), weight.shape[1])
+    if not fits or (bias is not None and bias.shape != (rows.n_cols,)):  # the kernels would read past the end
+        given = {"hidden": hidden, "weight": weight} | ({} if bias is None else {"bias": bias})
         raise ParameterError(
-            f"hidden {tuple(hidden.shape)} and weight {tuple(weight.shape)} do not fit {len(rows)} rows of "
-            f"{rows.n_cols} columns; they must be ({len(rows)}, k) and ({rows.n_cols}, k)"
+            f"{', '.join(f'{name} {tuple(t.shape)}' for name, t in given.items())} do not fit {len(rows)} rows of "
+            f"{rows.n_cols} columns; they must be ({len(rows)}, k), ({rows.n_cols}, k) and ({rows.n_cols},)"
         )
     hidden = hidden.to(weight.dtype)
     return torch.ops.recae.sddmm(rows.indptr, rows.indices, hidden, weight, bias, *_turned(rows, weight))  # type: ignore[no-any-return]

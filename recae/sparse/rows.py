@@ -37,11 +37,14 @@ class SparseRows:
     def from_scipy(
         cls, matrix: Any, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
     ) -> SparseRows:
-        """From any SciPy sparse matrix or array, shape (n_rows, n_cols); stored zeros are kept."""
+        """From any SciPy sparse matrix or array, shape (n_rows, n_cols).
+
+        Stored zeros are kept; a place stored twice becomes one entry, their sum, as SciPy means it.
+        """
         rows = sparse.csr_array(matrix)
-        if not rows.has_sorted_indices:
-            rows = rows.copy()
-            rows.sort_indices()
+        if not rows.has_canonical_format:
+            rows = rows.copy()  # the caller's matrix stays as it is
+            rows.sum_duplicates()
         return cls(
             torch.from_numpy(rows.indptr.astype(np.int64)).to(device),
             torch.from_numpy(rows.indices.astype(np.int32)).to(device),
@@ -72,13 +75,23 @@ class SparseRows:
         return f"SparseRows({len(self):,} x {self.n_cols:,}, {self.nnz:,} stored, {self.device})"
 
     def __getitem__(self, wanted: Tensor) -> SparseRows:
-        """The rows of index `wanted`, shape (m,), in that order."""
+        """The rows of index `wanted`, shape (m,), in that order, repeats allowed.
+
+        Raises:
+            ParameterError: `wanted` is no 1-D int64 index, or (on the CPU) a row is not there.
+        """
         if wanted.dim() != 1 or wanted.dtype != torch.int64:
             raise ParameterError(
                 f"rows are taken by a 1-D int64 index, not {wanted.dtype} of shape {tuple(wanted.shape)}"
             )
-        take = cpu.take if self.device.type == "cpu" else reference.take
-        return SparseRows(*take(self.indptr, self.indices, self.values, wanted.to(self.device)), self.n_cols)
+        on_cpu = self.device.type == "cpu"
+        wanted = wanted.to(self.device)
+        if on_cpu and len(wanted):  # the kernel trusts it; on a GPU looking would wait for the device
+            low, high = (int(bound) for bound in torch.aminmax(wanted))
+            if low < 0 or high >= len(self):
+                raise ParameterError(f"rows {low} to {high} are wanted; there are rows from 0 to {len(self) - 1}")
+        take = cpu.take if on_cpu else reference.take
+        return SparseRows(*take(self.indptr, self.indices, self.values, wanted), self.n_cols)
 
     def to(self, device: str | torch.device, dtype: torch.dtype | None = None) -> SparseRows:
         if torch.device(device) == self.device and dtype in (None, self.values.dtype):
@@ -117,6 +130,17 @@ class SparseRows:
 
 def transpose(indptr: Tensor, indices: Tensor, n_cols: int) -> Turned:
     """The pattern by columns: row starts (n_cols + 1,), row of each entry (nnz,), its position in `values` (nnz,)."""
-    if indptr.device.type == "cpu":
-        return cpu.transpose(indptr, indices, n_cols)
-    return reference.transpose(indptr, indices, n_cols)
+    return torch.ops.recae.transpose(indptr, indices, n_cols)  # type: ignore[no-any-return]
+
+
+# An operator, because backward passes that PyTorch compiles work it out too.
+@torch.library.custom_op("recae::transpose", mutates_args=())
+def _transpose(indptr: Tensor, indices: Tensor, n_cols: int) -> tuple[Tensor, Tensor, Tensor]:
+    on_cpu = indptr.device.type == "cpu"
+    return (cpu if on_cpu else reference).transpose(indptr, indices, n_cols)  # type: ignore[no-any-return]
+
+
+@_transpose.register_fake
+def _(indptr: Tensor, indices: Tensor, n_cols: int) -> tuple[Tensor, Tensor, Tensor]:
+    position = indptr.new_empty(indices.shape[0])
+    return indptr.new_empty(n_cols + 1), torch.empty_like(indices), position
