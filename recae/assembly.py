@@ -175,9 +175,9 @@ def _by_user_and_item(
     packed = (users.astype(np.int64) << 32) | np.arange(n, dtype=np.int64)
     row: Csr = sparse.csr_array((packed, items, np.array([0, n], dtype=small)), shape=(1, shape[1]))
     sorted_by_item = row.tocsc().data
-    positions, by_item = sorted_by_item.astype(np.uint32).astype(small), (sorted_by_item >> 32).astype(np.int32)
-    starts: Any = _row_starts(items, shape[1])
-    rows: Csr = sparse.csc_array((positions, by_item, starts), shape=shape).tocsr()
+    positions: Any = sorted_by_item.astype(np.uint32).astype(small)
+    their_users = (sorted_by_item >> 32).astype(np.int32)
+    rows = sparse.csc_array((positions, their_users, _row_starts(items, shape[1])), shape=shape).tocsr()
     return rows.data, rows.indices, rows.indptr
 
 

@@ -13,7 +13,7 @@ from recae.loaders.columns import Choice
 from recae.loaders.documents import Documents, load_newsgroups
 from recae.loaders.images import Images, load_mnist
 from recae.loaders.movielens import FOLDS, Fold, is_movielens, load_fold, load_movielens, read_movielens
-from recae.loaders.places import cache_dir, fetch, find, search_places
+from recae.loaders.places import cache_dir, fetch, find, locate, search_places
 from recae.loaders.sample import SampleTruth, sample, sample_truth, sample_with_truth
 from recae.loaders.tables import from_file, from_table
 from recae.ratings import RatingMatrix
@@ -33,6 +33,7 @@ __all__ = [
     "info",
     "load",
     "load_fold",
+    "locate",
     "load_mnist",
     "load_newsgroups",
     "sample",

@@ -16,7 +16,6 @@ import pandas as pd
 
 BLOCK = 1 << 19  # bytes: a block and its comparisons stay in the cache
 DELIMITERS = (",", "\t")
-KINDS = {"id": "int64", "integer": "int64", "rating": "float32", "time": "int64"}
 NEWLINE, RETURN, POINT, ZERO = b"\n\r.0"
 
 
@@ -29,13 +28,16 @@ def read_plain(
     """
     if set(kinds) != set(names) or delimiter not in DELIMITERS or path.suffix in (".gz", ".bz2", ".zst", ".xz"):
         return None
-    dtypes = {name: KINDS[kind] for name, kind in kinds.items()}
+    dtypes = {name: "float32" for name, kind in kinds.items() if kind == "rating"}
     try:
         frame = pd.read_csv(
             path, sep=delimiter, header=None, names=list(names), skiprows=skip, dtype=dtypes, engine="c",
             index_col=False, quoting=3, na_filter=False,
         )  # fmt: skip
     except (ValueError, OverflowError):  # the careful reader will say what is wrong, if anything is
+        return None
+    # the other types were not stated: asked for int64, pandas would take "7.0" and "1e3"
+    if any(frame[name].dtype != np.int64 for name in kinds if name not in dtypes):
         return None
     if not is_plain(path, delimiter, skip):
         return None

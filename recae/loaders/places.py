@@ -40,12 +40,11 @@ def download_place(data_dir: str | Path | None = None) -> Path:
     return Path(place).expanduser() if place else cache_dir()
 
 
-def find(name: str, data_dir: str | Path | None = None) -> Path | None:
-    """The folder of data set `name` if there is a copy; an archive that was found is unpacked into the cache first.
+def locate(name: str, data_dir: str | Path | None = None) -> Path | None:
+    """The folder, or else the archive, of data set `name` if there is a copy; nothing is unpacked.
 
     Raises:
         DatasetNotFoundError: recae knows no data set of that name.
-        DownloadError: an archive was found that is broken, or the cache cannot be written.
     """
     dataset = info(name)
     for place in search_places(data_dir):
@@ -53,8 +52,19 @@ def find(name: str, data_dir: str | Path | None = None) -> Path | None:
             if dataset.needs and _complete(folder, dataset) and (folder != place or _is_named(place, dataset)):
                 return folder
         if dataset.is_archive and (archive := place / dataset.files[0].name).is_file():
-            return _unpack_found(archive, dataset)
+            return archive
     return None
+
+
+def find(name: str, data_dir: str | Path | None = None) -> Path | None:
+    """The folder of data set `name` if there is a copy; an archive that was found is unpacked into the cache first.
+
+    Raises:
+        DatasetNotFoundError: recae knows no data set of that name.
+        DownloadError: an archive was found that is broken, or the cache cannot be written.
+    """
+    found = locate(name, data_dir)
+    return _unpack_found(found, info(name)) if found is not None and found.is_file() else found
 
 
 def fetch(name: str, data_dir: str | Path | None = None, progress: bool = True) -> Path:
