@@ -46,14 +46,22 @@ def make_model(name: str, **params: Any) -> Recommender:
     return MODELS[name].make(**params)
 
 
-def load_model(path: str | Path) -> Recommender:
+def load_model(path: str | Path, *, device: str | None = None) -> Recommender:
     """A fitted model from the file that its `save` wrote.
 
+    Args:
+        path: the file.
+        device: where it is to compute, for models that have a `device`; by default as it was made with. A model
+            made with device="cuda" is read elsewhere with device="auto".
+
     Raises:
+        ParameterError: that device is not on this machine.
         ModelFileError: the file is missing, foreign, truncated, tampered with, or from a newer version.
     """
     class_name, params, ratings, arrays = read_model(path)
     classes = {entry.model_class.__name__: entry.model_class for entry in MODELS.values()}
     if class_name not in classes:
         raise ModelFileError(f"{path} holds a {class_name}, which this version of recae does not know: upgrade recae")
+    if device is not None and "device" in params:
+        params = {**params, "device": device}
     return classes[class_name]._from_file(params, ratings, arrays)
