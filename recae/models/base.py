@@ -17,7 +17,7 @@ from recae.errors import DataError, NotFittedError, ParameterError
 from recae.models import files, tables
 from recae.models.biases import fit_biases
 from recae.models.params import check, declared
-from recae.ranking import mask_seen, top_n
+from recae.ranking import top_n
 from recae.ratings import RatingMatrix
 
 IntArray = npt.NDArray[np.int64]
@@ -194,10 +194,13 @@ class Recommender(ABC):
         return self.predict_pairs_new(new.user_rows, rows, items)
 
     def predict_pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
-        """Ratings for pairs (row of `user_rows`, item index) of unseen users, (n,), within the scale."""
+        """Ratings for pairs (row of `user_rows`, item index) of unseen users, (n,), within the scale.
+
+        An unknown item is -1; it, and an item without a training rating, is predicted by the baseline.
+        """
         ratings = self._fitted()
         self._needs_ratings()
-        warm = ratings.counts("item")[item_index] > 0
+        warm = (item_index >= 0) & (ratings.counts("item")[item_index] > 0)
         out = self._fallback.at(np.full(len(item_index), -1), item_index)
         out[warm] = self._pairs_new(user_rows, row_index[warm], item_index[warm])
         return np.clip(out, *ratings.scale)
@@ -304,11 +307,9 @@ class Recommender(ABC):
 
     @staticmethod
     def _top(scores: Scores, seen: Csr | None, n: int, allowed: npt.NDArray[np.bool_]) -> tuple[IntArray, Scores]:
-        scores = np.array(scores, dtype=np.float32)  # a copy: a model may hand out what it keeps
-        if seen is not None:
-            mask_seen(scores, seen)
-        scores[:, ~allowed] = -np.inf
-        return top_n(scores, n)
+        if not allowed.all():
+            scores = np.where(allowed, scores, np.float32(-np.inf))
+        return top_n(scores, n, seen)
 
     def _blocks(self, n_rows: int) -> Iterator[slice]:
         """Rows whose scores fit into the block's memory."""

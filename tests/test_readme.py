@@ -1,0 +1,64 @@
+"""The README, run."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    """Fenced blocks of one language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_every_block_is_of_a_kind_that_is_checked_here() -> None:
+    """No code block stands in the README that no test runs."""
+    languages = set(re.findall(r"^```(\w+)$", README, flags=re.MULTILINE))
+    assert languages == {"console", "python", "bash"}
+
+
+def test_python_blocks_run_one_after_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every Python block runs as written, in the order in which a reader would type them."""
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {}
+    for number, block in enumerate(blocks("python"), 1):
+        exec(compile(block, f"README.md, Python block {number}", "exec"), namespace)
+    assert (tmp_path / "m.recae").exists()
+
+
+def test_shell_blocks_run_line_by_line(tmp_path: Path) -> None:
+    """Every shell line ends with exit code 0 in a fresh folder."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for block in blocks("bash"):
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", block], cwd=tmp_path, env={**os.environ, "PATH": path},
+            capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_the_two_commands_are_targets_of_the_makefile() -> None:
+    """What the first screen promises, `make run` and `make test`, is there and makes the environment first."""
+    makefile = (ROOT / "Makefile").read_text()
+    promised = re.findall(r"^\$ make (\S+)", "\n".join(blocks("console")), flags=re.MULTILINE)
+    assert promised == ["run", "test"]
+    assert re.search(r"^run: \$\(READY\)", makefile, flags=re.MULTILINE)
+    assert re.search(r"^test: lint", makefile, flags=re.MULTILINE)
+    assert re.search(r"^lint: \$\(READY\)", makefile, flags=re.MULTILINE)
+
+
+def test_files_that_the_documents_link_to_exist() -> None:
+    """No relative link in the top-level documents and in docs/ leads nowhere."""
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "benchmarks").glob("*.md")]
+    for document in documents:
+        for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name} links to {target}"
