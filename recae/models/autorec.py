@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,7 +51,9 @@ class AutoRec(Recommender):
     lr: float = param(2e-3, "learning rate", low=0)
     schedule: str = param("cosine", "learning rate over time", choices=("constant", "cosine", "linear", "one-cycle"))
     epochs: int = param(30, "passes over the rows, at most", low=0)
-    batch_size: int = param(512, "rows a step; 0 for all at once (always so for rprop and lbfgs)", low=0)
+    batch_size: int | None = param(
+        None, "rows a step; none for an eighth of them, at most 512; 0 for all at once (as rprop and lbfgs do)", low=0
+    )
     dropout: float = param(0.0, "fraction of hidden units dropped in training", low=0)
     noise: float = param(0.0, "fraction of input ratings hidden in training (denoising)", low=0)
     patience: int | None = param(10, "epochs without a better validation RMSE before stopping")
@@ -72,7 +75,7 @@ class AutoRec(Recommender):
         device = choose_device(self.device)
         rows = SparseRows.from_scipy(ratings.rows(self.by), device=device)
         self.network_ = self._network(rows.n_cols, ratings).to(device)
-        batches = RowBatches(rows, batch_size=0 if self.optimizer in FULL_BATCH else self.batch_size)
+        batches = RowBatches(rows, batch_size=self._rows_a_step(len(rows)))
         dense = self.network_.choose_path(rows, self.path)
         trainer = Trainer(
             epochs=self.epochs, optimizer=self.optimizer, lr=self.lr, schedule=self.schedule,
@@ -94,6 +97,11 @@ class AutoRec(Recommender):
                 n_cols, hidden, activation=self.activation, output=self.output, scale=ratings.scale,
                 mean=ratings.mean, dropout=self.dropout, noise=self.noise,
             )  # fmt: skip
+
+    def _rows_a_step(self, n_rows: int) -> int:
+        if self.optimizer in FULL_BATCH:
+            return 0
+        return min(512, math.ceil(n_rows / 8)) if self.batch_size is None else self.batch_size
 
     def _tag(self, ratings: RatingMatrix) -> str:
         """What a checkpoint belongs to: these hyper-parameters and these ratings."""
