@@ -1,0 +1,56 @@
+"""The command line `recae`: each command parses, calls the API and prints; errors are translated in one place.
+
+Results go to stdout; progress, notes and errors to stderr. Exit codes: 0; 1, it failed (one line says why and
+what to do); 2, it was asked for something that does not exist or is not possible; 130, it was interrupted.
+
+Nothing here imports torch, numpy or pandas at the top of a module: `recae --help` answers at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from recae import __version__
+from recae.cli.group import RecaeGroup
+from recae.cli.options import loudness
+
+__all__ = ["COMMANDS", "main", "recae"]
+
+# Where each command lives; the name of the function is the command's (with a trailing _ where Python has it).
+COMMANDS = {
+    "train": "recae.cli.train:train",
+    "evaluate": "recae.cli.evaluate:evaluate",
+    "predict": "recae.cli.predict:predict",
+    "recommend": "recae.cli.recommend:recommend",
+    "similar": "recae.cli.similar:similar",
+    "data": "recae.cli.data:data",
+    "models": "recae.cli.models:models",
+    "demo": "recae.cli.demo:demo",
+}
+
+_EXAMPLES = """\b
+Examples:
+  recae train sample --out m.recae          a model of the embedded sample, and its figures
+  recae recommend m.recae --user 42 -n 10   what user 42 would like
+  recae train ratings.csv --out m.recae     the same with a file of yours
+  recae COMMAND -h                          what a command takes, with examples
+"""
+
+
+@click.group(
+    cls=RecaeGroup,
+    homes=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=_EXAMPLES,
+)
+@click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
+@loudness
+def recae() -> None:
+    """Recommendations from rating-matrix autoencoders: ratings in, a model, honest figures and top-N lists out."""
+
+
+def main(args: Sequence[str] | None = None, prog_name: str = "recae") -> None:
+    """Run the command line on `args` (by default the process's own) and leave with its exit code."""
+    recae.main(args=None if args is None else list(args), prog_name=prog_name)

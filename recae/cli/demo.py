@@ -1,0 +1,71 @@
+"""`recae demo`."""
+
+from __future__ import annotations
+
+import click
+
+from recae.cli import options
+
+_EXAMPLES = """\b
+Examples:
+  recae demo list
+  recae demo reconstruct --out figures/
+  recae demo denoise --out figures/ --epochs 2 --seed 1
+  recae demo all --out figures/ --json > figures.json
+"""
+
+
+@click.command(epilog=_EXAMPLES, short_help="Play demos on digits and on text; they write pictures.")
+@click.argument("name", metavar="NAME|all|list")
+@click.option(
+    "-o", "--out", default="figures", show_default=True, metavar="FOLDER", help="Where pictures and JSON files go."
+)
+@click.option("--epochs", type=click.IntRange(min=1), help="Epochs of every training.  [default: the demo's own]")
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="DEVICE",
+    help="Where to train: auto, cpu, cuda, cuda:N, mps.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of everything random.")
+@options.data_dir
+@options.as_json
+@options.loudness
+def demo(name: str, out: str, epochs: int | None, device: str, seed: int, data_dir: str | None, as_json: bool) -> None:
+    """Play the demo NAME, or all of them; `list` says what there is.
+
+    Each trains for seconds to minutes, prints its figures, says what is to be seen, and writes pictures (PNG) and
+    a JSON file of its figures into --out. Images are MNIST, documents 20 Newsgroups; without a copy and without
+    network, small sets that come with recae take their place, and this is said.
+    """
+    from pathlib import Path
+
+    from recae.cli.printing import print_json
+    from recae.demos import DEMOS, run, run_all
+    from recae.demos import demo as find
+
+    if name == "list":
+        _list(DEMOS, as_json)
+        return
+    if name != "all":
+        find(name)  # a wrong name is told before anything is made
+    from recae.demos.stage import Stage
+
+    quiet = options.verbosity() < 0
+    stage = Stage(
+        out=Path(out), epochs=epochs, device=device, seed=seed, data_dir=Path(data_dir) if data_dir else None,
+        say=options.note if as_json else click.echo, progress=False if quiet else None,
+    )  # fmt: skip
+    found = run_all(stage) if name == "all" else run(name, stage)
+    if as_json:
+        print_json(found)
+
+
+def _list(demos: dict[str, str], as_json: bool) -> None:
+    from recae.cli.printing import print_json, print_table
+
+    if as_json:
+        print_json([{"demo": name, "shows": text} for name, text in demos.items()])
+    else:
+        print_table(list(demos.items()), ["demo", "shows"], "ll")

@@ -1,0 +1,57 @@
+"""`recae evaluate`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from recae.cli import options
+
+_EXAMPLES = """\b
+Examples:
+  recae train ml-100k --out m.recae --save-test test.csv
+  recae evaluate m.recae test.csv
+  recae evaluate m.recae test.csv --metrics rmse,recall@20,ndcg@100 --relevant-from 4
+  recae evaluate m.recae test.csv --json
+"""
+
+
+@click.command(epilog=_EXAMPLES, short_help="Measure a model on ratings of yours.")
+@click.argument("model", type=click.Path())
+@click.argument("test")
+@click.option(
+    "--metrics",
+    metavar="NAMES",
+    help="Such as rmse,mae,recall@20,ndcg@100; a wrong name lists all.  [default: by model]",
+)
+@click.option("--relevant-from", type=float, metavar="RATING", help="What counts as relevant to lists.  [default: all]")
+@options.table
+@options.device
+@options.as_json
+@options.loudness
+def evaluate(
+    model: str,
+    test: str,
+    metrics: str | None,
+    relevant_from: float | None,
+    device: str | None,
+    as_json: bool,
+    **table: Any,
+) -> None:
+    """Measure MODEL on the ratings TEST: a file, or a data set's name.
+
+    Users and items are matched by id. What the model was trained on is never listed; test ratings that were among it
+    are counted and reported, for they are no test.
+    """  # fmt: skip
+    from recae.cli.printing import print_json
+    from recae.cli.reading import load_model, load_ratings, with_ids_of
+    from recae.evaluation import evaluate as measure
+
+    fitted = load_model(model, device)
+    ratings = with_ids_of(load_ratings(test, **table), fitted)
+    report = measure(fitted, ratings, metrics.split(",") if metrics else None, relevant_from=relevant_from)
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        click.echo(str(report))

@@ -1,0 +1,148 @@
+"""Hyper-parameters as options, made from each model's own declaration (`recae.models.params`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from recae.cli.values import Value, shown
+
+if TYPE_CHECKING:
+    from recae.models import Recommender
+    from recae.models.params import Param
+    from recae.models.registry import Entry
+
+DEFAULT_MODEL = "i-autorec"
+_GENERATED, _GIVEN, _ARGS = "recae.generated", "recae.given", "recae.args"
+_SEED = "rng"  # the hyper-parameter that --seed sets
+
+
+def option_name(name: str) -> str:
+    return "--" + ("seed" if name == _SEED else name.replace("_", "-"))
+
+
+def free_params(entry: Entry) -> list[Param]:
+    """The hyper-parameters that a model's name leaves open (i-autorec says `by` already)."""
+    from recae.models.params import declared
+
+    return [p for p in declared(entry.model_class) if p.name not in entry.preset]
+
+
+def model_options(entry: Entry) -> list[click.Option]:
+    """An option for each hyper-parameter that is open; what is given goes to `model_of`."""
+
+    def keep(ctx: click.Context, option: click.Parameter, value: Any) -> None:
+        if ctx.get_parameter_source(str(option.name)) == click.core.ParameterSource.COMMANDLINE:
+            ctx.meta.setdefault(_GIVEN, {})[option.name] = value
+
+    return [
+        click.Option(
+            [p.name, option_name(p.name)], type=Value(p), expose_value=False, callback=keep,
+            help=f"{sentence(p.help)}  [default: {shown(entry.preset.get(p.name, p.default))}]",
+        )
+        for p in free_params(entry)
+        if p.name != _SEED
+    ]  # fmt: skip
+
+
+def sentence(text: str) -> str:
+    """Declarations say meanings in lower case, without a full stop."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def model_of(ctx: click.Context, name: str, seed: int) -> Recommender:
+    """A new model with the hyper-parameters that the command line gives.
+
+    Raises:
+        ParameterError: one is out of range.
+    """
+    from recae.models import MODELS
+    from recae.models.params import check
+
+    entry = MODELS[name]
+    seeds = {_SEED: seed} if any(p.name == _SEED for p in free_params(entry)) else {}
+    model = entry.make(**seeds, **ctx.meta.get(_GIVEN, {}))
+    check(model)
+    return model
+
+
+class ModelCommand(click.Command):
+    """A command with --model, whose further options are that model's hyper-parameters.
+
+    Knowing them takes torch; so the plain --help does without, and --model NAME --help has them all.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_ARGS] = list(args)
+        name = _model_in(args)
+        if name is not None or not {"-h", "--help"} & set(args):
+            ctx.meta[_GENERATED] = name or DEFAULT_MODEL, model_options(entry_of(name or DEFAULT_MODEL, ctx))
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise self._unknown(ctx, error) from None
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        _, options = ctx.meta.get(_GENERATED, ("", []))
+        return [*super().get_params(ctx), *options]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        def listed(params: Sequence[click.Parameter]) -> list[tuple[str, str]]:
+            return [record for p in params if (record := p.get_help_record(ctx)) is not None]
+
+        name, options = ctx.meta.get(_GENERATED, ("", []))
+        with formatter.section("Options"):
+            formatter.write_dl(listed([p for p in super().get_params(ctx) if isinstance(p, click.Option)]))
+        with formatter.section(f"Hyper-parameters of {name}" if options else "Hyper-parameters"):
+            if options:
+                formatter.write_dl(listed(options))
+            else:
+                formatter.write_text(
+                    f"are options too, such as --hidden 500 of {DEFAULT_MODEL}; "
+                    f"'{ctx.command_path} --model NAME -h' shows those of a model, 'recae models' the names."
+                    if not name
+                    else "There are none."
+                )
+
+    def _unknown(self, ctx: click.Context, error: click.NoSuchOption) -> click.UsageError:
+        name, options = ctx.meta.get(_GENERATED, ("", []))
+        known = " ".join(option.opts[0] for option in options) or "none"
+        return click.UsageError(f"{error.format_message()} Hyper-parameters of {name}: {known}", ctx)
+
+
+def entry_of(name: str, ctx: click.Context) -> Entry:
+    """The registry's entry.
+
+    Raises:
+        click.BadParameter: there is none of that name; the message lists the names.
+    """
+    from recae.models import MODELS
+
+    if name not in MODELS:
+        raise click.BadParameter(f"{name!r}: choose one of {', '.join(MODELS)}", ctx, param_hint="--model")
+    return MODELS[name]
+
+
+def _model_in(args: Sequence[str]) -> str | None:
+    """The value of the last --model or -m, before options are known."""
+    found = None
+    for place, arg in enumerate(args):
+        if arg == "--":
+            break
+        if arg in ("--model", "-m") and place + 1 < len(args):
+            found = args[place + 1]
+        elif arg.startswith("--model="):
+            found = arg.removeprefix("--model=")
+        elif arg.startswith("-m") and len(arg) > 2 and not arg.startswith("--"):
+            found = arg[2:]
+    return found
+
+
+def again(ctx: click.Context, option: str, without: Sequence[str] = ()) -> str:
+    """The command line that was given, with `option` added: to be pasted into a shell."""
+    import shlex
+
+    args = [arg for arg in ctx.meta[_ARGS] if arg != option and arg not in without]
+    return " ".join([ctx.command_path, shlex.join([*args, option])])

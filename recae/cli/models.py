@@ -1,0 +1,85 @@
+"""`recae models`: what can be trained, from the registry and each model's own declaration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from recae.cli import options
+
+if TYPE_CHECKING:
+    from recae.models.registry import Entry
+
+_EXAMPLES = """\b
+Examples:
+  recae models
+  recae models i-autorec
+  recae models --json
+"""
+
+
+@click.command(epilog=_EXAMPLES, short_help="List the models and their hyper-parameters.")
+@click.argument("name", required=False)
+@options.as_json
+@options.loudness
+@click.pass_context
+def models(ctx: click.Context, name: str | None, as_json: bool) -> None:
+    """List the models; with NAME, the hyper-parameters of that one: option, default, what it may be, meaning."""
+    from recae.cli.hyper import entry_of
+    from recae.cli.printing import print_json, print_table
+    from recae.models import MODELS
+
+    if name is not None:
+        entry = entry_of(name, ctx)
+        if as_json:
+            print_json(described(name, entry))
+        else:
+            _print_model(name, entry)
+    elif as_json:
+        print_json([described(name, entry) for name, entry in MODELS.items()])
+    else:
+        rows = [[name, _predicts(entry), entry.about] for name, entry in MODELS.items()]
+        print_table(rows, ["model", "gives", "what it is"], "lll")
+        options.note(f"\n'{ctx.command_path} NAME' lists the hyper-parameters of one.")
+
+
+def described(name: str, entry: Entry) -> dict[str, Any]:
+    """A model as JSON has it."""
+    from recae.cli.hyper import free_params, option_name
+    from recae.cli.values import expected, kinds_of
+
+    return {
+        "name": name,
+        "class": entry.model_class.__name__,
+        "about": entry.about,
+        "gives": _predicts(entry),
+        "iterative": entry.model_class.iterative,
+        "preset": entry.preset,
+        "hyper_parameters": [
+            {
+                "name": p.name, "option": option_name(p.name), "default": p.default, "lowest": p.low,
+                "values": expected(kinds_of(p.type), p.choices), "meaning": p.help,
+            }
+            for p in free_params(entry)
+        ],
+    }  # fmt: skip
+
+
+def _print_model(name: str, entry: Entry) -> None:
+    from recae.cli.printing import print_table
+    from recae.cli.values import shown
+
+    model = described(name, entry)
+    click.echo(f"{name}: {entry.about}")
+    preset = "".join(f", {key}={value!r}" for key, value in entry.preset.items())
+    click.echo(f"class recae.{model['class']}{preset}; gives {model['gives']}\n")
+    rows = [[p["option"], shown(p["default"]), p["values"], p["meaning"]] for p in model["hyper_parameters"]]
+    if rows:
+        print_table(rows, ["option", "default", "values", "meaning"], "llll")
+    else:
+        click.echo("It has no hyper-parameters.")
+
+
+def _predicts(entry: Entry) -> str:
+    return "ratings" if entry.model_class.predicts_ratings else "rankings"

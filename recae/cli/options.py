@@ -1,0 +1,142 @@
+"""Options that several commands share, and what they set in motion."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+_LOUDNESS = "recae.loudness"
+_LEVELS = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO, 2: logging.DEBUG}
+
+
+# ---------------------------------------------------------------- how much is said
+
+
+def verbosity(ctx: click.Context | None = None) -> int:
+    """Number of -v minus number of -q, of the whole command line."""
+    ctx = ctx or click.get_current_context(silent=True)
+    return 0 if ctx is None else int(ctx.meta.get(_LOUDNESS, 0))
+
+
+def note(text: str = "", *, level: int = 0) -> None:
+    """A line on stderr, for whoever watches; -q silences level 0, -v is needed for level 1."""
+    if verbosity() >= level:
+        click.echo(text, err=True)
+
+
+def _change(step: int) -> Callable[[click.Context, click.Parameter, int], None]:
+    def change(ctx: click.Context, _: click.Parameter, count: int) -> None:
+        ctx.meta[_LOUDNESS] = verbosity(ctx) + step * count
+        _speak(ctx.meta[_LOUDNESS])
+
+    return change
+
+
+def _speak(level: int) -> None:
+    """Log messages and warnings of the library, as plain lines on stderr."""
+    log = logging.getLogger("recae")
+    log.setLevel(_LEVELS[max(-1, min(2, level))])
+    if not log.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        log.addHandler(handler)
+        log.propagate = False
+    warnings.showwarning = lambda message, *_args, **_kwargs: note(f"warning: {message}")
+
+
+def loudness(command: F) -> F:
+    """-v and -q, each of which may be repeated."""
+    for step, short, long, text in (
+        (-1, "-q", "--quiet", "Say less: no progress, no hints."),
+        (1, "-v", "--verbose", "Say more: -v what is done, -vv also tracebacks of errors."),
+    ):
+        command = click.option(
+            short, long, count=True, expose_value=False, is_eager=True, callback=_change(step), help=text
+        )(command)
+    return command
+
+
+# ---------------------------------------------------------------- single options
+
+
+def as_json(command: F) -> F:
+    """--json."""
+    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(command)
+
+
+def list_length(command: F) -> F:
+    """-n, --number."""
+    return click.option(
+        "-n", "--number", "n", type=int, default=10, show_default=True, metavar="N", help="Items a list, at most."
+    )(command)
+
+
+def device(command: F) -> F:
+    """--device, for a model that is loaded."""
+    return click.option(
+        "--device", metavar="DEVICE", help="Where to compute: auto, cpu, cuda, cuda:N, mps.  [default: the model's]"
+    )(command)
+
+
+def data_dir(command: F) -> F:
+    """--data-dir."""
+    return click.option(
+        "--data-dir", metavar="FOLDER", help="Where named data sets are looked for first, and downloaded to."
+    )(command)
+
+
+# ---------------------------------------------------------------- tables of ratings
+
+
+class Column(click.ParamType):
+    """A column by name, by position from 0, or none."""
+
+    name = "column"
+
+    def __init__(self, *, optional: bool) -> None:
+        self.optional = optional
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return "NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        if self.optional and value == "none":
+            return False
+        return int(value) if value.isdecimal() else value
+
+
+COLUMN_OPTIONS = ("user_column", "item_column", "rating_column", "timestamp_column", "scale", "duplicates")
+
+
+def table(command: F) -> F:
+    """How a file of ratings is read: `recae.cli.reading.load_ratings` takes what these give."""
+    texts = {
+        "user": "Column of users in a file: its name, or its place from 0.  [default: guessed]",
+        "item": "Column of items.  [default: guessed]",
+        "rating": "Column of ratings; 'none': there are none, every row counts 1.  [default: guessed]",
+        "timestamp": "Column of times; 'none': leave it out.  [default: guessed]",
+    }
+    options = [
+        click.option(f"--{role}-column", type=Column(optional=role in ("rating", "timestamp")), help=text)
+        for role, text in texts.items()
+    ]
+    options += [
+        click.option(
+            "--scale", type=float, nargs=2, metavar="LOW HIGH", help="Possible ratings.  [default: those that occur]"
+        ),
+        click.option(
+            "--duplicates", type=click.Choice(["last", "mean", "error"]),
+            help="For a pair that occurs twice.  [default: last]",
+        ),
+        data_dir,
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command

@@ -1,0 +1,136 @@
+"""What came of a training run, for people and for programs."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from recae.cli.options import note, verbosity
+from recae.cli.printing import print_table
+
+if TYPE_CHECKING:
+    from recae.evaluation import Report
+    from recae.models import Recommender
+    from recae.ratings import RatingMatrix
+    from recae.splitting import Split
+
+
+@dataclass
+class Parts:
+    """What to learn from, what to stop by, and the split to measure on; the last two may be missing."""
+
+    train: RatingMatrix
+    validation: RatingMatrix | None = None
+    split: Split | None = None
+    validation_share: float = 0.0
+
+
+@dataclass
+class Outcome:
+    """What came of a training run."""
+
+    given: dict[str, Any]
+    model: Recommender
+    ratings: RatingMatrix
+    parts: Parts
+    seconds: float
+    report: Report | None = None
+    floor: float | None = None
+    history: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.history = getattr(self.model, "history_", None)
+
+
+def measure(outcome: Outcome) -> None:
+    """Figures on the test part, and the best that anybody could reach where that is known."""
+    from recae.evaluation import evaluate
+    from recae.loaders import sample_truth
+
+    split, given = outcome.parts.split, outcome.given
+    if split is None:
+        return
+    metrics = given["metrics"].split(",") if given["metrics"] else None
+    outcome.report = evaluate(outcome.model, split, metrics)
+    if given["dataset"] == "sample" and "rmse" in outcome.report:
+        outcome.floor = sample_truth().best_rmse(split.test)
+
+
+def as_object(outcome: Outcome) -> dict[str, Any]:
+    """Everything about the run, as one JSON object."""
+    given, parts, history = outcome.given, outcome.parts, outcome.history
+    figures = outcome.report.to_dict() if outcome.report is not None else {}
+    found: dict[str, Any] = {
+        **{name: value for name, value in figures.items() if name not in ("model", "data", "n_ratings", "n_users")},
+        "model": given["name"],
+        "dataset": given["dataset"],
+        "settings": outcome.model.get_params(),
+        "split": split_settings(outcome),
+        "seed": given["seed"],
+        "n_users": outcome.ratings.n_users,
+        "n_items": outcome.ratings.n_items,
+        "n_train": parts.train.n_ratings,
+        "n_validation": parts.validation.n_ratings if parts.validation is not None else 0,
+        "n_test": parts.split.test.n_ratings if parts.split is not None else 0,
+        "seconds": round(outcome.seconds, 3),
+        "out": given["out"],
+    }
+    if history is not None:
+        found |= {"epochs": len(history), "best_epoch": history.best_epoch, "validation_rmse": history.best}
+    if outcome.floor is not None:
+        found["best_reachable_rmse"] = outcome.floor
+    return found
+
+
+def split_settings(outcome: Outcome) -> dict[str, Any] | None:
+    """How the parts were made; the validation part is taken from the train part, of whatever split."""
+    given, parts = outcome.given, outcome.parts
+    if parts.split is None:
+        return None
+    return {"how": given["how"], **parts.split.settings, "validation": parts.validation_share}
+
+
+def print_outcome(outcome: Outcome) -> None:
+    """The same for people: figures on stdout, the rest on stderr."""
+    history, given = outcome.history, outcome.given
+    if history is not None and verbosity() >= 1:
+        rows = [
+            [r["epoch"], f"{r['loss']:.6g}", _figure(r["validation"]), f"{r['seconds']:.2f}"] for r in history.records
+        ]
+        print_table(rows, ["epoch", "loss", "validation", "seconds"], "rrrr")
+    if outcome.report is not None:
+        click.echo(str(outcome.report))
+    if outcome.floor is not None:
+        click.echo(
+            f"  best reachable rmse on this test part, known because the sample is generated: {outcome.floor:.4f}"
+        )
+    trained = f"Trained on {outcome.parts.train.n_ratings:,} ratings in {outcome.seconds:.1f} s"
+    if history is not None:
+        trained += f"; epoch {history.best_epoch} of {len(history)} is kept"
+        trained += f" (validation rmse {history.best:.4f})" if history.best is not None else ""
+    note(f"{trained}.")
+    if given["out"]:
+        size = Path(given["out"]).stat().st_size
+        note(f"The model is in {given['out']} ({size / 1e6:.1f} MB).")
+        print_hints(outcome)
+
+
+def _figure(value: float | None) -> str | None:
+    return None if value is None else f"{value:.4f}"
+
+
+def print_hints(outcome: Outcome) -> None:
+    """What to try next, with ids that exist."""
+    ratings, given = outcome.parts.train, outcome.given
+    users, items = ratings.counts("user"), ratings.counts("item")
+    user, item = ratings.user_ids[int(users.argmax())], ratings.item_ids[int(items.argmax())]
+    out, here = shlex.quote(given["out"]), click.get_current_context().find_root().info_name
+    note("\nNext:")
+    note(f"  {here} recommend {out} --user {shlex.quote(str(user))} -n 10")
+    note(f"  {here} similar {out} --item {shlex.quote(str(item))} -n 10")
+    if given["save_test"]:
+        note(f"  {here} evaluate {out} {shlex.quote(given['save_test'])} --metrics rmse,ndcg@10")

@@ -1,0 +1,130 @@
+"""Results out: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NARROWEST = 24  # characters that a last column is never wrapped below
+
+
+def print_json(value: Any) -> None:
+    """`value` as JSON on stdout; NaN and infinities, which JSON has not, become null."""
+    click.echo(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def plain(value: Any) -> Any:
+    """NumPy's values, tuples and mappings as what JSON knows."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {str(name): plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame, each a mapping; missing texts (a film without a title) are None."""
+    columns = {str(name): frame[name].astype(object).where(frame[name].notna(), None) for name in frame}
+    return [dict(zip(columns, row)) for row in zip(*columns.values())]
+
+
+def print_table(rows: Sequence[Sequence[Any]], header: Sequence[str], align: str, *, indent: int = 0) -> None:
+    """Aligned columns on stdout.
+
+    Nothing is ever cut off. On a terminal the last column is wrapped under itself.
+
+    Args:
+        rows: one sequence of values each; None is printed as "-".
+        header: the columns' names.
+        align: a letter a column, "l" for left, "r" for right.
+        indent: spaces before each line.
+    """
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in table_lines(rows, header, align, indent=indent, width=width):
+        click.echo(line)
+
+
+def table_lines(
+    rows: Sequence[Sequence[Any]], header: Sequence[str], align: str, *, indent: int = 0, width: int | None = None
+) -> Iterator[str]:
+    """The lines of `print_table`; `width` is where the last column wraps, None for nowhere."""
+    table = [list(header), *([_text(one) for one in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table)]
+    start = indent + sum(widths[:-1]) + 2 * (len(header) - 1)
+    for row in table:
+        cells = [one.rjust(w) if way == "r" else one.ljust(w) for one, w, way in zip(row, widths, align)]
+        pieces = textwrap.wrap(row[-1], max(NARROWEST, width - start)) if width and align[-1] == "l" else cells[-1:]
+        yield (" " * indent + "  ".join([*cells[:-1], *pieces[:1]])).rstrip()
+        yield from (" " * start + piece for piece in pieces[1:])
+
+
+def print_facts(facts: dict[str, Any]) -> None:
+    """Names and values, a line each; what is not known is left out."""
+    rows = [[name.replace("_", " "), _fact(value)] for name, value in facts.items() if value not in (None, "", [])]
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        click.echo(f"{name:<{width}}  {value}")
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_fact(one)}" for name, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_fact, value))
+    return f"{value:.4g}" if isinstance(value, float) else _text(value)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+# ---------------------------------------------------------------- lists of items
+
+
+def print_lists(frame: pd.DataFrame, of: str, found: str, name: Any = None) -> None:
+    """Ranked lists as the API gives them, a heading each: rank, item, score, and title where there is one.
+
+    Args:
+        frame: columns `of`, `found`, score, rank, and perhaps title.
+        of: whom a list is for (user, item).
+        found: what is listed (item, similar).
+        name: function from an id of `of` to words beside it, or None.
+    """
+    titled = "title" in frame.columns
+    header = ["rank", "item", "score", *(["title"] if titled else [])]
+    for place, (one, part) in enumerate(frame.groupby(of, sort=False)):
+        if place:
+            click.echo()
+        words = name(one) if name is not None else None
+        click.echo(f"{of} {one}" + (f"  {words}" if words else ""))
+        columns = [part["rank"], part[found].map(str), score_texts(part["score"].tolist())]
+        if titled:
+            columns.append(part["title"].where(part["title"].notna(), None))
+        print_table(list(zip(*columns)), header, "rlrl"[: len(header)], indent=2)
+
+
+def score_texts(scores: Sequence[float]) -> list[str]:
+    """Scores with as many digits as tell them apart: counts as whole numbers, small ones with four figures."""
+    if all(float(score).is_integer() for score in scores):
+        return [f"{score:.0f}" for score in scores]
+    if max(abs(score) for score in scores) < 0.01:
+        return [f"{score:.4g}" for score in scores]
+    return [f"{score:.4f}" for score in scores]

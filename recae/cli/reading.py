@@ -1,0 +1,193 @@
+"""Files in, for the commands: ratings, pairs, lists of ids, models; ids get the type that the model has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from recae.cli.options import COLUMN_OPTIONS, note, verbosity
+from recae.errors import DataError, UnknownIdError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from recae.models import Recommender
+    from recae.ratings import RatingMatrix
+
+
+def load_model(path: str, device: str | None = None) -> Recommender:
+    """The model at `path`, on `device` where one is given."""
+    from recae.models import load_model
+
+    model = load_model(path, device=device)
+    note(f"{model} on {model.ratings_}", level=1)
+    return model
+
+
+def load_ratings(source: str, **table: Any) -> RatingMatrix:
+    """What `recae.load` makes of a name or a path, with the options of `recae.cli.options.table`."""
+    from recae.loaders import DATASETS, fetch, load
+
+    given = {name: table[name] for name in COLUMN_OPTIONS if table.get(name) is not None}
+    if source in DATASETS:
+        if given:
+            option = "--" + next(iter(given)).replace("_", "-")
+            raise click.UsageError(f"{option} is for files; the columns and the scale of {source!r} are known")
+        if verbosity() < 0 and DATASETS[source].files:
+            fetch(source, table.get("data_dir"), progress=False)
+    ratings = load(
+        source, data_dir=table.get("data_dir"), **{name.removesuffix("_column"): value for name, value in given.items()}
+    )
+    note(repr(ratings), level=1)
+    return ratings
+
+
+# ---------------------------------------------------------------- raw ids
+
+
+class KnownIds:
+    """Raw ids that a model knows, found by their text: ids on a command line and in a file arrive as text.
+
+    Args:
+        known: the model's ids, of one kind.
+        kind: user or item.
+    """
+
+    def __init__(self, known: Iterable[Any], kind: str) -> None:
+        from recae.ids import plain
+
+        self.kind = kind
+        self.by_text = {str(plain(i)): plain(i) for i in known}
+
+    def find(self, texts: Iterable[Any], *, unknown: str = "error", remedy: str = "") -> list[Any]:
+        """The model's id for each text; for one it does not know, an error, or (`unknown="keep"`) the text itself.
+
+        Raises:
+            UnknownIdError: names it, shows what ids look like, and says the `remedy`.
+        """
+        found = [self.by_text.get(str(text), text) for text in texts]
+        if unknown == "error":
+            for text in map(str, found):
+                if text not in self.by_text:
+                    raise UnknownIdError(self.message(text, remedy))
+        return found
+
+    def message(self, text: str, remedy: str = "") -> str:
+        like = ", ".join(list(self.by_text)[:3])
+        known = f"the {len(self.by_text):,} {self.kind}s that the model knows (such as {like})"
+        return f"{self.kind} {text!r} is not among {known}" + (f"; {remedy}" if remedy else "")
+
+
+def users_of(model: Recommender) -> KnownIds:
+    return KnownIds(model.ratings_.user_ids, "user")
+
+
+def items_of(model: Recommender) -> KnownIds:
+    return KnownIds(model.ratings_.item_ids, "item")
+
+
+def with_ids_of(ratings: RatingMatrix, model: Recommender) -> RatingMatrix:
+    """`ratings` from a file, with ids of the type that the model has: a file of few ids may look like numbers only."""
+    import dataclasses
+
+    changed = {
+        "user_ids": _as_known(ratings.user_ids, users_of(model)),
+        "item_ids": _as_known(ratings.item_ids, items_of(model)),
+    }
+    return dataclasses.replace(ratings, **changed, _cache={})
+
+
+def _as_known(ids: Any, known: KnownIds) -> Any:
+    from recae.ids import as_id_array, plain
+
+    return as_id_array(known.find(map(plain, ids), unknown="keep"))
+
+
+def ids_from(given: str, known: KnownIds) -> list[Any]:
+    """Ids from a file (one a line) where `given` is one, else from a list with commas.
+
+    Raises:
+        DataError: the file is empty.
+        UnknownIdError: the model does not know one of them.
+    """
+    path = Path(given)
+    if not path.is_file():
+        return known.find(part.strip() for part in given.split(",") if part.strip())
+    return known.find(
+        read_lines(given, known.kind), remedy=f"{given} should hold one {known.kind} id a line, and nothing else"
+    )
+
+
+def read_lines(file: str, kind: str) -> list[str]:
+    """The ids in a file, one a line, as text.
+
+    Raises:
+        DataError: there is no such file, it is no text, or it holds none.
+    """
+    try:
+        text = Path(file).read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise DataError(f"no file {file}: one {kind} id a line is read") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{file} is not a text file in UTF-8: one {kind} id a line is read") from None
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise DataError(f"{file} holds no {kind} id: one a line is read")
+    return lines
+
+
+def title_of(model: Recommender, item: Any) -> str | None:
+    """The item's title, where the model was trained on data with titles."""
+    table = model.ratings_.item_table
+    if table is None or "title" not in table.columns or item not in table.index:
+        return None
+    title = table["title"].loc[item]
+    return title if isinstance(title, str) else None
+
+
+# ---------------------------------------------------------------- pairs
+
+
+def read_pairs(path: str, user_column: Any, item_column: Any) -> tuple[pd.DataFrame, str, str, int]:
+    """A table of pairs, every field as text: (frame, user column, item column, line of the first pair).
+
+    Raises:
+        DataError: there is no such file, it is empty, or it lacks a column.
+    """
+    import pandas as pd
+
+    from recae.loaders.columns import assign
+    from recae.loaders.delimited import sniff
+
+    if not Path(path).is_file():
+        raise DataError(f"no file {path}: a table with a column of users and one of items is needed")
+    wanted = tuple(name for name in (user_column, item_column) if isinstance(name, str))
+    layout = sniff(Path(path), wanted)
+    chosen = assign(
+        layout.names, {"user": user_column, "item": item_column, "rating": False, "timestamp": False}, layout.path.name
+    )
+    try:
+        frame = pd.read_csv(
+            path, sep=layout.delimiter, names=list(layout.names), skiprows=layout.skip, dtype=str,
+            keep_default_na=False, index_col=False, encoding="utf-8-sig",
+            engine="python" if layout.delimiter == "::" else "c",
+        )  # fmt: skip
+    except (ValueError, pd.errors.ParserError) as error:
+        raise DataError(f"{layout.path.name} cannot be read: {str(error).strip().splitlines()[-1]}") from None
+    if frame.empty:
+        raise DataError(f"{layout.path.name} has no pairs: at least one is needed")
+    return frame, chosen["user"], chosen["item"], layout.skip + 1
+
+
+def check_pairs(ids: Sequence[Any], known: KnownIds, file: str, first_line: int, remedy: str) -> None:
+    """Refuse an id that the model does not know.
+
+    Raises:
+        UnknownIdError: names the line of the file.
+    """
+    for place, one in enumerate(ids):
+        if str(one) not in known.by_text:
+            raise UnknownIdError(f"{Path(file).name}, line {first_line + place}: {known.message(str(one), remedy)}")

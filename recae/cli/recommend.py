@@ -1,0 +1,114 @@
+"""`recae recommend`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from recae.cli import options
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from recae.models import Recommender
+
+_EXAMPLES = """\b
+Examples:
+  recae recommend m.recae --user 42 -n 10
+  recae recommend m.recae --user 42 --user 43 --exclude 260,1196 --json
+  recae recommend m.recae --users users.txt --candidates in-stock.txt --json
+  recae recommend m.recae --new-ratings ratings-of-new-users.csv
+"""
+
+
+@click.command(epilog=_EXAMPLES, short_help="List the best items for users.")
+@click.argument("model", type=click.Path())
+@click.option("-u", "--user", "users", multiple=True, metavar="ID", help="For whom; may be repeated.")
+@click.option("--users", "users_file", type=click.Path(), metavar="FILE", help="For whom: a file of ids, one a line.")
+@options.list_length
+@click.option(
+    "--new-ratings",
+    type=click.Path(),
+    metavar="FILE",
+    help="Ratings (user, item, rating) of users that the model has not met; without --user, for all of them.",
+)
+@click.option(
+    "--candidates", metavar="IDS|FILE", help="Items to choose among: 1,2,3, or a file of ids.  [default: all]"
+)
+@click.option("--exclude", metavar="IDS|FILE", help="Items to leave out: 1,2,3, or a file of ids, one a line.")
+@click.option("--include-seen", is_flag=True, help="List also what the user has rated in training.")
+@click.option(
+    "--unknown",
+    type=click.Choice(["error", "popular"]),
+    default="error",
+    show_default=True,
+    help="For a user that was not in training: stop, or list what is popular.",
+)
+@options.device
+@options.as_json
+@options.loudness
+def recommend(
+    model: str,
+    users: tuple[str, ...],
+    users_file: str | None,
+    n: int,
+    new_ratings: str | None,
+    candidates: str | None,
+    exclude: str | None,
+    include_seen: bool,
+    unknown: Literal["error", "popular"],
+    device: str | None,
+    as_json: bool,
+) -> None:
+    """List the best items for users, with MODEL, best first."""  # fmt: skip
+    from recae.cli.printing import print_json, print_lists, records
+    from recae.cli.reading import ids_from, items_of, load_model
+
+    if not users and users_file is None and new_ratings is None:
+        raise click.UsageError("For whom? Name one with --user ID, or a file with --users or --new-ratings.")
+    fitted = load_model(model, device)
+    items = items_of(fitted)
+    how: dict[str, Any] = {
+        "filter_seen": not include_seen,
+        "candidates": None if candidates is None else ids_from(candidates, items),
+        "exclude": None if exclude is None else ids_from(exclude, items),
+    }
+    wanted = [*users, *_lines(users_file)]
+    if new_ratings is None:
+        lists = _for_known(fitted, wanted, n, unknown, how)
+    else:
+        lists = _for_new(fitted, new_ratings, wanted, n, how)
+    if as_json:
+        print_json(records(lists))
+    elif lists.empty:
+        options.note("Nothing is left to list: all that was allowed has been seen; --include-seen lists it again.")
+    else:
+        print_lists(lists, "user", "item")
+
+
+def _lines(file: str | None) -> list[str]:
+    from recae.cli.reading import read_lines
+
+    return [] if file is None else read_lines(file, "user")
+
+
+def _for_known(
+    model: Recommender, wanted: list[str], n: int, unknown: Literal["error", "popular"], how: dict[str, Any]
+) -> pd.DataFrame:
+    from recae.cli.reading import users_of
+
+    remedy = "--unknown popular lists what is popular, --new-ratings FILE serves new users by their ratings"
+    ids = users_of(model).find(wanted, unknown="error" if unknown == "error" else "keep", remedy=remedy)
+    return model.recommend(ids, n, unknown=unknown, **how)
+
+
+def _for_new(model: Recommender, file: str, wanted: list[str], n: int, how: dict[str, Any]) -> pd.DataFrame:
+    from recae.cli.reading import KnownIds, load_ratings, with_ids_of
+
+    new = with_ids_of(load_ratings(file), model)
+    if wanted:
+        ids = KnownIds(new.user_ids, "user").find(wanted, remedy=f"{file} must hold ratings of each user")
+        frame = new.to_frame()
+        return model.recommend_new(frame[frame["user"].isin(ids)], n, **how)
+    return model.recommend_new(new, n, **how)

@@ -1,0 +1,33 @@
+"""`recae similar`."""
+
+from __future__ import annotations
+
+import click
+
+from recae.cli import options
+
+_EXAMPLES = """\b
+Examples:
+  recae similar m.recae --item 260 -n 10
+  recae similar m.recae --item 260 --item 1196 --json
+"""
+
+
+@click.command(epilog=_EXAMPLES, short_help="List the items nearest to an item.")
+@click.argument("model", type=click.Path())
+@click.option("-i", "--item", "items", multiple=True, required=True, metavar="ID", help="To which; may be repeated.")
+@options.list_length
+@options.device
+@options.as_json
+@options.loudness
+def similar(model: str, items: tuple[str, ...], n: int, device: str | None, as_json: bool) -> None:
+    """List the items that MODEL finds nearest to an item, by the cosine of their vectors."""
+    from recae.cli.printing import print_json, print_lists, records
+    from recae.cli.reading import items_of, load_model, title_of
+
+    fitted = load_model(model, device)
+    lists = fitted.similar_items(items_of(fitted).find(items), n)
+    if as_json:
+        print_json(records(lists))
+    else:
+        print_lists(lists, "item", "similar", lambda item: title_of(fitted, item))

@@ -1,0 +1,87 @@
+"""Text to hyper-parameters and back, by the type that a model declares."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
+
+import click
+
+if TYPE_CHECKING:
+    from recae.models.params import Param
+
+_TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
+
+
+class Value(click.ParamType):
+    """Text to a hyper-parameter's value, by its declared type: 500; 500,250,500; 0.1; none; a name."""
+
+    name = "value"
+
+    def __init__(self, param: Param) -> None:
+        self.choices = param.choices
+        self.kinds = kinds_of(param.type)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return expected(self.kinds, self.choices)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        text = str(value).strip()
+        if self.choices is not None:
+            for choice in self.choices:
+                if str(choice).lower() == text.lower():
+                    return choice
+        else:
+            for kind in self.kinds:
+                try:
+                    return _read(text, kind)
+                except ValueError:
+                    continue
+        return self.fail(f"{text!r} is not one of {expected(self.kinds, self.choices)}", param, ctx)
+
+
+def kinds_of(hint: Any) -> list[Any]:
+    """The plain types of a type hint: int | tuple[int, ...] | None to [None, int, tuple[int, ...]]."""
+    parts = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    flat = [type(choice) for part in parts if get_origin(part) is Literal for choice in get_args(part)]
+    flat += [part for part in parts if get_origin(part) is not Literal]
+    order = (type(None), bool, int, float, tuple, str)  # a text is tried as each in turn; anything is a str
+    return sorted(set(flat), key=lambda kind: order.index(get_origin(kind) or kind))
+
+
+def expected(kinds: Sequence[Any], choices: Sequence[Any] | None) -> str:
+    """How a value may look, as help and errors say it."""
+    if choices is not None:
+        return "|".join(str(choice) for choice in choices)
+    words = {bool: "true|false", int: "INTEGER", float: "NUMBER", str: "TEXT", type(None): "none"}
+    texts = [words.get(kind) or ",".join([words[get_args(kind)[0]]] * 2) + ",..." for kind in kinds]
+    return "|".join(sorted(texts, key=lambda text: text == "none"))
+
+
+def _read(text: str, kind: Any) -> Any:
+    if kind is type(None):
+        return _none(text)
+    if kind is bool:
+        return _truth(text)
+    if get_origin(kind) is tuple:
+        return tuple(get_args(kind)[0](part) for part in text.split(","))
+    return kind(text)
+
+
+def _none(text: str) -> None:
+    if text.lower() != "none":
+        raise ValueError
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in _TRUE + _FALSE:
+        raise ValueError
+    return text.lower() in _TRUE
+
+
+def shown(value: Any) -> str:
+    """A value as it is written on the command line: what `Value` reads back."""
+    if isinstance(value, tuple | list):
+        return ",".join(map(str, value))
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
