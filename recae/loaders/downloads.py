@@ -165,5 +165,6 @@ def _short(error: BaseException) -> str:
         if not isinstance(inner, BaseException):
             break
         reason = inner
-    text = str(reason.args[-1] if reason.args else reason) or type(reason).__name__
+    last = reason.args[-1] if reason.args else ""
+    text = (last if isinstance(last, str) else str(reason)) or type(reason).__name__
     return re.sub(r"^HTTPS?Connection\(.*?\): ", "", text.split("(_ssl.c")[0]).strip()

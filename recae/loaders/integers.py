@@ -6,6 +6,7 @@ that is not a plain number; where there is, the careful reader of `delimited` ta
 
 from __future__ import annotations
 
+import csv
 import mmap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,10 +31,11 @@ def read_plain(
         return None
     dtypes = {name: "float32" for name, kind in kinds.items() if kind == "rating"}
     try:
-        frame = pd.read_csv(
-            path, sep=delimiter, header=None, names=list(names), skiprows=skip, dtype=dtypes, engine="c",
-            index_col=False, quoting=3, na_filter=False,
-        )  # fmt: skip
+        with np.errstate(over="ignore"):  # 1e99 becomes infinite as a float32, and is refused as that
+            frame = pd.read_csv(
+                path, sep=delimiter, header=None, names=list(names), skiprows=skip, dtype=dtypes, engine="c",
+                index_col=False, quoting=csv.QUOTE_NONE, na_filter=False,
+            )  # fmt: skip
     except (ValueError, OverflowError):  # the careful reader will say what is wrong, if anything is
         return None
     # the other types were not stated: asked for int64, pandas would take "7.0" and "1e3"

@@ -1,0 +1,401 @@
+"""The downloader against real servers on 127.0.0.1: right, truncated, wrong, missing, hostile, and broken TLS."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import socket
+import ssl
+import stat
+import subprocess
+import threading
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recae.errors import DatasetNotFoundError, DownloadError, ParameterError
+from recae.loaders import downloads, fetch, load, load_mnist, places
+from recae.loaders.catalogue import DATASETS, Dataset, Remote
+from recae.loaders.unpacking import unpack
+
+RATINGS = "userId,movieId,rating,timestamp\n1,10,4.5,100\n2,10,0.5,101\n"
+
+
+def make_zip(members: dict[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+GOOD = make_zip({"tiny/ratings.csv": RATINGS, "tiny/movies.csv": "movieId,title,genres\n10,X (1999),Drama\n"})
+
+
+def md5(content: bytes) -> str:
+    return hashlib.md5(content).hexdigest()
+
+
+class Server(ThreadingHTTPServer):
+    """Serves `files` by path; `faults` are the ways in which the next answers go wrong, first ones first.
+
+    A connection that begins a TLS handshake gets `tls`: 'garbage', or a certificate that nobody trusts.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files: dict[str, bytes] = {}
+        self.faults: list[str] = []
+        self.requests: list[str] = []
+        self.tls: str | ssl.SSLContext = "garbage"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        if request.recv(1, socket.MSG_PEEK) == b"\x16":  # the first byte of a TLS handshake
+            if isinstance(self.tls, str):
+                request.sendall(b"this is no TLS\r\n")
+                return
+            request = self.tls.wrap_socket(request, server_side=True)
+        super().finish_request(request, client_address)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away is part of the play."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.requests.append(self.path)
+        fault = self.server.faults.pop(0) if self.server.faults else ""
+        content = self.server.files.get(self.path)
+        if content is None or fault.isdigit():
+            self.send_error(int(fault or 404))
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if fault == "truncate":
+            content = content[: len(content) // 2]
+        if fault == "damage":
+            content = content[:-1] + bytes([content[-1] ^ 1])
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Server) -> Path:
+    """A cache of the test's own, and 'tiny', a data set of one archive that `server` has."""
+    folder = tmp_path / "cache"
+    remote = Remote("tiny.zip", (f"{server.url}/tiny.zip",), md5(GOOD))
+    tiny = Dataset("tiny", "a test's", "ratings", (remote,), "tiny", ("ratings.csv", "movies.csv"), 2, 0.1, "none")
+    monkeypatch.setitem(DATASETS, "tiny", tiny)
+    monkeypatch.setattr(places, "cache_dir", lambda: folder)
+    monkeypatch.setattr(downloads, "PAUSE", 0.0)
+    for name in ("RECAE_DATA_DIR", "RECAE_MIRROR", "REQUESTS_CA_BUNDLE", "http_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.chdir(tmp_path)
+    server.files["/tiny.zip"] = GOOD
+    return folder
+
+
+def republish(monkeypatch: pytest.MonkeyPatch, content: bytes | None, urls: tuple[str, ...]) -> None:
+    """Change what the catalogue says of 'tiny': its hash (None: not pinned) and its addresses."""
+    remote = Remote("tiny.zip", urls, None if content is None else md5(content))
+    monkeypatch.setitem(DATASETS, "tiny", Dataset("tiny", "", "ratings", (remote,), "tiny", ("ratings.csv",)))
+
+
+def left_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*")) if folder.exists() else []
+
+
+def test_a_download_is_verified_unpacked_and_used(
+    cache: Path, server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The right file is fetched once, with a progress bar on stderr, unpacked and loaded; the archive is not kept."""
+    matrix = load("tiny")
+    assert matrix.n_ratings == 2
+    assert matrix.item_table is not None
+    assert left_in(cache) == ["movies.csv", "ratings.csv", "tiny"]
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "100%" in err
+    assert fetch("tiny") == cache / "tiny"
+    assert server.requests == ["/tiny.zip"]
+
+
+def test_no_progress_where_none_is_wanted(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """progress=False prints nothing at all."""
+    fetch("tiny", progress=False)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_data_dir_and_environment_decide_where_to(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A download goes to data_dir if given, else to RECAE_DATA_DIR, and the cache stays away."""
+    assert fetch("tiny", tmp_path / "given") == tmp_path / "given" / "tiny"
+    monkeypatch.setenv("RECAE_DATA_DIR", str(tmp_path / "env"))
+    assert fetch("tiny") == tmp_path / "env" / "tiny"
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize("fault", ["truncate", "damage", "503"])
+def test_a_broken_transfer_is_started_again(
+    cache: Path, server: Server, caplog: pytest.LogCaptureFixture, fault: str
+) -> None:
+    """A server that closes early, sends a wrong byte or is busy for a moment is asked again, and that is said."""
+    server.faults = [fault, fault]
+    assert load("tiny").n_ratings == 2
+    assert server.requests == ["/tiny.zip"] * 3
+    assert "starting again (2 of 3)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("truncate", "IncompleteRead.*bytes"),
+        ("damage", "not the published file .MD5 [0-9a-f]{32}, expected"),
+        ("500", "500"),
+    ],
+)
+def test_a_transfer_that_stays_broken(cache: Path, server: Server, fault: str, message: str) -> None:
+    """After three attempts it is given up with the reason, the address and the remedy; nothing half-written stays."""
+    server.faults = [fault] * 3
+    with pytest.raises(DownloadError, match=message) as caught:
+        load("tiny")
+    assert "\n" not in str(caught.value)
+    for part in (f"{server.url}/tiny.zip", str(cache), "by hand", "RECAE_DATA_DIR"):
+        assert part in str(caught.value)
+    assert len(server.requests) == 3
+    assert left_in(cache) == []
+
+
+def test_a_file_that_is_not_there(cache: Path, server: Server) -> None:
+    """A 404 is reported at once: asking again would not help."""
+    server.files.clear()
+    with pytest.raises(DownloadError, match=r"the server answered 404 Not Found"):
+        load("tiny")
+    assert len(server.requests) == 1
+    assert left_in(cache) == []
+
+
+def test_no_server(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody listens, the data set is not found: one line with the file, the places, the address, the remedy."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/tiny.zip"
+    republish(monkeypatch, GOOD, (url,))
+    with pytest.raises(DatasetNotFoundError) as caught:
+        load("tiny")
+    assert "\n" not in str(caught.value)
+    for part in ("tiny.zip", str(cache), url, "Connection refused", "by hand", "RECAE_DATA_DIR"):
+        assert part in str(caught.value)
+    assert not cache.exists()
+
+
+def test_the_second_address_is_tried(cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the first address fails, the next one is asked."""
+    republish(monkeypatch, GOOD, (f"{server.url}/elsewhere.zip", f"{server.url}/tiny.zip"))
+    assert fetch("tiny", progress=False).is_dir()
+    assert server.requests == ["/elsewhere.zip", "/tiny.zip"]
+
+
+def test_a_mirror_takes_the_place_of_the_address(cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RECAE_MIRROR is asked instead of the published address, and must give the published file."""
+    republish(monkeypatch, GOOD, ("http://127.0.0.1:9/tiny.zip",))
+    server.files = {"/mirror/tiny.zip": GOOD}
+    monkeypatch.setenv("RECAE_MIRROR", f"{server.url}/mirror/")
+    assert fetch("tiny", progress=False) == cache / "tiny"
+    shutil.rmtree(cache)
+    server.files = {"/mirror/tiny.zip": make_zip({"tiny/ratings.csv": "another"})}
+    with pytest.raises(DownloadError, match="not the published file"):
+        fetch("tiny", progress=False)
+
+
+# ---------------------------------------------------------------- TLS
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """A certificate that nobody trusts, as good as an expired one."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("the openssl command is not here to make a certificate")
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    subprocess.run(
+        [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "1",
+         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+@pytest.mark.parametrize("trouble", ["garbage", "certificate"])
+def test_where_tls_fails_plain_http_is_used_and_said(
+    cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path,
+    trouble: str,
+) -> None:  # fmt: skip
+    """With a pinned hash a TLS failure leads to plain http, announced once with the reason and why it is safe."""
+    server.tls = "garbage" if trouble == "garbage" else self_signed(tmp_path)
+    https = server.url.replace("http:", "https:")
+    republish(monkeypatch, GOOD, (f"{https}/tiny.zip",))
+    assert fetch("tiny", progress=False) == cache / "tiny"
+    assert server.requests == ["/tiny.zip"]
+    [record] = [record for record in caplog.records if record.name == "recae"]
+    assert f"TLS failed at {https}/tiny.zip" in record.getMessage()
+    assert f"trying {server.url}/tiny.zip. Safe, since the MD5 is pinned." in record.getMessage()
+    assert ("certificate" in record.getMessage()) == (trouble == "certificate")
+
+
+def test_plain_http_gives_the_published_file_or_nothing(
+    cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What plain http brings is held to the same hash."""
+    republish(monkeypatch, GOOD, (f"{server.url.replace('http:', 'https:')}/tiny.zip",))
+    server.files["/tiny.zip"] = make_zip({"tiny/ratings.csv": "forged"})
+    with pytest.raises(DownloadError, match="not the published file"):
+        fetch("tiny", progress=False)
+    assert left_in(cache) == []
+
+
+def test_without_a_pinned_hash_there_is_no_plain_http(
+    cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A set whose hash is read from the same server is never fetched around TLS."""
+    republish(monkeypatch, None, (f"{server.url.replace('http:', 'https:')}/tiny.zip",))
+    server.files["/tiny.zip.md5"] = f"{md5(GOOD)}  tiny.zip\n".encode()
+    with pytest.raises(DownloadError, match="a hash read over plain http would protect from nothing"):
+        fetch("tiny", progress=False)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("layout", ["{}  tiny.zip\n", "MD5 (tiny.zip) = {}\n", "{}"])
+def test_the_published_md5_file_is_read(
+    cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch, layout: str
+) -> None:
+    """Sets that change are held to the .md5 file beside the archive, in any of its layouts."""
+    republish(monkeypatch, None, (f"{server.url}/tiny.zip",))
+    server.files["/tiny.zip.md5"] = layout.format(md5(GOOD)).encode()
+    assert fetch("tiny", progress=False) == cache / "tiny"
+    shutil.rmtree(cache)
+    server.files["/tiny.zip.md5"] = layout.format(md5(b"another")).encode()
+    with pytest.raises(DownloadError, match="not the published file"):
+        fetch("tiny", progress=False)
+    server.files["/tiny.zip.md5"] = b"<html>moved</html>"
+    with pytest.raises(DownloadError, match=r"tiny.zip.md5 holds no MD5"):
+        fetch("tiny", progress=False)
+
+
+# ---------------------------------------------------------------- unpacking, and places that cannot be written
+
+
+@pytest.mark.parametrize("name", ["../evil.txt", "tiny/../../evil.txt", "/evil.txt", "..\\evil.txt", "C:/evil.txt"])
+def test_a_path_out_of_the_folder_is_refused(
+    cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    """An archive with a path that leaves its folder is refused whole, even with the right hash."""
+    hostile = make_zip({"tiny/ratings.csv": RATINGS, name: "evil"})
+    server.files["/tiny.zip"] = hostile
+    republish(monkeypatch, hostile, (f"{server.url}/tiny.zip",))
+    with pytest.raises(DownloadError, match="would be written outside its folder: refused"):
+        fetch("tiny", progress=False)
+    assert not list(tmp_path.rglob("*evil*"))
+    assert not (cache / "tiny").exists()
+
+
+def test_a_link_is_refused(tmp_path: Path) -> None:
+    """An archive with a symbolic link is refused."""
+    link = zipfile.ZipInfo("tiny/link")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(link, "/etc")
+    with pytest.raises(DownloadError, match="'tiny/link', a link: refused"):
+        unpack(tmp_path / "a.zip", "tiny", tmp_path / "out")
+    assert left_in(tmp_path / "out") == []
+
+
+def test_broken_and_foreign_archives(tmp_path: Path) -> None:
+    """Half an archive, and one without the expected folder, leave what was there before untouched."""
+    out = tmp_path / "out"
+    (out / "tiny").mkdir(parents=True)
+    (out / "tiny" / "old").touch()
+    for content, message in (
+        (GOOD[:-30], "is not a whole zip archive"),
+        (make_zip({"other/a": "b"}), "holds no folder 'tiny': it is not the published archive"),
+    ):
+        (tmp_path / "a.zip").write_bytes(content)
+        with pytest.raises(DownloadError, match=message):
+            unpack(tmp_path / "a.zip", "tiny", out)
+        assert left_in(out) == ["old", "tiny"]
+    (tmp_path / "a.zip").write_bytes(GOOD)
+    unpack(tmp_path / "a.zip", "tiny", out)
+    assert left_in(out) == ["movies.csv", "ratings.csv", "tiny"]
+
+
+def test_a_local_archive_with_another_hash_is_refused(cache: Path, tmp_path: Path, server: Server) -> None:
+    """A damaged archive that lies in the data folder is not used silently, nor fetched around."""
+    (tmp_path / "tiny.zip").write_bytes(make_zip({"tiny/ratings.csv": "another"}))
+    with pytest.raises(DownloadError, match=r"tiny.zip is not the published tiny.zip .MD5 .* expected"):
+        load("tiny", data_dir=tmp_path)
+    assert server.requests == []
+
+
+def test_a_folder_that_cannot_be_written(cache: Path, tmp_path: Path, server: Server) -> None:
+    """An unwritable folder is reported before anything is fetched, with the remedy."""
+    (tmp_path / "file").touch()
+    with pytest.raises(DownloadError, match=r"cannot write to .*/file/below .*: choose another folder with data_dir"):
+        fetch("tiny", tmp_path / "file" / "below")
+    if os.geteuid():  # root may write everywhere
+        cache.mkdir(mode=0o500)
+        with pytest.raises(DownloadError, match=r"cannot write to .*RECAE_DATA_DIR"):
+            fetch("tiny")
+    assert server.requests == []
+
+
+def test_what_cannot_be_fetched(cache: Path) -> None:
+    """The embedded sample and sets without an address say so."""
+    with pytest.raises(ParameterError, match="generated by recae itself"):
+        fetch("sample")
+    with pytest.raises(DatasetNotFoundError, match="recae cannot download it"):
+        fetch("20newsgroups", "/nowhere")
+
+
+def test_several_files_of_one_set(cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MNIST's four files are each verified; one wrong file is named, and those already right are not fetched again."""
+    monkeypatch.setenv("RECAE_MIRROR", server.url)
+    names = [remote.name for remote in DATASETS["mnist"].files]
+    content = {name: name.encode() for name in names}
+    files = tuple(Remote(name, ("http://127.0.0.1:9/",), md5(content[name])) for name in names)
+    monkeypatch.setitem(DATASETS, "mnist", replace(DATASETS["mnist"], files=files))
+    server.files = {f"/{name}": content[name] for name in names[:-1]} | {f"/{names[-1]}": b"wrong"}
+    with pytest.raises(DownloadError, match=f"{names[-1]}: what came is not the published file"):
+        load_mnist()
+    server.requests.clear()
+    server.files[f"/{names[-1]}"] = content[names[-1]]
+    assert fetch("mnist", progress=False) == cache / "mnist"
+    assert server.requests == [f"/{names[-1]}"]

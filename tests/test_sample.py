@@ -1,0 +1,113 @@
+"""The embedded sample: its shape, its seed, and the truth behind it."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from recae.errors import ParameterError
+from recae.loaders import load, sample, sample_truth, sample_with_truth
+from recae.loaders.sample import NOISE
+from recae.loaders.titles import GENRES
+
+
+def test_shape_of_movielens() -> None:
+    """1,000 users, 1,200 films, 80,000 ratings, whole stars, at least 20 a user, and a long tail."""
+    matrix = load("sample")
+    assert (matrix.shape, matrix.n_ratings) == ((1000, 1200), 80_000)
+    assert matrix.scale == (1.0, 5.0)
+    stars = np.bincount(matrix.user_rows.data.astype(int), minlength=6)[1:]
+    assert (stars > 1000).all()
+    assert matrix.counts("user").min() >= 20
+    popularity = np.sort(matrix.counts("item"))[::-1]
+    assert popularity[:120].sum() > 0.3 * 80_000  # a tenth of the films, a third of the ratings
+    assert popularity[-1] >= 1
+    assert matrix.timestamps is not None
+    assert matrix.timestamps.min() > 9.5e8
+
+
+def test_titles_and_genres() -> None:
+    """Every film has a title of its own with its year, and one to three known genres; users have a favourite."""
+    films, users = sample().item_table, sample().user_table
+    assert films is not None
+    assert users is not None
+    assert films["title"].is_unique
+    assert all(title.endswith(f"({year})") for title, year in zip(films["title"], films["year"]))
+    lists = films["genres"].str.split("|")
+    assert set(lists.explode()) == set(GENRES)
+    assert lists.str.len().between(1, 3).all()
+    assert set(users["favourite"]) <= set(GENRES)
+
+
+def test_made_in_under_a_second() -> None:
+    """The best of three takes well under a second (about 0.06 s on a quiet core)."""
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        sample()
+        times.append(time.perf_counter() - start)
+    assert min(times) < 1
+
+
+def test_the_seed_decides() -> None:
+    """The same seed gives the same ratings, another seed others; a generator is taken too."""
+    one, two, other = sample(rng=3), sample(rng=3), sample(rng=4)
+    assert (one.user_rows != two.user_rows).nnz == 0
+    np.testing.assert_array_equal(one.timestamps, two.timestamps)
+    assert (one.user_rows != other.user_rows).nnz > 0
+    generated = sample(rng=np.random.default_rng(3))
+    assert (one.user_rows != generated.user_rows).nnz == 0
+
+
+def test_the_truth_is_the_floor() -> None:
+    """The truth's RMSE is near 0.79, the bias model fitted on all ratings is far above, and no shift improves it."""
+    matrix, truth = sample_with_truth()
+    users, items, stars = matrix.pairs()
+    floor = truth.best_rmse(matrix)
+    assert 0.76 < floor < 0.82
+    expected = truth.expected(matrix.user_ids[users], matrix.item_ids[items])
+    assert abs(np.mean(stars - expected)) < 0.01  # unbiased
+    slope = np.cov(stars, expected)[0, 1] / expected.var()
+    assert slope == pytest.approx(1, abs=0.02)  # and neither too bold nor too shy
+    by_user = np.bincount(users, stars) / matrix.counts("user")
+    by_item = np.bincount(items, stars - by_user[users]) / matrix.counts("item")
+    bias = np.sqrt(np.mean((stars - by_user[users] - by_item[items]) ** 2))
+    assert bias > floor + 0.1
+
+
+def test_expected_stars_against_simulation() -> None:
+    """The closed form of E[star | truth] agrees with the mean of simulated stars."""
+    _, truth = sample_with_truth(30, 60, 700, rng=1)
+    users, items = np.array([1, 5, 30]), np.array([2, 40, 7])
+    rng = np.random.default_rng(0)
+    drawn = truth.liking(users, items) + rng.normal(0, NOISE, (200_000, 3))
+    stars = np.clip(np.rint(drawn), 1, 5)
+    np.testing.assert_allclose(truth.expected(users, items), stars.mean(axis=0), atol=0.01)
+
+
+def test_truth_without_the_ratings() -> None:
+    """sample_truth gives the model of sample with the same arguments."""
+    matrix, truth = sample_with_truth(50, 60, 1500, rng=2)
+    assert sample_truth(50, 60, 1500, rng=2).best_rmse(matrix) == truth.best_rmse(matrix)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"ratings": 1000}, "choose between 20,000"),
+        ({"ratings": 10**6}, r"choose between .* and 600,000"),
+        ({"items": 10}, "at least 1 user and 20 items"),
+    ],
+)
+def test_numbers_that_do_not_go_together(arguments: dict[str, int], message: str) -> None:
+    """Too few or too many ratings for the users and films are refused, with the range."""
+    with pytest.raises(ParameterError, match=message):
+        sample(**arguments)
+
+
+def test_other_sizes() -> None:
+    """The numbers asked for are met exactly, also where users nearly exhaust the films."""
+    assert sample(7, 45, 150, rng=0).n_ratings == 150
+    assert sample(3000, 200, 70_000, rng=0).n_ratings == 70_000
