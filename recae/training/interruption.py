@@ -34,4 +34,4 @@ def interruptible() -> Iterator[Interruption]:
         yield interruption
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: not set from Python

@@ -159,6 +159,8 @@ class _Run:
             self._one_epoch()
         if self.best is not None:
             self.model.load_state_dict(self.best)
+        if not all(bool(p.isfinite().all()) for p in self.model.parameters()):  # the last step's loss is never asked
+            raise self._diverged("weights are not finite after")
 
     def _one_epoch(self) -> None:
         self.clock = time.perf_counter()
@@ -206,11 +208,10 @@ class _Run:
         assert self.total_loss is not None
         loss = float(self.total_loss)
         if not math.isfinite(loss):
-            raise DivergenceError(
-                f"the loss is {loss} in epoch {self.epoch + 1}: choose a smaller learning rate than "
-                f"{self.trainer.lr:g}, or more regularisation"
-            )
+            raise self._diverged(f"the loss is {loss} in")
         figure = self._validation()
+        if figure is not None and math.isnan(figure):
+            raise self._diverged("the validation figure is nan in")
         self.epoch, self.step, self.order = self.epoch + 1, 0, None
         self.history.records.append(
             {
@@ -221,6 +222,12 @@ class _Run:
         self.seconds_before = 0.0
         self._judge(figure)
         self.bar.note(loss=loss, validation=figure, best=self.history.best)
+
+    def _diverged(self, what: str) -> DivergenceError:
+        return DivergenceError(
+            f"{what} epoch {min(self.epoch + 1, self.trainer.epochs)}: choose a smaller learning rate than "
+            f"{self.trainer.lr:g}, or more regularisation"
+        )
 
     def _validation(self) -> float | None:
         if self.validate is None:
