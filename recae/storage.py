@@ -67,7 +67,7 @@ def read_file(path: str | Path, kind: str) -> tuple[Arrays, dict[str, Any]]:
         raise ModelFileError(f"{path} is not a recae file, or it is cut short ({error})") from None
     try:
         body = json.loads(metadata["recae"])
-        found, version, content, checksum = body["kind"], body["format"], body["content"], body["checksum"]
+        found, version, content, checksum = body["kind"], int(body["format"]), body["content"], body["checksum"]
     except (KeyError, TypeError, ValueError):
         raise ModelFileError(f"{path} is a safetensors file, but not one that recae wrote") from None
     if version > FORMAT:
@@ -94,6 +94,8 @@ def pack(tree: Any) -> tuple[Arrays, Any]:
             return {"#": "dict", "items": [[strip(k), strip(v)] for k, v in node.items()]}
         if isinstance(node, list | tuple):
             return {"#": type(node).__name__, "items": [strip(v) for v in node]}
+        if isinstance(node, np.number | np.bool_):
+            return node.item()
         if node is None or isinstance(node, bool | int | float | str):
             return node
         raise TypeError(f"{type(node).__name__} cannot be packed")
