@@ -84,13 +84,14 @@ def fetch(name: str, data_dir: str | Path | None = None, progress: bool = True) 
         raise not_found(dataset, data_dir, "recae cannot download it")
     place = download_place(data_dir)
     folder = place if dataset.is_archive else place / dataset.folder
+    made = [path for path in (folder, place) if not path.exists()]
     prepare_folder(folder)
     try:
         files = [download(remote, folder, progress=progress) for remote in dataset.files]
     except DownloadError as error:
-        for empty in (folder, place):
+        for path in made:
             with contextlib.suppress(OSError):
-                empty.rmdir()  # made for nothing; a folder that has something stays
+                path.rmdir()  # made for nothing; a folder that has something stays
         missing = not_found(dataset, data_dir, f"it could not be downloaded ({error})")
         raise (missing if isinstance(error, UnreachableError) else DownloadError(str(missing))) from None
     if not dataset.is_archive:
