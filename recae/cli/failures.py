@@ -22,6 +22,7 @@ _OPTIONS = (
     (r"\btimestamp=(?= )", "--timestamp-column "),
     (r"\bdevice='auto'", "--device auto"),
     (r"^n=(?=\d|-)", "-n "),
+    (r"`save` writes one", "'recae train --out FILE' writes one"),
     (r", or delete it to start afresh", ", or add --restart to start afresh"),
 )
 

@@ -112,7 +112,7 @@ class ModelCommand(click.Command):
         return click.UsageError(f"{error.format_message()} Hyper-parameters of {name}: {known}", ctx)
 
 
-def entry_of(name: str, ctx: click.Context) -> Entry:
+def entry_of(name: str, ctx: click.Context, hint: str = "--model") -> Entry:
     """The registry's entry.
 
     Raises:
@@ -121,7 +121,7 @@ def entry_of(name: str, ctx: click.Context) -> Entry:
     from recae.models import MODELS
 
     if name not in MODELS:
-        raise click.BadParameter(f"{name!r}: choose one of {', '.join(MODELS)}", ctx, param_hint="--model")
+        raise click.BadParameter(f"{name!r}: choose one of {', '.join(MODELS)}", ctx, param_hint=hint)
     return MODELS[name]
 
 

@@ -31,7 +31,7 @@ def models(ctx: click.Context, name: str | None, as_json: bool) -> None:
     from recae.models import MODELS
 
     if name is not None:
-        entry = entry_of(name, ctx)
+        entry = entry_of(name, ctx, "NAME")
         if as_json:
             print_json(described(name, entry))
         else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recae.cli.options import note, verbosity
-from recae.cli.printing import print_table
+from recae.cli.printing import table_lines
 
 if TYPE_CHECKING:
     from recae.evaluation import Report
@@ -101,7 +101,8 @@ def print_outcome(outcome: Outcome) -> None:
         rows = [
             [r["epoch"], f"{r['loss']:.6g}", _figure(r["validation"]), f"{r['seconds']:.2f}"] for r in history.records
         ]
-        print_table(rows, ["epoch", "loss", "validation", "seconds"], "rrrr")
+        for line in table_lines(rows, ["epoch", "loss", "validation", "seconds"], "rrrr"):
+            note(line)
     if outcome.report is not None:
         click.echo(str(outcome.report))
     if outcome.floor is not None:

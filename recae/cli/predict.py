@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from recae.cli.reading import Pairs
     from recae.models import Recommender
 
 _EXAMPLES = """\b
@@ -69,12 +70,9 @@ def predict(
 
     check_writable(out)
     fitted = load_model(model, device)
-    frame, user, item, first_line = read_pairs(pairs, user_column, item_column)
-    place = pairs, first_line
-    if new_ratings is None:
-        predicted = _of_known(fitted, frame[user], frame[item], place, unknown)
-    else:
-        predicted = _of_new(fitted, frame[user], frame[item], place, new_ratings)
+    table = read_pairs(pairs, user_column, item_column)
+    frame = table.frame
+    predicted = _of_known(fitted, table, unknown) if new_ratings is None else _of_new(fitted, table, new_ratings)
     column = "prediction" if "rating" in frame.columns else "rating"
     frame[column] = [round(float(value), 4) for value in predicted]
     if as_json:
@@ -86,26 +84,25 @@ def predict(
         options.note(f"{len(frame):,} predictions are in {out}.")
 
 
-def _of_known(
-    model: Recommender, users: Any, items: Any, place: tuple[str, int], unknown: str
-) -> npt.NDArray[np.float32]:
-    from recae.cli.reading import check_pairs, items_of, users_of
+def _of_known(model: Recommender, table: Pairs, unknown: str) -> npt.NDArray[np.float32]:
+    from recae.cli.reading import items_of, users_of
 
-    known_users, known_items = users_of(model), items_of(model)
+    users, items = users_of(model), items_of(model)
     if unknown == "error":
-        check_pairs(users, known_users, *place, "--unknown baseline predicts it all the same")
-        check_pairs(items, known_items, *place, "--unknown baseline predicts it all the same")
-    found = known_users.find(users, unknown="keep"), known_items.find(items, unknown="keep")
-    return model.predict(*found, unknown="baseline" if unknown == "baseline" else "error")
+        for column, known in ((table.user, users), (table.item, items)):
+            table.check(column, known, "--unknown baseline predicts it all the same")
+    ids = [known.find(table.frame[name], unknown="keep") for known, name in ((users, table.user), (items, table.item))]
+    return model.predict(*ids, unknown="baseline" if unknown == "baseline" else "error")
 
 
-def _of_new(model: Recommender, users: Any, items: Any, place: tuple[str, int], file: str) -> npt.NDArray[np.float32]:
+def _of_new(model: Recommender, table: Pairs, file: str) -> npt.NDArray[np.float32]:
     import pandas as pd
 
-    from recae.cli.reading import KnownIds, check_pairs, items_of, load_ratings, with_ids_of
+    from recae.cli.reading import KnownIds, items_of, load_ratings, with_ids_of
 
     new = with_ids_of(load_ratings(file), model)
-    known_users, known_items = KnownIds(new.user_ids, "user"), items_of(model)
-    check_pairs(users, known_users, *place, f"{file} must hold ratings of each user")
-    check_pairs(items, known_items, *place, "")
-    return model.predict_new(new, pd.DataFrame({"user": known_users.find(users), "item": known_items.find(items)}))
+    users, items = KnownIds(new.user_ids, "user"), items_of(model)
+    table.check(table.user, users, f"{file} must hold ratings of each user")
+    table.check(table.item, items)
+    ids = {"user": users.find(table.frame[table.user]), "item": items.find(table.frame[table.item])}
+    return model.predict_new(new, pd.DataFrame(ids))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,13 +92,11 @@ def items_of(model: Recommender) -> KnownIds:
 
 def with_ids_of(ratings: RatingMatrix, model: Recommender) -> RatingMatrix:
     """`ratings` from a file, with ids of the type that the model has: a file of few ids may look like numbers only."""
-    import dataclasses
-
     changed = {
         "user_ids": _as_known(ratings.user_ids, users_of(model)),
         "item_ids": _as_known(ratings.item_ids, items_of(model)),
     }
-    return dataclasses.replace(ratings, **changed, _cache={})
+    return replace(ratings, **changed, _cache={})
 
 
 def _as_known(ids: Any, known: KnownIds) -> Any:
@@ -151,43 +150,49 @@ def title_of(model: Recommender, item: Any) -> str | None:
 # ---------------------------------------------------------------- pairs
 
 
-def read_pairs(path: str, user_column: Any, item_column: Any) -> tuple[pd.DataFrame, str, str, int]:
-    """A table of pairs, every field as text: (frame, user column, item column, line of the first pair).
+@dataclass
+class Pairs:
+    """A table of pairs: every field as text, which columns hold users and items, and the line of each row."""
+
+    frame: pd.DataFrame
+    user: str
+    item: str
+    lines: list[int]
+    file: str
+
+    def check(self, column: str, known: KnownIds, remedy: str = "") -> None:
+        """Refuse an id that the model does not know.
+
+        Raises:
+            UnknownIdError: names the line of the file.
+        """
+        for line, one in zip(self.lines, self.frame[column]):
+            if one not in known.by_text:
+                raise UnknownIdError(f"{self.file}, line {line}: {known.message(one, remedy)}")
+
+
+def read_pairs(path: str, user_column: Any, item_column: Any) -> Pairs:
+    """A table of pairs from a text file.
 
     Raises:
-        DataError: there is no such file, it is empty, or it lacks a column.
+        DataError: there is no such file, it is empty, lacks a column, or a line has too few or too many fields.
     """
     import pandas as pd
 
     from recae.loaders.columns import assign
-    from recae.loaders.delimited import sniff
+    from recae.loaders.delimited import records, sniff
 
     if not Path(path).is_file():
         raise DataError(f"no file {path}: a table with a column of users and one of items is needed")
-    wanted = tuple(name for name in (user_column, item_column) if isinstance(name, str))
-    layout = sniff(Path(path), wanted)
-    chosen = assign(
-        layout.names, {"user": user_column, "item": item_column, "rating": False, "timestamp": False}, layout.path.name
-    )
-    try:
-        frame = pd.read_csv(
-            path, sep=layout.delimiter, names=list(layout.names), skiprows=layout.skip, dtype=str,
-            keep_default_na=False, index_col=False, encoding="utf-8-sig",
-            engine="python" if layout.delimiter == "::" else "c",
-        )  # fmt: skip
-    except (ValueError, pd.errors.ParserError) as error:
-        raise DataError(f"{layout.path.name} cannot be read: {str(error).strip().splitlines()[-1]}") from None
-    if frame.empty:
-        raise DataError(f"{layout.path.name} has no pairs: at least one is needed")
-    return frame, chosen["user"], chosen["item"], layout.skip + 1
-
-
-def check_pairs(ids: Sequence[Any], known: KnownIds, file: str, first_line: int, remedy: str) -> None:
-    """Refuse an id that the model does not know.
-
-    Raises:
-        UnknownIdError: names the line of the file.
-    """
-    for place, one in enumerate(ids):
-        if str(one) not in known.by_text:
-            raise UnknownIdError(f"{Path(file).name}, line {first_line + place}: {known.message(str(one), remedy)}")
+    layout = sniff(Path(path), tuple(name for name in (user_column, item_column) if isinstance(name, str)))
+    file, names = layout.path.name, list(layout.names)
+    chosen = assign(names, {"user": user_column, "item": item_column, "rating": False, "timestamp": False}, file)
+    lines, rows = [], []
+    for line, fields in records(layout):
+        if len(fields) != len(names):
+            raise DataError(f"{file}, line {line}: {len(fields)} fields, expected {len(names)} ({', '.join(names)})")
+        lines.append(line)
+        rows.append(fields)
+    if not rows:
+        raise DataError(f"{file} has no pairs: at least one is needed")
+    return Pairs(pd.DataFrame(rows, columns=names, dtype=object), chosen["user"], chosen["item"], lines, file)

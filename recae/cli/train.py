@@ -53,9 +53,7 @@ class Share(click.ParamType):
     "-m", "--model", "name", default=DEFAULT_MODEL, show_default=True, metavar="NAME", help="See 'recae models'."
 )
 @click.option("-o", "--out", type=click.Path(), metavar="FILE", help="Where to keep the model; without, it is not.")
-@click.option(
-    "--test", type=Share(), default="0.1", show_default=True, help="What is held out to measure on; 0 for none."
-)
+@click.option("--test", type=Share(), help="What is held out to measure on; 0 for none.  [default: 0.1]")
 @click.option(
     "--validation",
     type=Share(),

@@ -27,6 +27,7 @@ VALIDATION = 0.05  # of what is left for training, where nothing is said and the
 
 def run(ctx: click.Context, given: dict[str, Any]) -> None:
     """Load, split, fit, save, measure, print; `given` are the options of `recae train`."""
+    refuse_idle(given)
     model = model_of(ctx, given["name"], given["seed"])
     checkpoint = checkpoint_of(given, model)
     for file in (given["out"], given["save_test"], checkpoint):
@@ -51,6 +52,18 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
 
 
 # ---------------------------------------------------------------- before training
+
+
+def refuse_idle(given: dict[str, Any]) -> None:
+    """Options that would do nothing.
+
+    Raises:
+        ParameterError: there is one.
+    """
+    if given["test"] == 0:
+        for name in ("save_test", "metrics"):
+            if given[name]:
+                raise ParameterError(f"--{name.replace('_', '-')}: with --test 0 there is no test part")
 
 
 def checkpoint_of(given: dict[str, Any], model: Recommender) -> Path | None:
@@ -88,12 +101,13 @@ def divide(ratings: RatingMatrix, model: Recommender, given: dict[str, Any]) -> 
 
     how, test, seed = given["how"], given["test"], given["seed"]
     parts = Parts(ratings)
-    if test:
+    if test != 0:
         made = split(ratings, how, rng=seed, **split_options(given))
         parts = Parts(made.train, split=made)
     validation = given["validation"]
     if validation is None:
-        validation = VALIDATION if model.iterative else 0
+        enough = model.iterative and parts.train.n_ratings * VALIDATION >= 1
+        validation = VALIDATION if enough else 0.0
     if validation >= 1:
         raise ParameterError(f"--validation {validation}: a share below 1 is needed")
     parts.validation_share = validation
@@ -118,19 +132,16 @@ def split_options(given: dict[str, Any]) -> dict[str, Any]:
     if how == "k-fold":
         if "fold" not in folds:
             raise ParameterError("--split k-fold needs --fold, which of the folds is the test part: 0, 1, ...")
-        return folds
+        return {"test": test, **folds}
     if folds:
         raise ParameterError(f"--{next(iter(folds))} is for --split k-fold, and this is {how}")
-    if how == "leave-one-out":
-        return {}
-    if test >= 1 and how != "held-out-users":
+    if test is not None and test >= 1 and how != "held-out-users":
         raise ParameterError(f"--test {test}: a share below 1 is needed (a number of users: --split held-out-users)")
     return {"test": test}
 
 
 def save_test(parts: Parts, file: str) -> None:
-    if parts.split is None:
-        raise ParameterError("--save-test: with --test 0 there is no test part to save")
+    assert parts.split is not None
     parts.split.test.to_frame().to_csv(file, index=False)
     note(f"The test part is in {file}.")
 

@@ -38,7 +38,8 @@ class Value(click.ParamType):
                     return _read(text, kind)
                 except ValueError:
                     continue
-        return self.fail(f"{text!r} is not one of {expected(self.kinds, self.choices)}", param, ctx)
+        wanted = expected(self.kinds, self.choices).replace("|", " or ")
+        return self.fail(f"{text!r}, expected {wanted}", param, ctx)
 
 
 def kinds_of(hint: Any) -> list[Any]:

@@ -84,7 +84,7 @@ def read_columns(layout: Layout, kinds: dict[str, str]) -> dict[str, Any]:
 
 def line_of(layout: Layout, row: int) -> str:
     """How a message calls the rating at position `row`: file and line (found by reading the file again)."""
-    line, _ = next(islice(_records(layout), row, None))
+    line, _ = next(islice(records(layout), row, None))
     return f"{layout.path.name}, line {line}"
 
 
@@ -174,8 +174,8 @@ def _fields(line: str, delimiter: str) -> list[str]:
 # ---------------------------------------------------------------- where the fault is
 
 
-def _records(layout: Layout) -> Iterator[tuple[int, list[str]]]:
-    """Line number and fields of every rating, slowly and exactly; used only to say where a fault is."""
+def records(layout: Layout) -> Iterator[tuple[int, list[str]]]:
+    """Line number and fields of every line but the header, slowly and exactly: to say where a fault is."""
     import io
 
     with open_bytes(layout.path) as file:
@@ -192,7 +192,7 @@ def _records(layout: Layout) -> Iterator[tuple[int, list[str]]]:
 def _explain(layout: Layout, kinds: dict[str, str], error: Exception) -> DataError:
     places = {kind: layout.names.index(name) for name, kind in kinds.items()}
     rating = places.get("rating")
-    for line, fields in _records(layout):
+    for line, fields in records(layout):
         where = f"{layout.path.name}, line {line}"
         if len(fields) != len(layout.names):
             return DataError(f"{where}: {len(fields)} fields, expected {len(layout.names)} ({', '.join(layout.names)})")
