@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from recae.assembly import Csr
-from recae.models.base import IntArray, Recommender, Run, Scores
+from recae.models.base import Recommender, Run
+from recae.models.blocks import IntArray, Scores
 from recae.models.folding import solve_columns
 from recae.models.params import learned, param
 from recae.models.rating_network import RatingNetwork

@@ -16,13 +16,10 @@ from recae.assembly import Csr
 from recae.errors import DataError, NotFittedError, ParameterError
 from recae.models import files, tables
 from recae.models.biases import fit_biases
-from recae.models.params import check, declared
+from recae.models.blocks import IntArray, Scores, blocks, pick, top_allowed
+from recae.models.params import Parameters, check
 from recae.ranking import top_n
 from recae.ratings import RatingMatrix
-
-IntArray = npt.NDArray[np.int64]
-Scores = npt.NDArray[np.float32]
-_BLOCK_BYTES = 64 * 2**20  # of scores at a time
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class Run:
     progress: bool | None = None
 
 
-class Recommender(ABC):
+class Recommender(Parameters, ABC):
     """Base of all models.
 
     A model is a keyword-only dataclass of hyper-parameters (`recae.models.params.param`) that writes `_fit`,
@@ -81,11 +78,11 @@ class Recommender(ABC):
 
     def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
         """Scores of pairs of known users and items, (n,); by default through dense blocks."""
-        return _pick(user_index, item_index, self.ratings_.n_items, self.score_users)
+        return pick(user_index, item_index, self.ratings_.n_items, self.score_users)
 
     def _pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
         """Scores of pairs (row of `user_rows`, item) of unseen users, (n,); by default through dense blocks."""
-        return _pick(row_index, item_index, self.ratings_.n_items, lambda rows: self.score(user_rows[rows]))
+        return pick(row_index, item_index, self.ratings_.n_items, lambda rows: self.score(user_rows[rows]))
 
     def item_vectors(self) -> npt.NDArray[np.float32] | Csr:
         """One vector an item, (n_items, d), dense or sparse, whose cosine is similarity; by default who rated it."""
@@ -274,8 +271,8 @@ class Recommender(ABC):
         new = tables.new_users(new_ratings, ratings)
         allowed = tables.allowed_items(ratings, candidates, exclude)
         lists = [
-            self._top(self.score(new.user_rows[block]), new.user_rows[block] if filter_seen else None, n, allowed)
-            for block in self._blocks(new.n_users)
+            top_allowed(self.score(new.user_rows[block]), new.user_rows[block] if filter_seen else None, n, allowed)
+            for block in blocks(new.n_users, ratings.n_items)
         ]
         return tables.ranked_frame(
             new.user_ids, np.concatenate([a for a, _ in lists]), np.concatenate([b for _, b in lists]), ratings
@@ -288,7 +285,7 @@ class Recommender(ABC):
         item_index = ratings.item_index(items)
         vectors = tables.normalised(self.item_vectors())
         lists = []
-        for block in self._blocks(len(item_index)):
+        for block in blocks(len(item_index), ratings.n_items):
             scores = vectors[item_index[block]] @ vectors.T
             scores = np.asarray(scores.todense() if hasattr(scores, "todense") else scores, dtype=np.float32)
             scores[np.arange(len(scores)), item_index[block]] = -np.inf
@@ -300,51 +297,12 @@ class Recommender(ABC):
         self, user_index: IntArray, n: int, allowed: npt.NDArray[np.bool_], filter_seen: bool
     ) -> Iterator[tuple[slice, tuple[IntArray, Scores]]]:
         """Lists of known users, block by block."""
-        for block in self._blocks(len(user_index)):
+        for block in blocks(len(user_index), self.ratings_.n_items):
             users = user_index[block]
             seen = self.ratings_.user_rows[users] if filter_seen else None
-            yield block, self._top(self.score_users(users), seen, n, allowed)
+            yield block, top_allowed(self.score_users(users), seen, n, allowed)
 
-    @staticmethod
-    def _top(scores: Scores, seen: Csr | None, n: int, allowed: npt.NDArray[np.bool_]) -> tuple[IntArray, Scores]:
-        if not allowed.all():
-            scores = np.where(allowed, scores, np.float32(-np.inf))
-        return top_n(scores, n, seen)
-
-    def _blocks(self, n_rows: int) -> Iterator[slice]:
-        """Rows whose scores fit into the block's memory."""
-        size = max(1, _BLOCK_BYTES // (4 * max(1, self.ratings_.n_items)))
-        return (slice(start, min(n_rows, start + size)) for start in range(0, n_rows, size))
-
-    # ---------------------------------------------------------------- parameters and files
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Hyper-parameters by name (scikit-learn's convention)."""
-        return {p.name: getattr(self, p.name) for p in declared(type(self))}
-
-    def set_params(self, **params: Any) -> Self:
-        """Set hyper-parameters by name (scikit-learn's convention).
-
-        Raises:
-            ParameterError: there is no hyper-parameter of that name.
-        """
-        known = self.get_params()
-        for name, value in params.items():
-            if name not in known:
-                raise ParameterError(f"{type(self).__name__} has no {name!r}; it has {', '.join(known)}")
-            setattr(self, name, value)
-        return self
-
-    def clone(self) -> Self:
-        """The same hyper-parameters, nothing learnt."""
-        return type(self)(**self.get_params())
-
-    def __repr__(self) -> str:
-        """The class with the hyper-parameters that differ from their defaults."""
-        changed = [
-            f"{p.name}={getattr(self, p.name)!r}" for p in declared(type(self)) if getattr(self, p.name) != p.default
-        ]
-        return f"{type(self).__name__}({', '.join(changed)})"
+    # ---------------------------------------------------------------- files
 
     def save(self, path: str | Path) -> Path:
         """Write the fitted model to one file (safetensors and JSON), all or nothing; `recae.load_model` reads it.
@@ -361,15 +319,3 @@ class Recommender(ABC):
         model._settle(ratings)
         model._restore(arrays)
         return model
-
-
-def _pick(rows: IntArray, items: IntArray, n_items: int, score: Any) -> Scores:
-    """Entries (rows, items) of a score matrix that is made a block of distinct rows at a time."""
-    out = np.empty(len(rows), np.float32)
-    distinct, where = np.unique(rows, return_inverse=True)
-    order = np.argsort(where, kind="stable")
-    size = max(1, _BLOCK_BYTES // (4 * max(1, n_items)))
-    for start in range(0, len(distinct), size):
-        part = order[np.searchsorted(where[order], start) : np.searchsorted(where[order], start + size)]
-        out[part] = score(distinct[start : start + size])[where[part] - start, items[part]]
-    return out

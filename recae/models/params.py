@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Any, Self, get_type_hints
 
 from recae.errors import ParameterError
 
@@ -62,3 +62,35 @@ def check(model: Any) -> None:
         for number in numbers:
             if p.low is not None and isinstance(number, int | float) and not number >= p.low:
                 raise ParameterError(f"{p.name}={value!r}: at least {p.low:g} is needed")
+
+
+class Parameters:
+    """What scikit-learn expects of an estimator's hyper-parameters: stored untouched, got, set and cloned by name."""
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Hyper-parameters by name (scikit-learn's convention)."""
+        return {p.name: getattr(self, p.name) for p in declared(type(self))}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set hyper-parameters by name (scikit-learn's convention).
+
+        Raises:
+            ParameterError: there is no hyper-parameter of that name.
+        """
+        known = self.get_params()
+        for name, value in params.items():
+            if name not in known:
+                raise ParameterError(f"{type(self).__name__} has no {name!r}; it has {', '.join(known)}")
+            setattr(self, name, value)
+        return self
+
+    def clone(self) -> Self:
+        """The same hyper-parameters, nothing learnt."""
+        return type(self)(**self.get_params())
+
+    def __repr__(self) -> str:
+        """The class with the hyper-parameters that differ from their defaults."""
+        changed = [
+            f"{p.name}={getattr(self, p.name)!r}" for p in declared(type(self)) if getattr(self, p.name) != p.default
+        ]
+        return f"{type(self).__name__}({', '.join(changed)})"

@@ -1,0 +1,25 @@
+"""What a model that ranks reads of a row: that something was rated, or how."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from recae.assembly import Csr, make_csr
+
+Values = Literal["binary", "ratings"]
+VALUES = ("binary", "ratings")
+VALUES_HELP = "what a row holds: 1 for each rating given, or the ratings as they are"
+
+
+def as_input(user_rows: Csr, values: Values) -> Csr:
+    """Rows as the model reads them, of the same places: ones, or the ratings themselves.
+
+    "binary" makes even a rating of 1 star a 1: who dislikes a film has still chosen to see it. To learn from what
+    people liked only, fit on `ratings.binarize(4)`.
+    """
+    if values == "ratings":
+        return user_rows
+    ones = np.ones(user_rows.nnz, np.float32)
+    return make_csr(ones, user_rows.indices, user_rows.indptr, user_rows.shape)
