@@ -35,7 +35,7 @@ def write_file(path: str | Path, kind: str, arrays: Arrays, content: dict[str, A
     from safetensors.numpy import save
 
     path = Path(path)
-    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}  # a scalar keeps its shape ()
     body = {"kind": kind, "format": FORMAT, "content": content, "checksum": _checksum(kind, arrays, content)}
     try:
         _replace(path, save(arrays, metadata={"recae": json.dumps(body)}))

@@ -82,7 +82,7 @@ class AutoRec(Recommender):
             epochs=self.epochs, optimizer=self.optimizer, lr=self.lr, schedule=self.schedule,
             decay=self.l2 / len(rows), patience=self.patience, device=device, precision=self.precision,
             kernels=not dense, seed=self.rng, checkpoint=run.checkpoint, checkpoint_seconds=run.checkpoint_seconds,
-            resume=run.resume, progress=run.progress, tag=self._tag(ratings),
+            resume=run.resume, progress=run.progress, tag=self._tag(ratings, validation),
         )  # fmt: skip
         if self.pretrain_epochs and not trainer.resumes():
             pretrain(self.network_.core, batches, self.network_.objective, trainer, epochs=self.pretrain_epochs)
@@ -104,12 +104,13 @@ class AutoRec(Recommender):
             return 0
         return min(512, math.ceil(n_rows / 8)) if self.batch_size is None else self.batch_size
 
-    def _tag(self, ratings: RatingMatrix) -> str:
-        """What a checkpoint belongs to: these hyper-parameters and these ratings."""
+    def _tag(self, ratings: RatingMatrix, validation: RatingMatrix | None) -> str:
+        """What a checkpoint belongs to: these hyper-parameters and these ratings, to learn from and to stop by."""
         params = {name: value for name, value in self.get_params().items() if name != "device"}
         digest = hashlib.sha256(repr(sorted(params.items())).encode())
-        for array in (ratings.user_rows.indptr, ratings.user_rows.indices, ratings.user_rows.data):
-            digest.update(np.ascontiguousarray(array).data)
+        for part in (ratings,) if validation is None else (ratings, validation):
+            for array in (part.user_rows.indptr, part.user_rows.indices, part.user_rows.data):
+                digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()[:16]
 
     def _validator(self, rows: SparseRows, validation: RatingMatrix, *, kernels: bool) -> Any:

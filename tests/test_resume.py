@@ -1,0 +1,241 @@
+"""Exact resume: a training that was interrupted ends bit for bit where an uninterrupted one ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from recae.errors import ModelFileError, TrainingInterrupted
+from recae.models import AutoRec
+from recae.ratings import RatingMatrix
+from recae.training import Batch, RowBatches, Trainer
+
+ROOT = Path(__file__).parents[1]
+NOISY = {"dropout": 0.2, "noise": 0.2}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "adam": {"optimizer": "adam", **NOISY},
+    "adam, dense": {"optimizer": "adam", "path": "dense", **NOISY},
+    "sgd": {"optimizer": "sgd", "lr": 1e-3, "by": "user", **NOISY},
+    "lbfgs": {"optimizer": "lbfgs", "lr": 1.0},
+    "rprop": {"optimizer": "rprop", "lr": 1e-3, "by": "user"},
+    "deep, pretrained": {"optimizer": "adam", "hidden": (6, 3, 6), "pretrain_epochs": 2},
+}
+
+
+def ratings(seed: int = 0) -> RatingMatrix:
+    """30 users, 23 items, 200 ratings."""
+    rng = np.random.default_rng(seed)
+    pairs = rng.choice(30 * 23, 200, replace=False)
+    return RatingMatrix.from_columns(pairs // 23, pairs % 23, rng.integers(1, 6, 200), scale=(1.0, 5.0))
+
+
+def model(name: str = "adam", **more: Any) -> AutoRec:
+    settings = {"hidden": 6, "epochs": 5, "batch_size": 8, "l2": 1.0, "device": "cpu", "rng": 3, **SETTINGS[name]}
+    return AutoRec(**{**settings, **more})
+
+
+def same(a: AutoRec, b: AutoRec) -> bool:
+    return all(torch.equal(p, q) for p, q in zip(a.network_.state_dict().values(), b.network_.state_dict().values()))
+
+
+class StopAt:
+    """Asks to stop, as Ctrl-C does, when the given step of the training begins."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, step: int, number: int = signal.SIGINT) -> None:
+        self.left, take = step, RowBatches.take
+
+        def counted(batches: RowBatches, index: Tensor) -> Batch:
+            self.left -= 1
+            if self.left == 0:
+                signal.raise_signal(number)
+            return take(batches, index)
+
+        monkeypatch.setattr(RowBatches, "take", counted)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("validated", [False, True], ids=["", "with validation"])
+def test_stopped_and_resumed_is_as_if_nothing_had_happened(
+    name: str, validated: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped in the middle of an epoch, or after one, and resumed: the same bits, the same history."""
+    held_out = ratings(1) if validated else None
+    whole = model(name).fit(ratings(), held_out)
+    pretraining = 2 * 2 * 3 if "pretrained" in name else 0  # steps of two layers, two epochs, three batches
+    for step in (2, 3, 4):
+        path = tmp_path / f"{step}.ckpt"
+        with monkeypatch.context() as patch:
+            StopAt(patch, pretraining + step)
+            with pytest.raises(TrainingInterrupted, match="resume to go on") as stopped:
+                model(name).fit(ratings(), held_out, checkpoint=path)
+        assert stopped.value.checkpoint == str(path)
+        torch.manual_seed(step)  # whatever else the process has drawn
+        resumed = model(name).fit(ratings(), held_out, checkpoint=path, resume=True)
+        assert same(resumed, whole)
+        assert resumed.history_.best_epoch == whole.history_.best_epoch
+        for ours, theirs in zip(resumed.history_.records, whole.history_.records, strict=True):
+            assert {**ours, "seconds": 0} == {**theirs, "seconds": 0}
+
+
+def test_stopped_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training that is stopped at every third step, by Ctrl-C or politely, still arrives, at the same bits."""
+    path, stops = tmp_path / "c", 0
+    while True:
+        with monkeypatch.context() as patch:
+            StopAt(patch, 3, signal.SIGINT if stops % 2 else signal.SIGTERM)
+            try:
+                arrived = model().fit(ratings(), checkpoint=path, resume=True)
+                break
+            except TrainingInterrupted:
+                stops += 1
+    assert stops == 5  # 15 steps: 3 batches, 5 epochs
+    assert same(arrived, model().fit(ratings()))
+
+
+def test_a_checkpoint_changes_nothing(tmp_path: Path) -> None:
+    """Writing one after every step leaves the weights as they are, and a finished one is not trained further."""
+    path = tmp_path / "c"
+    often = model().fit(ratings(), checkpoint=path, checkpoint_seconds=0.0)
+    assert same(often, model().fit(ratings()))
+    again = model().fit(ratings(), checkpoint=path, resume=True)
+    assert same(again, often)
+    assert again.history_.seconds == pytest.approx(often.history_.seconds)
+
+
+def test_resuming_without_a_checkpoint_starts_afresh(tmp_path: Path) -> None:
+    """With no file there yet, resume=True trains from the start, so that one command serves both."""
+    assert same(model().fit(ratings(), checkpoint=tmp_path / "c", resume=True), model().fit(ratings()))
+
+
+# ---------------------------------------------------------------- real processes
+
+_TRAIN = """
+    import sys
+    from recae.errors import TrainingInterrupted
+    from recae.training import RowBatches
+    from tests.test_resume import model, ratings
+    path, slow = sys.argv[1], float(sys.argv[2])
+
+    take = RowBatches.take
+    def slowly(batches, index):
+        import time
+        time.sleep(slow)
+        print("step", flush=True)
+        return take(batches, index)
+    RowBatches.take = slowly
+
+    try:
+        model().fit(ratings(), checkpoint=path, checkpoint_seconds=0.0, resume=True).save(path + ".recae")
+    except TrainingInterrupted as stopped:
+        print(stopped)
+        raise SystemExit(3)
+"""
+
+
+def process(path: Path, slow: float) -> subprocess.Popen[str]:
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(_TRAIN), str(path), str(slow)],
+        stdout=subprocess.PIPE, text=True, cwd=ROOT, env=env,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_process_that_is_killed_goes_on_in_another(number: signal.Signals, tmp_path: Path) -> None:
+    """Killed outright or by Ctrl-C in the middle of an epoch; a new process ends at the same bits."""
+    from recae.models import load_model
+
+    path = tmp_path / "c"
+    first = process(path, 0.3)
+    assert first.stdout is not None
+    for _ in range(5):  # into the second epoch
+        first.stdout.readline()
+    time.sleep(0.05)
+    first.send_signal(number)
+    said, _ = first.communicate(timeout=60)
+    assert first.returncode == (-9 if number == signal.SIGKILL else 3)
+    if number != signal.SIGKILL:
+        assert "stopped by hand after 1 of 5 epochs" in said
+    assert path.exists()
+    second = process(path, 0.0)
+    said, _ = second.communicate(timeout=120)
+    assert second.returncode == 0
+    assert said.count("step") <= 15 - 4  # it went on, rather than start anew
+    arrived = load_model(str(path) + ".recae")
+    assert isinstance(arrived, AutoRec)
+    assert same(arrived, model().fit(ratings()))
+
+
+# ---------------------------------------------------------------- what is not resumed
+
+
+@pytest.mark.parametrize(
+    "changed", [{"lr": 0.1}, {"epochs": 6}, {"hidden": 7}, {"rng": 4}, {"batch_size": 9}, {"l2": 2.0}, {"noise": 0.3}]
+)
+def test_other_settings_are_refused(changed: dict[str, Any], tmp_path: Path) -> None:
+    """A checkpoint of another setting is refused, and the message says what to do; the file stays."""
+    path = tmp_path / "c"
+    model().fit(ratings(), checkpoint=path)
+    before = path.read_bytes()
+    with pytest.raises(ModelFileError, match="resume with the settings it was started with"):
+        model(**changed).fit(ratings(), checkpoint=path, resume=True)
+    assert path.read_bytes() == before
+
+
+def test_other_data_are_refused(tmp_path: Path) -> None:
+    """Other ratings to learn from, or to stop by, are another training."""
+    path = tmp_path / "c"
+    model().fit(ratings(), ratings(1), checkpoint=path)
+    for data, held_out in ((ratings(5), ratings(1)), (ratings(), ratings(5)), (ratings(), None)):
+        with pytest.raises(ModelFileError, match="resume with the settings it was started with"):
+            model().fit(data, held_out, checkpoint=path, resume=True)
+
+
+def test_a_model_is_no_checkpoint(tmp_path: Path) -> None:
+    """A saved model, or any other file, in the checkpoint's place is refused by what it is."""
+    path = model().fit(ratings()).save(tmp_path / "m.recae")
+    with pytest.raises(ModelFileError, match="holds a model, not a checkpoint"):
+        model().fit(ratings(), checkpoint=path, resume=True)
+    path.write_text("nothing of the kind")
+    with pytest.raises(ModelFileError, match="not a recae file"):
+        model().fit(ratings(), checkpoint=path, resume=True)
+
+
+def test_a_checkpoint_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    """A missing folder is an error that names the path."""
+    with pytest.raises(ModelFileError, match="could not be written"):
+        model().fit(ratings(), checkpoint=tmp_path / "missing" / "c")
+
+
+def test_any_model_and_objective_can_be_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trainer's own resume, without AutoRec: a plain PyTorch module with a buffer."""
+    rows = torch.rand(20, 6, generator=torch.Generator().manual_seed(0))
+
+    def train(**settings: Any) -> torch.nn.Module:
+        torch.manual_seed(0)
+        layers = torch.nn.Linear(6, 6), torch.nn.BatchNorm1d(6), torch.nn.Dropout(0.3), torch.nn.Linear(6, 6)
+        network = torch.nn.Sequential(*layers)
+        Trainer(epochs=4, lr=0.01, device="cpu", **settings).fit(
+            network, RowBatches(rows, batch_size=8), lambda m, batch: (m(batch.input) - batch.target).square().mean()
+        )
+        return network
+
+    path = tmp_path / "c"
+    with monkeypatch.context() as patch:
+        StopAt(patch, 5)
+        with pytest.raises(TrainingInterrupted):
+            train(checkpoint=path)
+    whole, resumed = train(), train(checkpoint=path, resume=True)
+    for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
