@@ -12,7 +12,7 @@ import pandas as pd
 
 from recae.assembly import make_csr
 from recae.errors import DataError, ParameterError
-from recae.ids import IdArray, as_id_array
+from recae.ids import IdArray, as_id_array, plain
 from recae.ranking import top_n
 from recae.ratings import RatingMatrix
 
@@ -46,12 +46,15 @@ def require(frame: pd.DataFrame, columns: tuple[str, ...], name: str) -> None:
         raise DataError(f"{name} needs columns {', '.join(columns)}; it has {', '.join(map(str, frame.columns))}")
 
 
-def new_users(new_ratings: pd.DataFrame | RatingMatrix, known: RatingMatrix) -> RatingMatrix:
-    """Ratings of unseen users in the model's item vocabulary; items it does not know are left out, with a warning."""
+def new_users(new_ratings: pd.DataFrame | RatingMatrix, known: RatingMatrix, *, needs_rating: bool) -> RatingMatrix:
+    """Ratings of unseen users in the model's item vocabulary; items it does not know are left out, with a warning.
+
+    Without a column `rating` every row counts 1, which `needs_rating` forbids: on a scale it would be a bad one.
+    """
     if isinstance(new_ratings, RatingMatrix):
         new = new_ratings
     else:
-        require(new_ratings, ("user", "item"), "new_ratings")
+        require(new_ratings, ("user", "item", "rating") if needs_rating else ("user", "item"), "new_ratings")
         rating = "rating" if "rating" in new_ratings.columns else None
         scale = None if rating is None else known.scale
         new = RatingMatrix.from_frame(new_ratings, rating=rating, scale=scale, name="new users")
@@ -59,7 +62,7 @@ def new_users(new_ratings: pd.DataFrame | RatingMatrix, known: RatingMatrix) -> 
     if (column < 0).any():
         unknown = new.item_ids[column < 0]
         warnings.warn(
-            f"{len(unknown)} of {len(column)} items are unknown to the model and left out, such as {unknown[0]!r}",
+            f"{len(unknown)} of {len(column)} items are unknown to the model and left out, such as {plain(unknown[0])!r}",
             stacklevel=3,
         )
     users, items, ratings = new.pairs()
