@@ -21,7 +21,7 @@ _OPTIONS = (
     (r"\brating=False\b", "--rating-column none"),
     (r"\btimestamp=(?= )", "--timestamp-column "),
     (r"\bdevice='auto'", "--device auto"),
-    (r"^n=(?=\d|-)", "-n "),
+    (r"^n=", "-n "),
     (r"`save` writes one", "'recae train --out FILE' writes one"),
     (r", or delete it to start afresh", ", or add --restart to start afresh"),
 )
@@ -70,4 +70,4 @@ def in_options(message: str) -> str:
     """An API message in the words of the command line."""
     for pattern, option in _OPTIONS:
         message = re.sub(pattern, option, message)
-    return message
+    return re.sub(r"^(\w+)=(?=\S)", lambda found: f"--{found[1].replace('_', '-')} ", message)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recae.cli import options
+from recae.errors import ParameterError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,6 +71,8 @@ def predict(
 
     check_writable(out)
     fitted = load_model(model, device)
+    if not fitted.predicts_ratings:
+        raise ParameterError(f"{model} holds a {type(fitted).__name__}, which ranks items and predicts no ratings")
     table = read_pairs(pairs, user_column, item_column)
     frame = table.frame
     predicted = _of_known(fitted, table, unknown) if new_ratings is None else _of_new(fitted, table, new_ratings)
