@@ -60,9 +60,9 @@ def new_users(new_ratings: pd.DataFrame | RatingMatrix, known: RatingMatrix, *, 
         new = RatingMatrix.from_frame(new_ratings, rating=rating, scale=scale, name="new users")
     column = known.item_index(new.item_ids, missing="-1")
     if (column < 0).any():
-        unknown = new.item_ids[column < 0]
+        unknown = plain(new.item_ids[column < 0][0])
         warnings.warn(
-            f"{len(unknown)} of {len(column)} items are unknown to the model and left out, such as {plain(unknown[0])!r}",
+            f"{(column < 0).sum()} of {len(column)} items are unknown to the model and left out, such as {unknown!r}",
             stacklevel=3,
         )
     users, items, ratings = new.pairs()
