@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from recae.evaluation import Report as Report
     from recae.evaluation import evaluate as evaluate
     from recae.loaders import load as load
+    from recae.models import DAN as DAN
+    from recae.models import DLAE as DLAE
+    from recae.models import EASE as EASE
+    from recae.models import EDLAE as EDLAE
     from recae.models import MODELS as MODELS
+    from recae.models import RLAE as RLAE
     from recae.models import AutoRec as AutoRec
     from recae.models import Bias as Bias
     from recae.models import GlobalMean as GlobalMean
@@ -39,7 +44,8 @@ _HOMES = {
     "recae.evaluation": ("Report", "evaluate"),
     "recae.loaders": ("load",),
     "recae.models": (
-        "MODELS", "AutoRec", "Bias", "GlobalMean", "Popularity", "Recommender", "load_model", "make_model",
+        "DAN", "DLAE", "EASE", "EDLAE", "MODELS", "RLAE", "AutoRec", "Bias", "GlobalMean", "Popularity",
+        "Recommender", "load_model", "make_model",
     ),
     "recae.ratings": ("RatingMatrix",),
     "recae.splitting": ("Split", "split"),

@@ -3,6 +3,21 @@
 from recae.models.autorec import AutoRec
 from recae.models.base import Recommender
 from recae.models.baselines import Bias, GlobalMean, Popularity
+from recae.models.linear import DAN, DLAE, EASE, EDLAE, RLAE
 from recae.models.registry import MODELS, load_model, make_model
 
-__all__ = ["MODELS", "AutoRec", "Bias", "GlobalMean", "Popularity", "Recommender", "load_model", "make_model"]
+__all__ = [
+    "DAN",
+    "DLAE",
+    "EASE",
+    "EDLAE",
+    "MODELS",
+    "RLAE",
+    "AutoRec",
+    "Bias",
+    "GlobalMean",
+    "Popularity",
+    "Recommender",
+    "load_model",
+    "make_model",
+]

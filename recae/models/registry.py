@@ -11,6 +11,7 @@ from recae.models.autorec import AutoRec
 from recae.models.base import Recommender
 from recae.models.baselines import Bias, GlobalMean, Popularity
 from recae.models.files import read_model
+from recae.models.linear import DAN, DLAE, EASE, EDLAE, RLAE
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Entry:
 MODELS: dict[str, Entry] = {
     "i-autorec": Entry(AutoRec, "item-based AutoRec: predicts ratings from what each item received", {"by": "item"}),
     "u-autorec": Entry(AutoRec, "user-based AutoRec: predicts ratings from what each user gave", {"by": "user"}),
+    "ease": Entry(EASE, "EASE: a linear autoencoder in closed form, its diagonal zero"),
+    "edlae": Entry(EDLAE, "EASE that learns under dropout"),
+    "dlae": Entry(DLAE, "linear autoencoder under dropout, in closed form, its diagonal free"),
+    "rlae": Entry(RLAE, "linear autoencoder in closed form, its diagonal bounded"),
+    "dan": Entry(DAN, "linear autoencoder in closed form, with popular items and active users held back"),
     "bias": Entry(Bias, "mean plus user and item deviations: the baseline of rating prediction"),
     "global-mean": Entry(GlobalMean, "the mean rating, for everything"),
     "popularity": Entry(Popularity, "the most rated items, for everybody"),
