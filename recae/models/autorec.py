@@ -34,6 +34,7 @@ class AutoRec(Recommender):
     """One autoencoder for all rows; missing ratings are neither input nor target.
 
     Loss (eq. 3): Σ over stored ratings of (r - f(W g(V r + mu) + b))² + (l2 / 2) (|W|² + |V|²), biases free.
+    In a deep one the layers between W and V, which all rows share and which have data enough, take `inner_l2`.
 
     Item-based, a row is what an item received and the output has a unit for every user; an unseen user's unit
     is solved for, with the item codes as they are (`recae.models.folding`). User-based, a row is what a user
@@ -48,6 +49,7 @@ class AutoRec(Recommender):
     activation: str = param("sigmoid", "activation g of hidden layers")
     output: str = param("identity", "activation f of the output", choices=("identity", "sigmoid"))
     l2: float = param(100.0, "L2 weight on W and V, against the summed squared error", low=0)
+    inner_l2: float = param(1.0, "L2 weight on the layers between them, in a deep one", low=0)
     optimizer: str = param("adam", "how to minimise", choices=("adam", "sgd", "rprop", "lbfgs"))
     lr: float = param(2e-3, "learning rate", low=0)
     schedule: str = param("cosine", "learning rate over time", choices=("constant", "cosine", "linear", "one-cycle"))
@@ -80,7 +82,7 @@ class AutoRec(Recommender):
         dense = self.network_.choose_path(rows, self.path)
         trainer = Trainer(
             epochs=self.epochs, optimizer=self.optimizer, lr=self.lr, schedule=self.schedule,
-            decay=self.l2 / len(rows), patience=self.patience, device=device, precision=self.precision,
+            decay=1 / len(rows), patience=self.patience, device=device, precision=self.precision,
             kernels=not dense, seed=self.rng, checkpoint=run.checkpoint, checkpoint_seconds=run.checkpoint_seconds,
             resume=run.resume, progress=run.progress, tag=self._tag(ratings, validation),
         )  # fmt: skip
@@ -97,6 +99,7 @@ class AutoRec(Recommender):
             return RatingNetwork(
                 n_cols, hidden, activation=self.activation, output=self.output, scale=ratings.scale,
                 mean=ratings.mean, dropout=self.dropout, noise=self.noise,
+                l2=self.l2, inner_l2=self.inner_l2,
             )  # fmt: skip
 
     def _rows_a_step(self, n_rows: int) -> int:

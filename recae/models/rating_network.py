@@ -31,11 +31,14 @@ class RatingNetwork(nn.Module):
         scale: lowest and highest rating.
         mean: mean rating: what the output starts from.
         noise: fraction of input ratings hidden in training.
+        l2, inner_l2: L2 weights of the outermost two layers and of those between, for the summed squared error:
+            the optimiser's decay is to be 1 / rows, as the objective is per row.
     """
 
     def __init__(
         self, n_cols: int, hidden: tuple[int, ...], *, activation: str, output: str,
         scale: tuple[float, float], mean: float, dropout: float = 0.0, noise: float = 0.0,
+        l2: float = 0.0, inner_l2: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__()
         middle = (len(hidden) + 1) // 2
@@ -46,6 +49,8 @@ class RatingNetwork(nn.Module):
         )
         self.output, self.scale = output, scale
         self.dense = False
+        for layer in [*self.core.encoder.layers, *self.core.decoder.layers]:  # type: ignore[misc]
+            layer.weight.decay_factor = inner_l2 if layer in self.inner else l2
         if activation == "sigmoid":
             self._widen()
         with torch.no_grad():  # small output weights and the mean as bias: training starts from "everything is average"
@@ -57,8 +62,13 @@ class RatingNetwork(nn.Module):
     def _widen(self) -> None:
         """Four times Glorot's bound for layers between sigmoids, whose slope at 0 is a quarter (Glorot and Bengio,
         2010): else a deep stack says the same for every row, and learns nothing for many epochs."""
-        for layer in [*self.core.encoder.layers[1:], *self.core.decoder.layers[:-1]]:  # type: ignore[index]
+        for layer in self.inner:
             layer.weight.mul_(4)  # type: ignore[union-attr,operator]
+
+    @property
+    def inner(self) -> list[nn.Module]:
+        """The layers between the outermost two."""
+        return [*self.core.encoder.layers[1:], *self.core.decoder.layers[:-1]]  # type: ignore[index]
 
     @property
     def last(self) -> Decode:

@@ -38,9 +38,17 @@ def make_optimizer(name: str, model: nn.Module, lr: float, decay: float, *, kern
         return torch.optim.LBFGS(parameters, lr=lr, max_iter=20, history_size=10, line_search_fn="strong_wolfe")
     if name == "rprop":
         return torch.optim.Rprop(parameters, lr=lr)
+    return _stepwise(name, _groups(model, decay), lr, kernels)
+
+
+def _groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
+    """Parameters that decay alike, together."""
     weights, others = decayed(model)
-    groups = [{"params": weights, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
-    return _stepwise(name, [g for g in groups if g["params"]], lr, kernels)
+    by_decay: dict[float, list[nn.Parameter]] = {}
+    for weight in weights:
+        by_decay.setdefault(decay * decay_factor(weight), []).append(weight)
+    groups = [{"params": params, "weight_decay": value} for value, params in by_decay.items()]
+    return groups + ([{"params": others, "weight_decay": 0.0}] if others else [])
 
 
 def _stepwise(name: str, groups: list[dict[str, Any]], lr: float, kernels: bool) -> torch.optim.Optimizer:
@@ -59,8 +67,14 @@ def decayed(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     return weights, [p for name, p in named if name.rsplit(".", 1)[-1] != "weight"]
 
 
+def decay_factor(weight: nn.Parameter) -> float:
+    """What a weight's decay is multiplied by: its attribute `decay_factor` where a model has set one, else 1."""
+    return float(getattr(weight, "decay_factor", 1.0))
+
+
 def l2_term(name: str, model: nn.Module, decay: float) -> Tensor | float:
-    """decay / 2 · Σ w², for the optimisers that have no such term of their own; else 0."""
+    """decay / 2 · Σ w² (times each `decay_factor`), for the optimisers that have no such term; else 0."""
     if name not in FULL_BATCH or decay == 0:
         return 0.0
-    return 0.5 * decay * torch.stack([w.square().sum() for w in decayed(model)[0]]).sum()
+    terms = [decay_factor(w) * w.square().sum() for w in decayed(model)[0]]
+    return 0.5 * decay * torch.stack(terms).sum()
