@@ -29,7 +29,7 @@ from recae.assembly import (
     to_csr,
 )  # fmt: skip
 from recae.errors import DataError, ParameterError
-from recae.ids import IdArray, IntArray, factorise, look_up, plain
+from recae.ids import IdArray, IntArray, factorise_both, look_up, plain
 
 By = Literal["user", "item"]
 
@@ -138,8 +138,7 @@ class RatingMatrix:
         if len(values) == 0:
             raise DataError("there are no ratings: at least one is needed")
         refuse_bad_values(values, scale, where)
-        user_codes, user_ids = factorise(users)
-        item_codes, item_ids = factorise(items)
+        user_codes, user_ids, item_codes, item_ids = factorise_both(users, items)
         rows, stamps = to_csr(
             user_codes, item_codes, values, timestamps, (len(user_ids), len(item_ids)), duplicates,
             lambda place: f"user {plain(user_ids[user_codes[place]])!r}, item {plain(item_ids[item_codes[place]])!r}",

@@ -206,6 +206,11 @@ def test_a_matrix_is_given_back_and_other_things_are_refused() -> None:
     """A RatingMatrix passes through; what is no source gives an error that says what is one."""
     matrix = load("sample")
     assert load(matrix) is matrix
+    assert load("sample", name="mine").name == "mine"
+    with pytest.raises(ParameterError, match="user='x' is for files and frames: 'sample' has its own columns"):
+        load("sample", user="x")
+    with pytest.raises(ParameterError, match="scale="):
+        load(matrix, scale=(1, 5))
     with pytest.raises(ParameterError, match="from list: pass a name, a path, a pandas frame"):
         load([1, 2])  # type: ignore[arg-type]
 

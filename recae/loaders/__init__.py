@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -74,26 +75,42 @@ def load(
     Raises:
         DatasetNotFoundError: neither a name that is known nor a file; or a set that is not here and cannot be had.
         DownloadError: a download failed.
+        ParameterError: columns or a scale were stated for a source that brings its own.
         DataError: the table cannot be used; the message names the line of the file, or the row of the frame.
     """
     given = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-    if isinstance(source, RatingMatrix):
-        return source
     if isinstance(source, pd.DataFrame):
         return from_table(source, given, scale, duplicates, name or "table")
+    path = Path(source).expanduser() if isinstance(source, str | Path) else Path()
+    if path.is_file() and str(source) not in DATASETS:
+        return from_file(path, given, scale, duplicates, name or path.name)
+    ratings = _ready_made(source, path, data_dir, download, duplicates)
+    _refuse_unused({**given, "scale": scale}, ratings.name)
+    return replace(ratings, name=name) if name else ratings
+
+
+def _ready_made(
+    source: object, path: Path, data_dir: str | Path | None, download: bool, duplicates: Duplicates
+) -> RatingMatrix:
+    """From a source that brings its own columns and scale."""
+    if isinstance(source, RatingMatrix):
+        return source
     if not isinstance(source, str | Path):
         raise ParameterError(
             f"cannot load ratings from {type(source).__name__}: pass a name, a path, a pandas frame or a RatingMatrix"
         )
     if str(source) in DATASETS:
         return _named(str(source), data_dir, download, duplicates)
-    path = Path(source).expanduser()
     if path.is_dir() and is_movielens(path):
-        return read_movielens(path, name, duplicates=duplicates)
-    if path.is_file():
-        return from_file(path, given, scale, duplicates, name or path.name)
+        return read_movielens(path, duplicates=duplicates)
     kind = "a folder without MovieLens' files" if path.is_dir() else "neither a file nor a data set that recae knows"
     raise DatasetNotFoundError(f"{str(source)!r} is {kind}{close_names(path.name)}")
+
+
+def _refuse_unused(options: dict[str, object], name: str) -> None:
+    for option, value in options.items():
+        if value is not None:
+            raise ParameterError(f"{option}={value!r} is for files and frames: {name!r} has its own columns and scale")
 
 
 def _named(name: str, data_dir: str | Path | None, download: bool, duplicates: Duplicates) -> RatingMatrix:
