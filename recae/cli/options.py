@@ -37,14 +37,19 @@ def _change(step: int) -> Callable[[click.Context, click.Parameter, int], None]:
     return change
 
 
+class _Lines(logging.Handler):
+    """Log messages as plain lines, on whatever stderr is at the time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(self.format(record), err=True)
+
+
 def _speak(level: int) -> None:
     """Log messages and warnings of the library, as plain lines on stderr."""
     log = logging.getLogger("recae")
     log.setLevel(_LEVELS[max(-1, min(2, level))])
     if not log.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(message)s"))
-        log.addHandler(handler)
+        log.addHandler(_Lines())
         log.propagate = False
     warnings.showwarning = lambda message, *_args, **_kwargs: note(f"warning: {message}")
 
