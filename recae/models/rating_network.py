@@ -63,7 +63,7 @@ class RatingNetwork(nn.Module):
         """Four times Glorot's bound for layers between sigmoids, whose slope at 0 is a quarter (Glorot and Bengio,
         2010): else a deep stack says the same for every row, and learns nothing for many epochs."""
         for layer in self.inner:
-            layer.weight.mul_(4)  # type: ignore[union-attr,operator]
+            layer.weight.mul_(4)  # type: ignore[operator]
 
     @property
     def inner(self) -> list[nn.Module]:
