@@ -1,137 +1,23 @@
-"""The downloader against real servers on 127.0.0.1: right, truncated, wrong, missing, hostile, and broken TLS."""
+"""The downloader against real servers on 127.0.0.1: right, truncated, wrong, missing, and broken TLS."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import os
 import shutil
 import socket
 import ssl
-import stat
 import subprocess
-import threading
-import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
+from download_toys import GOOD, Server, left_in, make_zip, md5, republish, serving, tiny_in_reach
 
-from recae.errors import DatasetNotFoundError, DownloadError, ParameterError
-from recae.loaders import downloads, fetch, load, load_mnist, places
-from recae.loaders.catalogue import DATASETS, Dataset, Remote
-from recae.loaders.unpacking import unpack
+from recae.errors import DatasetNotFoundError, DownloadError
+from recae.loaders import fetch, load, load_mnist
+from recae.loaders.catalogue import DATASETS, Remote
 
-RATINGS = "userId,movieId,rating,timestamp\n1,10,4.5,100\n2,10,0.5,101\n"
-
-
-def make_zip(members: dict[str, str]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
-
-
-GOOD = make_zip({"tiny/ratings.csv": RATINGS, "tiny/movies.csv": "movieId,title,genres\n10,X (1999),Drama\n"})
-
-
-def md5(content: bytes) -> str:
-    return hashlib.md5(content).hexdigest()
-
-
-class Server(ThreadingHTTPServer):
-    """Serves `files` by path; `faults` are the ways in which the next answers go wrong, first ones first.
-
-    A connection that begins a TLS handshake gets `tls`: 'garbage', or a certificate that nobody trusts.
-    """
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.files: dict[str, bytes] = {}
-        self.faults: list[str] = []
-        self.requests: list[str] = []
-        self.tls: str | ssl.SSLContext = "garbage"
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        if request.recv(1, socket.MSG_PEEK) == b"\x16":  # the first byte of a TLS handshake
-            if isinstance(self.tls, str):
-                request.sendall(b"this is no TLS\r\n")
-                return
-            request = self.tls.wrap_socket(request, server_side=True)
-        super().finish_request(request, client_address)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is part of the play."""
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        self.server.requests.append(self.path)
-        fault = self.server.faults.pop(0) if self.server.faults else ""
-        content = self.server.files.get(self.path)
-        if content is None or fault.isdigit():
-            self.send_error(int(fault or 404))
-            return
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if fault == "truncate":
-            content = content[: len(content) // 2]
-        if fault == "damage":
-            content = content[:-1] + bytes([content[-1] ^ 1])
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield running
-        running.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Server) -> Path:
-    """A cache of the test's own, and 'tiny', a data set of one archive that `server` has."""
-    folder = tmp_path / "cache"
-    remote = Remote("tiny.zip", (f"{server.url}/tiny.zip",), md5(GOOD))
-    tiny = Dataset("tiny", "a test's", "ratings", (remote,), "tiny", ("ratings.csv", "movies.csv"), 2, 0.1, "none")
-    monkeypatch.setitem(DATASETS, "tiny", tiny)
-    monkeypatch.setattr(places, "cache_dir", lambda: folder)
-    monkeypatch.setattr(downloads, "PAUSE", 0.0)
-    for name in ("RECAE_DATA_DIR", "RECAE_MIRROR", "REQUESTS_CA_BUNDLE", "http_proxy", "https_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.chdir(tmp_path)
-    server.files["/tiny.zip"] = GOOD
-    return folder
-
-
-def republish(monkeypatch: pytest.MonkeyPatch, content: bytes | None, urls: tuple[str, ...]) -> None:
-    """Change what the catalogue says of 'tiny': its hash (None: not pinned) and its addresses."""
-    remote = Remote("tiny.zip", urls, None if content is None else md5(content))
-    monkeypatch.setitem(DATASETS, "tiny", Dataset("tiny", "", "ratings", (remote,), "tiny", ("ratings.csv",)))
-
-
-def left_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.rglob("*")) if folder.exists() else []
+server = pytest.fixture(serving)
+cache = pytest.fixture(tiny_in_reach)
 
 
 def test_a_download_is_verified_unpacked_and_used(
@@ -309,80 +195,6 @@ def test_the_published_md5_file_is_read(
     server.files["/tiny.zip.md5"] = b"<html>moved</html>"
     with pytest.raises(DownloadError, match=r"tiny.zip.md5 holds no MD5"):
         fetch("tiny", progress=False)
-
-
-# ---------------------------------------------------------------- unpacking, and places that cannot be written
-
-
-@pytest.mark.parametrize("name", ["../evil.txt", "tiny/../../evil.txt", "/evil.txt", "..\\evil.txt", "C:/evil.txt"])
-def test_a_path_out_of_the_folder_is_refused(
-    cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
-) -> None:
-    """An archive with a path that leaves its folder is refused whole, even with the right hash."""
-    hostile = make_zip({"tiny/ratings.csv": RATINGS, name: "evil"})
-    server.files["/tiny.zip"] = hostile
-    republish(monkeypatch, hostile, (f"{server.url}/tiny.zip",))
-    with pytest.raises(DownloadError, match="would be written outside its folder: refused"):
-        fetch("tiny", progress=False)
-    assert not list(tmp_path.rglob("*evil*"))
-    assert not (cache / "tiny").exists()
-
-
-def test_a_link_is_refused(tmp_path: Path) -> None:
-    """An archive with a symbolic link is refused."""
-    link = zipfile.ZipInfo("tiny/link")
-    link.external_attr = (stat.S_IFLNK | 0o777) << 16
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        archive.writestr(link, "/etc")
-    with pytest.raises(DownloadError, match="'tiny/link', a link: refused"):
-        unpack(tmp_path / "a.zip", "tiny", tmp_path / "out")
-    assert left_in(tmp_path / "out") == []
-
-
-def test_broken_and_foreign_archives(tmp_path: Path) -> None:
-    """Half an archive, and one without the expected folder, leave what was there before untouched."""
-    out = tmp_path / "out"
-    (out / "tiny").mkdir(parents=True)
-    (out / "tiny" / "old").touch()
-    for content, message in (
-        (GOOD[:-30], "is not a whole zip archive"),
-        (make_zip({"other/a": "b"}), "holds no folder 'tiny': it is not the published archive"),
-    ):
-        (tmp_path / "a.zip").write_bytes(content)
-        with pytest.raises(DownloadError, match=message):
-            unpack(tmp_path / "a.zip", "tiny", out)
-        assert left_in(out) == ["old", "tiny"]
-    (tmp_path / "a.zip").write_bytes(GOOD)
-    unpack(tmp_path / "a.zip", "tiny", out)
-    assert left_in(out) == ["movies.csv", "ratings.csv", "tiny"]
-
-
-def test_a_local_archive_with_another_hash_is_refused(cache: Path, tmp_path: Path, server: Server) -> None:
-    """A damaged archive that lies in the data folder is not used silently, nor fetched around."""
-    (tmp_path / "tiny.zip").write_bytes(make_zip({"tiny/ratings.csv": "another"}))
-    with pytest.raises(DownloadError, match=r"tiny.zip is not the published tiny.zip .MD5 .* expected"):
-        load("tiny", data_dir=tmp_path)
-    assert server.requests == []
-
-
-def test_a_folder_that_cannot_be_written(cache: Path, tmp_path: Path, server: Server) -> None:
-    """An unwritable folder is reported before anything is fetched, with the remedy."""
-    (tmp_path / "file").touch()
-    with pytest.raises(DownloadError, match=r"cannot write to .*/file/below .*: choose another folder with data_dir"):
-        fetch("tiny", tmp_path / "file" / "below")
-    if os.geteuid():  # root may write everywhere
-        cache.mkdir(mode=0o500)
-        with pytest.raises(DownloadError, match=r"cannot write to .*RECAE_DATA_DIR"):
-            fetch("tiny")
-    assert server.requests == []
-
-
-def test_what_cannot_be_fetched(cache: Path) -> None:
-    """The embedded sample and sets without an address say so."""
-    with pytest.raises(ParameterError, match="generated by recae itself"):
-        fetch("sample")
-    with pytest.raises(DatasetNotFoundError, match="recae cannot download it"):
-        fetch("20newsgroups", "/nowhere")
 
 
 def test_several_files_of_one_set(cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
