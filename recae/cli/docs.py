@@ -22,8 +22,8 @@ Results go to stdout; progress, notes and errors to stderr. `--json` prints the 
 | 2 | it was asked for something that does not exist or is out of range |
 | 130 | it was interrupted (Ctrl-C, or a polite kill) |
 
-**Ids** are written as they are in the data. `007` and `7` are two ids if the data has both; a list of ids is separated by
-commas, and an id that has a comma itself goes into a file, one a line.
+**Ids** are written as they are in the data. `007` and `7` are two ids if the data has both; a list of ids is separated
+by commas, and an id that has a comma itself goes into a file, one a line.
 
 **Hyper-parameters** are options of `recae train`, and are those of its `--model`: `recae train --model u-autorec -h`
 shows them with defaults and meaning, `recae models u-autorec` as a table. Several layers are written `500,250,500`,

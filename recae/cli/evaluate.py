@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from recae.cli import options
+from recae.errors import ParameterError
 
 _EXAMPLES = """\b
 Examples:
@@ -49,8 +50,11 @@ def evaluate(
     from recae.evaluation import evaluate as measure
 
     fitted = load_model(model, device)
+    names = metrics.split(",") if metrics else None
+    if relevant_from is not None and fitted.predicts_ratings and not any("@" in name for name in names or []):
+        raise ParameterError("--relevant-from is for metrics of lists: name one, such as --metrics ndcg@10")
     ratings = with_ids_of(load_ratings(test, **table), fitted)
-    report = measure(fitted, ratings, metrics.split(",") if metrics else None, relevant_from=relevant_from)
+    report = measure(fitted, ratings, names, relevant_from=relevant_from)
     if as_json:
         print_json(report.to_dict())
     else:

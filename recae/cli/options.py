@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
@@ -31,8 +32,10 @@ def note(text: str = "", *, level: int = 0) -> None:
 
 def _change(step: int) -> Callable[[click.Context, click.Parameter, int], None]:
     def change(ctx: click.Context, _: click.Parameter, count: int) -> None:
+        if _LOUDNESS not in ctx.meta:
+            ctx.find_root().with_resource(_spoken_to_stderr())
         ctx.meta[_LOUDNESS] = verbosity(ctx) + step * count
-        _speak(ctx.meta[_LOUDNESS])
+        logging.getLogger("recae").setLevel(_LEVELS[max(-1, min(2, ctx.meta[_LOUDNESS]))])
 
     return change
 
@@ -44,14 +47,19 @@ class _Lines(logging.Handler):
         click.echo(self.format(record), err=True)
 
 
-def _speak(level: int) -> None:
-    """Log messages and warnings of the library, as plain lines on stderr."""
-    log = logging.getLogger("recae")
-    log.setLevel(_LEVELS[max(-1, min(2, level))])
-    if not log.handlers:
-        log.addHandler(_Lines())
-        log.propagate = False
+@contextmanager
+def _spoken_to_stderr() -> Iterator[None]:
+    """Until the command ends: the library's log messages and warnings as plain lines."""
+    log, lines, show = logging.getLogger("recae"), _Lines(), warnings.showwarning
+    level = log.level
+    log.addHandler(lines)
     warnings.showwarning = lambda message, *_args, **_kwargs: note(f"warning: {message}")
+    try:
+        yield
+    finally:
+        warnings.showwarning = show
+        log.removeHandler(lines)
+        log.setLevel(level)
 
 
 def loudness(command: F) -> F:
