@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from recae.models import AutoRec as AutoRec
     from recae.models import Bias as Bias
     from recae.models import GlobalMean as GlobalMean
+    from recae.models import LinearAutoencoder as LinearAutoencoder
+    from recae.models import PCARecommender as PCARecommender
     from recae.models import Popularity as Popularity
     from recae.models import Recommender as Recommender
     from recae.models import load_model as load_model
@@ -44,7 +46,8 @@ _HOMES = {
     "recae.evaluation": ("Report", "evaluate"),
     "recae.loaders": ("load",),
     "recae.models": (
-        "DAN", "DLAE", "EASE", "EDLAE", "MODELS", "RLAE", "AutoRec", "Bias", "GlobalMean", "Popularity",
+        "DAN", "DLAE", "EASE", "EDLAE", "MODELS", "RLAE", "AutoRec", "Bias", "GlobalMean", "LinearAutoencoder",
+        "PCARecommender", "Popularity",
         "Recommender", "load_model", "make_model",
     ),
     "recae.ratings": ("RatingMatrix",),

@@ -4,6 +4,8 @@ from recae.models.autorec import AutoRec
 from recae.models.base import Recommender
 from recae.models.baselines import Bias, GlobalMean, Popularity
 from recae.models.linear import DAN, DLAE, EASE, EDLAE, RLAE
+from recae.models.linear_ae import LinearAutoencoder
+from recae.models.pca import PCARecommender
 from recae.models.registry import MODELS, load_model, make_model
 
 __all__ = [
@@ -16,6 +18,8 @@ __all__ = [
     "AutoRec",
     "Bias",
     "GlobalMean",
+    "LinearAutoencoder",
+    "PCARecommender",
     "Popularity",
     "Recommender",
     "load_model",

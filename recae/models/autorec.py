@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from recae.models.blocks import IntArray, Scores
 from recae.models.folding import solve_columns
 from recae.models.params import learned, param
 from recae.models.rating_network import RatingNetwork
+from recae.models.stopping import tag_of
 from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows
 from recae.sparse.threads import kernel_threads
@@ -84,7 +84,7 @@ class AutoRec(Recommender):
             epochs=self.epochs, optimizer=self.optimizer, lr=self.lr, schedule=self.schedule,
             decay=1 / len(rows), patience=self.patience, device=device, precision=self.precision,
             kernels=not dense, seed=self.rng, checkpoint=run.checkpoint, checkpoint_seconds=run.checkpoint_seconds,
-            resume=run.resume, progress=run.progress, tag=self._tag(ratings, validation),
+            resume=run.resume, progress=run.progress, tag=tag_of(self, ratings, validation),
         )  # fmt: skip
         if self.pretrain_epochs and not trainer.resumes():
             pretrain(self.network_.core, batches, self.network_.objective, trainer, epochs=self.pretrain_epochs)
@@ -106,15 +106,6 @@ class AutoRec(Recommender):
         if self.optimizer in FULL_BATCH:
             return 0
         return min(512, math.ceil(n_rows / 8)) if self.batch_size is None else self.batch_size
-
-    def _tag(self, ratings: RatingMatrix, validation: RatingMatrix | None) -> str:
-        """What a checkpoint belongs to: these hyper-parameters and these ratings, to learn from and to stop by."""
-        params = {name: value for name, value in self.get_params().items() if name != "device"}
-        digest = hashlib.sha256(repr(sorted(params.items())).encode())
-        for part in (ratings,) if validation is None else (ratings, validation):
-            for array in (part.user_rows.indptr, part.user_rows.indices, part.user_rows.data):
-                digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()[:16]
 
     def _validator(self, rows: SparseRows, validation: RatingMatrix, *, kernels: bool) -> Any:
         """RMSE on held-out ratings, clipped to the scale, a block of rows at a time."""

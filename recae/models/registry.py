@@ -12,6 +12,8 @@ from recae.models.base import Recommender
 from recae.models.baselines import Bias, GlobalMean, Popularity
 from recae.models.files import read_model
 from recae.models.linear import DAN, DLAE, EASE, EDLAE, RLAE
+from recae.models.linear_ae import LinearAutoencoder
+from recae.models.pca import PCARecommender
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Entry:
 MODELS: dict[str, Entry] = {
     "i-autorec": Entry(AutoRec, "item-based AutoRec: predicts ratings from what each item received", {"by": "item"}),
     "u-autorec": Entry(AutoRec, "user-based AutoRec: predicts ratings from what each user gave", {"by": "user"}),
+    "pca": Entry(PCARecommender, "PCA of sparse rows (PureSVD): the linear autoencoder without training"),
+    "linear-ae": Entry(LinearAutoencoder, "linear autoencoder trained by gradient on sparse rows"),
     "ease": Entry(EASE, "EASE: a linear autoencoder in closed form, its diagonal zero"),
     "edlae": Entry(EDLAE, "EASE that learns under dropout"),
     "dlae": Entry(DLAE, "linear autoencoder under dropout, in closed form, its diagonal free"),
