@@ -16,8 +16,8 @@ import pytest
 from cli_helpers import LIMITS, command, inline, process
 from safetensors.numpy import load_file
 
-# As written, this trains for some seconds; the last epoch's weights are what is compared.
-LONG = ("train", "sample", "--hidden", "60", "--epochs", "60", "--validation", "0", "--dropout", "0.1", "--json")
+# As written, this trains for a second or two; the last epoch's weights are what is compared.
+LONG = ("train", "sample", "--hidden", "30", "--epochs", "40", "--validation", "0", "--dropout", "0.1", "--json")
 
 
 def stopped(folder: Path, how: signal.Signals, *more: str) -> subprocess.CompletedProcess[str]:
@@ -25,7 +25,7 @@ def stopped(folder: Path, how: signal.Signals, *more: str) -> subprocess.Complet
     checkpoint = folder / "m.recae.ckpt"
     before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
     run = subprocess.Popen(
-        [*command(), *LONG, "--out", "m.recae", "--checkpoint-every", "0.2", *more], cwd=folder,
+        [*command(), *LONG, "--out", "m.recae", "--checkpoint-every", "0.1", *more], cwd=folder,
         env=os.environ | LIMITS, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     give_up = time.monotonic() + 60
@@ -85,7 +85,7 @@ def test_interrupted_killed_and_resumed_ends_where_one_go_ends(runs: dict[str, A
     assert runs["whole"].returncode == runs["resumed"].returncode == 0, runs["resumed"].stderr
     whole, resumed = json.loads(runs["whole"].stdout), json.loads(runs["resumed"].stdout)
     assert whole["rmse"] == resumed["rmse"]
-    assert resumed["epochs"] == whole["epochs"] == 60
+    assert resumed["epochs"] == whole["epochs"] == 40
     one, other = load_file(runs["folder"] / "whole.recae"), load_file(runs["folder"] / "m.recae")
     assert one.keys() == other.keys()
     for name in one:
