@@ -67,9 +67,14 @@ def table_lines(
     start = indent + sum(widths[:-1]) + 2 * (len(header) - 1)
     for row in table:
         cells = [one.rjust(w) if way == "r" else one.ljust(w) for one, w, way in zip(row, widths, align)]
-        pieces = textwrap.wrap(row[-1], max(NARROWEST, width - start)) if width and align[-1] == "l" else cells[-1:]
+        pieces = wrapped(row[-1], max(NARROWEST, width - start)) if width and align[-1] == "l" else cells[-1:]
         yield (" " * indent + "  ".join([*cells[:-1], *pieces[:1]])).rstrip()
         yield from (" " * start + piece for piece in pieces[1:])
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """The lines of a text; a word is broken only where it is longer than a line."""
+    return textwrap.wrap(text, width, break_on_hyphens=False)
 
 
 def print_facts(facts: dict[str, Any]) -> None:
