@@ -185,7 +185,7 @@ class Recommender(Parameters, ABC):
             UnknownIdError: a pair's user has no ratings in `new_ratings`, or its item was not in training.
         """
         ratings = self._fitted()
-        new = tables.new_users(new_ratings, ratings)
+        new = tables.new_users(new_ratings, ratings, needs_rating=self.predicts_ratings)
         tables.require(pairs, ("user", "item"), "pairs")
         rows, items = new.user_index(pairs["user"]), ratings.item_index(pairs["item"])
         return self.predict_pairs_new(new.user_rows, rows, items)
@@ -268,7 +268,7 @@ class Recommender(Parameters, ABC):
         """
         ratings = self._fitted()
         tables.check_n(n, ratings.n_items)
-        new = tables.new_users(new_ratings, ratings)
+        new = tables.new_users(new_ratings, ratings, needs_rating=self.predicts_ratings)
         allowed = tables.allowed_items(ratings, candidates, exclude)
         lists = [
             top_allowed(self.score(new.user_rows[block]), new.user_rows[block] if filter_seen else None, n, allowed)

@@ -83,7 +83,12 @@ def _table(table: pd.DataFrame | None) -> Any:
 
 
 def _plain_list(values: Any) -> list[Any]:
-    return [None if pd.isna(v) else v.item() if isinstance(v, np.generic) else v for v in values]
+    def one(value: Any) -> Any:
+        if pd.api.types.is_scalar(value) and pd.isna(value):
+            return None
+        return value.item() if isinstance(value, np.generic) else value
+
+    return [one(v) for v in values]
 
 
 def _frame(tree: Any) -> pd.DataFrame | None:

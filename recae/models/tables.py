@@ -54,7 +54,7 @@ def new_users(new_ratings: pd.DataFrame | RatingMatrix, known: RatingMatrix, *, 
     if isinstance(new_ratings, RatingMatrix):
         new = new_ratings
     else:
-        require(new_ratings, ("user", "item", "rating") if needs_rating else ("user", "item"), "new_ratings")
+        require(new_ratings, ("user", "item", "rating")[: 3 if needs_rating else 2], "new_ratings")
         rating = "rating" if "rating" in new_ratings.columns else None
         scale = None if rating is None else known.scale
         new = RatingMatrix.from_frame(new_ratings, rating=rating, scale=scale, name="new users")
