@@ -1,0 +1,101 @@
+"""What importing costs, and what is not needed: heavy and optional modules stay out until they are used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+# A GPU machine has torch, triton, numpy, scipy, pandas, numba, click, safetensors and pytest, and nothing else.
+ABSENT = [
+    "pyarrow", "sklearn", "implicit", "pooch", "tqdm", "matplotlib", "platformdirs", "requests", "hypothesis",
+    "ir_measures", "rich", "psutil",
+]  # fmt: skip
+HEAVY = ["numba", "torch", "sklearn", "pyarrow", "matplotlib", "implicit", "pooch", "scipy.optimize", "requests"]
+
+
+def run(code: str, *args: str) -> str:
+    """What a fresh interpreter prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *args], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_importing_the_package_imports_next_to_nothing() -> None:
+    """`import recae` loads neither torch nor numba nor anything else that is heavy, nor pandas."""
+    loaded = run("import sys, recae; print(*sys.modules)").split()
+    assert "recae" in loaded
+    assert not {*HEAVY, *ABSENT, "pandas", "numpy"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("modules", "heavy"),
+    [
+        (["ratings", "loaders", "splitting", "ranking", "metrics"], HEAVY),
+        (["sparse", "nn", "storage", "training", "models", "evaluation"], [m for m in HEAVY if m != "torch"]),
+    ],
+    ids=["tables", "core"],
+)
+def test_a_part_imports_only_what_it_is_made_of(modules: list[str], heavy: list[str]) -> None:
+    """Tables and files do without torch; the core does without numba, scikit-learn and matplotlib until used."""
+    code = "import sys, importlib as i; [i.import_module(m) for m in sys.argv[1:]]; print(*sys.modules)"
+    loaded = set(run(code, *(f"recae.{m}" for m in modules)).split())
+    # What torch and pandas themselves import is not ours to choose.
+    theirs = set(run(code, "pandas", "scipy.sparse", *([] if "torch" in heavy else ["torch"])).split())
+    assert f"recae.{modules[0]}" in loaded
+    assert not (set(heavy) - theirs) & loaded
+
+
+_WITHOUT = """
+    import sys
+    absent = set(sys.argv[1].split(","))
+
+    class Without:
+        # a finder that does not find what is absent
+        def __init__(self, finder):
+            self.finder = finder
+        def find_spec(self, name, path=None, target=None):
+            return None if name.split(".")[0] in absent else self.finder.find_spec(name, path, target)
+
+    sys.meta_path[:] = [Without(finder) for finder in sys.meta_path]
+    try:
+        import pyarrow
+    except ModuleNotFoundError:
+        pass
+    else:
+        raise SystemExit("nothing is blocked: this test proves nothing")
+
+    import recae, recae.sparse, recae.nn, recae.training, recae.models, recae.cli
+    import numpy as np
+    rng = np.random.default_rng(0)
+    users, items = np.nonzero(rng.random((12, 9)) < 0.6)
+    ratings = recae.RatingMatrix.from_columns(users, items, rng.integers(1, 6, len(users)), scale=(1.0, 5.0))
+    for by in ("item", "user"):
+        model = recae.AutoRec(by=by, hidden=3, epochs=2, device="cpu").fit(ratings)
+        assert len(model.recommend(0, n=3)) == 3
+        again = recae.load_model(model.save(sys.argv[2]))
+        assert (again.recommend(1, n=3)["score"] == model.recommend(1, n=3)["score"]).all()
+    print("works")
+"""
+
+
+def test_the_core_works_on_a_bare_gpu_machine(tmp_path: Path) -> None:
+    """With every other module blocked, AutoRec is trained, saved, loaded and asked: only the few are needed."""
+    assert run(_WITHOUT, ",".join(ABSENT), str(tmp_path / "m.recae")) == "works\n"
+
+
+def test_every_public_name_is_there() -> None:
+    """Whatever `recae` says it has can be had, and what it has not is an AttributeError."""
+    import recae
+
+    for name in recae.__all__:
+        assert getattr(recae, name) is not None
+    assert set(recae.__all__) <= set(dir(recae))
+    with pytest.raises(AttributeError, match="no_such_name"):
+        recae.no_such_name  # noqa: B018 - the access is the test
