@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recae import plots
-from recae.demos.measures import codes, knn_accuracy, reconstructed, rounded, test_error
+from recae.demos.measures import codes, knn_accuracy, reconstructed, reconstruction_error, rounded
 from recae.demos.recipes import DEEP, Trained, squeezed
 from recae.demos.stage import Figures, Stage
 from recae.plots import Codes
@@ -12,8 +12,8 @@ STACKS = ("784-2", "784-28-2", "784-392-28-2", DEEP)
 DIGITS = [str(d) for d in range(10)]
 LOOK = (
     "To be seen: with two units and no layer before them, every digit comes back as a grey ghost, and the code is "
-    "PCA's heap. Each layer more unfolds it: the same two numbers then say which digit it is, and how it leans. The "
-    "first layers buy most; the last one sharpens."
+    "PCA's heap. Layers in between unfold it: the same two numbers then say which digit it is, and how it leans. "
+    "The first layers buy most."
 )
 
 
@@ -43,6 +43,6 @@ def _row(stage: Stage, name: str, trained: Trained) -> Figures:
     accuracy = knn_accuracy(train, digits.train_labels.numpy(), test, digits.test_labels.numpy())
     return {
         "network": name, "parameters": trained.parameters,
-        "test_mse": rounded(test_error(trained.model, digits.test), 5), "knn_accuracy": rounded(accuracy, 4),
+        "test_mse": rounded(reconstruction_error(trained.model, digits.test), 5), "knn_accuracy": rounded(accuracy, 4),
         "epochs": len(trained.history), "seconds": rounded(trained.history.seconds, 1),
     }  # fmt: skip

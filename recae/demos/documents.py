@@ -15,11 +15,11 @@ from recae.plots import Codes
 from recae.sparse import SparseRows
 from recae.training import Reconstruction, RowBatches
 
-K, VALIDATION = 10, 0.1
+K = 10
 LOOK = (
-    "To be seen: a document is a sparse row, as a user is, and the same kernels read it. Topics lie together in the code, "
-    "though no topic was shown. A document's nearest neighbours by code are of its topic more often than by LSA with "
-    "as many dimensions, the classic that a linear autoencoder would find."
+    "To be seen: a document is a sparse row, as a user is, and the same kernels read it. Topics lie together in "
+    "the code, though no topic was shown. A document's nearest neighbours by code are of its topic more often "
+    "than by LSA with as many dimensions, the classic that a linear autoencoder would find."
 )
 
 
@@ -59,7 +59,7 @@ def weighted(stage: Stage) -> Corpus:
 
     documents = stage.documents
     weights = TfidfTransformer(sublinear_tf=True).fit(documents.train_rows)
-    parts = []
+    parts: list[Any] = []
     for rows, topics in (
         (documents.train_rows, documents.train_labels),
         (documents.test_rows, documents.test_labels),
@@ -110,7 +110,7 @@ def _row(name: str, train: Any, test: Any, corpus: Corpus) -> Figures:
 
 
 def _unit(rows: Any) -> Array:
-    dense = np.asarray(rows.todense() if sparse.issparse(rows) else rows, dtype=np.float32)
+    dense = np.asarray(rows if isinstance(rows, np.ndarray) else rows.toarray(), dtype=np.float32)
     return dense / np.maximum(np.linalg.norm(dense, axis=1, keepdims=True), 1e-12)  # type: ignore[no-any-return]
 
 

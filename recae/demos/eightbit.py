@@ -11,11 +11,11 @@ from recae.demos.stage import Figures, Stage
 from recae.nn import Autoencoder
 from recae.training import Reconstruction, RowBatches
 
-NUMBER = 0b10110010
+NUMBER, STEPS = 0b10110010, 500
 LOOK = (
-    "To be seen: shown one number a thousand times, the network gives it back without a fault, and gives it back "
-    "for every other number too, its complement included. It has learnt an answer, not to read the question. Shown "
-    "all 256 numbers, two units are too few for eight free bits: what it then learns is a compromise."
+    "To be seen: shown one number some hundred times, the network gives it back without a fault, and gives it "
+    "back for every other number too, its complement included. It has learnt an answer, not to read the question. "
+    "Shown all 256 numbers, two units are too few for eight free bits: what it then learns is a compromise."
 )
 
 
@@ -53,7 +53,7 @@ def bits(numbers: Tensor) -> Tensor:
 
 def _learn(stage: Stage, rows: Tensor) -> tuple[Autoencoder, list[float]]:
     model = stage.network("8-6-4-2", activations="tanh", output="sigmoid")
-    trainer = stage.trainer("eightbit", 1000, lr=1e-2, schedule="constant")
+    trainer = stage.trainer("eightbit", STEPS, lr=2e-2, schedule="constant")
     history = trainer.fit(model, RowBatches(rows, batch_size=0), Reconstruction("squared-error"))
     model.cpu()
     return model, [record["loss"] for record in history.records]

@@ -30,7 +30,7 @@ def reconstructed(model: Autoencoder, rows: Tensor, block: int = 2000) -> Tensor
     return torch.cat([model.reconstruct(part) for part in torch.split(rows, block)])
 
 
-def test_error(model: Autoencoder, rows: Tensor) -> float:
+def reconstruction_error(model: Autoencoder, rows: Tensor) -> float:
     """Squared error a pixel, mean over rows."""
     return float(functional.mse_loss(reconstructed(model, rows), rows))
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from recae import plots
-from recae.demos.measures import largest_angle, pca, pca_error, reconstructed, rounded, test_error
+from recae.demos.measures import largest_angle, pca, pca_error, reconstructed, reconstruction_error, rounded
 from recae.demos.stage import Figures, Stage
 from recae.nn import Autoencoder
 from recae.training import Reconstruction, RowBatches
@@ -38,7 +38,7 @@ def run(stage: Stage) -> Figures:
 
 def _compare(stage: Stage, rows: Tensor, k: int) -> Figures:
     linear, principal = linear_autoencoder(stage, rows, k), pca(rows, k)
-    ours, theirs = test_error(linear, stage.digits.test), pca_error(principal, stage.digits.test)
+    ours, theirs = reconstruction_error(linear, stage.digits.test), pca_error(principal, stage.digits.test)
     angle = largest_angle(linear.decoder.layers[-1].weight.detach().numpy(), principal.components_.T)  # type: ignore[union-attr,index]
     return {
         "dimensions": k, "pca": rounded(theirs, 6), "linear_ae": rounded(ours, 6),

@@ -11,7 +11,7 @@ from recae.demos.stage import Stage
 from recae.nn import Autoencoder, GaussianCode, KLSparse, negative_bound
 from recae.training import History
 
-PLAIN_EPOCHS, DEEP_EPOCHS, VAE_EPOCHS = (20, 60), (30, 120), (25, 150)
+PLAIN_EPOCHS, DEEP_EPOCHS, VAE_EPOCHS = (20, 80), (30, 100), (15, 100)
 DEEP = "784-392-28-10-2"
 
 
@@ -38,10 +38,10 @@ def plain(stage: Stage) -> Trained:
 
 
 def sparse(stage: Stage) -> Trained:
-    """784-256-784 whose units are asked to be active one time in ten: KL penalty with rho 0.1, weight 0.0005."""
+    """784-256-784 whose units are asked to be active one time in ten: KL penalty with rho 0.1, weight 0.001."""
 
     def make() -> Trained:
-        model = stage.network(stage.digits.sizes("784-256"), output="sigmoid", code=KLSparse(rho=0.1, weight=5e-4))
+        model = stage.network(stage.digits.sizes("784-256"), output="sigmoid", code=KLSparse(rho=0.1, weight=1e-3))
         return Trained(model, stage.train("sparse", model, PLAIN_EPOCHS, lr=4e-3))
 
     return stage.once("sparse", make)
@@ -54,7 +54,7 @@ def squeezed(stage: Stage, text: str) -> Trained:
         sizes = stage.digits.sizes(text)
         names = ["relu"] * (len(sizes) - 2) + ["identity"]
         model = stage.network(sizes, activations=names, output="sigmoid")
-        return Trained(model, stage.train(text, model, DEEP_EPOCHS, loss="cross-entropy", lr=2e-3))
+        return Trained(model, stage.train(text, model, DEEP_EPOCHS, loss="cross-entropy", lr=3e-3))
 
     return stage.once(text, make)
 

@@ -1,0 +1,237 @@
+"""Demos on the embedded digits, with very few epochs: that they run, tell, write and mean what they say."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from sklearn.decomposition import PCA
+from sklearn.metrics import silhouette_score
+
+from recae import demos
+from recae.demos import measures
+from recae.demos.data import Digits
+from recae.demos.eightbit import bits
+from recae.demos.stage import Stage
+from recae.errors import ParameterError
+from recae.loaders.documents import small_corpus
+from recae.loaders.images import Images, small_digits
+
+
+def few_digits() -> Digits:
+    """A third of the embedded digits."""
+    whole = small_digits()
+    return Digits.of(
+        Images(
+            whole.train_images[:480], whole.train_labels[:480], whole.test_images[:120], whole.test_labels[:120],
+            whole.source,
+        )
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stage, list[str]]:
+    """One stage for all demos, so that they share what they train; and what was said on it."""
+    said: list[str] = []
+    return (
+        Stage(
+            out=tmp_path_factory.mktemp("figures"), epochs=2, device="cpu", say=said.append, progress=False,
+            _digits=few_digits(), _documents=small_corpus(200, 80),
+        ),
+        said,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", demos.DEMOS)
+def test_a_demo_prints_explains_and_writes(name: str, stage: tuple[Stage, list[str]]) -> None:
+    """Every demo gives figures, says what is to be seen, and writes its pictures and a JSON without NaN."""
+    where, said = stage
+    said.clear()
+    record = demos.run(name, where)
+    text = "\n".join(said)
+    assert demos.DEMOS[name] in text
+    assert "To be seen:" in text
+    written = json.loads(
+        (where.out / f"{name}.json").read_text(), parse_constant=lambda c: pytest.fail(f"JSON has {c}")
+    )
+    assert written == record
+    assert written["figures"]
+    assert written["seed"] == 0
+    assert written["pictures"]
+    for picture in written["pictures"]:
+        assert 1000 < (where.out / picture).stat().st_size < 150_000
+
+
+def test_every_demo_has_its_module_and_its_line_in_the_docs() -> None:
+    """The registry, the modules and docs/demos.md name the same demos."""
+    page = (Path(__file__).parents[1] / "docs" / "demos.md").read_text()
+    for name in demos.DEMOS:
+        module = demos.demo(name)
+        assert module.__doc__
+        assert module.LOOK.count(".") + module.LOOK.count(":") >= 2
+        assert f"recae demo {name}" in page
+
+
+def test_an_unknown_demo_is_refused_by_name() -> None:
+    """The error names the demos that there are."""
+    with pytest.raises(ParameterError, match=r"'paint'.*eightbit"):
+        demos.demo("paint")
+
+
+def test_a_seed_gives_the_same_figures_again(tmp_path: Path) -> None:
+    """Two stages with one seed find the same; with another seed they do not."""
+    found = []
+    for seed in (3, 3, 4):
+        stage = Stage(out=tmp_path, epochs=20, seed=seed, device="cpu", say=lambda _: None, progress=False)
+        found.append(demos.run("eightbit", stage)["figures"])
+    assert found[0] == found[1]
+    assert found[0] != found[2]
+
+
+def test_memorising_is_not_learning(tmp_path: Path) -> None:
+    """At its default the toy learns its number without a fault and gives it back for the complement too."""
+    stage = Stage(out=tmp_path, device="cpu", say=lambda _: None, progress=False)
+    number, complement = demos.run("eightbit", stage)["figures"]["answers"]
+    assert number["answer"] == number["bits"]
+    assert complement["answer"] == number["bits"]
+    assert complement["wrong_bits"] == 8
+
+
+def test_all_writes_one_json_of_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """run_all plays what the registry names and gathers it in demos.json."""
+    monkeypatch.setattr(demos, "DEMOS", {"eightbit": "the toy"})
+    stage = Stage(out=tmp_path, epochs=2, device="cpu", say=lambda _: None, progress=False)
+    content = demos.run_all(stage)
+    assert json.loads((tmp_path / "demos.json").read_text()) == content
+    assert list(content["demos"]) == ["eightbit"]
+
+
+# ------------------------------------------------------------------ the command
+
+
+def test_the_command_lists_and_plays(tmp_path: Path) -> None:
+    """`recae demo list` names all; `recae demo eightbit --json` prints its record on stdout and writes pictures."""
+    from recae.cli import recae
+
+    listed = CliRunner().invoke(recae, ["demo", "list"])
+    assert listed.exit_code == 0
+    assert all(name in listed.stdout for name in demos.DEMOS)
+    arguments = ["demo", "eightbit", "--out", str(tmp_path), "--epochs", "3", "--device", "cpu", "--json"]
+    played = CliRunner().invoke(recae, arguments)
+    assert played.exit_code == 0, played.output
+    assert json.loads(played.stdout)["epochs"] == 3
+    assert (tmp_path / "eightbit-loss.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["paint"], "choose one of"), (["eightbit", "--epochs", "0"], "0"), (["eightbit", "--device", "tpu"], "tpu")],
+)
+def test_the_command_refuses_what_cannot_be(arguments: list[str], words: str, tmp_path: Path) -> None:
+    """A wrong name, number or device is one line and exit code 2."""
+    from recae.cli import recae
+
+    result = CliRunner().invoke(recae, ["demo", *arguments, "--out", str(tmp_path)])
+    assert result.exit_code == 2
+    assert words in result.output
+
+
+def test_listing_imports_neither_torch_nor_matplotlib() -> None:
+    """`recae demo list` answers without what only playing needs."""
+    code = (
+        "import sys\nfrom recae.cli import recae\n"
+        "recae(['demo', 'list'], standalone_mode=False)\n"
+        "assert not {'torch', 'matplotlib', 'sklearn'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=60)
+
+
+def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
+    """--out under a file is refused with the folder's name."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ParameterError, match="file"):
+        Stage(out=tmp_path / "file" / "figures")
+
+
+# ------------------------------------------------------------------ data and measures
+
+
+def test_the_parts_share_no_image() -> None:
+    """Train and validation are a partition of the train images; test images are the loader's."""
+    images = small_digits()
+    digits = Digits.of(images, seed=1)
+    joined = torch.cat([digits.train, digits.validation])
+    assert len(joined) == len(images.train_images)
+    order = np.lexsort(joined.numpy().T)
+    expected = images.train[np.lexsort(images.train.T)]
+    np.testing.assert_array_equal(joined.numpy()[order], expected)
+    assert len(digits.test) == len(images.test_images)
+
+
+def test_sizes_fit_the_image() -> None:
+    """Widths written for 784 pixels shrink with the image, to no less than 16, and stay as written for MNIST."""
+    small = few_digits()
+    assert small.sizes("784-392-28-10-2") == [64, 32, 16, 10, 2]
+    rows = torch.zeros(2, 784)
+    labels = torch.zeros(2, dtype=torch.int64)
+    mnist = Digits(rows, labels, rows, labels, rows, labels, (28, 28), "x")
+    assert mnist.sizes("784-392-28-10-2") == [784, 392, 28, 10, 2]
+
+
+def test_one_of_each_digit() -> None:
+    """The places are those of a zero, a one, ... a nine."""
+    digits = few_digits()
+    assert digits.test_labels[digits.one_of_each()].tolist() == list(range(10))
+
+
+def test_neighbours_are_the_nearest() -> None:
+    """Against all distances written out, in blocks that do not divide the rows."""
+    rng = np.random.default_rng(0)
+    train, test = rng.normal(size=(30, 4)), rng.normal(size=(11, 4))
+    distance = ((test[:, None] - train[None]) ** 2).sum(axis=2)
+    expected = np.argsort(distance, axis=1)[:, :3]
+    np.testing.assert_array_equal(measures.neighbours(train, test, 3, block=4), expected)
+
+
+def test_precision_and_accuracy_count_the_right_class() -> None:
+    """Two clusters far apart: all neighbours are right; with labels of one cluster swapped, none of its are."""
+    train = np.array([[0.0, 0], [0, 1], [9, 9], [9, 8]])
+    test, labels = np.array([[0.0, 0.4], [9, 8.4]]), np.array([0, 0, 1, 1])
+    assert measures.precision_at(train, labels, test, np.array([0, 1]), k=2) == 1
+    assert measures.precision_at(train, labels, test, np.array([0, 0]), k=2) == 0.5
+    assert measures.knn_accuracy(train, labels, test, np.array([0, 1]), k=2) == 1
+
+
+def test_psnr_of_a_known_error() -> None:
+    """An error of 0.1 in every pixel is 20 dB."""
+    clean = torch.full((3, 5), 0.5)
+    assert measures.psnr(clean + 0.1, clean) == pytest.approx(20, abs=1e-4)
+
+
+def test_pca_and_silhouette_are_scikit_learns() -> None:
+    """The helpers' PCA has the error of scikit-learn's full SVD, and silhouette is its score."""
+    digits = few_digits()
+    full = PCA(5, svd_solver="full").fit(digits.train.numpy())
+    x = digits.test.numpy()
+    expected = np.mean((full.inverse_transform(full.transform(x)) - x) ** 2)
+    assert measures.pca_error(measures.pca(digits.train, 5), digits.test) == pytest.approx(expected, rel=1e-4)
+    codes, labels = x[:, :2], digits.test_labels.numpy()
+    assert measures.silhouette(codes, labels) == pytest.approx(silhouette_score(codes, labels))
+
+
+def test_a_figure_that_is_not_a_number_is_an_error() -> None:
+    """NaN does not get into a JSON file."""
+    with pytest.raises(ArithmeticError):
+        measures.rounded(math.nan)
+
+
+def test_numbers_as_bits() -> None:
+    """The highest bit first: 178 is 10110010."""
+    assert bits(torch.tensor([178, 1])).tolist() == [[1, 0, 1, 1, 0, 0, 1, 0], [0, 0, 0, 0, 0, 0, 0, 1]]

@@ -1,0 +1,103 @@
+"""Figures: what is drawn, and that it can be read."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recae import plots
+from recae.errors import ParameterError
+from recae.plots import Codes
+from recae.training import History
+
+
+def images(n: int = 6) -> np.ndarray:
+    return np.random.default_rng(0).random((n, 12))
+
+
+def test_a_figure_is_written_small_and_without_pyplot(tmp_path: Path) -> None:
+    """save() writes a PNG with a palette; pyplot, with its global state, is never imported."""
+    from PIL import Image
+
+    figure = plots.curves([1, 2, 3], {"a": [1, 2, 3], "b": [3, 2, 1]}, xlabel="x", ylabel="y")
+    path = plots.save(figure, tmp_path / "a.png")
+    picture = Image.open(path)
+    assert picture.mode == "P"
+    assert picture.width > 400
+    assert path.stat().st_size < 50_000
+    if "pytest_mpl" not in sys.modules:
+        assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_curves_are_labelled_and_told_apart_without_colour() -> None:
+    """Axes have names, lines have a legend, and each line has a dash or a marker of its own."""
+    figure = plots.curves([1, 2, 4], {"a": [3, 2, 1], "b": [1, 2, 3]}, xlabel="units", ylabel="error", log_x=True,
+                          log_y=True, level=(0.5, "bar"))  # fmt: skip
+    axes = figure.axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("units", "error")
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b", "bar"]
+    looks = {(line.get_linestyle(), line.get_marker()) for line in axes.lines[:2]}
+    assert len(looks) == 2
+
+
+def test_loss_curves_show_train_and_validation() -> None:
+    """A history with validation gives two lines, one without gives one."""
+    records = [{"epoch": e, "loss": 1 / e, "validation": 2 / e} for e in (1, 2, 3)]
+    without = [{**r, "validation": None} for r in records]
+    figure = plots.loss_curves({"a": History(records), "b": History(without)}, ylabel="loss")
+    assert [line.get_label() for line in figure.axes[0].lines] == ["a, train", "a, validation", "b, train"]
+
+
+def test_image_rows_are_named_and_captioned() -> None:
+    """A row of images for each name, captions above the first, and an empty place where a row is shorter."""
+    figure = plots.image_rows({"original": images(3), "copy": images(2)}, (3, 4), captions="xyz", title="t")
+    assert len(figure.axes) == 6
+    assert figure.axes[0].get_ylabel() == "original"
+    assert figure.axes[1].get_title() == "y"
+    assert len(figure.axes[5].images) == 0
+
+
+def test_tiles_stand_where_they_should() -> None:
+    """The picture of all images holds each unchanged, row by row, with white between; signed ones centre on grey."""
+    three = images(3)
+    picture = plots.tiles(three, (3, 4), columns=2)
+    assert picture.shape == (3 + 1 + 3, 4 + 1 + 4)
+    np.testing.assert_allclose(picture[4:7, :4], three[2].reshape(3, 4))
+    assert (picture[:, 4] == 1).all()
+    signed = plots.tiles(np.array([[-2.0, 0.0, 1.0, 0.5]]), (2, 2), columns=1, signed=True)
+    np.testing.assert_allclose(signed, [[0.0, 0.5], [0.75, 0.625]])
+
+
+@pytest.mark.parametrize("width", [2, 3])
+def test_scatters_letter_their_classes(width: int) -> None:
+    """In two and three dimensions every class that occurs is named at its median."""
+    rng = np.random.default_rng(0)
+    panel = Codes(rng.normal(size=(30, width)), np.arange(30) % 3, "codes")
+    axes = plots.scatter([panel], ["a", "b", "c", "absent"]).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["a", "b", "c"]
+    assert axes.get_xlabel() == "code unit 1"
+
+
+def test_codes_of_four_units_cannot_be_drawn() -> None:
+    """A scatter of four dimensions is refused."""
+    with pytest.raises(ParameterError, match="4 units"):
+        plots.scatter([Codes(np.zeros((3, 4)), np.zeros(3), "t")], ["a"])
+
+
+def test_bars_say_their_values() -> None:
+    """Each bar carries its value, series have a legend, and whiskers are drawn where given."""
+    figure = plots.bars(["x", "y"], {"a": [0.25, 0.5], "b": [1, 0.75]}, ylabel="share",
+                        spread={"a": [0.1, 0.1], "b": [0, 0]})  # fmt: skip
+    axes = figure.axes[0]
+    assert {"0.25", "0.50", "1.00", "0.75"} <= {text.get_text() for text in axes.texts}
+    assert len(axes.get_legend().get_texts()) == 2
+
+
+def test_heat_has_a_scale() -> None:
+    """A table of shades has a labelled scale beside it and its columns' names below."""
+    figure = plots.heat(np.eye(3, 4), columns=list("abcd"), xlabel="digit", ylabel="unit", label="activation")
+    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == list("abcd")
+    assert figure.axes[1].get_ylabel() == "activation"
