@@ -122,7 +122,8 @@ class Recommender(Parameters, ABC):
         if validation is not None and validation.shape != ratings.shape:
             raise DataError(
                 f"validation has {validation.shape[0]} users and {validation.shape[1]} items, training "
-                f"{ratings.shape[0]} and {ratings.shape[1]}: take both from one recae.split"
+                f"{ratings.shape[0]} and {ratings.shape[1]}: take both from one recae.split of ratings (not of users), "
+                "or recae.splitting.take_validation(train, 0.1)"
             )
         if (checkpoint is not None or resume) and not self.iterative:
             raise ParameterError(f"{type(self).__name__} is fitted in one go: there is nothing to checkpoint or resume")

@@ -18,13 +18,16 @@ from recae.ratings import RatingMatrix
 LIST = 100  # items of the lists that validation looks at
 
 
-def tag_of(model: Parameters, ratings: RatingMatrix, validation: RatingMatrix | None) -> str:
+def tag_of(model: Parameters, ratings: RatingMatrix, validation: RatingMatrix | None) -> dict[str, str]:
     """What a checkpoint belongs to: these hyper-parameters and these ratings, to learn from and to stop by."""
-    params = {name: value for name, value in model.get_params().items() if name != "device"}
-    digest = hashlib.sha256(repr(sorted(params.items())).encode())
-    for part in (ratings,) if validation is None else (ratings, validation):
-        for array in (part.user_rows.indptr, part.user_rows.indices, part.user_rows.data):
-            digest.update(np.ascontiguousarray(array).data)
+    params = {name: repr(value) for name, value in model.get_params().items() if name != "device"}
+    return {**params, "ratings": _digest(ratings), "validation": "none" if validation is None else _digest(validation)}
+
+
+def _digest(ratings: RatingMatrix) -> str:
+    digest = hashlib.sha256()
+    for array in (ratings.user_rows.indptr, ratings.user_rows.indices, ratings.user_rows.data):
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()[:16]
 
 

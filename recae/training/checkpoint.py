@@ -30,7 +30,7 @@ def read_checkpoint(path: Path, fingerprint: dict[str, Any]) -> dict[str, Any]:
     for key, value in fingerprint.items():
         if found.get(key) != value:
             raise ModelFileError(
-                f"checkpoint {path} was written with {key}={found.get(key)!r}, and now it is {value!r}: "
+                f"checkpoint {path} was written with {key} {found.get(key)}, and now it is {value}: "
                 "resume with the settings it was started with, or delete it to start afresh"
             )
     state: dict[str, Any] = unpack(arrays, content["state"])

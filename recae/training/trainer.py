@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,8 @@ class Trainer:
         resume: go on from `checkpoint` if it is there; weights come out as if nothing had happened.
         progress: show a bar; None for "where stderr is a terminal".
         label: what stands before the bar.
-        tag: what a checkpoint belongs to (the data's checksum, say): `resume` refuses another's.
+        tag: what a checkpoint belongs to (settings, the data's checksum), by name: `resume` refuses another's, and
+            says what differs.
     """
 
     epochs: int = 30
@@ -68,7 +69,7 @@ class Trainer:
     resume: bool = False
     progress: bool | None = None
     label: str = "training"
-    tag: str = ""
+    tag: Mapping[str, str] = field(default_factory=dict)
 
     def fit(
         self, model: nn.Module, batches: Batches, objective: Objective, validate: Validate | None = None
@@ -262,11 +263,9 @@ class _Run:
         self.written = time.monotonic()
 
     def _where_it_stands(self) -> tuple[str, str | None]:
-        done = (
-            f"stopped by hand after {self.epoch} of {self.trainer.epochs} epochs and {self.step} of {self.steps} steps"
-        )
+        done = f"{self.trainer.label} stopped by hand after {self.epoch} of {self.trainer.epochs} epochs and {self.step} of {self.steps} steps"
         if self.path is None:
-            return f"{done}; no checkpoint was asked for, so nothing is kept", None
+            return f"{done}; no checkpoint is kept of it: it has to be started again", None
         return f"{done}; the checkpoint {self.path} holds all of it: resume to go on from there", str(self.path)
 
     def _state(self) -> dict[str, Any]:
@@ -291,7 +290,7 @@ class _Run:
         t = self.trainer
         shapes = {name: list(value.shape) for name, value in self.model.state_dict().items()}
         return {
-            "tag": t.tag,
+            **t.tag,
             "settings": [t.epochs, t.optimizer, t.lr, t.schedule, t.decay, t.patience, t.precision, t.seed],
             "examples": [self.batches.n_examples, self.batches.batch_size],
             "model": hashlib.sha256(json.dumps(shapes, sort_keys=True).encode()).hexdigest()[:16],
