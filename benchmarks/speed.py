@@ -148,7 +148,7 @@ def part_sweep(largest: int) -> list[dict[str, Any]]:
 
 
 def part_fit(target: float, repeats: int) -> dict[str, Any]:
-    """Time of one `fit` of the paper's AutoRec, with our default settings, on MovieLens-1M's train part, and the RMSE it reaches."""
+    """Time of one `fit` of the paper's AutoRec on MovieLens-1M's train part, and the RMSE it reaches."""
     import recae
 
     split = recae.split(movielens_1m(), "random", test=0.1, rng=0)

@@ -263,7 +263,10 @@ class _Run:
         self.written = time.monotonic()
 
     def _where_it_stands(self) -> tuple[str, str | None]:
-        done = f"{self.trainer.label} stopped by hand after {self.epoch} of {self.trainer.epochs} epochs and {self.step} of {self.steps} steps"
+        t = self.trainer
+        done = (
+            f"{t.label} stopped by hand after {self.epoch} of {t.epochs} epochs and {self.step} of {self.steps} steps"
+        )
         if self.path is None:
             return f"{done}; no checkpoint is kept of it: it has to be started again", None
         return f"{done}; the checkpoint {self.path} holds all of it: resume to go on from there", str(self.path)
