@@ -131,6 +131,21 @@ def test_l2_in_the_loss_is_l2_in_the_gradient(tied: bool) -> None:
     assert l2_term("lbfgs", model, 0.0) == 0.0
 
 
+def test_a_weight_may_decay_more_than_others() -> None:
+    """`decay_factor` multiplies a weight's decay, in the optimiser's groups and in the loss term alike."""
+    model, _ = small()
+    heavy = model.encoder.layers[0].weight
+    heavy.decay_factor = 3.0
+    by_weight = {id(p): g["weight_decay"] for g in make_optimizer("adam", model, 0.1, 0.5, kernels=False).param_groups
+                 for p in g["params"]}  # fmt: skip
+    assert by_weight[id(heavy)] == 1.5
+    assert sorted(by_weight.values()) == [0.0, 0.0, 0.5, 1.5]
+    term = l2_term("rprop", model, 0.5)
+    assert isinstance(term, Tensor)
+    term.backward()
+    torch.testing.assert_close(heavy.grad, 1.5 * heavy.detach())
+
+
 def test_lbfgs_and_sgd_find_the_same_regularised_minimum() -> None:
     """A ridge regression with a known solution: L2 in the loss (lbfgs) and in the gradient (sgd, adam) reach it."""
     g = torch.Generator().manual_seed(0)

@@ -101,7 +101,7 @@ def test_autorec_learns_on_cuda(device: torch.device, precision: str) -> None:
     rmse = {}
     for where in ("cpu", "cuda"):
         model = AutoRec(
-            by="user", hidden=16, l2=0.1, epochs=40, batch_size=20, lr=0.01, path="sparse", device=where,
+            by="user", hidden=16, l2=0.1, epochs=40, batch_size=20, lr=0.01, noise=0.0, path="sparse", device=where,
             precision=precision if where == "cuda" else "float32",
         ).fit(ratings)  # fmt: skip
         rmse[where] = float(np.sqrt(np.mean((model.predict_pairs(users, items) - truth[users, items]) ** 2)))
