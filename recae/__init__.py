@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from recae.models import RLAE as RLAE
     from recae.models import AutoRec as AutoRec
     from recae.models import Bias as Bias
+    from recae.models import BiasedMF as BiasedMF
     from recae.models import GlobalMean as GlobalMean
+    from recae.models import ImplicitALS as ImplicitALS
+    from recae.models import ImplicitBPR as ImplicitBPR
     from recae.models import LinearAutoencoder as LinearAutoencoder
     from recae.models import PCARecommender as PCARecommender
     from recae.models import Popularity as Popularity
@@ -46,9 +49,8 @@ _HOMES = {
     "recae.evaluation": ("Report", "evaluate"),
     "recae.loaders": ("load",),
     "recae.models": (
-        "DAN", "DLAE", "EASE", "EDLAE", "MODELS", "RLAE", "AutoRec", "Bias", "GlobalMean", "LinearAutoencoder",
-        "PCARecommender", "Popularity",
-        "Recommender", "load_model", "make_model",
+        "DAN", "DLAE", "EASE", "EDLAE", "MODELS", "RLAE", "AutoRec", "Bias", "BiasedMF", "GlobalMean", "ImplicitALS",
+        "ImplicitBPR", "LinearAutoencoder", "PCARecommender", "Popularity", "Recommender", "load_model", "make_model",
     ),
     "recae.ratings": ("RatingMatrix",),
     "recae.splitting": ("Split", "split"),

@@ -34,7 +34,7 @@ SMALL_FOR: dict[str, dict[str, Any]] = {
 # The same list for everybody, but for what each has seen.
 IMPERSONAL = {"bias", "global-mean", "popularity"}
 # Known users have parameters of their own: an unseen user with the same ratings gets nearly, not exactly, the same.
-SOLVED_FOR = {"i-autorec", "bias"}
+SOLVED_FOR = {"i-autorec", "bias", "bpr"}
 
 N_A, N_B, FILMS_A, FILMS_B = 16, 14, 9, 8  # users and films of each group
 USERS = [f"{group}·{u:02d} ü" for group, n in (("a", N_A), ("b", N_B)) for u in range(n)]

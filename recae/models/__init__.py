@@ -3,6 +3,8 @@
 from recae.models.autorec import AutoRec
 from recae.models.base import Recommender
 from recae.models.baselines import Bias, GlobalMean, Popularity
+from recae.models.biased_mf import BiasedMF
+from recae.models.factorisation import ImplicitALS, ImplicitBPR
 from recae.models.linear import DAN, DLAE, EASE, EDLAE, RLAE
 from recae.models.linear_ae import LinearAutoencoder
 from recae.models.pca import PCARecommender
@@ -17,7 +19,10 @@ __all__ = [
     "RLAE",
     "AutoRec",
     "Bias",
+    "BiasedMF",
     "GlobalMean",
+    "ImplicitALS",
+    "ImplicitBPR",
     "LinearAutoencoder",
     "PCARecommender",
     "Popularity",

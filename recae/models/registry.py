@@ -10,6 +10,8 @@ from recae.errors import ModelFileError, ParameterError
 from recae.models.autorec import AutoRec
 from recae.models.base import Recommender
 from recae.models.baselines import Bias, GlobalMean, Popularity
+from recae.models.biased_mf import BiasedMF
+from recae.models.factorisation import ImplicitALS, ImplicitBPR
 from recae.models.files import read_model
 from recae.models.linear import DAN, DLAE, EASE, EDLAE, RLAE
 from recae.models.linear_ae import LinearAutoencoder
@@ -39,6 +41,9 @@ MODELS: dict[str, Entry] = {
     "dlae": Entry(DLAE, "linear autoencoder under dropout, in closed form, its diagonal free"),
     "rlae": Entry(RLAE, "linear autoencoder in closed form, its diagonal bounded"),
     "dan": Entry(DAN, "linear autoencoder in closed form, with popular items and active users held back"),
+    "als": Entry(ImplicitALS, "matrix factorisation for ranking by alternating least squares (implicit)"),
+    "bpr": Entry(ImplicitBPR, "matrix factorisation for ranking by pairs (implicit)"),
+    "biased-mf": Entry(BiasedMF, "matrix factorisation with biases: predicts ratings"),
     "bias": Entry(Bias, "mean plus user and item deviations: the baseline of rating prediction"),
     "global-mean": Entry(GlobalMean, "the mean rating, for everything"),
     "popularity": Entry(Popularity, "the most rated items, for everybody"),
