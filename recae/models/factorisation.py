@@ -91,7 +91,7 @@ class ImplicitALS(_Factors):
     @contextmanager
     def _diverging(self) -> Iterator[None]:
         """What `implicit` raises where its equations are singular, in our words."""
-        from implicit.cpu.matrix_factorization_base import ModelFitError
+        from implicit.recommender_base import ModelFitError
 
         try:
             yield
