@@ -28,6 +28,7 @@ LINES = (
     ("#CC79A7", (0, (5, 1)), "v"), ("#E69F00", (0, (3, 1, 1, 1)), "P"), ("#56B4E9", (0, (1, 1)), "X"),
 )  # fmt: skip
 HATCHES = ("", "///", "...", "xxx")
+MOST_LABELS = 24  # bars: above that, values over them would touch
 
 
 class Codes(NamedTuple):
@@ -166,8 +167,9 @@ def bars(
     groups: Sequence[str], series: Mapping[str, Sequence[float]], *, ylabel: str, xlabel: str = "",
     title: str = "", bottom: float = 0.0, spread: Mapping[str, Sequence[float]] | None = None, digits: int = 2,
 ) -> Figure:  # fmt: skip
-    """Grouped bars with their values above them; `spread` draws one standard deviation each way."""
-    figure = new_figure(max(5.0, 0.75 * len(groups) * len(series) + 1.4), 3.8)
+    """Grouped bars, with values above them while there is room; `spread`: one standard deviation each way."""
+    n_bars = len(groups) * len(series)
+    figure = new_figure(min(9.5, max(5.0, 0.75 * n_bars + 1.4)), 3.8)
     axes = figure.subplots()
     width = 0.8 / len(series)
     for place, ((name, values), (colour, _, _)) in enumerate(zip(series.items(), itertools.cycle(LINES))):
@@ -177,7 +179,8 @@ def bars(
             at, values, 0.94 * width, label=name, color=colour, alpha=0.8, yerr=error, capsize=3,
             hatch=HATCHES[place % 4], edgecolor="white",
         )  # fmt: skip
-        axes.bar_label(drawn, fmt=f"%.{digits}f", fontsize="x-small", padding=2)
+        if n_bars <= MOST_LABELS:
+            axes.bar_label(drawn, fmt=f"%.{digits}f", fontsize="x-small", padding=2)
     axes.set_xticks(range(len(groups)), groups)
     _dress(axes, xlabel, ylabel, title)
     axes.set_ylim(bottom=bottom)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from recae import plots
@@ -22,7 +24,7 @@ def run(stage: Stage) -> Figures:
     digits = stage.digits
     rows, lines, at = [], {}, {}
     for digit in range(10):
-        plain, normed = _errors(stage, digit)
+        plain, normed = stage.once(f"anomaly {digit}", partial(_errors, stage, digit))
         strange = digits.test_labels.numpy() == digit
         rows.append(
             {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -24,7 +26,8 @@ LOOK = (
 def run(stage: Stage) -> Figures:
     digits = stage.digits
     noisy = with_noise(digits.test, stage.seed)
-    networks = {"dense": _dense(stage), "stacked": _stacked(stage), "convolutional": _convolutional(stage)}
+    makers = {"dense": _dense, "stacked": _stacked, "convolutional": _convolutional}
+    networks = {name: stage.once(f"denoise {name}", partial(make, stage)) for name, make in makers.items()}
     cleaned = {name: reconstructed(model, noisy) for name, model in networks.items()}
     before = psnr(noisy, digits.test)
     rows = [{"images": "noisy", "psnr_db": rounded(before, 2), "gain_db": 0.0, "parameters": None}]

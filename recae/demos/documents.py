@@ -35,7 +35,7 @@ class Corpus(NamedTuple):
 def run(stage: Stage) -> Figures:
     corpus = weighted(stage)
     units = _units(corpus)
-    model = autoencoder(stage, corpus, units)
+    model = stage.once("documents", lambda: autoencoder(stage, corpus, units))
     spaces = {
         "all words": (corpus.train, corpus.test),
         f"LSA, {units}": lsa(corpus, units, stage.seed),
@@ -96,7 +96,7 @@ def lsa(corpus: Corpus, units: int, seed: int) -> tuple[Array, Array]:
 
 
 def _units(corpus: Corpus) -> int:
-    return 64 if corpus.train.shape[1] > 1000 else 16
+    return 64 if corpus.train.shape[1] > 1000 else 4
 
 
 def _encode(model: Autoencoder, rows: Any) -> Array:

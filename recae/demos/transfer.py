@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 
 import numpy as np
 import torch
@@ -26,11 +27,10 @@ LOOK = (
 
 def run(stage: Stage) -> Figures:
     digits = stage.digits
-    pretrained = _pretrained(stage)
     rows: list[Figures] = []
     for wanted in LABELS:
         count = min(wanted or len(digits.train), len(digits.train))
-        scores = [_both(stage, pretrained, count, draw) for draw in range(DRAWS if wanted else 1)]
+        scores = stage.once(f"transfer {count}", partial(_draws, stage, count))
         for name, column in zip(("pretrained", "from scratch"), zip(*scores)):
             rows.append(
                 {
@@ -71,6 +71,12 @@ def _untrained(stage: Stage) -> Autoencoder:
     return stage.network(
         stage.digits.sizes("784-500-250"), activations="relu", output="sigmoid", noise=Gaussian(0.5, 0.0, 1.0)
     )
+
+
+def _draws(stage: Stage, count: int) -> list[tuple[float, float]]:
+    """Test accuracies of both, for each draw of `count` labelled images; all of them are drawn once."""
+    pretrained = stage.once("transfer", lambda: _pretrained(stage))
+    return [_both(stage, pretrained, count, draw) for draw in range(DRAWS if count < len(stage.digits.train) else 1)]
 
 
 def _both(stage: Stage, pretrained: Autoencoder, count: int, draw: int) -> tuple[float, float]:
