@@ -78,7 +78,7 @@ def curves(
         at = x[name] if isinstance(x, Mapping) else x
         hollow = place % 2 == 1  # so that of two lines that coincide both can be seen
         axes.plot(
-            at, y, color=colour, linestyle=dash, marker=marker, markersize=8 if hollow else 4, label=name,
+            at, y, color=colour, linestyle=dash, marker=marker, markersize=7 if hollow else 4, label=name,
             markerfacecolor="none" if hollow else colour, markevery=max(1, len(y) // 12),
         )  # fmt: skip
     if level is not None:
@@ -193,10 +193,13 @@ def bars(
 
 def heat(table: Array, *, columns: Sequence[str], xlabel: str, ylabel: str, label: str, title: str = "") -> Figure:
     """A table (rows, columns) as shades of grey, dark where large, with a scale."""
+    from matplotlib.ticker import MaxNLocator
+
     figure = new_figure(4.6, 5)
     axes = figure.subplots()
     shades = axes.imshow(table, cmap="Greys", aspect="auto", interpolation="nearest", vmin=0)
     axes.set_xticks(range(len(columns)), columns)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     _dress(axes, xlabel, ylabel, title)
     axes.grid(visible=False)
     figure.colorbar(shades, ax=axes, label=label)

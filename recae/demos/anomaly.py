@@ -13,10 +13,10 @@ from recae.training import Reconstruction
 
 MOST = 20_000  # train images of the nine digits
 LOOK = (
-    "To be seen: each curve belongs to a network that never met one digit and has to tell it from the other nine by "
-    "reconstruction error alone. Round and crossed shapes stand out; a one is so simple that any network can draw "
-    "it, seen or not: its curve lies on the wrong side. The error is divided by the image's own spread, which helps "
-    "it."
+    "To be seen: each curve belongs to a network that never met one digit and has to tell it from the other nine "
+    "by reconstruction error alone. Loops and crossings that it never drew stand out. A one is hardest to find: "
+    "it is so simple that any network can draw it, seen or not. Dividing the error by the image's own variance "
+    "makes up for that in part."
 )
 
 

@@ -18,8 +18,8 @@ LEVEL = 0.5
 CONVOLVED = 15_000  # train images for the convolutional network, which costs ten times as much an image
 LOOK = (
     "To be seen: gaussian noise of standard deviation 0.5, clipped to [0, 1], and what each network makes of it. "
-    "None was ever shown these images, nor this noise: they know what digits look like. The convolutional one, with "
-    "fewer parameters and a third of the images, keeps strokes sharpest."
+    "None was ever shown these images, nor this noise: they know what digits look like. The convolutional one has "
+    "the fewest parameters by far, and sees a third of the images."
 )
 
 

@@ -123,7 +123,7 @@ def _scatter(stage: Stage, corpus: Corpus, spaces: dict[str, Array]) -> None:
     for name, found in spaces.items():
         flat = TSNE(random_state=stage.seed, init="pca").fit_transform(_unit(found[:2000]))
         panels.append(Codes(np.asarray(flat), topics[corpus.test_topics[:2000]], f"{name} dimensions", "t-SNE axis"))
-    title = f"Test documents of {stage.documents.source}"
+    title = f"Test documents: {stage.documents.source}"
     stage.save(plots.scatter(panels, names, title=title), "documents-topics")
 
 

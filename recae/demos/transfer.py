@@ -18,9 +18,10 @@ from recae.training import Batch, RowBatches
 
 LABELS = (100, 1000, None)  # None: all of them
 DRAWS = 3  # of the labelled images, where they are few
+STEPS = 1000  # of training with labels, at least
 LOOK = (
     "To be seen: both classifiers have the same layers and the same labelled images. With a hundred labels the "
-    "encoder that has looked at all images, without a label, is far ahead; with all labels there is nothing left to "
+    "encoder that has looked at all images, without a label, is ahead; with all labels there is nothing left to "
     "gain. Whiskers: one standard deviation over three draws of the labelled images."
 )
 
@@ -99,9 +100,10 @@ def _classify(stage: Stage, model: Autoencoder, chosen: Tensor) -> float:
     digits = stage.digits
     rows, labels = digits.train[chosen], digits.train_labels[chosen]
     network = stage.seeded(lambda: Classifier(model, digits.sizes("784-500-250")[-1]))
-    few = len(chosen) <= 1000
-    batches = RowBatches(rows, functional.one_hot(labels, 10).float(), batch_size=min(len(rows), 20 if few else 128))
-    trainer = stage.trainer(f"{len(chosen):,} labels", 40 if few else 5, lr=1e-3)
+    batch_size = 20 if len(chosen) <= 2000 else 128
+    batches = RowBatches(rows, functional.one_hot(labels, 10).float(), batch_size=batch_size)
+    epochs = max(5, STEPS * batch_size // len(chosen))
+    trainer = stage.trainer(f"{len(chosen):,} labels", epochs, lr=1e-3)
     trainer.fit(network, batches, _objective)
     network.cpu()
     with torch.no_grad():
