@@ -27,12 +27,14 @@ if TYPE_CHECKING:
     from recae.models import EDLAE as EDLAE
     from recae.models import MODELS as MODELS
     from recae.models import RLAE as RLAE
+    from recae.models import SLIM as SLIM
     from recae.models import AutoRec as AutoRec
     from recae.models import Bias as Bias
     from recae.models import BiasedMF as BiasedMF
     from recae.models import GlobalMean as GlobalMean
     from recae.models import ImplicitALS as ImplicitALS
     from recae.models import ImplicitBPR as ImplicitBPR
+    from recae.models import ItemKNN as ItemKNN
     from recae.models import LinearAutoencoder as LinearAutoencoder
     from recae.models import PCARecommender as PCARecommender
     from recae.models import Popularity as Popularity
@@ -49,8 +51,9 @@ _HOMES = {
     "recae.evaluation": ("Report", "evaluate"),
     "recae.loaders": ("load",),
     "recae.models": (
-        "DAN", "DLAE", "EASE", "EDLAE", "MODELS", "RLAE", "AutoRec", "Bias", "BiasedMF", "GlobalMean", "ImplicitALS",
-        "ImplicitBPR", "LinearAutoencoder", "PCARecommender", "Popularity", "Recommender", "load_model", "make_model",
+        "DAN", "DLAE", "EASE", "EDLAE", "MODELS", "RLAE", "SLIM", "AutoRec", "Bias", "BiasedMF", "GlobalMean",
+        "ImplicitALS", "ImplicitBPR", "ItemKNN", "LinearAutoencoder", "PCARecommender", "Popularity", "Recommender",
+        "load_model", "make_model",
     ),
     "recae.ratings": ("RatingMatrix",),
     "recae.splitting": ("Split", "split"),

@@ -7,6 +7,7 @@ from recae.models.biased_mf import BiasedMF
 from recae.models.factorisation import ImplicitALS, ImplicitBPR
 from recae.models.linear import DAN, DLAE, EASE, EDLAE, RLAE
 from recae.models.linear_ae import LinearAutoencoder
+from recae.models.neighbours import SLIM, ItemKNN
 from recae.models.pca import PCARecommender
 from recae.models.registry import MODELS, load_model, make_model
 
@@ -17,12 +18,14 @@ __all__ = [
     "EDLAE",
     "MODELS",
     "RLAE",
+    "SLIM",
     "AutoRec",
     "Bias",
     "BiasedMF",
     "GlobalMean",
     "ImplicitALS",
     "ImplicitBPR",
+    "ItemKNN",
     "LinearAutoencoder",
     "PCARecommender",
     "Popularity",

@@ -68,6 +68,28 @@ def _gram_lower(
                 out[item, user_items[other]] += value * user_values[other]
 
 
+def gram_rows(user_rows: Csr, item_rows: Csr, first: int, last: int) -> Array:
+    """Rows `first` to `last` of Xᵀ X, (last - first, n_items), on the CPU."""
+    out = np.zeros((last - first, user_rows.shape[1]), np.float32)
+    _gram_rows(
+        item_rows.indptr[first : last + 1], item_rows.indices, item_rows.data, user_rows.indptr, user_rows.indices,
+        user_rows.data, out,
+    )  # fmt: skip
+    return out
+
+
+@jit_kernel(parallel=True)
+def _gram_rows(
+    item_indptr: Any, item_users: Any, item_values: Array,
+    user_indptr: Any, user_items: Any, user_values: Array, out: Any,
+) -> None:  # fmt: skip
+    for row in prange(out.shape[0]):
+        for place in range(item_indptr[row], item_indptr[row + 1]):
+            user, value = item_users[place], item_values[place]
+            for other in range(user_indptr[user], user_indptr[user + 1]):
+                out[row, user_items[other]] += value * user_values[other]
+
+
 def _dense_gram(user_rows: Csr, weight: Array, device: torch.device, dtype: torch.dtype) -> Tensor:
     """The same by products of dense blocks of users: what a GPU is good at."""
     out = torch.zeros((user_rows.shape[1],) * 2, dtype=dtype, device=device)
@@ -86,7 +108,7 @@ def invert_(matrix: Tensor) -> Tensor:
     _cholesky_(matrix)
     _invert_lower_(matrix)
     _product_(matrix)
-    _mirror_(matrix)
+    mirror_(matrix)
     return matrix
 
 
@@ -126,7 +148,7 @@ def _product_(a: Tensor) -> None:
         a[start:end, :end] = rows
 
 
-def _mirror_(a: Tensor) -> None:
+def mirror_(a: Tensor) -> None:
     """The lower triangle onto the upper one."""
     for start, end in _blocks(len(a)):
         lower = a[start:end, start:end].tril()

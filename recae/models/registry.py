@@ -15,6 +15,7 @@ from recae.models.factorisation import ImplicitALS, ImplicitBPR
 from recae.models.files import read_model
 from recae.models.linear import DAN, DLAE, EASE, EDLAE, RLAE
 from recae.models.linear_ae import LinearAutoencoder
+from recae.models.neighbours import SLIM, ItemKNN
 from recae.models.pca import PCARecommender
 
 
@@ -44,6 +45,8 @@ MODELS: dict[str, Entry] = {
     "als": Entry(ImplicitALS, "matrix factorisation for ranking by alternating least squares (implicit)"),
     "bpr": Entry(ImplicitBPR, "matrix factorisation for ranking by pairs (implicit)"),
     "biased-mf": Entry(BiasedMF, "matrix factorisation with biases: predicts ratings"),
+    "item-knn": Entry(ItemKNN, "item neighbourhoods by cosine"),
+    "slim": Entry(SLIM, "sparse linear methods: each item regressed on few others"),
     "bias": Entry(Bias, "mean plus user and item deviations: the baseline of rating prediction"),
     "global-mean": Entry(GlobalMean, "the mean rating, for everything"),
     "popularity": Entry(Popularity, "the most rated items, for everybody"),
