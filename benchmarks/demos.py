@@ -38,7 +38,12 @@ def main() -> None:
     for bar in judged:
         print(f"{'reached' if bar['reached'] else 'MISSED ':8} {bar['what']}: {bar['figure']} (bar {bar['bar']})")
     circumstances = {key: found[key] for key in ("seconds", "seed", "epochs", "device")}
-    circumstances |= {"cpu_seconds": round(time.process_time() - cpu, 1), "threads": torch.get_num_threads()}
+    command = f"python -m benchmarks.demos --threads {torch.get_num_threads()}"
+    circumstances |= {
+        "command": command,
+        "cpu_seconds": round(time.process_time() - cpu, 1),
+        "threads": torch.get_num_threads(),
+    }
     print(write("demos", {**circumstances, "bars": judged, "demos": found["demos"]}))
 
 

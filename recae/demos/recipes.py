@@ -59,7 +59,7 @@ def squeezed(stage: Stage, text: str) -> Trained:
         sizes = stage.digits.sizes(text)
         names = ["relu"] * (len(sizes) - 2) + ["identity"]
         model = stage.network(sizes, activations=names, output="sigmoid")
-        return Trained(model, stage.train(text, model, DEEP_EPOCHS, loss="cross-entropy", lr=3e-3))
+        return Trained(model, stage.train(text, model, DEEP_EPOCHS, loss="cross-entropy", lr=5e-3))
 
     return stage.once(text, make)
 
