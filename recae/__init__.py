@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from recae.comparison import Comparison as Comparison
+    from recae.comparison import compare as compare
     from recae.errors import RecaeError as RecaeError
     from recae.evaluation import Report as Report
     from recae.evaluation import evaluate as evaluate
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
 # Where each public name lives; a module is imported when one of its names is first asked for.
 _HOMES = {
+    "recae.comparison": ("Comparison", "compare"),
     "recae.errors": ("RecaeError",),
     "recae.evaluation": ("Report", "evaluate"),
     "recae.loaders": ("load",),

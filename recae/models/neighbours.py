@@ -90,8 +90,8 @@ class SLIM(_SparseWeights):
     G = Xᵀ X, which is all that the problem knows of X. EASE is the same without l1 and w ≥ 0.
     """
 
-    l1: float = param(10.0, "L1 weight: the larger, the fewer weights", low=0)
-    l2: float = param(200.0, "L2 weight; with l1 it may be 0", low=0)
+    l1: float = param(5.0, "L1 weight: the larger, the fewer weights", low=0)
+    l2: float = param(300.0, "L2 weight; with l1 it may be 0", low=0)
     positive: bool = param(True, "weights are 0 or more")
     sweeps: int = param(50, "passes over the items in each regression, at most", low=1)
     tolerance: float = param(1e-3, "no weight changed by more in a pass: the regression is done", low=0)

@@ -1,0 +1,198 @@
+"""Comparing models: one split for all, figures as `evaluate` has them, and tests of what differences mean."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from cli_helpers import done, inline
+from linear_toys import ratings_of
+from scipy import stats
+
+import recae
+from recae import comparison
+from recae.comparison import compare, paired_test
+from recae.errors import DataError, ParameterError
+from recae.models import EASE, Bias, BiasedMF, Popularity
+from recae.plots_comparison import accuracy_against_time
+
+
+def groups(n_users: int = 150, seed: int = 0) -> Any:
+    """Users x 24 items in three groups of tastes, stars 1 to 5: the own group's films are liked."""
+    rng = np.random.default_rng(seed)
+    own = rng.integers(0, 3, n_users)[:, None] == np.arange(24) % 3
+    rated = rng.random((n_users, 24)) < np.where(own, 0.8, 0.15)
+    return ratings_of(np.where(rated, np.where(own, 5, 1 + rng.integers(0, 2, (n_users, 24))), 0))
+
+
+RATINGS = groups()
+FOUND = compare(RATINGS, ["popularity", "ease", "item-knn"], test=50, metrics=["ndcg@5", "recall@5", "coverage@5"])
+
+
+def test_figures_are_those_of_evaluate_on_the_same_split() -> None:
+    """Each model's row is what fitting and evaluating it by hand on that split gives."""
+    split = recae.split(RATINGS, "held-out-users", test=50, rng=0)
+    for row in FOUND.rows:
+        report = recae.evaluate(
+            recae.make_model(row["model"]).fit(split.train), split, ["ndcg@5", "recall@5", "coverage@5"]
+        )
+        assert {name: row[name] for name in report} == pytest.approx(dict(report))
+        assert row["intervals"]["ndcg@5"] == pytest.approx(list(report.interval("ndcg@5") or ()))
+
+
+def test_the_best_comes_first_and_is_what_the_data_say() -> None:
+    """Tastes beat popularity; rows descend by the first metric."""
+    values = [row["ndcg@5"] for row in FOUND.rows]
+    assert values == sorted(values, reverse=True)
+    assert FOUND.rows[-1]["model"] == "popularity"
+    assert FOUND.best == FOUND.rows[0]["model"]
+
+
+def test_errors_are_ordered_upwards() -> None:
+    """Of rmse the smallest is the best."""
+    found = compare(RATINGS, ["bias", "biased-mf", "global-mean"], "random")
+    assert found.metrics == ("rmse", "mae")
+    values = [row["rmse"] for row in found.rows]
+    assert values == sorted(values)
+    assert found.best == "biased-mf"
+
+
+def test_the_paired_test_is_scipys() -> None:
+    """Mean, interval and p equal those of scipy.stats.ttest_rel over common users; NaN and strangers are left out."""
+    rng = np.random.default_rng(0)
+    a = pd.Series(rng.random(31), index=np.arange(31))
+    b = pd.Series(rng.random(31) - 0.1, index=np.arange(31)).drop(30)
+    a[3] = np.nan
+    kept = [i for i in range(30) if i != 3]
+    wanted = stats.ttest_rel(a[kept], b[kept])
+    found = paired_test(a, b)
+    interval = wanted.confidence_interval(0.95)
+    assert found["p"] == pytest.approx(wanted.pvalue)
+    assert (found["low"], found["high"]) == pytest.approx((interval.low, interval.high))
+    assert found["n_users"] == 29
+
+
+def test_equal_models_do_not_differ() -> None:
+    """A model against itself under another label: p is 1."""
+    found = compare(RATINGS, {"one": EASE(l2=5.0), "other": EASE(l2=5.0)}, metrics=["ndcg@5"])
+    assert found.rows[1]["better_by"] == {"mean": 0.0, "low": 0.0, "high": 0.0, "p": 1.0, "n_users": 15}
+
+
+def test_p_values_are_corrected_by_holm() -> None:
+    """Holm (1979): the smallest of m is multiplied by m, the next by m - 1, never falling, never above 1."""
+    tests = [{"p": 0.04}, {"p": 0.01}, {"p": 0.6}, {"p": 0.011}]
+    comparison._correct(tests)
+    assert [test["p"] for test in tests] == pytest.approx([0.08, 0.04, 0.6, 0.04])
+
+
+def test_a_threshold_keeps_what_is_liked() -> None:
+    """threshold=4 compares on the fives only, each as 1."""
+    found = compare(RATINGS, ["popularity"], threshold=4, metrics=["ndcg@5"])
+    assert set(found.split.train.user_rows.data) == {1.0}
+    kept = found.split.train.n_ratings + found.split.test.n_ratings + found.split.test_input.n_ratings  # type: ignore[union-attr]
+    fives = RATINGS.binarize(4).filter(min_user=5).n_ratings
+    assert kept + found.split.settings["dropped_ratings"] == fives
+
+
+def test_models_of_the_caller_stay_as_they_are() -> None:
+    """Models are cloned: what was not fitted is not fitted afterwards."""
+    model = EASE(l2=7.0)
+    found = compare(RATINGS, [model], metrics=["ndcg@5"])
+    assert found.rows[0]["model"] == "EASE(l2=7.0)"
+    assert not hasattr(model, "ratings_")
+
+
+def test_a_split_made_already_is_taken() -> None:
+    """Known users: default metrics rank, for not all models predict ratings."""
+    split = recae.split(RATINGS, "per-user", test=0.2, rng=3)
+    found = compare(split, [Bias(), Popularity()])
+    assert found.split is split
+    assert found.metrics == ("recall@20", "coverage@20", "novelty@20", "diversity@20")
+
+
+def test_one_that_fails_does_not_stop_the_others() -> None:
+    """A model too large for memory is reported with its message; if all fail, that is an error."""
+    found = compare(RATINGS, {"large": EASE(memory_limit=1e-9), "small": Popularity()}, metrics=["ndcg@5"])
+    assert [row["model"] for row in found.rows] == ["small"]
+    assert "GiB" in found.failed["large"]
+    assert "large failed: EASE needs" in str(found)
+    with pytest.raises(DataError, match=r"no model could be measured: large: EASE needs"):
+        compare(RATINGS, {"large": EASE(memory_limit=1e-9)})
+
+
+@pytest.mark.parametrize(
+    ("models", "metrics", "message"),
+    [
+        (["ease", "ease"], None, "two models are called 'ease'"), ([], None, "no model to compare"),
+        (["no such"], None, "choose one of"), (["ease"], ["no such@5"], "is unknown"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_compared_is_refused(models: Any, metrics: Any, message: str) -> None:
+    """Twice the same label, nothing, names that do not exist: refused before anything is fitted."""
+    with pytest.raises(ParameterError, match=message):
+        compare(RATINGS, models, metrics=metrics)
+
+
+def test_growth_of_memory_is_seen() -> None:
+    """64 MB that are taken and given back count as a peak of about 64 MB, where the system tells."""
+    growth = comparison._Growth()
+    if growth.before is None:
+        pytest.skip("this system does not tell a process's peak")
+    np.ones(2**23).sum()
+    assert 55 < (growth.peak_mb() or 0) < 120
+
+
+def test_the_table_says_everything(tmp_path: Path) -> None:
+    """The text names models, metrics and the test; JSON holds the same figures, and settings."""
+    text = str(FOUND)
+    for word in ("ease", "item-knn", "popularity", "ndcg@5", "coverage@5", "fit s", "list s", "Holm"):
+        assert word in text
+    FOUND.to_json(tmp_path / "found.json")
+    read = json.loads((tmp_path / "found.json").read_text())
+    assert [row["model"] for row in read["models"]] == [row["model"] for row in FOUND.rows]
+    assert read["models"][0]["ndcg@5"] == FOUND.rows[0]["ndcg@5"]
+    assert read["n_test_users"] == 50
+    assert FOUND.to_frame().loc["popularity", "p"] < 0.05
+
+
+def test_the_figure_has_a_point_and_a_name_a_model() -> None:
+    """Times on a logarithmic axis, values and intervals where they belong."""
+    figure = accuracy_against_time(
+        ["a", "b"], [0.0, 10.0], [0.1, 0.2], [(0.05, 0.15), None], ylabel="ndcg@5", title="t"
+    )
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.texts] == ["a", "b"]
+    assert axes.get_xscale() == "log"
+    points = [line.get_xydata().tolist() for line in axes.lines]
+    assert points == [[[0.001, 0.05], [0.001, 0.15]], [[0.001, 0.1]], [[10.0, 0.2]]]
+
+
+def test_the_command_prints_and_writes_what_the_call_finds(tmp_path: Path) -> None:
+    """recae compare: a table on stdout, JSON on request and in a file, and a PNG."""
+    file, figure = tmp_path / "c.json", tmp_path / "c.png"
+    given = ("compare", "sample", "--models", "popularity,bias", "--split", "random", "--metrics", "ndcg@10")
+    shown = done(inline(*given, "--out", file, "--figure", figure))
+    assert "popularity" in shown
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    printed = json.loads(done(inline(*given, "--json", "-q")))
+    wanted = compare(recae.load("sample"), ["popularity", "bias"], "random", ["ndcg@10"])
+    for read in (printed, json.loads(file.read_text())):
+        assert [row["ndcg@10"] for row in read["models"]] == [row["ndcg@10"] for row in wanted.rows]
+
+
+def test_the_command_says_what_is_wrong() -> None:
+    """A model that does not exist is a matter of one line and exit code 2."""
+    result = inline("compare", "sample", "--models", "ease,nope")
+    assert result.exit_code == 2
+    assert "model 'nope': choose one of" in result.stderr
+
+
+def test_random_seeds_reach_models_given_by_name() -> None:
+    """The seed of `compare` is the seed of its models."""
+    found = compare(RATINGS, ["biased-mf"], "random", rng=5)
+    assert found.rows[0]["settings"]["rng"] == 5
+    assert BiasedMF().rng == 0
