@@ -91,6 +91,8 @@ def curves(
 
 def loss_curves(histories: Mapping[str, Any], *, ylabel: str, title: str = "") -> Figure:
     """Train and validation loss over epochs of several `History`s: one colour a model, dashes for validation."""
+    from matplotlib.ticker import MaxNLocator
+
     figure = new_figure(6.4, 4)
     axes = figure.subplots()
     for (name, history), (colour, _, marker) in zip(histories.items(), itertools.cycle(LINES)):
@@ -104,6 +106,7 @@ def loss_curves(histories: Mapping[str, Any], *, ylabel: str, title: str = "") -
     _dress(axes, "epoch", ylabel, title)
     axes.set_yscale("log")
     _plain_ticks(axes.yaxis)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, fontsize="small")
     return figure
 

@@ -15,7 +15,7 @@ from recae.plots import Codes
 from recae.sparse import SparseRows
 from recae.training import Reconstruction, RowBatches
 
-K = 10
+K, SHOWN = 10, 2000
 LOOK = (
     "To be seen: a document is a sparse row, as a user is, and the same kernels read it. Topics lie together in "
     "the code, though no topic was shown. A document's nearest neighbours by code are of its topic more often "
@@ -120,11 +120,17 @@ def _scatter(stage: Stage, corpus: Corpus, spaces: dict[str, Array]) -> None:
 
     topics, names = _groups(stage)
     panels = []
+    shown = _order(stage, corpus)[:SHOWN]
     for name, found in spaces.items():
-        flat = TSNE(random_state=stage.seed, init="pca").fit_transform(_unit(found[:2000]))
-        panels.append(Codes(np.asarray(flat), topics[corpus.test_topics[:2000]], f"{name} dimensions", "t-SNE axis"))
+        flat = TSNE(random_state=stage.seed, init="pca").fit_transform(_unit(found[shown]))
+        panels.append(Codes(np.asarray(flat), topics[corpus.test_topics[shown]], f"{name} dimensions", "t-SNE axis"))
     title = f"Test documents: {stage.documents.source}"
     stage.save(plots.scatter(panels, names, title=title), "documents-topics")
+
+
+def _order(stage: Stage, corpus: Corpus) -> Array:
+    """The test documents in a random order: the file has them by topic."""
+    return np.random.default_rng(stage.seed).permutation(corpus.test.shape[0])
 
 
 def _groups(stage: Stage) -> tuple[Array, list[str]]:
@@ -139,7 +145,8 @@ def _query(stage: Stage, corpus: Corpus, train: Array, test: Array) -> Figures:
     from recae.demos.measures import neighbours
 
     words, topics = np.array(stage.documents.vocabulary), stage.documents.topics
-    place = int(np.flatnonzero(np.diff(corpus.test.indptr) >= 20)[0])
+    lengths = np.diff(corpus.test.indptr)
+    place = int(next(row for row in _order(stage, corpus) if lengths[row] >= min(60, lengths.max())))
     near = neighbours(_unit(train), _unit(test[place : place + 1]), 3)[0]
     found = [{"topic": topics[corpus.test_topics[place]], "words": _top(corpus.test, place, words)}]
     found += [{"topic": topics[corpus.train_topics[row]], "words": _top(corpus.train, int(row), words)} for row in near]

@@ -43,10 +43,11 @@ def _row(stage: Stage, name: str, trained: Trained) -> Figures:
     code = model.code
     penalty = _penalty(stage, model) if isinstance(code, KLSparse) else 0.0
     active = model.mean_activation(stage.digits.test)
+    bounded = float(active.max()) <= 1  # a share of its time only for a sigmoid unit
     return {
         "network": name, "sizes": _sizes(trained), "parameters": trained.parameters,
         "test_mse": rounded(reconstruction_error(model, stage.digits.test), 6), "penalty": rounded(penalty, 6),
-        "mean_activation": rounded(float(active.mean()), 4), "epochs": len(history),
+        "mean_activation": rounded(active.mean(), 4) if bounded else None, "epochs": len(history),
         "seconds": rounded(history.seconds, 1),
     }  # fmt: skip
 
