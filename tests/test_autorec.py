@@ -46,7 +46,13 @@ def quick(by: By = "item", **more: Any) -> AutoRec:
 
 def network(data: RatingMatrix, by: By, hidden: tuple[int, ...] = (5,), **more: Any) -> RatingNetwork:
     torch.manual_seed(0)
-    settings = {"activation": "sigmoid", "output": "identity", "scale": data.scale, "mean": data.mean, **more}
+    settings = {
+        "activation": "sigmoid",
+        "output": "identity",
+        "scale": data.scale,
+        "start": torch.full((data.rows(by).shape[1],), data.mean),
+        **more,
+    }
     return RatingNetwork(data.rows(by).shape[1], hidden, **settings).double()
 
 

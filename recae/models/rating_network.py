@@ -20,6 +20,17 @@ DENSE_ABOVE = {"cpu": 0.3, "cuda": 0.1, "mps": 0.0}
 DENSE_BYTES = 2**30
 
 
+class Centre(nn.Module):
+    """Stored ratings less the mean of their column, (n,): what is missing stays missing."""
+
+    def __init__(self, means: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("means", means.clone())
+
+    def forward(self, rows: SparseRows) -> SparseRows:
+        return rows.with_values(rows.values - self.means[rows.indices])  # type: ignore[index]
+
+
 class RatingNetwork(nn.Module):
     """Rows of ratings (batch, n) to rows of predicted ratings.
 
@@ -29,7 +40,8 @@ class RatingNetwork(nn.Module):
         activation, dropout: of the hidden layers.
         output: "identity", or "sigmoid", which is stretched over the scale.
         scale: lowest and highest rating.
-        mean: mean rating: what the output starts from.
+        start: mean ratings of columns, (n_cols,), which each output unit starts from; None for the middle.
+        centred: the input is what ratings are above `start`, not the ratings themselves.
         noise: fraction of input ratings hidden in training.
         l2, inner_l2: L2 weights of the outermost two layers and of those between, for the summed squared error:
             the optimiser's decay is to be 1 / rows, as the objective is per row.
@@ -37,15 +49,16 @@ class RatingNetwork(nn.Module):
 
     def __init__(
         self, n_cols: int, hidden: tuple[int, ...], *, activation: str, output: str,
-        scale: tuple[float, float], mean: float, dropout: float = 0.0, noise: float = 0.0,
-        l2: float = 0.0, inner_l2: float = 0.0,
+        scale: tuple[float, float], start: Tensor | None = None, dropout: float = 0.0, noise: float = 0.0,
+        l2: float = 0.0, inner_l2: float = 0.0, centred: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
+        start = torch.full((n_cols,), sum(scale) / 2) if start is None else start
         middle = (len(hidden) + 1) // 2
         self.core = Autoencoder(
             Encoder([n_cols, *hidden[:middle]], activation, dropout),
             Decoder([*hidden[middle - 1 :], n_cols], activation, dropout=dropout),
-            noise=Masking(noise) if noise else None,
+            noise=nn.Sequential(*([Centre(start)] if centred else []), *([Masking(noise)] if noise else [])),
         )
         self.output, self.scale = output, scale
         self.dense = False
@@ -53,10 +66,10 @@ class RatingNetwork(nn.Module):
             layer.weight.decay_factor = inner_l2 if layer in self.inner else l2
         if activation == "sigmoid":
             self._widen()
-        with torch.no_grad():  # small output weights and the mean as bias: training starts from "everything is average"
+        with torch.no_grad():  # small output weights and means as biases: training starts from "everything is average"
             bound = 0.1 / math.sqrt(hidden[-1])
             nn.init.uniform_(self.last.weight, -bound, bound)
-            self.last.bias.fill_(float(self.to_logits(torch.tensor([mean]))))
+            self.last.bias.copy_(self.to_logits(start))
 
     @torch.no_grad()
     def _widen(self) -> None:
@@ -92,8 +105,8 @@ class RatingNetwork(nn.Module):
         core = model.core if isinstance(model, RatingNetwork) else model
         rows, target = batch
         if self.dense:
-            logits, penalty = core(rows.to_dense())
-            logits = logits[target.row_of(), target.indices.long()]
+            code, penalty = core.code(core.encoder(core.noise(rows).to_dense()))  # type: ignore[operator]
+            logits = core.decoder(code)[target.row_of(), target.indices.long()]  # type: ignore[operator]
         else:
             logits, penalty = core(rows, at=target)
         error = masked_squared_error(self.finish(logits), target.values, len(target))
