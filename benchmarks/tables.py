@@ -1,0 +1,119 @@
+"""Put the measured figures into the README: between its two marks, from the JSON files in `results/` alone.
+
+python -m benchmarks.tables           # rewrites the README's tables
+python -m benchmarks.tables --check   # exit code 1 where they are not what the files say
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+ROOT = Path(__file__).parent.parent
+RESULTS = Path(__file__).parent / "results"
+START, END = "<!-- figures: python -m benchmarks.tables -->", "<!-- end of figures -->"
+NAMES = {
+    "bias": "mean + user + item deviation", "i-autorec": "I-AutoRec, k = 500", "u-autorec": "U-AutoRec, k = 500",
+    "deep": "deep I-AutoRec 500-250-500", "unseen-users-bias": "mean + user + item deviation",
+    "unseen-users-i-autorec": "I-AutoRec, their output units solved for",
+    "unseen-users-u-autorec": "U-AutoRec, their rows encoded",
+}  # fmt: skip
+
+
+def load(name: str) -> dict[str, Any] | None:
+    """A result file, or None where it has not been made."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def accuracy_1m(result: dict[str, Any]) -> str:
+    rows = []
+    for row in result["rows"]:
+        published = f"{row['published']:.3f}" if row["published"] else ""
+        rmse = f"{row['rmse']:.4f} ± {row['half_interval']:.4f}"
+        rows.append([NAMES[row["row"]], rmse, published, f"{row['seconds']:.0f} s", f"{row['peak_mb'] / 1024:.1f} GiB"])
+    head = ["MovieLens-1M, five random 90/10 splits", "RMSE (95 % interval)", "published", "fit", "peak memory"]
+    return table(head, rows)
+
+
+def accuracy_100k(result: dict[str, Any]) -> str:
+    by_name = {row["row"]: row for row in result["rows"]}
+    folds = [
+        [NAMES[name], f"{row['fits'][0]['rmse']:.4f}", f"{row['rmse']:.4f}"]
+        for name, row in by_name.items()
+        if not name.startswith("unseen")
+    ]
+    unseen = [
+        [NAMES[name], f"{row['rmse']:.4f} ± {row['half_interval']:.4f}"]
+        for name, row in by_name.items()
+        if name.startswith("unseen")
+    ]
+    return (
+        table(["MovieLens-100K, published folds", "RMSE on u1", "mean of u1 to u5"], folds)
+        + "\n\n"
+        + table(["MovieLens-100K, 100 users never trained on, 80 % of their ratings shown", "RMSE on the rest"], unseen)
+    )
+
+
+def speed(result: dict[str, Any]) -> str:
+    epoch, fit = result["epoch"], result["fit"]
+    first, last = result["sweep"][0], result["sweep"][-1]
+    return f"""\
+- An epoch of I-AutoRec (k = 500) on MovieLens-1M takes {epoch["sparse_seconds"]:.2f} s,
+  and {epoch["dense_seconds"]:.2f} s in plain dense PyTorch: **{epoch["times_faster"]:.1f} times faster**, with {epoch["sparse_peak_mb"]:.0f} MB instead of
+  {epoch["dense_peak_mb"]:.0f} MB in all.
+- A whole `fit` takes {fit["seconds"]:.1f} s, to a test RMSE of {fit["rmse"]:.4f} (split 0).
+- Time follows the ratings, not users x items: from {first["ratings"]:,} ratings ({first["density"]:.1%} filled) to
+  {last["ratings"]:,} ({last["density"]:.2%} filled, MovieLens-20M's shape) an epoch goes from
+  {first["microseconds_a_rating"]:.2f} to {last["microseconds_a_rating"]:.2f} µs a rating, and from
+  {first["nanoseconds_a_cell"]:.1f} to {last["nanoseconds_a_cell"]:.1f} ns a cell of the matrix."""
+
+
+def figures() -> str:
+    """What stands between the marks."""
+    about = f"On {_machine()}. Settings were chosen on held-out training data, never on the test part;"
+    parts = [f"{about}\n[benchmarks/README.md](benchmarks/README.md) has the protocol and the command of each table."]
+    for name, write in (("accuracy-ml-1m", accuracy_1m), ("accuracy-ml-100k", accuracy_100k), ("speed", speed)):
+        result = load(name)
+        if result is not None:
+            parts.append(write(result))
+    return "\n\n".join(parts)
+
+
+def _machine() -> str:
+    machine = (load("speed") or load("accuracy-ml-1m") or {"machine": {}})["machine"]
+    return f"{machine.get('cores')} cores of an {machine.get('processor')} with {machine.get('memory_gib'):.0f} GiB"
+
+
+def filled(readme: str) -> str:
+    """The README with its figures as the result files have them."""
+    return re.sub(
+        re.escape(START) + ".*?" + re.escape(END), lambda _: f"{START}\n\n{figures()}\n\n{END}", readme, flags=re.DOTALL
+    )
+
+
+@click.command(help=__doc__)
+@click.option("--check", is_flag=True, help="Change nothing; say whether anything would be.")
+def main(check: bool) -> None:
+    path = ROOT / "README.md"
+    before = path.read_text()
+    after = filled(before)
+    if check and before != after:
+        raise click.ClickException(
+            "the README's figures are not those of benchmarks/results: python -m benchmarks.tables"
+        )
+    path.write_text(after)
+
+
+if __name__ == "__main__":
+    main()
