@@ -42,7 +42,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stage, list[str]]:
     said: list[str] = []
     return (
         Stage(
-            out=tmp_path_factory.mktemp("figures"), epochs=2, device="cpu", say=said.append, progress=False,
+            out=tmp_path_factory.mktemp("figures"), epochs=1, device="cpu", say=said.append, progress=False,
             _digits=few_digits(), _documents=small_corpus(200, 80),
         ),
         said,

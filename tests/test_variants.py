@@ -186,9 +186,7 @@ def test_the_same_pretraining_serves_a_deep_autorec() -> None:
 
     rows = structured_rows("sparse")
     torch.manual_seed(0)
-    network = RatingNetwork(
-        N_COLS, (10, 6, 10), activation="sigmoid", output="identity", scale=(0, 1), mean=float(rows.values.mean())
-    )
+    network = RatingNetwork(N_COLS, (10, 6, 10), activation="sigmoid", output="identity", scale=(0, 1))
     batch = Batch(rows, rows)
     before = network.objective(network, batch).item()
     pretrain(network.core, RowBatches(rows, batch_size=16), network.objective, trainer(kernels=True), epochs=40)
