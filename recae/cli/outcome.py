@@ -80,10 +80,15 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
         "out": given["out"],
     }
     if history is not None:
-        found |= {"epochs": len(history), "best_epoch": history.best_epoch, "validation_rmse": history.best}
+        found |= {"epochs": len(history), "best_epoch": history.best_epoch, validation_name(outcome): history.best}
     if outcome.floor is not None:
         found["best_reachable_rmse"] = outcome.floor
     return found
+
+
+def validation_name(outcome: Outcome) -> str:
+    """What the figure is that training was stopped by: rankers have 1 - NDCG@100."""
+    return "validation_rmse" if outcome.model.predicts_ratings else "validation_ranking_error"
 
 
 def split_settings(outcome: Outcome) -> dict[str, Any] | None:
@@ -112,7 +117,7 @@ def print_outcome(outcome: Outcome) -> None:
     trained = f"Trained on {outcome.parts.train.n_ratings:,} ratings in {outcome.seconds:.1f} s"
     if history is not None:
         trained += f"; epoch {history.best_epoch} of {len(history)} is kept"
-        trained += f" (validation rmse {history.best:.4f})" if history.best is not None else ""
+        trained += f" ({validation_name(outcome).replace('_', ' ')} {history.best:.4f})" if history.best is not None else ""
     note(f"{trained}.")
     if given["out"]:
         size = Path(given["out"]).stat().st_size

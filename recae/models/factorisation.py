@@ -125,7 +125,7 @@ class ImplicitBPR(_Factors):
     """
 
     factors: int = param(64, "width of the factors, apart from the items' biases", low=1)
-    lr: float = param(0.05, "learning rate", low=0)
+    lr: float = param(0.01, "learning rate", low=0)
     l2: float = param(0.01, "L2 weight on the factors of a pair, in each step", low=0)
     iterations: int = param(100, "steps for each rating", low=1)
     rng: int = param(0, "seed of everything random")
