@@ -12,12 +12,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from recae.jit import jit_kernel, prange
+from recae.sparse.buffers import large_empty
 
 Array = npt.NDArray[Any]
 # Sums may be reordered (vectorised); NaN and infinity keep their meaning, so that divergence is seen.
@@ -26,13 +26,28 @@ _CACHE_BYTES = 768 * 1024
 _N_CHUNKS = 4 * (os.cpu_count() or 1)
 
 
+@jit_kernel(parallel=False)
+def _cut(indptr: Array, chunk: int, n_chunks: int) -> int:
+    """First row of a chunk, where all have about equally much to do: an entry is a piece of work, and so is a row."""
+    n_rows = len(indptr) - 1
+    share = (indptr[n_rows] + n_rows) * chunk // n_chunks
+    low, high = 0, n_rows
+    while low < high:
+        middle = (low + high) // 2
+        if indptr[middle] + middle < share:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
 @jit_kernel(parallel=True, fastmath=_REORDER)
 def _spmm(
-    indptr: Array, indices: Array, values: Array, weight: Array, out: Array, cuts: Array, block: int, n_cols: int
+    indptr: Array, indices: Array, values: Array, weight: Array, out: Array, n_chunks: int, block: int, n_cols: int
 ) -> None:
     k = weight.shape[1]
-    for chunk in prange(len(cuts) - 1):
-        first, last = cuts[chunk], cuts[chunk + 1]
+    for chunk in prange(n_chunks):
+        first, last = _cut(indptr, chunk, n_chunks), _cut(indptr, chunk + 1, n_chunks)
         cursor = indptr[first : last + 1].copy()
         out[first:last] = 0
         for start in range(0, n_cols, block):
@@ -62,11 +77,11 @@ def _spmm(
 @jit_kernel(parallel=True, fastmath=_REORDER)
 def _sddmm(
     indptr: Array, indices: Array, hidden: Array, weight: Array, bias: Array, out: Array,
-    cuts: Array, block: int, n_cols: int,
+    n_chunks: int, block: int, n_cols: int,
 ) -> None:  # fmt: skip
     k = weight.shape[1]
-    for chunk in prange(len(cuts) - 1):
-        first, last = cuts[chunk], cuts[chunk + 1]
+    for chunk in prange(n_chunks):
+        first, last = _cut(indptr, chunk, n_chunks), _cut(indptr, chunk + 1, n_chunks)
         cursor = indptr[first : last + 1].copy()
         for start in range(0, n_cols, block):
             stop = start + block
@@ -115,7 +130,7 @@ def _gather(values: Array, position: Array, out: Array) -> None:
         out[z] = values[position[z]]
 
 
-@jit_kernel(parallel=False)
+@jit_kernel(parallel=True)
 def _take(
     indptr: Array,
     indices: Array,
@@ -125,7 +140,7 @@ def _take(
     new_indices: Array,
     new_values: Array,
 ) -> None:
-    for i in range(len(wanted)):
+    for i in prange(len(wanted)):
         start, to = indptr[wanted[i]], new_indptr[i]
         for offset in range(new_indptr[i + 1] - to):
             new_indices[to + offset] = indices[start + offset]
@@ -135,10 +150,10 @@ def _take(
 def spmm(indptr: Tensor, indices: Tensor, values: Tensor, weight: Tensor) -> Tensor:
     """Sparse rows (B, n) times `weight` (n, k): (B, k)."""
     weight = weight.contiguous()
-    out = weight.new_empty((len(indptr) - 1, weight.shape[1]))
+    out = large_empty(len(indptr) - 1, weight.shape[1], weight.dtype)
     _spmm(
         _np(indptr), _np(indices), _np(values.to(weight.dtype)), _np(weight), _np(out),
-        _cuts(indptr), _block(weight), weight.shape[0],
+        _n_chunks(indptr), _block(weight), weight.shape[0],
     )  # fmt: skip
     return out
 
@@ -150,7 +165,7 @@ def sddmm(indptr: Tensor, indices: Tensor, hidden: Tensor, weight: Tensor, bias:
     out = weight.new_empty(len(indices))
     _sddmm(
         _np(indptr), _np(indices), _np(hidden.to(weight.dtype)), _np(weight), _np(bias), _np(out),
-        _cuts(indptr), _block(weight), weight.shape[0],
+        _n_chunks(indptr), _block(weight), weight.shape[0],
     )  # fmt: skip
     return out
 
@@ -189,10 +204,5 @@ def _block(weight: Tensor) -> int:
     return max(16, _CACHE_BYTES // max(1, weight.shape[1] * weight.element_size()))
 
 
-def _cuts(indptr: Tensor) -> Array:
-    """Row boundaries of chunks with about equally many entries (and, among empty rows, equally many rows)."""
-    n_rows = len(indptr) - 1
-    work = _np(indptr) + np.arange(n_rows + 1)  # an empty row costs a little too: it is written as zeros
-    n_chunks = max(1, min(n_rows, _N_CHUNKS))
-    cuts = np.searchsorted(work, np.linspace(0, work[-1], n_chunks + 1)[1:-1])
-    return np.concatenate([[0], cuts, [n_rows]]).astype(np.int64)
+def _n_chunks(indptr: Tensor) -> int:
+    return max(1, min(len(indptr) - 1, _N_CHUNKS))
