@@ -11,7 +11,6 @@ fit runs in a process of its own, so that its time and its peak memory are its o
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -23,7 +22,7 @@ import click
 import numpy as np
 from scipy import stats
 
-from benchmarks._record import write
+from benchmarks._record import peak_mb, write
 
 CONFIGS = Path(__file__).parent / "configs"
 FOLDS = ("u1", "u2", "u3", "u4", "u5")
@@ -69,7 +68,7 @@ def one_fit(dataset: str, row: dict[str, Any], seed: int) -> dict[str, Any]:
     error = predicted.astype(np.float64) - ratings
     return {
         "seed": seed, "rmse": float(np.sqrt(np.mean(error**2))), "mae": float(np.abs(error).mean()), "seconds": seconds,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "n_train": train.n_ratings,
+        "peak_mb": peak_mb(), "n_train": train.n_ratings,
         "n_test": test.n_ratings,
     }  # fmt: skip
 

@@ -10,7 +10,6 @@ process of its own.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -21,7 +20,7 @@ import click
 import numpy as np
 from scipy import sparse
 
-from benchmarks._record import write
+from benchmarks._record import peak_mb, write
 from benchmarks.plain_dense import epoch_seconds
 
 SWEEP = [  # users, items, ratings: growing, and falling in density to MovieLens-20M's shape
@@ -176,7 +175,7 @@ def main(only: str | None, repeats: int, largest: int, peak_of: str | None) -> N
             ours(ratings, epochs=1, path="sparse")
         else:
             epoch_seconds(ratings.rows("item"), hidden=500, batch_size=512, epochs=2, l2=100.0)
-        click.echo(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+        click.echo(json.dumps(peak_mb()))
         return
     parts = {
         "epoch": lambda: part_epoch(repeats), "crossing": part_crossing, "sweep": lambda: part_sweep(largest),
