@@ -60,11 +60,13 @@ def with_noise(rows: Tensor, seed: int) -> Tensor:
         return noise_part().corrupt(rows)
 
 
-def _train(stage: Stage, name: str, model: Autoencoder, epochs: tuple[int, int], rows: Tensor) -> Autoencoder:
+def _train(
+    stage: Stage, name: str, model: Autoencoder, epochs: tuple[int, int], rows: Tensor, lr: float = 2e-3
+) -> Autoencoder:  # fmt: skip
     digits = stage.digits
     validation = digits.validation[:2000]
     figure = Reconstruction("cross-entropy").on(with_noise(validation, stage.seed + 1), validation)
-    stage.train(name, model, epochs, loss="cross-entropy", rows=rows, validate=figure)
+    stage.train(name, model, epochs, loss="cross-entropy", lr=lr, rows=rows, validate=figure)
     return model
 
 
@@ -87,6 +89,6 @@ def _stacked(stage: Stage) -> Autoencoder:
 
 def _convolutional(stage: Stage) -> Autoencoder:
     digits = stage.digits
-    channels = (32, 16) if digits.small else (32, 32, 16)
+    channels = (32, 16) if digits.small else (32, 32)
     model = stage.seeded(lambda: Autoencoder.convolutional(digits.shape, channels, noise=noise_part()))
-    return _train(stage, "convolutional", model, (4, 60), digits.train[:CONVOLVED])
+    return _train(stage, "convolutional", model, (8, 60), digits.train[:CONVOLVED], lr=5e-3)
