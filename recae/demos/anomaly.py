@@ -14,9 +14,9 @@ from recae.training import Reconstruction
 MOST = 20_000  # train images of the nine digits
 LOOK = (
     "To be seen: each curve belongs to a network that never met one digit and has to tell it from the other nine "
-    "by reconstruction error alone. Loops and crossings that it never drew stand out. A one is hardest to find: "
-    "it is so simple that any network can draw it, seen or not. Dividing the error by the image's own variance "
-    "makes up for that in part."
+    "by reconstruction error alone. Loops and crossings that it never drew stand out. On MNIST a one cannot be "
+    "found by the bare error: it is so simple that any network draws it, seen or not. Dividing the error by the "
+    "image's own variance makes up for that; a nine, nearly a four, stays hard."
 )
 
 
