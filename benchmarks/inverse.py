@@ -38,7 +38,7 @@ def synthetic(n_users: int, n_items: int, a_user: int, seed: int = 0) -> RatingM
 
 def one(way: str, items: int, device: str) -> dict[str, Any]:
     """Seconds and peak memory of one way, in this process; memory in copies of the float32 matrix."""
-    from recae.models.gram import gram
+    from recae.models.gram import gram, mirror_
     from recae.models.linear import EASE
 
     ratings = synthetic(3 * items, items, 60)
@@ -48,7 +48,7 @@ def one(way: str, items: int, device: str) -> dict[str, Any]:
         seconds, before = clock(lambda: EASE(device=device, l2=500.0).fit(ratings), on)
     else:
         matrix = gram(ratings.user_rows, np.ones(ratings.n_users, np.float32), device=on)
-        matrix = matrix.tril() + matrix.tril(-1).mT
+        mirror_(matrix)
         matrix.diagonal().add_(500.0)
         if way == "torch":
             seconds, before = clock(lambda: torch.cholesky_inverse(torch.linalg.cholesky_ex(matrix)[0]), on)

@@ -130,13 +130,13 @@ def markdown(found: Comparison) -> str:
     return "\n".join(lines)
 
 
-def draw(found: Comparison, path: Path) -> None:
-    rows = [row for row in found.rows if row["model"] != "popularity"]
-    name = found.metrics[0]
+def draw(result: dict[str, Any], path: Path) -> None:
+    """NDCG against time, of a comparison's `to_dict`; popularity is left out, which would press the others together."""
+    rows, name = [row for row in result["models"] if row["model"] != "popularity"], result["metrics"][0]
     figure = accuracy_against_time(
         [row["model"] for row in rows], [row["fit_seconds"] for row in rows], [row[name] for row in rows],
-        [found.reports[row["model"]].interval(name) for row in rows], ylabel="NDCG@100",
-        title=f"{found.split.train.name}: {len(found.reports[rows[0]['model']].per_user):,} held-out users",
+        [row["intervals"][name] for row in rows], ylabel="NDCG@100",
+        title=f"{result['data']}: {result['n_test_users']:,} held-out users, 95 % intervals",
     )  # fmt: skip
     save(figure, path)
 
@@ -155,7 +155,7 @@ def main(dataset: str, only: str | None) -> None:
         found, log = ranking(ratings, 1000 if dataset == "ml-1m" else 150, RANKING, say)
         click.echo(f"{found}\n\n{markdown(found)}\n")
         payload["ranking"] = {**found.to_dict(), "tried": log}
-        draw(found, DOCS / f"linear_vs_mf_{dataset}.png")
+        draw(payload["ranking"], DOCS / f"linear_vs_mf_{dataset}.png")
     if only != "ranking":
         found, log = rating(ratings, RATINGS, say)
         click.echo(f"{found}\n\n{markdown(found)}\n")

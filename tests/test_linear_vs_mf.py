@@ -1,0 +1,102 @@
+"""`benchmarks.linear_vs_mf`: settings are chosen on validation users alone, and the page says what was measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from linear_toys import ones_of, random_ratings, ratings_of
+
+import recae
+from benchmarks import linear_vs_mf
+from benchmarks._rating_pca import RatingPCA
+from recae.models import MODELS, pca
+from recae.models.params import check
+
+ROOT = Path(__file__).parents[1]
+RESULT = ROOT / "benchmarks" / "results" / "linear_vs_mf-ml-1m.json"
+
+
+def quiet(_: str) -> None:
+    """Progress goes nowhere."""
+
+
+def test_every_candidate_is_a_model_with_settings_that_exist() -> None:
+    """No row has more than six candidates; all can be made, and what they are given is in range."""
+    for rows in (linear_vs_mf.RANKING, linear_vs_mf.RATINGS):
+        for name, candidates in rows.values():
+            assert name in MODELS or name == "rating-pca"
+            assert 1 <= len(candidates) <= 6
+            for settings in candidates:
+                check(linear_vs_mf.made(name, settings))
+
+
+def test_the_best_on_validation_is_taken_whatever_the_test_users_say() -> None:
+    """Of three ridges the one with the highest validation NDCG is measured; each row's log holds what was tried."""
+    ratings = random_ratings(300, 30, seed=1, fill=0.5)
+    rows = {"ease": ("ease", linear_vs_mf.grid(l2=[1.0, 30.0, 1e6])), "popular": ("popularity", [{}])}
+    found, log = linear_vs_mf.ranking(ratings, 60, rows, quiet)
+    best = max(log["ease"], key=lambda one: one["validation"])
+    row = next(row for row in found.rows if row["model"] == "ease")
+    assert row["settings"]["l2"] == best["settings"]["l2"]
+    assert len(log["ease"]) == 3
+    assert log["popular"] == []
+    assert found.split.validation.n_users == found.split.test.n_users == 60
+
+
+def test_ratings_are_compared_by_their_error() -> None:
+    """The rating table: RMSE, the smallest first, settings by the smallest error on validation."""
+    rows = {"mf": ("biased-mf", linear_vs_mf.grid(factors=[1], l2=[0.1, 1e6])), "mean": ("global-mean", [{}])}
+    rng = np.random.default_rng(0)
+    ratings = ratings_of((3 + np.outer(rng.normal(size=90), rng.normal(size=25))) * (rng.random((90, 25)) < 0.6))
+    found, log = linear_vs_mf.rating(ratings, rows, quiet)
+    assert found.best == "mf"
+    assert found.rows[0]["settings"]["l2"] == 0.1
+    assert log["mf"][0]["validation"] > log["mf"][1]["validation"]
+    assert linear_vs_mf.markdown(found).splitlines()[0] == "| model | RMSE | MAE | fit, s | p against the best |"
+
+
+def test_the_page_says_what_was_measured() -> None:
+    """Every row of the recorded result stands on docs/linear_vs_mf.md with its figures."""
+    page = (ROOT / "docs" / "linear_vs_mf.md").read_text()
+    result = json.loads(RESULT.read_text())
+    for part, metric in (("ranking", "ndcg@100"), ("ratings", "rmse")):
+        for row in result[part]["models"]:
+            assert f"| {row['model']} | {row[metric]:.4f} |" in page
+    assert (ROOT / "docs" / "linear_vs_mf_ml-1m.png").exists()
+
+
+# ---------------------------------------------------------------- PCA put to ratings
+
+
+@pytest.mark.parametrize("small", [0, 2**20])
+def test_rating_pca_is_biases_and_a_stretched_projection(small: int, monkeypatch: Any) -> None:
+    """Its scores equal NumPy's: the biases, and what they leave projected, times the least-squares stretch."""
+    monkeypatch.setattr(pca, "_SMALL", small)
+    ratings = random_ratings()
+    x = ones_of(ratings)
+    model = RatingPCA(factors=3).fit(ratings)
+    b, stored = model.biases_, x > 0
+    base = b.mean + b.user[:, None] + b.item[None, :]
+    rest = np.where(stored, ratings.user_rows.toarray() - base, 0)
+    _, _, right = np.linalg.svd(rest, full_matrices=False)
+    projection = right[:3].T @ right[:3]
+    users, items = np.nonzero(stored)
+    without = np.array([(rest[u] * (np.arange(13) != i)) @ projection[:, i] for u, i in zip(users, items)])
+    stretch = (without @ rest[users, items]) / (without @ without)
+    assert model.stretch_ == pytest.approx(stretch, rel=1e-3)
+    assert model.score_users(np.arange(40)) == pytest.approx(base + stretch * rest @ projection, abs=1e-3)
+
+
+def test_rating_pca_beats_the_biases_where_there_are_tastes() -> None:
+    """Two groups of opposite tastes: biases see nothing, PCA of what they leave does."""
+    rng = np.random.default_rng(0)
+    taste = np.sign(rng.normal(size=(120, 1))) * np.sign(rng.normal(size=(1, 30)))
+    ratings = ratings_of((3 + 1.5 * taste + rng.normal(0, 0.2, (120, 30))) * (rng.random((120, 30)) < 0.7))
+    split = recae.split(ratings, "random", test=0.2, rng=0)
+    plain, found = (recae.evaluate(m.fit(split.train), split)["rmse"] for m in (recae.Bias(), RatingPCA(factors=1)))
+    assert plain > 1.3
+    assert found < plain / 2
