@@ -117,7 +117,8 @@ def print_outcome(outcome: Outcome) -> None:
     trained = f"Trained on {outcome.parts.train.n_ratings:,} ratings in {outcome.seconds:.1f} s"
     if history is not None:
         trained += f"; epoch {history.best_epoch} of {len(history)} is kept"
-        trained += f" ({validation_name(outcome).replace('_', ' ')} {history.best:.4f})" if history.best is not None else ""
+        if history.best is not None:
+            trained += f" ({validation_name(outcome).replace('_', ' ')} {history.best:.4f})"
     note(f"{trained}.")
     if given["out"]:
         size = Path(given["out"]).stat().st_size
