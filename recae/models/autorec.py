@@ -75,6 +75,7 @@ class AutoRec(Recommender):
     )
     dropout: float = param(0.0, "fraction of hidden units dropped in training", low=0)
     noise: float = param(0.2, "fraction of input ratings hidden in training; 0 for the paper's AutoRec", low=0)
+    ema: float = param(0.0, "decay a step of the weights' running mean, which is kept instead; 0: not averaged", low=0)
     patience: int | None = param(10, "epochs without a better validation RMSE before stopping")
     pretrain_epochs: int = param(0, "epochs of greedy layer-wise pretraining, each layer", low=0)
     path: Literal["auto", "sparse", "dense"] = param(
@@ -98,7 +99,7 @@ class AutoRec(Recommender):
         dense = self.network_.choose_path(rows, self.path)
         trainer = Trainer(
             epochs=self.epochs, optimizer=self.optimizer, lr=self.lr, schedule=self.schedule,
-            decay=1 / len(rows), patience=self.patience, device=device, precision=self.precision,
+            decay=1 / len(rows), ema=self.ema, patience=self.patience, device=device, precision=self.precision,
             kernels=not dense, seed=self.rng, checkpoint=run.checkpoint, checkpoint_seconds=run.checkpoint_seconds,
             resume=run.resume, progress=run.progress, tag=tag_of(self, ratings, validation),
         )  # fmt: skip

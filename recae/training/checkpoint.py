@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from recae.errors import ModelFileError
 from recae.storage import pack, read_file, unpack, write_file
@@ -35,6 +38,13 @@ def read_checkpoint(path: Path, fingerprint: dict[str, Any]) -> dict[str, Any]:
             )
     state: dict[str, Any] = unpack(arrays, content["state"])
     return state
+
+
+def fingerprint(settings: list[Any], examples: list[int], model: nn.Module) -> dict[str, Any]:
+    """What must be the same for a checkpoint to go on exactly; cheap, and none of it secret."""
+    shapes = {name: list(value.shape) for name, value in model.state_dict().items()}
+    digest = hashlib.sha256(json.dumps(shapes, sort_keys=True).encode()).hexdigest()[:16]
+    return {"settings": settings, "examples": examples, "model": digest}
 
 
 def random_state(device: torch.device) -> dict[str, Any]:
