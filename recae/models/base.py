@@ -18,6 +18,7 @@ from recae.models import files, tables
 from recae.models.biases import fit_biases
 from recae.models.blocks import IntArray, Scores, blocks, pick, top_allowed
 from recae.models.params import Parameters, check
+from recae.models.stopping import check_validation
 from recae.ranking import top_n
 from recae.ratings import RatingMatrix
 
@@ -31,12 +32,14 @@ class Run:
         checkpoint_seconds: how often, at most.
         resume: go on from the checkpoint if there is one.
         progress: show a bar; None for "where stderr is a terminal".
+        validation_input: what hidden validation users show; None where they are users learnt from.
     """
 
     checkpoint: str | Path | None = None
     checkpoint_seconds: float = 60.0
     resume: bool = False
     progress: bool | None = None
+    validation_input: RatingMatrix | None = None
 
 
 class Recommender(Parameters, ABC):
@@ -51,6 +54,7 @@ class Recommender(Parameters, ABC):
 
     predicts_ratings: ClassVar[bool] = False
     iterative: ClassVar[bool] = False
+    meets_hidden_users: ClassVar[bool] = False  # an iterative model that can be stopped by users it does not learn from
 
     ratings_: RatingMatrix
 
@@ -95,6 +99,7 @@ class Recommender(Parameters, ABC):
         ratings: RatingMatrix,
         validation: RatingMatrix | None = None,
         *,
+        validation_input: RatingMatrix | None = None,
         checkpoint: str | Path | None = None,
         checkpoint_seconds: float = 60.0,
         resume: bool = False,
@@ -106,6 +111,8 @@ class Recommender(Parameters, ABC):
             ratings: to learn from.
             validation: held-out ratings with the same users and items (`recae.split`): iterative models stop
                 by them and keep the best epoch. Closed-form models have no use for them.
+            validation_input: what hidden validation users show, row by row (`validation_input` of a split by users);
+                `validation` then holds theirs, and not those of the users learnt from. Ranking models only.
             checkpoint: a file that training keeps its state in, at most every `checkpoint_seconds`.
             resume: go on from `checkpoint` if it is there, exactly as if nothing had happened.
             progress: show a bar; None for "where stderr is a terminal".
@@ -119,15 +126,10 @@ class Recommender(Parameters, ABC):
             raise DataError(f"fit takes a RatingMatrix, not {type(ratings).__name__}: recae.load(...) makes one")
         if ratings.n_ratings == 0:
             raise DataError(f"{ratings.name} holds no rating to learn from")
-        if validation is not None and validation.shape != ratings.shape:
-            raise DataError(
-                f"validation has {validation.shape[0]} users and {validation.shape[1]} items, training "
-                f"{ratings.shape[0]} and {ratings.shape[1]}: take both from one recae.split of ratings (not of users), "
-                "or recae.splitting.take_validation(train, 0.1)"
-            )
+        check_validation(ratings, validation, validation_input, self.meets_hidden_users or not self.iterative)
         if (checkpoint is not None or resume) and not self.iterative:
             raise ParameterError(f"{type(self).__name__} is fitted in one go: there is nothing to checkpoint or resume")
-        self._fit(ratings, validation, Run(checkpoint, checkpoint_seconds, resume, progress))
+        self._fit(ratings, validation, Run(checkpoint, checkpoint_seconds, resume, progress, validation_input))
         self._settle(ratings)
         return self
 

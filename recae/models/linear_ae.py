@@ -34,6 +34,7 @@ class LinearAutoencoder(Recommender):
     """
 
     iterative: ClassVar[bool] = True
+    meets_hidden_users: ClassVar[bool] = True
 
     hidden: int = param(50, "width of the code", low=1)
     tied: bool = param(True, "the decoder uses the encoder's weights")
@@ -59,9 +60,10 @@ class LinearAutoencoder(Recommender):
             epochs=self.epochs, lr=self.lr, schedule=self.schedule, decay=self.l2, patience=self.patience,
             device=device, kernels=True, seed=self.rng, checkpoint=run.checkpoint,
             checkpoint_seconds=run.checkpoint_seconds, resume=run.resume, progress=run.progress,
-            tag=tag_of(self, ratings, validation),
+            tag=tag_of(self, ratings, validation, run.validation_input),
         )  # fmt: skip
-        validate = None if validation is None else ranking_error(self.score, ratings, validation)
+        shown = ratings if run.validation_input is None else run.validation_input
+        validate = None if validation is None else ranking_error(self.score, shown, validation)
         batches = RowBatches(rows, batch_size=self.batch_size)
         self.history_ = trainer.fit(self.network_, batches, squared_error_of_all, validate)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from recae import metrics
 from recae.assembly import Csr
+from recae.errors import DataError
 from recae.models.blocks import Scores, blocks
 from recae.models.params import Parameters
 from recae.ranking import top_n
@@ -18,10 +19,45 @@ from recae.ratings import RatingMatrix
 LIST = 100  # items of the lists that validation looks at
 
 
-def tag_of(model: Parameters, ratings: RatingMatrix, validation: RatingMatrix | None) -> dict[str, str]:
-    """What a checkpoint belongs to: these hyper-parameters and these ratings, to learn from and to stop by."""
+def tag_of(
+    model: Parameters, ratings: RatingMatrix, validation: RatingMatrix | None, shown: RatingMatrix | None = None
+) -> dict[str, str]:
+    """What a checkpoint belongs to: these hyper-parameters and these ratings, to learn from and to stop by.
+
+    `shown` is what hidden validation users show, where there are any.
+    """
     params = {name: repr(value) for name, value in model.get_params().items() if name != "device"}
-    return {**params, "ratings": _digest(ratings), "validation": "none" if validation is None else _digest(validation)}
+    held_out = [_digest(part) for part in (validation, shown) if part is not None]
+    return {**params, "ratings": _digest(ratings), "validation": " ".join(held_out) or "none"}
+
+
+def check_validation(
+    ratings: RatingMatrix, validation: RatingMatrix | None, shown: RatingMatrix | None, meets_hidden: bool
+) -> None:
+    """A validation part belongs to the ratings: the same users and items, or hidden users who show something.
+
+    Raises:
+        DataError: it does not, or the model cannot meet hidden users (`meets_hidden`).
+    """
+    if shown is None:
+        if validation is not None and validation.shape != ratings.shape:
+            raise DataError(
+                f"validation has {validation.shape[0]} users and {validation.shape[1]} items, training "
+                f"{ratings.shape[0]} and {ratings.shape[1]}: take both from one recae.split of ratings (not of users), "
+                "or recae.splitting.take_validation(train, 0.1); of hidden users, give validation_input= too"
+            )
+        return
+    if not meets_hidden:
+        raise DataError(
+            "this model stops by ratings of users it learns from, not of hidden ones (validation_input): "
+            "take them from recae.splitting.take_validation(train, 0.1)"
+        )
+    if validation is None or validation.shape != shown.shape or shown.n_items != ratings.n_items:
+        wanted = None if validation is None else validation.shape
+        raise DataError(
+            f"validation_input has the shape {shown.shape}, validation {wanted}, and training has {ratings.n_items} "
+            "items: give validation and validation_input of one recae.split(..., 'held-out-users')"
+        )
 
 
 def _digest(ratings: RatingMatrix) -> str:
@@ -38,7 +74,7 @@ def ranking_error(
 
     Args:
         score: rows (n, n_items) to scores (n, n_items), by the model as it is when it is called.
-        ratings: what the model learns from, which is not ranked.
+        ratings: what users are known by, which is not ranked: what is learnt from, or what hidden users show.
         validation: held-out ratings of the same users and items.
     """
     users = np.flatnonzero(validation.counts("user"))
