@@ -1,0 +1,101 @@
+"""Losses of dense logits against sparse targets in which what is not stored is 0: no dense target is ever made.
+
+They are what models that rank are trained by. Logits are (batch, n), targets `SparseRows` of that shape; each loss is a
+mean over rows. The part over all columns is one pass over the logits, the rest only looks at the stored places.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+from recae.errors import DataError
+from recae.sparse import SparseRows
+
+
+def multinomial(logits: Tensor, target: SparseRows) -> Tensor:
+    """Mean over rows of -Σ_j t_j log softmax(x)_j (Liang et al., WWW 2018, eq. 2), the same as `losses.multinomial`.
+
+    With T = Σ t, a row's loss is T logsumexp(x) - Σ_stored t x, and its gradient T softmax(x) - t. A row without
+    entries costs nothing.
+
+    Raises:
+        DataError: logits and target differ in shape.
+    """
+    places = _places(logits, target)
+    totals = logits.new_zeros(len(target)).index_add_(0, target.row_of(), target.values)
+    loss: Tensor = _Multinomial.apply(logits, places, target.values, totals)  # type: ignore[no-untyped-call]
+    return loss
+
+
+def logistic(logits: Tensor, target: SparseRows, negatives: float | None = None) -> Tensor:
+    """Mean over rows of Σ_stored -log s(x) - w Σ_missing log(1 - s(x)), s the sigmoid; stored values do not matter.
+
+    Args:
+        logits: (batch, n).
+        target: what was chosen.
+        negatives: how many missing columns stand beside one stored one; they share that weight evenly: w is
+            `negatives` · stored / missing, at most 1, which is what drawing that many comes to on average. None: 1.
+
+    Raises:
+        DataError: logits and target differ in shape.
+    """
+    at_stored = logits.reshape(-1).gather(0, _places(logits, target))
+    weight = missing_weight(target, negatives)
+    everywhere = weight.dot(functional.softplus(logits).sum(1))
+    stored = functional.softplus(-at_stored).sum() - weight[target.row_of()].dot(functional.softplus(at_stored))
+    return (everywhere + stored) / max(1, len(target))
+
+
+def squared(logits: Tensor, target: SparseRows, negatives: float | None = None) -> Tensor:
+    """Mean over rows of Σ_stored (t - x)² + w Σ_missing x², with w as in `logistic`.
+
+    Raises:
+        DataError: logits and target differ in shape.
+    """
+    at_stored = logits.reshape(-1).gather(0, _places(logits, target))
+    weight = missing_weight(target, negatives)
+    everywhere = weight.dot(logits.square().sum(1))
+    stored = (target.values - at_stored).square().sum() - weight[target.row_of()].dot(at_stored.square())
+    return (everywhere + stored) / max(1, len(target))
+
+
+def missing_weight(target: SparseRows, negatives: float | None) -> Tensor:
+    """What a missing column weighs in each row's loss, (batch,); see `logistic`."""
+    stored = target.lengths().to(target.values.dtype)
+    if negatives is None:
+        return torch.ones_like(stored)
+    return (negatives * stored / (target.n_cols - stored).clamp(min=1)).clamp(max=1)
+
+
+def _places(logits: Tensor, target: SparseRows) -> Tensor:
+    """Where the stored entries stand in the logits, flattened: (nnz,)."""
+    if logits.shape != target.shape:
+        raise DataError(
+            f"the model gives {tuple(logits.shape)}, the target is {target.shape}: "
+            "build the model for rows as wide as the target's"
+        )
+    return target.row_of() * target.n_cols + target.indices
+
+
+class _Multinomial(torch.autograd.Function):
+    """Two passes over the logits in all: PyTorch's own way is six, and makes three tensors of their size."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, places: Tensor, values: Tensor, totals: Tensor) -> Tensor:
+        ctx.save_for_backward(logits, places, values, totals)
+        stored = logits.reshape(-1)[places]
+        return (totals.dot(torch.logsumexp(logits, 1)) - values.dot(stored)) / max(1, len(logits))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        logits, places, values, totals = ctx.saved_tensors
+        share = grad / max(1, len(logits))
+        d_logits = torch.softmax(logits, 1).mul_((totals * share)[:, None])
+        d_logits.view(-1).index_add_(0, places, values * -share)
+        return d_logits, None, None, None
