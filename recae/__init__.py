@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from recae.models import ImplicitBPR as ImplicitBPR
     from recae.models import ItemKNN as ItemKNN
     from recae.models import LinearAutoencoder as LinearAutoencoder
+    from recae.models import MultDAE as MultDAE
+    from recae.models import MultVAE as MultVAE
     from recae.models import PCARecommender as PCARecommender
     from recae.models import Popularity as Popularity
     from recae.models import Recommender as Recommender
@@ -55,8 +57,8 @@ _HOMES = {
     "recae.loaders": ("load",),
     "recae.models": (
         "DAN", "DLAE", "EASE", "EDLAE", "MODELS", "RLAE", "SLIM", "AutoRec", "Bias", "BiasedMF", "GlobalMean",
-        "ImplicitALS", "ImplicitBPR", "ItemKNN", "LinearAutoencoder", "PCARecommender", "Popularity", "Recommender",
-        "load_model", "make_model",
+        "ImplicitALS", "ImplicitBPR", "ItemKNN", "LinearAutoencoder", "MultDAE", "MultVAE", "PCARecommender",
+        "Popularity", "Recommender", "load_model", "make_model",
     ),
     "recae.ratings": ("RatingMatrix",),
     "recae.splitting": ("Split", "split"),

@@ -28,6 +28,7 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 SMALL_FOR: dict[str, dict[str, Any]] = {
     "i-autorec": {"l2": 2.0}, "u-autorec": {"l2": 2.0}, "linear-ae": {"hidden": 2},
+    "mult-dae": {"dropout": 0.2}, "mult-vae": {"dropout": 0.2, "latent": 4},
     **{name: {"l2": 100.0} for name in ("ease", "edlae", "dlae", "rlae", "dan")},
 }  # fmt: skip
 

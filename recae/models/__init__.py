@@ -7,6 +7,7 @@ from recae.models.biased_mf import BiasedMF
 from recae.models.factorisation import ImplicitALS, ImplicitBPR
 from recae.models.linear import DAN, DLAE, EASE, EDLAE, RLAE
 from recae.models.linear_ae import LinearAutoencoder
+from recae.models.mult_vae import MultDAE, MultVAE
 from recae.models.neighbours import SLIM, ItemKNN
 from recae.models.pca import PCARecommender
 from recae.models.registry import MODELS, load_model, make_model
@@ -27,6 +28,8 @@ __all__ = [
     "ImplicitBPR",
     "ItemKNN",
     "LinearAutoencoder",
+    "MultDAE",
+    "MultVAE",
     "PCARecommender",
     "Popularity",
     "Recommender",

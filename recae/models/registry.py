@@ -15,6 +15,7 @@ from recae.models.factorisation import ImplicitALS, ImplicitBPR
 from recae.models.files import read_model
 from recae.models.linear import DAN, DLAE, EASE, EDLAE, RLAE
 from recae.models.linear_ae import LinearAutoencoder
+from recae.models.mult_vae import MultDAE, MultVAE
 from recae.models.neighbours import SLIM, ItemKNN
 from recae.models.pca import PCARecommender
 
@@ -42,6 +43,8 @@ MODELS: dict[str, Entry] = {
     "dlae": Entry(DLAE, "linear autoencoder under dropout, in closed form, its diagonal free"),
     "rlae": Entry(RLAE, "linear autoencoder in closed form, its diagonal bounded"),
     "dan": Entry(DAN, "linear autoencoder in closed form, with popular items and active users held back"),
+    "mult-dae": Entry(MultDAE, "denoising autoencoder under a multinomial likelihood"),
+    "mult-vae": Entry(MultVAE, "variational autoencoder under a multinomial likelihood, its KL term annealed"),
     "als": Entry(ImplicitALS, "matrix factorisation for ranking by alternating least squares (implicit)"),
     "bpr": Entry(ImplicitBPR, "matrix factorisation for ranking by pairs (implicit)"),
     "biased-mf": Entry(BiasedMF, "matrix factorisation with biases: predicts ratings"),

@@ -1,0 +1,141 @@
+"""What the neural recommenders share: rows, stopping by hidden users, exact resume, and no NaN for anybody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from linear_toys import assert_sane, random_ratings, ratings_of, sparse_sets
+from test_resume import StopAt
+
+import recae
+from recae.errors import DataError, TrainingInterrupted
+from recae.models import MODELS, make_model
+from recae.models.neural import NeuralRanker, unit_rows
+from recae.ratings import RatingMatrix
+
+NAMES = [name for name, entry in MODELS.items() if issubclass(entry.model_class, NeuralRanker)]
+each = pytest.mark.parametrize("name", NAMES)
+SMALL: dict[str, Any] = {"hidden": 6, "latent": 3, "epochs": 3, "batch_size": 8, "lr": 0.01, "device": "cpu", "rng": 2}
+
+
+def small(name: str, **more: Any) -> NeuralRanker:
+    known = make_model(name).get_params()
+    model = make_model(name, **{key: value for key, value in {**SMALL, **more}.items() if key in known})
+    assert isinstance(model, NeuralRanker)
+    return model
+
+
+def tastes(seed: int = 0, n_users: int = 90, n_items: int = 130) -> RatingMatrix:
+    """Users of five tastes who rate about a fifth of the 130 items, most of them their own."""
+    rng = np.random.default_rng(seed)
+    own = (np.arange(n_users)[:, None] % 5) == (np.arange(n_items)[None] % 5)
+    return ratings_of(rng.random((n_users, n_items)) < np.where(own, 0.6, 0.1))
+
+
+def same(a: NeuralRanker, b: NeuralRanker) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(a._arrays().values(), b._arrays().values(), strict=True))
+
+
+def test_the_four_are_there() -> None:
+    """The family is registered, so that the tests below run over it."""
+    assert set(NAMES) >= {"mult-dae", "mult-vae"}
+
+
+@each
+@pytest.mark.parametrize("hidden_users", [False, True], ids=["known users", "hidden users"])
+def test_stopped_and_resumed_is_as_if_nothing_had_happened(
+    name: str, hidden_users: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped anywhere, also where the KL term is being annealed or an update alternates: the same bits."""
+    split = recae.split(tastes(), "held-out-users", test=10, validation=20, rng=0)
+    parts = {"ratings": split.train, "validation": split.validation, "validation_input": split.validation_input}
+    if not hidden_users:
+        train, validation = recae.splitting.take_validation(split.train, 0.2, rng=0)
+        parts = {"ratings": train, "validation": validation}
+    settings: dict[str, Any] = {"batch_size": 16}
+    whole = small(name, **settings).fit(**parts)  # type: ignore[arg-type]
+    for step in (2, 6, 9, 12):
+        path = tmp_path / f"{step}.ckpt"
+        with monkeypatch.context() as patch:
+            StopAt(patch, step)
+            with pytest.raises(TrainingInterrupted):
+                small(name, **settings).fit(**parts, checkpoint=path)  # type: ignore[arg-type]
+        resumed = small(name, **settings).fit(**parts, checkpoint=path, resume=True)  # type: ignore[arg-type]
+        assert same(resumed, whole)
+        assert resumed.history_.best_epoch == whole.history_.best_epoch
+
+
+@each
+def test_hidden_users_choose_the_epoch(name: str) -> None:
+    """The validation figure of hidden users is 1 - NDCG@100 as `recae.evaluate` measures it, and the best one's
+    weights are kept."""
+    split = recae.split(tastes(), "held-out-users", test=10, validation=20, rng=0)
+    model = small(name, epochs=6, lr=0.05, patience=None)
+    model.fit(split.train, split.validation, validation_input=split.validation_input)
+    figures = [record["validation"] for record in model.history_.records]
+    assert model.history_.best == min(figures)
+    report = recae.evaluate(model, split, "ndcg@100", part="validation")
+    assert report["ndcg@100"] == pytest.approx(1 - min(figures), abs=1e-6)
+
+
+def test_a_validation_part_that_does_not_fit() -> None:
+    """Hidden users without what they show, of another catalogue, or for a model that cannot meet them: refused."""
+    split = recae.split(tastes(), "held-out-users", test=10, validation=20, rng=0)
+    model = small("mult-vae")
+    with pytest.raises(DataError, match="give validation_input= too"):
+        model.fit(split.train, split.validation)
+    with pytest.raises(DataError, match=r"validation None, and training has 130 items"):
+        model.fit(split.train, validation_input=split.validation_input)
+    with pytest.raises(DataError, match="held-out-users"):
+        model.fit(split.train, split.validation, validation_input=split.test_input)
+    with pytest.raises(DataError, match="take_validation"):
+        recae.AutoRec().fit(split.train, split.validation, validation_input=split.validation_input)
+    recae.EASE().fit(split.train, split.validation, validation_input=split.validation_input)  # has no use for it
+
+
+@each
+def test_a_learnt_taste_is_recommended_to_strangers(name: str) -> None:
+    """Hidden users get far more of their own taste than one in five."""
+    split = recae.split(tastes(n_users=200), "held-out-users", test=40, validation=40, rng=0)
+    model = small(name, hidden=20, epochs=40, lr=0.02, batch_size=16)
+    model.fit(split.train, split.validation, validation_input=split.validation_input)
+    popular = recae.Popularity().fit(split.train)
+    ours, theirs = (recae.evaluate(m, split, "ndcg@20")["ndcg@20"] for m in (model, popular))
+    assert ours > 1.5 * theirs
+
+
+@given(sparse_sets())
+@settings(max_examples=8, deadline=None)
+@pytest.mark.parametrize("values", ["binary", "ratings"])
+@each
+def test_any_set_gives_finite_scores(name: str, values: str, ratings: RatingMatrix) -> None:
+    """Users and items without ratings, stored zeros, a single user: numbers come out for everybody."""
+    if values == "ratings" and not ratings.user_rows.data.any():
+        return
+    assert_sane(small(name, values=values, epochs=2).fit(ratings), ratings)
+
+
+def test_unit_rows() -> None:
+    """Rows have length 1; an empty row first, between and last, and a row of stored zeros, stay as they are."""
+    dense = np.array([[0, 0, 0], [3, 4, 0], [0, 0, 0], [0, 0, 2], [0, 0, 0]])
+    stored = dense != 0
+    stored[2, 1] = True
+    rows = unit_rows(ratings_of(dense, stored).user_rows)
+    np.testing.assert_allclose(rows.toarray(), [[0, 0, 0], [0.6, 0.8, 0], [0, 0, 0], [0, 0, 1], [0, 0, 0]], rtol=1e-6)
+    assert rows.nnz == 4
+    assert unit_rows(random_ratings().user_rows[:0]).shape == (0, 13)
+
+
+@pytest.mark.parametrize("name", ["mult-vae", "mult-dae"])
+def test_what_is_no_count_is_refused(name: str) -> None:
+    """Negative ratings, or only zeros, are no counts: the message says how to go on; as ones they are fine."""
+    ratings = ratings_of(np.array([[-3.0, 2.0, 0.0], [0.0, 5.0, 1.0]]))
+    with pytest.raises(DataError, match=r"from -3 to 5 .* values='binary'"):
+        small(name, values="ratings").fit(ratings)
+    with pytest.raises(DataError, match="from 0 to 0"):
+        small(name, values="ratings").fit(ratings_of(np.zeros((2, 3)), np.eye(2, 3) > 0))
+    small(name, values="binary").fit(ratings)
