@@ -1,0 +1,96 @@
+"""Published splits in the form of NGCF and LightGCN: lines of "user item item ...", one file a part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from recae.assembly import make_csr
+from recae.errors import DataError, DatasetNotFoundError
+from recae.loaders.delimited import open_bytes
+from recae.ratings import RatingMatrix
+from recae.splitting.parts import Split
+
+Ints = npt.NDArray[np.int64]
+SUFFIXES = ("", ".gz", ".zst", ".bz2")
+
+
+class Pairs(NamedTuple):
+    """Aligned users and items of one file, (n,) each."""
+
+    users: Ints
+    items: Ints
+
+
+def published_lists(folder: str | Path, name: str | None = None) -> Split:
+    """The split of `folder`: train.txt and test.txt (.gz and the like are unpacked on the way), every rating 1.
+
+    Both parts have the users and items of both files, as the published figures on Gowalla, Yelp2018 and
+    Amazon-Book (He et al., SIGIR 2020) have it. There is no validation part in these splits: carve one from train
+    with `recae.splitting.take_validation(train, 0.1, how="per-user")`.
+
+    Raises:
+        DatasetNotFoundError: a file is missing.
+        DataError: a line is not of whole numbers, a pair occurs twice, or is in both parts; the message names it.
+    """
+    folder = Path(folder)
+    parts = {part: _read(_file(folder, part)) for part in ("train", "test")}
+    user_ids, item_ids = (np.unique(np.concatenate([p[i] for p in parts.values()])) for i in (0, 1))
+    shape = len(user_ids), len(item_ids)
+    keys = {
+        part: np.searchsorted(user_ids, pairs.users) * shape[1] + np.searchsorted(item_ids, pairs.items)
+        for part, pairs in parts.items()
+    }
+    _refuse_repeats(np.concatenate(list(keys.values())), user_ids, item_ids, folder)
+    name = name or folder.name
+    train, test = (_matrix(keys[part], user_ids, item_ids, f"{name} {part}") for part in ("train", "test"))
+    return Split(train, test, how="published lists", settings={"files": name})
+
+
+def _file(folder: Path, part: str) -> Path:
+    for suffix in SUFFIXES:
+        if (path := folder / f"{part}.txt{suffix}").is_file():
+            return path
+    raise DatasetNotFoundError(
+        f"{folder} has no {part}.txt (or {part}.txt.gz): such a split is two files, train.txt and test.txt, of lines "
+        '"user item item ..."'
+    )
+
+
+def _read(path: Path) -> Pairs:
+    with open_bytes(path) as file:
+        lines = file.read().split(b"\n")
+    try:
+        rows = [np.array(line.split(), np.int64) for line in lines]
+    except ValueError:
+        rows = []
+        place = next(i for i, line in enumerate(lines, 1) if not all(word.isdigit() for word in line.split()))
+        raise DataError(
+            f'{path.name}, line {place}: {lines[place - 1][:60]!r}: "user item item ..." is needed'
+        ) from None
+    rows = [row for row in rows if len(row) > 1]  # a user may have no item, in a test part
+    if not rows:
+        raise DataError(f"{path} holds no pair of a user and an item")
+    users = np.repeat([row[0] for row in rows], [len(row) - 1 for row in rows])
+    return Pairs(users, np.concatenate([row[1:] for row in rows]))
+
+
+def _refuse_repeats(keys: Ints, user_ids: Ints, item_ids: Ints, folder: Path) -> None:
+    ordered = np.sort(keys)
+    twice = ordered[:-1][ordered[1:] == ordered[:-1]]
+    if len(twice):
+        user, item = divmod(int(twice[0]), len(item_ids))
+        raise DataError(
+            f"{folder}: user {user_ids[user]}, item {item_ids[item]} occurs twice in train and test: parts of a split "
+            "must not share a pair"
+        )
+
+
+def _matrix(keys: Ints, user_ids: Ints, item_ids: Ints, name: str) -> RatingMatrix:
+    users, items = np.divmod(np.sort(keys), len(item_ids))
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(users, minlength=len(user_ids)))])
+    rows = make_csr(np.ones(len(keys), np.float32), items, indptr, (len(user_ids), len(item_ids)))
+    return RatingMatrix(user_rows=rows, user_ids=user_ids, item_ids=item_ids, scale=(1.0, 1.0), name=name)
