@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from recae.evaluation import Report as Report
     from recae.evaluation import evaluate as evaluate
     from recae.loaders import load as load
+    from recae.models import CDAE as CDAE
     from recae.models import DAN as DAN
     from recae.models import DLAE as DLAE
     from recae.models import EASE as EASE
@@ -43,11 +44,15 @@ if TYPE_CHECKING:
     from recae.models import PCARecommender as PCARecommender
     from recae.models import Popularity as Popularity
     from recae.models import Recommender as Recommender
+    from recae.models import RecVAE as RecVAE
     from recae.models import load_model as load_model
     from recae.models import make_model as make_model
     from recae.ratings import RatingMatrix as RatingMatrix
+    from recae.settings import load_settings as load_settings
     from recae.splitting import Split as Split
     from recae.splitting import split as split
+    from recae.tuning import Tuning as Tuning
+    from recae.tuning import tune as tune
 
 # Where each public name lives; a module is imported when one of its names is first asked for.
 _HOMES = {
@@ -56,12 +61,14 @@ _HOMES = {
     "recae.evaluation": ("Report", "evaluate"),
     "recae.loaders": ("load",),
     "recae.models": (
-        "DAN", "DLAE", "EASE", "EDLAE", "MODELS", "RLAE", "SLIM", "AutoRec", "Bias", "BiasedMF", "GlobalMean",
-        "ImplicitALS", "ImplicitBPR", "ItemKNN", "LinearAutoencoder", "MultDAE", "MultVAE", "PCARecommender",
-        "Popularity", "Recommender", "load_model", "make_model",
+        "CDAE", "DAN", "DLAE", "EASE", "EDLAE", "MODELS", "RLAE", "SLIM", "AutoRec", "Bias", "BiasedMF",
+        "GlobalMean", "ImplicitALS", "ImplicitBPR", "ItemKNN", "LinearAutoencoder", "MultDAE", "MultVAE",
+        "PCARecommender", "Popularity", "RecVAE", "Recommender", "load_model", "make_model",
     ),
     "recae.ratings": ("RatingMatrix",),
+    "recae.settings": ("load_settings",),
     "recae.splitting": ("Split", "split"),
+    "recae.tuning": ("Tuning", "tune"),
 }  # fmt: skip
 _NAMES = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *sorted(_NAMES)]

@@ -42,7 +42,7 @@ def same(a: NeuralRanker, b: NeuralRanker) -> bool:
 
 def test_the_four_are_there() -> None:
     """The family is registered, so that the tests below run over it."""
-    assert set(NAMES) >= {"mult-dae", "mult-vae"}
+    assert set(NAMES) >= {"cdae", "mult-dae", "mult-vae", "rec-vae"}
 
 
 @each

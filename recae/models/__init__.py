@@ -4,15 +4,18 @@ from recae.models.autorec import AutoRec
 from recae.models.base import Recommender
 from recae.models.baselines import Bias, GlobalMean, Popularity
 from recae.models.biased_mf import BiasedMF
+from recae.models.cdae import CDAE
 from recae.models.factorisation import ImplicitALS, ImplicitBPR
 from recae.models.linear import DAN, DLAE, EASE, EDLAE, RLAE
 from recae.models.linear_ae import LinearAutoencoder
 from recae.models.mult_vae import MultDAE, MultVAE
 from recae.models.neighbours import SLIM, ItemKNN
 from recae.models.pca import PCARecommender
+from recae.models.recvae import RecVAE
 from recae.models.registry import MODELS, load_model, make_model
 
 __all__ = [
+    "CDAE",
     "DAN",
     "DLAE",
     "EASE",
@@ -32,6 +35,7 @@ __all__ = [
     "MultVAE",
     "PCARecommender",
     "Popularity",
+    "RecVAE",
     "Recommender",
     "load_model",
     "make_model",

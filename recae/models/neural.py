@@ -85,7 +85,7 @@ class NeuralRanker(Recommender):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.rng)
             self.network_ = self._network(ratings, steps * self._passes()).to(device)
-            trainee = self._trainee(self.network_, steps)
+        trainee = self._trainee(self.network_, steps)
         trainer = Trainer(
             epochs=self._passes(), lr=self.lr, schedule=self.schedule, decay=self.l2, patience=self._patience(),
             device=device, seed=self.rng, checkpoint=run.checkpoint, checkpoint_seconds=run.checkpoint_seconds,

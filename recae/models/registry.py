@@ -11,6 +11,7 @@ from recae.models.autorec import AutoRec
 from recae.models.base import Recommender
 from recae.models.baselines import Bias, GlobalMean, Popularity
 from recae.models.biased_mf import BiasedMF
+from recae.models.cdae import CDAE
 from recae.models.factorisation import ImplicitALS, ImplicitBPR
 from recae.models.files import read_model
 from recae.models.linear import DAN, DLAE, EASE, EDLAE, RLAE
@@ -18,6 +19,7 @@ from recae.models.linear_ae import LinearAutoencoder
 from recae.models.mult_vae import MultDAE, MultVAE
 from recae.models.neighbours import SLIM, ItemKNN
 from recae.models.pca import PCARecommender
+from recae.models.recvae import RecVAE
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ MODELS: dict[str, Entry] = {
     "dan": Entry(DAN, "linear autoencoder in closed form, with popular items and active users held back"),
     "mult-dae": Entry(MultDAE, "denoising autoencoder under a multinomial likelihood"),
     "mult-vae": Entry(MultVAE, "variational autoencoder under a multinomial likelihood, its KL term annealed"),
+    "rec-vae": Entry(RecVAE, "Mult-VAE with a composite prior, encoder and decoder learning in turns"),
+    "cdae": Entry(CDAE, "denoising autoencoder with a vector for each user"),
     "als": Entry(ImplicitALS, "matrix factorisation for ranking by alternating least squares (implicit)"),
     "bpr": Entry(ImplicitBPR, "matrix factorisation for ranking by pairs (implicit)"),
     "biased-mf": Entry(BiasedMF, "matrix factorisation with biases: predicts ratings"),

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from recae import metrics
-from recae.assembly import Csr
 from recae.errors import DataError
 from recae.models.blocks import Scores, blocks
 from recae.models.params import Parameters
@@ -68,7 +67,7 @@ def _digest(ratings: RatingMatrix) -> str:
 
 
 def ranking_error(
-    score: Callable[[Csr], Scores], ratings: RatingMatrix, validation: RatingMatrix
+    score: Callable[..., Scores], ratings: RatingMatrix, validation: RatingMatrix, *, with_users: bool = False
 ) -> Callable[[Any], float]:
     """A validation figure for `Trainer.fit`: 1 - NDCG@100 of the held-out items of users, whose rows are known.
 
@@ -76,6 +75,7 @@ def ranking_error(
         score: rows (n, n_items) to scores (n, n_items), by the model as it is when it is called.
         ratings: what users are known by, which is not ranked: what is learnt from, or what hidden users show.
         validation: held-out ratings of the same users and items.
+        with_users: `score` is given the users' indices as well, for models that tell their users apart.
     """
     users = np.flatnonzero(validation.counts("user"))
 
@@ -83,7 +83,7 @@ def ranking_error(
         total = 0.0
         for block in blocks(len(users), ratings.n_items):
             rows = ratings.user_rows[users[block]]
-            ranked, _scores = top_n(score(rows), LIST, rows)
+            ranked, _scores = top_n(score(rows, users[block]) if with_users else score(rows), LIST, rows)
             total += float(metrics.ndcg(metrics.find_hits(ranked, validation.user_rows[users[block]]), LIST).sum())
         return 1 - total / max(1, len(users))
 
