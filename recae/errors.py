@@ -31,6 +31,10 @@ class NotFittedError(RecaeError, AttributeError, ValueError):
     """A model was asked for something before `fit`."""
 
 
+class MissingExtraError(RecaeError, ImportError):
+    """What was asked for needs a package that is not installed."""
+
+
 class DatasetNotFoundError(RecaeError, FileNotFoundError):
     """A named data set or file is neither here nor to be had."""
 

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ORDER = (
     "errors", "ids", "assembly", "ratings", "jit", "loaders", "splitting", "ranking", "metrics", "sparse", "nn",
-    "storage", "training", "models", "evaluation", "comparison", "plots", "plots_comparison",
+    "storage", "training", "models", "settings", "evaluation", "comparison", "tuning", "plots", "plots_comparison",
     "demos", "cli",
 )  # fmt: skip
 # Importing upwards on purpose, each with its reason.

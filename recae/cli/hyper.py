@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from recae.cli.failures import translated
 from recae.cli.values import Value, shown
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "i-autorec"
 _GENERATED, _GIVEN, _ARGS = "recae.generated", "recae.given", "recae.args"
+_NAMED, _SETTINGS = "recae.named", "recae.settings"
 _SEED = "rng"  # the hyper-parameter that --seed sets
 
 
@@ -63,9 +65,15 @@ def model_of(ctx: click.Context, name: str, seed: int) -> Recommender:
 
     entry = MODELS[name]
     seeds = {_SEED: seed} if any(p.name == _SEED for p in free_params(entry)) else {}
-    model = entry.make(**seeds, **ctx.meta.get(_GIVEN, {}))
+    model = entry.make(**{**ctx.meta.get(_SETTINGS, {}), **seeds, **given_params(ctx)})
     check(model)
     return model
+
+
+def given_params(ctx: click.Context) -> dict[str, Any]:
+    """The hyper-parameters that the command line gives."""
+    given: dict[str, Any] = ctx.meta.get(_GIVEN, {})
+    return given
 
 
 class ModelCommand(click.Command):
@@ -76,7 +84,8 @@ class ModelCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[_ARGS] = list(args)
-        name = _model_in(args)
+        args, name = self._with_settings(ctx, args), _model_in(args)
+        name = name or ctx.meta.get(_NAMED)
         if name is not None or not {"-h", "--help"} & set(args):
             ctx.meta[_GENERATED] = name or DEFAULT_MODEL, model_options(entry_of(name or DEFAULT_MODEL, ctx))
         try:
@@ -106,6 +115,20 @@ class ModelCommand(click.Command):
                     else "There are none."
                 )
 
+    def _with_settings(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """A settings file's model as if it had been named, and its hyper-parameters where `model_of` finds them."""
+        file = value_in(args, "--settings") if any("--settings" in p.opts for p in self.params) else None
+        if file is None:
+            return args
+        with translated(ctx):
+            from recae.settings import read_settings
+
+            ctx.meta[_NAMED], ctx.meta[_SETTINGS] = read_settings(file)
+        named = _model_in(args)
+        if named not in (None, ctx.meta[_NAMED]):
+            raise click.UsageError(f"--model {named}: {file} has settings of {ctx.meta[_NAMED]}", ctx)
+        return ["--model", ctx.meta[_NAMED], *args]
+
     def _unknown(self, ctx: click.Context, error: click.NoSuchOption) -> click.UsageError:
         name, options = ctx.meta.get(_GENERATED, ("", []))
         known = " ".join(option.opts[0] for option in options) or "none"
@@ -127,15 +150,20 @@ def entry_of(name: str, ctx: click.Context, hint: str = "--model") -> Entry:
 
 def _model_in(args: Sequence[str]) -> str | None:
     """The value of the last --model or -m, before options are known."""
+    return value_in(args, "--model", "-m")
+
+
+def value_in(args: Sequence[str], long: str, short: str = "-?") -> str | None:
+    """The value of the last option `long` (or `short`), before options are known."""
     found = None
     for place, arg in enumerate(args):
         if arg == "--":
             break
-        if arg in ("--model", "-m") and place + 1 < len(args):
+        if arg in (long, short) and place + 1 < len(args):
             found = args[place + 1]
-        elif arg.startswith("--model="):
-            found = arg.removeprefix("--model=")
-        elif arg.startswith("-m") and len(arg) > 2 and not arg.startswith("--"):
+        elif arg.startswith(f"{long}="):
+            found = arg.removeprefix(f"{long}=")
+        elif arg.startswith(short) and len(arg) > 2 and not arg.startswith("--"):
             found = arg[2:]
     return found
 

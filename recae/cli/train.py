@@ -20,6 +20,7 @@ Examples:
   recae train ratings.csv --user-column who --item-column what --split time --json
   recae train ml-1m --test 0 --out m.recae            all ratings, for use
   recae train ml-1m --epochs 200 --out m.recae --resume
+  recae train ml-1m --settings tuned.toml --validation 0 --out m.recae
   recae train --model u-autorec -h                    with all hyper-parameters
 
 While it trains, its state is kept in OUT.ckpt (for models that train in epochs). Ctrl-C keeps it too, says
@@ -51,6 +52,13 @@ class Share(click.ParamType):
 @click.argument("dataset", default="sample")
 @click.option(
     "-m", "--model", "name", default=DEFAULT_MODEL, show_default=True, metavar="NAME", help="See 'recae models'."
+)
+@click.option(
+    "--settings",
+    type=click.Path(),
+    metavar="FILE",
+    expose_value=False,
+    help="Model and hyper-parameters from a file that 'recae tune' wrote; options given here go over it.",
 )
 @click.option("-o", "--out", type=click.Path(), metavar="FILE", help="Where to keep the model; without, it is not.")
 @click.option("--test", type=Share(), help="What is held out to measure on; 0 for none.  [default: 0.1]")

@@ -64,18 +64,26 @@ class AutoRec(Recommender):
         "L2 weight on W and V, against the summed squared error; none: 100 item-based, "
         "100 sqrt(ratings / 1e6) user-based",
         low=0,
+        tune=(10.0, 300.0, "log"),
     )
     inner_l2: float = param(1.0, "L2 weight on the layers between them, in a deep one", low=0)
     optimizer: str = param("adam", "how to minimise", choices=("adam", "sgd", "rprop", "lbfgs"))
-    lr: float = param(2e-3, "learning rate", low=0)
+    lr: float = param(2e-3, "learning rate", low=0, tune=(5e-4, 8e-3, "log"))
     schedule: str = param("cosine", "learning rate over time", choices=("constant", "cosine", "linear", "one-cycle"))
-    epochs: int = param(30, "passes over the rows, at most", low=0)
+    epochs: int = param(30, "passes over the rows, at most", low=0, tune=(15, 60))
     batch_size: int | None = param(
         None, "rows a step; none for an eighth of them, at most 512; 0 for all at once (as rprop and lbfgs do)", low=0
     )
     dropout: float = param(0.0, "fraction of hidden units dropped in training", low=0)
-    noise: float = param(0.2, "fraction of input ratings hidden in training; 0 for the paper's AutoRec", low=0)
-    ema: float = param(0.0, "decay a step of the weights' running mean, which is kept instead; 0: not averaged", low=0)
+    noise: float = param(
+        0.2, "fraction of input ratings hidden in training; 0 for the paper's AutoRec", low=0, tune=(0.0, 0.5)
+    )
+    ema: float = param(
+        0.0,
+        "decay a step of the weights' running mean, which is kept instead; 0: not averaged",
+        low=0,
+        tune=[0.0, 0.9, 0.97],
+    )
     patience: int | None = param(10, "epochs without a better validation RMSE before stopping")
     pretrain_epochs: int = param(0, "epochs of greedy layer-wise pretraining, each layer", low=0)
     path: Literal["auto", "sparse", "dense"] = param(

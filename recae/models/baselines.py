@@ -46,8 +46,12 @@ class Bias(Recommender):
 
     predicts_ratings: ClassVar[bool] = True
 
-    user_l2: float = param(5.0, "ratings' worth of pull of a user's deviation towards 0", low=0)
-    item_l2: float = param(3.0, "ratings' worth of pull of an item's deviation towards 0", low=0)
+    user_l2: float = param(
+        5.0, "ratings' worth of pull of a user's deviation towards 0", low=0, tune=(1.0, 30.0, "log")
+    )
+    item_l2: float = param(
+        3.0, "ratings' worth of pull of an item's deviation towards 0", low=0, tune=(1.0, 30.0, "log")
+    )
     sweeps: int = param(10, "alternations between users and items", low=1)
 
     biases_: Biases = learned()

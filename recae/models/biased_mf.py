@@ -31,10 +31,12 @@ class BiasedMF(Recommender):
 
     predicts_ratings: ClassVar[bool] = True
 
-    factors: int = param(32, "width of the factors", low=1)
-    l2: float = param(0.08, "L2 weight on factors, times n^power", low=0)
-    bias_l2: float = param(1.0, "L2 weight on biases", low=0)
-    power: float = param(1.0, "how much stronger the penalty is for whoever has more ratings: 0 to 1", low=0)
+    factors: int = param(32, "width of the factors", low=1, tune=(8, 128, "log"))
+    l2: float = param(0.08, "L2 weight on factors, times n^power", low=0, tune=(0.02, 0.3, "log"))
+    bias_l2: float = param(1.0, "L2 weight on biases", low=0, tune=(0.1, 10.0, "log"))
+    power: float = param(
+        1.0, "how much stronger the penalty is for whoever has more ratings: 0 to 1", low=0, tune=(0.0, 1.0)
+    )
     sweeps: int = param(15, "alternations between users and items", low=1)
     rng: int = param(0, "seed of the first factors")
 

@@ -52,9 +52,9 @@ class ImplicitALS(_Factors):
     are the exact solution for their row, the items' being what they are; so, at last, are those of known users.
     """
 
-    factors: int = param(64, "width of the factors", low=1)
-    l2: float = param(10.0, "L2 weight on the factors; above 0", low=0)
-    alpha: float = param(1.0, "weight of a rating against that of a missing one", low=0)
+    factors: int = param(64, "width of the factors", low=1, tune=(16, 256, "log"))
+    l2: float = param(10.0, "L2 weight on the factors; above 0", low=0, tune=(0.1, 300.0, "log"))
+    alpha: float = param(1.0, "weight of a rating against that of a missing one", low=0, tune=(0.5, 50.0, "log"))
     iterations: int = param(15, "alternations", low=1)
     values: Values = param("binary", "what alpha is multiplied by: 1, or the ratings as they are", choices=VALUES)
     rng: int = param(0, "seed of the first factors")
@@ -124,9 +124,9 @@ class ImplicitBPR(_Factors):
     be faster and, as they do not wait for each other, never twice the same.
     """
 
-    factors: int = param(64, "width of the factors, apart from the items' biases", low=1)
-    lr: float = param(0.01, "learning rate", low=0)
-    l2: float = param(0.01, "L2 weight on the factors of a pair, in each step", low=0)
+    factors: int = param(64, "width of the factors, apart from the items' biases", low=1, tune=(16, 256, "log"))
+    lr: float = param(0.01, "learning rate", low=0, tune=(0.003, 0.1, "log"))
+    l2: float = param(0.01, "L2 weight on the factors of a pair, in each step", low=0, tune=(1e-4, 0.1, "log"))
     iterations: int = param(100, "steps for each rating", low=1)
     rng: int = param(0, "seed of everything random")
 

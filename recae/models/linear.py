@@ -43,7 +43,9 @@ _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 class ClosedForm(Recommender):
     """What the closed forms share: G, the inverse, scoring. A model says what γ is, and what B is of C."""
 
-    l2: float = param(500.0, "ridge γ added to each item's own co-occurrence; above 0", low=0)
+    l2: float = param(
+        500.0, "ridge γ added to each item's own co-occurrence; above 0", low=0, tune=(10.0, 3000.0, "log")
+    )
     values: Values = param("binary", VALUES_HELP, choices=VALUES)
     precision: Literal["float32", "float64"] = param(
         "float32", "of the solution (it is kept in float32)", choices=("float32", "float64")
@@ -139,8 +141,8 @@ class EASE(ClosedForm):
 class EDLAE(ClosedForm):
     """EASE that learns under dropout, integrated out (Steck, NeurIPS 2020): "emphasised denoising" at full rank."""
 
-    l2: float = param(300.0, "ridge λ of γ = λ + n p / (1 - p); above 0", low=0)
-    dropout: float = param(0.33, "share p of the input dropped in training, from 0 to below 1", low=0)
+    l2: float = param(300.0, "ridge λ of γ = λ + n p / (1 - p); above 0", low=0, tune=(10.0, 3000.0, "log"))
+    dropout: float = param(0.33, "share p of the input dropped in training, from 0 to below 1", low=0, tune=(0.0, 0.7))
 
     def _dropout(self) -> float:
         return self.dropout
@@ -153,8 +155,8 @@ class EDLAE(ClosedForm):
 class DLAE(ClosedForm):
     """Denoising linear autoencoder (Steck, NeurIPS 2020), its diagonal free; dropout=0 is the plain LAE (ridge)."""
 
-    l2: float = param(300.0, "ridge λ of γ = λ + n p / (1 - p); above 0", low=0)
-    dropout: float = param(0.33, "share p of the input dropped in training, from 0 to below 1", low=0)
+    l2: float = param(300.0, "ridge λ of γ = λ + n p / (1 - p); above 0", low=0, tune=(10.0, 3000.0, "log"))
+    dropout: float = param(0.33, "share p of the input dropped in training, from 0 to below 1", low=0, tune=(0.0, 0.7))
 
     def _dropout(self) -> float:
         return self.dropout
@@ -170,9 +172,11 @@ class RLAE(ClosedForm):
     ξ = 0 is EASE (EDLAE), ξ = 1 the unconstrained LAE (DLAE).
     """
 
-    l2: float = param(1000.0, "ridge λ of γ = λ + n p / (1 - p); above 0", low=0)
-    xi: float = param(0.6, "what B's diagonal may be at most, ξ", low=0)
-    dropout: float = param(0.2, "share p of the input dropped in training, from 0 to below 1; 0 for RLAE", low=0)
+    l2: float = param(1000.0, "ridge λ of γ = λ + n p / (1 - p); above 0", low=0, tune=(10.0, 3000.0, "log"))
+    xi: float = param(0.6, "what B's diagonal may be at most, ξ", low=0, tune=(0.0, 0.9))
+    dropout: float = param(
+        0.2, "share p of the input dropped in training, from 0 to below 1; 0 for RLAE", low=0, tune=(0.0, 0.7)
+    )
 
     def _dropout(self) -> float:
         return self.dropout
@@ -189,10 +193,10 @@ class DAN(ClosedForm):
     popular items; γ = l2 + n p / (1 - p) with the plain n.
     """
 
-    l2: float = param(20.0, "ridge λ of γ = λ + n p / (1 - p); above 0", low=0)
-    alpha: float = param(0.2, "how much popular items are held back, α; 0 for not at all", low=0)
-    beta: float = param(0.3, "how much active users are held back, β; 0 for not at all", low=0)
-    dropout: float = param(0.5, "share p of the input dropped in training, from 0 to below 1", low=0)
+    l2: float = param(20.0, "ridge λ of γ = λ + n p / (1 - p); above 0", low=0, tune=(10.0, 3000.0, "log"))
+    alpha: float = param(0.2, "how much popular items are held back, α; 0 for not at all", low=0, tune=(0.0, 0.5))
+    beta: float = param(0.3, "how much active users are held back, β; 0 for not at all", low=0, tune=(0.0, 0.8))
+    dropout: float = param(0.5, "share p of the input dropped in training, from 0 to below 1", low=0, tune=(0.0, 0.7))
     diagonal: Literal["zero", "free"] = param(
         "zero", "constraint on B's diagonal: zero (EASE's) or free (the plain LAE's)", choices=("zero", "free")
     )

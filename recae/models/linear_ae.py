@@ -36,14 +36,14 @@ class LinearAutoencoder(Recommender):
     iterative: ClassVar[bool] = True
     meets_hidden_users: ClassVar[bool] = True
 
-    hidden: int = param(50, "width of the code", low=1)
+    hidden: int = param(50, "width of the code", low=1, tune=(10, 300, "log"))
     tied: bool = param(True, "the decoder uses the encoder's weights")
     centre: bool = param(False, "learn biases, which do what centring does")
     values: Values = param("binary", VALUES_HELP, choices=VALUES)
     l2: float = param(0.0, "L2 weight on the weights, against the mean over users of the summed squared error", low=0)
-    lr: float = param(0.005, "learning rate of Adam", low=0)
+    lr: float = param(0.005, "learning rate of Adam", low=0, tune=(5e-4, 0.02, "log"))
     schedule: str = param("cosine", "learning rate over time", choices=("constant", "cosine", "linear", "one-cycle"))
-    epochs: int = param(100, "passes over the rows, at most", low=0)
+    epochs: int = param(100, "passes over the rows, at most", low=0, tune=(30, 150))
     batch_size: int = param(256, "rows a step", low=1)
     patience: int | None = param(10, "epochs without a better validation NDCG@100 before stopping")
     device: str = param("auto", "where to train: auto, cpu, cuda, cuda:N, mps")

@@ -53,8 +53,10 @@ class ItemKNN(_SparseWeights):
     Similarity is the cosine of two items' columns, a·b / (|a| |b| + shrink), and an item keeps its k nearest.
     """
 
-    k: int = param(100, "neighbours of an item", low=1)
-    shrink: float = param(10.0, "added to the cosine's denominator: similarities of little evidence are small", low=0)
+    k: int = param(100, "neighbours of an item", low=1, tune=(20, 500, "log"))
+    shrink: float = param(
+        10.0, "added to the cosine's denominator: similarities of little evidence are small", low=0, tune=(0.0, 200.0)
+    )
     values: Values = param("binary", VALUES_HELP, choices=VALUES)
 
     weights_: Csr = learned()
@@ -90,8 +92,8 @@ class SLIM(_SparseWeights):
     G = Xᵀ X, which is all that the problem knows of X. EASE is the same without l1 and w ≥ 0.
     """
 
-    l1: float = param(5.0, "L1 weight: the larger, the fewer weights", low=0)
-    l2: float = param(300.0, "L2 weight; with l1 it may be 0", low=0)
+    l1: float = param(5.0, "L1 weight: the larger, the fewer weights", low=0, tune=(0.5, 50.0, "log"))
+    l2: float = param(300.0, "L2 weight; with l1 it may be 0", low=0, tune=(10.0, 1000.0, "log"))
     positive: bool = param(True, "weights are 0 or more")
     sweeps: int = param(50, "passes over the items in each regression, at most", low=1)
     tolerance: float = param(1e-3, "no weight changed by more in a pass: the regression is done", low=0)

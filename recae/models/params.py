@@ -9,7 +9,14 @@ from typing import Any, Self, get_type_hints
 from recae.errors import ParameterError
 
 
-def param(default: Any, help: str, *, choices: tuple[Any, ...] | None = None, low: float | None = None) -> Any:
+def param(
+    default: Any,
+    help: str,
+    *,
+    choices: tuple[Any, ...] | None = None,
+    low: float | None = None,
+    tune: tuple[Any, ...] | list[Any] | None = None,
+) -> Any:
     """A hyper-parameter: a dataclass field that carries its meaning, and what it may be.
 
     Args:
@@ -17,8 +24,10 @@ def param(default: Any, help: str, *, choices: tuple[Any, ...] | None = None, lo
         help: what it means, with its unit; CLI help and documentation take it from here.
         choices: the values it may have.
         low: the lowest number it may be.
+        tune: where a search looks by default: (low, high), (low, high, "log"), or a list of values; None for nowhere.
     """
-    return dataclasses.field(default=default, metadata={"help": help, "choices": choices, "low": low})
+    about = {"help": help, "choices": choices, "low": low, "tune": tune}
+    return dataclasses.field(default=default, metadata=about)
 
 
 def learned() -> Any:
@@ -36,13 +45,14 @@ class Param:
     help: str
     choices: tuple[Any, ...] | None
     low: float | None
+    tune: tuple[Any, ...] | list[Any] | None = None
 
 
 def declared(model_class: type) -> list[Param]:
     """The hyper-parameters of a model class, in the order of their declaration."""
     hints = get_type_hints(model_class)
     return [
-        Param(f.name, f.default, hints[f.name], f.metadata["help"], f.metadata["choices"], f.metadata["low"])
+        Param(f.name, f.default, hints[f.name], **f.metadata)
         for f in dataclasses.fields(model_class)
         if "help" in f.metadata
     ]

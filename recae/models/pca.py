@@ -27,7 +27,9 @@ class PCARecommender(Recommender):
     scores are m + (x - m) V Vᵀ with V the principal components proper and m the column means; rows stay sparse.
     """
 
-    factors: int = param(50, "directions that are kept; at most one less than the smaller side", low=1)
+    factors: int = param(
+        50, "directions that are kept; at most one less than the smaller side", low=1, tune=(10, 300, "log")
+    )
     centre: bool = param(False, "take the mean row off first: PCA proper rather than PureSVD")
     values: Values = param("binary", VALUES_HELP, choices=VALUES)
     rng: int = param(0, "seed of the solver's starting vector")

@@ -1,0 +1,75 @@
+"""Choosing a model's hyper-parameters on held-out training data, and on nothing else.
+
+found = recae.tune("i-autorec", split.train, budget=40)
+model = found.model().fit(split.train)
+found.save("i-autorec.toml")              # for `recae train --settings`, with the log of the search beside
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from recae.errors import DataError
+from recae.models import Recommender, make_model
+from recae.ratings import RatingMatrix
+from recae.tuning.budget import Budget
+from recae.tuning.outcome import Tuning
+from recae.tuning.search import Search
+from recae.tuning.space import space_of
+from recae.tuning.trial import task_of
+
+__all__ = ["Tuning", "tune"]
+
+
+def tune(
+    model: str | Recommender,
+    ratings: RatingMatrix,
+    space: Mapping[str, Any] | None = None,
+    budget: int | str = 30,
+    *,
+    validation: float = 0.1,
+    hide: Literal["auto", "ratings", "users"] = "auto",
+    metric: str | None = None,
+    study: str | Path | None = None,
+    prune: bool = True,
+    rng: int = 0,
+    progress: Callable[[str], None] | None = None,
+) -> Tuning:
+    """Search for a model's best settings on a part of `ratings`, and measure each on another part of them.
+
+    Pass the train part of a split: whatever is passed is searched on, and nothing else is ever seen.
+
+    Args:
+        model: a name (`recae.MODELS`), or a model, whose settings are kept where they are not searched.
+        ratings: what may be used for the choice.
+        space: hyper-parameter to (low, high), (low, high, "log"), or a list of values; by default what the model
+            declares. The model's own settings are the first trial.
+        budget: so many trials in all, or a time such as "90s", "20m" or "2h", after which none is begun.
+        validation: share of the ratings (of the users) that trials are measured on; one and the same for all.
+        hide: what is held out of `ratings`: ratings at random, or whole users who are met with 80 % of their
+            ratings; "auto": ratings for models that predict them, users for those that rank.
+        metric: what is measured; by default rmse, or ndcg@100 for models that rank.
+        study: a file that keeps the search as it goes; a search that was stopped or killed goes on from it, and ends
+            where it would have ended. By default none is kept.
+        prune: give up a trial whose validation figure is, on its way, worse than the median of those before.
+        rng: seed of the validation part and of the search.
+        progress: called with a line about each trial.
+
+    A trial's figure is that of its last epoch (early stopping is off), as the model is to be fitted on all of
+    `ratings` later, where there is nothing to stop by: epochs are one of the settings. Candidates are drawn by a
+    tree-structured Parzen estimator (Bergstra et al., 2011; Optuna).
+
+    Raises:
+        ParameterError: a setting is out of range, or `study` holds another search.
+        DataError: a part would be empty, or not a single trial gave a figure.
+        MissingExtraError: Optuna is not installed.
+    """
+    model = make_model(model) if isinstance(model, str) else model.clone()
+    if not isinstance(ratings, RatingMatrix):
+        raise DataError(f"tune takes a RatingMatrix, not {type(ratings).__name__}: pass the train part of a split")
+    limit = Budget.read(budget)
+    task = task_of(model, ratings, validation, hide, metric, rng)
+    search = Search(task, space_of(model, space), limit, None if study is None else Path(study), prune, rng, progress)
+    return search.run()

@@ -1,0 +1,92 @@
+"""One trial: a model with these settings, learnt on one part, measured on the other."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recae.errors import ParameterError
+from recae.evaluation import evaluate
+from recae.evaluation.names import parse_metrics
+from recae.models import Recommender
+from recae.ratings import RatingMatrix
+from recae.splitting import Split, split, take_validation
+from recae.training.watching import Watcher, watched
+
+HIDE = ("auto", "ratings", "users")
+_LOWER_IS_BETTER = ("rmse", "mae", "gini")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all trials of a search share.
+
+    Attributes:
+        model: settings that are not searched; never fitted itself.
+        parts: `train` to learn from and `test` to measure on: both of the ratings that were given.
+        metric: its name.
+        belongs: what a study belongs to, so that it is not continued on something else.
+    """
+
+    model: Recommender
+    parts: Split
+    metric: str
+    belongs: dict[str, Any]
+
+    @property
+    def minimises(self) -> bool:
+        return self.metric.split("@")[0] in _LOWER_IS_BETTER
+
+    def measure(self, settings: dict[str, Any], watcher: Watcher) -> float:
+        """The figure of a model with `settings`; `watcher` hears of its epochs where they are in the metric's units."""
+        model = self.model.clone().set_params(**settings)
+        params = model.get_params()
+        if "patience" in params and "patience" not in settings:
+            model.set_params(patience=None)
+        if not self.can_be_watched:
+            model.fit(self.parts.train, progress=False)
+            return evaluate(model, self.parts, self.metric)[self.metric]
+        with watched(watcher):
+            model.fit(self.parts.train, self.parts.test, progress=False)
+        history: Any = getattr(model, "history_", None)
+        if history is not None and len(history) and history.records[-1]["validation"] is not None:
+            return float(history.records[-1]["validation"])
+        return evaluate(model, self.parts, self.metric)[self.metric]
+
+    @property
+    def can_be_watched(self) -> bool:
+        """Models of ratings are validated by RMSE on known users."""
+        return self.model.iterative and self.metric == "rmse" and self.parts.test_input is None
+
+
+def task_of(
+    model: Recommender, ratings: RatingMatrix, validation: float, hide: str, metric: str | None, rng: int
+) -> Task:
+    """The task of a search; see `recae.tune`."""
+    if hide not in HIDE:
+        raise ParameterError(f"hide={hide!r}: choose one of {', '.join(HIDE)}")
+    if hide == "auto":
+        hide = "ratings" if model.predicts_ratings else "users"
+    if hide == "users":
+        parts = split(ratings, "held-out-users", test=validation, rng=rng)
+    else:
+        parts = Split(*take_validation(ratings, validation, rng), how="random")
+    if metric is None:
+        n = parts.train.n_items
+        metric = "rmse" if model.predicts_ratings else f"ndcg@{min(100, n)}"
+    parse_metrics([metric])
+    belongs = {
+        "model": type(model).__name__, "settings": {k: repr(v) for k, v in model.get_params().items() if k != "device"},
+        "ratings": _digest(ratings), "validation": validation, "hide": hide, "metric": metric, "seed": rng,
+    }  # fmt: skip
+    return Task(model, parts, metric, belongs)
+
+
+def _digest(ratings: RatingMatrix) -> str:
+    digest = hashlib.sha256()
+    for array in (ratings.user_rows.indptr, ratings.user_rows.indices, ratings.user_rows.data):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:16]

@@ -1,0 +1,206 @@
+"""The search for settings: what it is told, what it keeps, that it goes on exactly, and that files bring it back."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from test_resume import ratings
+
+import recae
+from recae.errors import DataError, MissingExtraError, ModelFileError, ParameterError
+from recae.models import EASE, AutoRec, Bias, GlobalMean
+from recae.settings import load_settings, read_settings, write_settings
+from recae.splitting import take_validation
+from recae.tuning import Tuning, tune
+from recae.tuning.budget import Budget
+
+SPACE: dict[str, Any] = {"l2": (0.1, 50.0, "log"), "lr": (1e-3, 0.1, "log"), "hidden": [2, (4, 2, 4)], "epochs": (2, 6)}
+
+
+def small(**more: Any) -> AutoRec:
+    return AutoRec(**{"hidden": 4, "epochs": 3, "batch_size": 8, "l2": 1.0, "device": "cpu", **more})
+
+
+def of(found: Tuning) -> list[tuple[Any, ...]]:
+    """All of a search but its seconds."""
+    return [(t["state"], t["value"], t["settings"], t["curve"]) for t in found.trials]
+
+
+@pytest.fixture(scope="module")
+def found() -> Tuning:
+    """Twelve trials in one go."""
+    return tune(small(), ratings(), SPACE, 12, rng=2)
+
+
+def test_the_best_trial_is_what_comes_out(found: Tuning) -> None:
+    """Twelve trials within their ranges; the result is the lowest of those that ended; the table begins with it."""
+    assert len(found.trials) == 12
+    for trial in found.trials:
+        assert 0.1 <= trial["settings"]["l2"] <= 50
+        assert trial["settings"]["hidden"] in (2, [4, 2, 4])
+        assert isinstance(trial["settings"]["epochs"], int)
+        assert (trial["value"] is None) == (trial["state"] == "pruned")
+    ended = [t for t in found.trials if t["value"] is not None]
+    assert found.value == min(t["value"] for t in ended)
+    assert found.to_frame().iloc[0]["value"] == found.value
+    assert found.model().get_params()["l2"] == found.settings["l2"]
+    assert found.model().batch_size == 8
+
+
+def test_the_model_s_own_settings_come_first(found: Tuning) -> None:
+    """Trial 0 has what the model was given, where the space holds it: nothing found is worse than that."""
+    first = found.trials[0]["settings"]
+    assert (first["l2"], first["lr"], first["epochs"]) == (1.0, 2e-3, 3)
+    assert found.value <= found.trials[0]["value"]
+
+
+def test_a_figure_is_what_the_settings_give_on_the_validation_part(found: Tuning) -> None:
+    """Fitted by hand on the same part without validation, the best settings give the very figure that was reported."""
+    train, validation = take_validation(ratings(), 0.1, 2)
+    model = found.model().set_params(patience=None).fit(train)
+    assert recae.evaluate(model, validation)["rmse"] == pytest.approx(found.value, abs=1e-6)
+
+
+@pytest.mark.parametrize("after", [0, 1, 7])
+def test_cut_short_and_continued_is_as_if_nothing_had_happened(
+    after: int, found: Tuning, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped within trial `after`, and continued from the file: the same trials, figures and curves."""
+    study, calls = tmp_path / "s", 0
+    fit = AutoRec.fit
+
+    def stopping(self: AutoRec, *args: Any, **kwargs: Any) -> AutoRec:
+        nonlocal calls
+        calls += 1
+        if calls == after + 1:
+            raise KeyboardInterrupt
+        return fit(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AutoRec, "fit", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            tune(small(), ratings(), SPACE, 12, rng=2, study=study)
+    np.random.seed(after)  # noqa: NPY002 - the global state must not matter
+    torch.manual_seed(after)
+    again = tune(small(), ratings(), SPACE, 12, rng=2, study=study)
+    assert of(again) == of(found)
+    assert of(tune(small(), ratings(), SPACE, 12, rng=2, study=study)) == of(found)  # nothing is left to do
+
+
+def test_a_study_belongs_to_one_search(tmp_path: Path) -> None:
+    """Other ratings, another space, other settings or another seed do not go on with it, and the message says what."""
+    study = tmp_path / "s"
+    tune(small(), ratings(), SPACE, 1, study=study)
+    for change, message in (
+        ({"ratings": ratings(5)}, "ratings"), ({"space": {"l2": (1, 2)}}, "space"), ({"rng": 9}, "seed"),
+        ({"model": small(hidden=3)}, "settings"), ({"validation": 0.3}, "validation"),
+    ):  # fmt: skip
+        arguments: dict[str, Any] = {"model": small(), "ratings": ratings(), "space": SPACE, **change}
+        with pytest.raises(ParameterError, match=f"begun with {message}"):
+            tune(**arguments, budget=2, study=study)
+
+
+def test_pruning_gives_up_and_says_so(found: Tuning) -> None:
+    """Some trials are given up, none of them before five have ended their way; without pruning none is."""
+    whole = tune(small(), ratings(), SPACE, 12, rng=2, prune=False)
+    assert [t["state"] for t in whole.trials] == ["complete"] * 12
+    states = [t["state"] for t in found.trials]
+    assert "pruned" in states
+    assert states.index("pruned") >= 5
+    assert all("median" in t["reason"] for t in found.trials if t["state"] == "pruned")
+
+
+def test_what_diverges_is_a_trial_without_a_figure() -> None:
+    """A learning rate without sense ends its trial with a reason, not the search; nothing but such is an error."""
+    space = {"lr": [1e-2, 1e30]}
+    result = tune(small(optimizer="sgd"), ratings(), space, 6, rng=0)
+    assert any(t["value"] is None and "learning rate" in t["reason"] for t in result.trials)
+    assert result.settings == {"lr": 1e-2}
+    with pytest.raises(DataError, match="none of 2 trials"):
+        tune(small(optimizer="sgd"), ratings(), {"lr": [1e30, 1e31]}, 2)
+
+
+def test_rankers_are_searched_on_hidden_users() -> None:
+    """EASE is measured by NDCG on users it has not learnt from, and the highest figure wins."""
+    result = tune("ease", ratings(), {"l2": (1.0, 1000.0, "log")}, 4, validation=0.3)
+    assert result.metric == "ndcg@23"
+    assert result.value == max(t["value"] for t in result.trials)
+    split = recae.split(ratings(), "held-out-users", test=0.3, rng=0)
+    by_hand = EASE(l2=result.settings["l2"]).fit(split.train)
+    assert recae.evaluate(by_hand, split, "ndcg@23")["ndcg@23"] == pytest.approx(result.value)
+
+
+def test_models_say_where_to_search() -> None:
+    """Without a space the declared ranges are taken; a model that declares none asks for one."""
+    assert set(tune(Bias(), ratings(), budget=2).settings) == {"user_l2", "item_l2"}
+    with pytest.raises(ParameterError, match="declares nowhere"):
+        tune(GlobalMean(), ratings(), budget=2)
+
+
+@pytest.mark.parametrize(
+    "space", [{"l2": (3, 1)}, {"l2": (0, 1, "log")}, {"l2": []}, {"l2": 3}, {"no_such": (1, 2)}, {"l2": ("a", "b")}]
+)
+def test_spaces_that_mean_nothing_are_refused(space: dict[str, Any]) -> None:
+    """The message names the hyper-parameter."""
+    with pytest.raises(ParameterError, match=next(iter(space))):
+        tune(small(), ratings(), space, 2)
+
+
+def test_budgets() -> None:
+    """A number is trials, a number with a unit is time; time ends a search, but not before its first trial."""
+    assert Budget.read(40) == Budget.read("40") == Budget(trials=40)
+    assert (Budget.read("90s").seconds, Budget.read("1.5h").seconds) == (90.0, 5400.0)
+    for bad in (0, -3, "soon", "1d", "2.5", True):
+        with pytest.raises(ParameterError, match="budget="):
+            Budget.read(bad)
+    assert len(tune(small(), ratings(), SPACE, "0.001s").trials) == 1
+
+
+def test_settings_go_to_a_file_and_back(found: Tuning, tmp_path: Path) -> None:
+    """The file makes the very model that was found, in Python; the log beside it has all trials."""
+    path = found.save(tmp_path / "found.toml")
+    model = load_settings(path)
+    assert model.get_params() == {**found.model().get_params(), "rng": 0}
+    assert load_settings(path, epochs=9).get_params()["epochs"] == 9
+    log = json.loads((tmp_path / "found.json").read_text())
+    assert len(log["trials"]) == 12
+    assert (log["model"], log["value"], log["metric"]) == ("i-autorec", found.value, "rmse")
+
+
+def test_every_kind_of_value_survives_a_settings_file(tmp_path: Path) -> None:
+    """None, truth values, tuples, texts with quotes, tiny and huge floats come back as they were."""
+    params = {"hidden": (5, 3, 5), "l2": None, "lr": 1e-22, "noise": 0.1, "device": 'a "b" \\ ü', "epochs": 10**6}
+    path = write_settings(tmp_path / "s.toml", "u-autorec", params, {"value": 1e300, "nothing": None})
+    assert read_settings(path) == ("u-autorec", params)
+    assert type(read_settings(path)[1]["lr"]) is float
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("model = ", ModelFileError), ("", ParameterError), ('model = "x"', ParameterError),
+        ('model = "ease"\n[params]\nno_such = 1', ParameterError), ('model = "ease"\nparams = 3', ParameterError),
+        ('model = "ease"\n[params]\nl2 = -1', ParameterError),
+    ],
+)  # fmt: skip
+def test_files_that_are_no_settings_are_refused(text: str, error: type[Exception], tmp_path: Path) -> None:
+    """Broken TOML, no model, an unknown one, an unknown or impossible hyper-parameter; and a file that is not there."""
+    path = tmp_path / "s.toml"
+    path.write_text(text)
+    with pytest.raises(error):
+        load_settings(path)
+    with pytest.raises(ModelFileError, match="could not be read"):
+        load_settings(tmp_path / "none.toml")
+
+
+def test_without_optuna_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Optuna is not installed, the error says what to install."""
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(MissingExtraError, match=r"recae\[tune\]"):
+        tune(small(), ratings(), SPACE, 1)
