@@ -1,0 +1,69 @@
+"""Settings of the neural recommenders for MovieLens-1M, chosen on its validation users; test users are never looked at.
+
+    python -m benchmarks.choose_topn [mult-vae rec-vae ...]
+
+The split and the rule are those of `benchmarks.topn`. Each model has six candidates: the paper's settings first, then
+each of the others changes what the paper tuned. Each is trained once (seed 0) until NDCG@100 of the validation users
+has not risen for `patience` epochs. What was tried is in results/choose-topn-ml-1m.json; a candidate that is in there
+already is not trained again. The best of each model is written by hand into configs/topn-ml-1m.toml.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import click
+
+from benchmarks._record import RESULTS, write
+from benchmarks.topn import fitted, load
+from recae.models import MODELS, make_model
+from recae.splitting import Split
+
+Settings = dict[str, Any]
+NAME = "choose-topn-ml-1m"
+CANDIDATES: dict[str, list[Settings]] = {
+    "mult-vae": [
+        {}, {"beta": 0.5}, {"dropout": 0.7}, {"dropout": 0.7, "beta": 0.5}, {"hidden": 300, "latent": 100},
+        {"lr": 3e-4, "dropout": 0.7},
+    ],
+    "mult-dae": [
+        {}, {"dropout": 0.7}, {"l2": 1e-3}, {"l2": 1e-2}, {"l2": 1e-2, "dropout": 0.7}, {"hidden": (600, 200)},
+    ],
+    "rec-vae": [
+        {}, {"gamma": 0.0025}, {"gamma": 0.01}, {"dropout": 0.7}, {"hidden": 300, "latent": 100}, {"lr": 1e-3},
+    ],
+    "cdae": [
+        {}, {"hidden": 200}, {"hidden": 200, "l2": 0.1}, {"hidden": 200, "negatives": None},
+        {"hidden": 200, "loss": "squared", "negatives": None}, {"hidden": 200, "dropout": 0.8},
+    ],
+}  # fmt: skip
+
+
+def tried(name: str, settings: Settings, parts: Split) -> dict[str, Any]:
+    """One candidate: its best NDCG@100 on the validation users, and when it was reached."""
+    start = time.perf_counter()
+    model: Any = fitted(make_model(name, **settings), parts)
+    found = {"settings": settings, "ndcg@100": 1 - model.history_.best, "best_epoch": model.history_.best_epoch}
+    return {**found, "epochs": len(model.history_), "seconds": time.perf_counter() - start}
+
+
+@click.command(help=__doc__)
+@click.argument("names", nargs=-1, type=click.Choice(list(CANDIDATES)))
+def main(names: tuple[str, ...]) -> None:
+    parts, file = load(), RESULTS / f"{NAME}.json"
+    for name in names or CANDIDATES:
+        for settings in CANDIDATES[name]:
+            log = json.loads(file.read_text())["log"] if file.is_file() else {}  # others may be writing too
+            if json.loads(json.dumps(settings)) in [entry["settings"] for entry in log.get(name, [])]:
+                continue
+            entry = tried(name, settings, parts)
+            log = json.loads(file.read_text())["log"] if file.is_file() else {}
+            log[name] = sorted([*log.get(name, []), entry], key=lambda one: -one["ndcg@100"])
+            click.echo(f"{name} {MODELS[name].model_class.__name__}: {entry['ndcg@100']:.4f}  {settings}")
+            write(NAME, {"data": repr(parts), "log": log})
+
+
+if __name__ == "__main__":
+    main()
