@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from recae.models import AutoRec as AutoRec
     from recae.models import Bias as Bias
     from recae.models import BiasedMF as BiasedMF
+    from recae.models import Blend as Blend
     from recae.models import GlobalMean as GlobalMean
     from recae.models import ImplicitALS as ImplicitALS
     from recae.models import ImplicitBPR as ImplicitBPR
@@ -61,7 +62,7 @@ _HOMES = {
     "recae.evaluation": ("Report", "evaluate"),
     "recae.loaders": ("load",),
     "recae.models": (
-        "CDAE", "DAN", "DLAE", "EASE", "EDLAE", "MODELS", "RLAE", "SLIM", "AutoRec", "Bias", "BiasedMF",
+        "CDAE", "DAN", "DLAE", "EASE", "EDLAE", "MODELS", "RLAE", "SLIM", "AutoRec", "Bias", "BiasedMF", "Blend",
         "GlobalMean", "ImplicitALS", "ImplicitBPR", "ItemKNN", "LinearAutoencoder", "MultDAE", "MultVAE",
         "PCARecommender", "Popularity", "RecVAE", "Recommender", "load_model", "make_model",
     ),

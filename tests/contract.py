@@ -30,13 +30,15 @@ SMALL_FOR: dict[str, dict[str, Any]] = {
     "i-autorec": {"l2": 2.0}, "u-autorec": {"l2": 2.0}, "linear-ae": {"hidden": 2},
     "mult-dae": {"dropout": 0.2}, "mult-vae": {"dropout": 0.2, "latent": 4},
     "rec-vae": {"dropout": 0.2, "latent": 4, "epochs": 20}, "cdae": {"dropout": 0.2},
+    "blend": {"members": tuple({"model": f"{by}-autorec", "hidden": 8, "epochs": 80, "lr": 0.02, "batch_size": 8,
+                                "l2": 2.0, "device": "cpu"} for by in "iu"), "seeds": 2, "l2": 10.0},
     **{name: {"l2": 100.0} for name in ("ease", "edlae", "dlae", "rlae", "dan")},
 }  # fmt: skip
 
 # The same list for everybody, but for what each has seen.
 IMPERSONAL = {"bias", "global-mean", "popularity"}
 # Known users have parameters of their own: an unseen user with the same ratings gets nearly, not exactly, the same.
-SOLVED_FOR = {"i-autorec", "bias", "bpr", "cdae"}
+SOLVED_FOR = {"i-autorec", "blend", "bias", "bpr", "cdae"}
 
 N_A, N_B, FILMS_A, FILMS_B = 16, 14, 9, 8  # users and films of each group
 USERS = [f"{group}·{u:02d} ü" for group, n in (("a", N_A), ("b", N_B)) for u in range(n)]

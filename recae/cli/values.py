@@ -56,7 +56,7 @@ def expected(kinds: Sequence[Any], choices: Sequence[Any] | None) -> str:
     if choices is not None:
         return "|".join(str(choice) for choice in choices)
     words = {bool: "true|false", int: "INTEGER", float: "NUMBER", str: "TEXT", type(None): "none"}
-    texts = [words.get(kind) or ",".join([words[get_args(kind)[0]]] * 2) + ",..." for kind in kinds]
+    texts = [words.get(kind) or ",".join([words.get(get_args(kind)[0], "TEXT")] * 2) + ",..." for kind in kinds]
     return "|".join(sorted(texts, key=lambda text: text == "none"))
 
 
@@ -66,7 +66,8 @@ def _read(text: str, kind: Any) -> Any:
     if kind is bool:
         return _truth(text)
     if get_origin(kind) is tuple:
-        return tuple(get_args(kind)[0](part) for part in text.split(","))
+        of = get_args(kind)[0]
+        return tuple(part.strip() if of is Any else of(part) for part in text.split(","))
     return kind(text)
 
 

@@ -4,6 +4,7 @@ from recae.models.autorec import AutoRec
 from recae.models.base import Recommender
 from recae.models.baselines import Bias, GlobalMean, Popularity
 from recae.models.biased_mf import BiasedMF
+from recae.models.blend import Blend
 from recae.models.cdae import CDAE
 from recae.models.factorisation import ImplicitALS, ImplicitBPR
 from recae.models.linear import DAN, DLAE, EASE, EDLAE, RLAE
@@ -26,6 +27,7 @@ __all__ = [
     "AutoRec",
     "Bias",
     "BiasedMF",
+    "Blend",
     "GlobalMean",
     "ImplicitALS",
     "ImplicitBPR",

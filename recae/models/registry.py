@@ -11,6 +11,7 @@ from recae.models.autorec import AutoRec
 from recae.models.base import Recommender
 from recae.models.baselines import Bias, GlobalMean, Popularity
 from recae.models.biased_mf import BiasedMF
+from recae.models.blend import Blend
 from recae.models.cdae import CDAE
 from recae.models.factorisation import ImplicitALS, ImplicitBPR
 from recae.models.files import read_model
@@ -54,6 +55,7 @@ MODELS: dict[str, Entry] = {
     "biased-mf": Entry(BiasedMF, "matrix factorisation with biases: predicts ratings"),
     "item-knn": Entry(ItemKNN, "item neighbourhoods by cosine"),
     "slim": Entry(SLIM, "sparse linear methods: each item regressed on few others"),
+    "blend": Entry(Blend, "several rating models as one, weighted on ratings put aside (stacking)"),
     "bias": Entry(Bias, "mean plus user and item deviations: the baseline of rating prediction"),
     "global-mean": Entry(GlobalMean, "the mean rating, for everything"),
     "popularity": Entry(Popularity, "the most rated items, for everybody"),
