@@ -53,13 +53,16 @@ def sparse(stage: Stage) -> Trained:
 
 
 def squeezed(stage: Stage, text: str) -> Trained:
-    """A mirrored stack with a narrow linear code, such as 784-392-28-10-2, under cross-entropy."""
+    """A mirrored stack with a narrow linear code, such as 784-392-28-10-2, under cross-entropy.
+
+    ELU instead of ReLU, and a little decay, keep digits of the validation images further apart in the code.
+    """
 
     def make() -> Trained:
         sizes = stage.digits.sizes(text)
-        names = ["relu"] * (len(sizes) - 2) + ["identity"]
+        names = ["elu"] * (len(sizes) - 2) + ["identity"]
         model = stage.network(sizes, activations=names, output="sigmoid")
-        return Trained(model, stage.train(text, model, DEEP_EPOCHS, loss="cross-entropy", lr=5e-3))
+        return Trained(model, stage.train(text, model, DEEP_EPOCHS, loss="cross-entropy", lr=5e-3, decay=1e-4))
 
     return stage.once(text, make)
 

@@ -105,7 +105,7 @@ class Stage:
 
     def train(
         self, label: str, model: nn.Module, epochs: tuple[int, int], *, loss: str = "squared-error", lr: float = 2e-3,
-        rows: Tensor | None = None, validate: Callable[[nn.Module], float] | None = None,
+        decay: float = 0.0, rows: Tensor | None = None, validate: Callable[[nn.Module], float] | None = None,
     ) -> History:  # fmt: skip
         """Train `model` on the digits and leave it on the CPU.
 
@@ -115,12 +115,13 @@ class Stage:
             epochs: for MNIST, and for the small digits.
             loss: see `Reconstruction`.
             lr: highest learning rate; it rises and falls once (one-cycle).
+            decay: L2 on the weights (`Trainer`).
             rows: instead of all train images.
             validate: a figure to keep the best epoch by; by default `loss` on the validation images.
         """
         digits, objective = self.digits, Reconstruction(loss)
         rows = digits.train if rows is None else rows
-        trainer = self.trainer(label, epochs[digits.small], lr=lr)
+        trainer = self.trainer(label, epochs[digits.small], lr=lr, decay=decay)
         batches = RowBatches(rows, batch_size=32 if digits.small else 128)
         history = trainer.fit(model, batches, objective, validate or objective.on(digits.validation))
         model.cpu()
