@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from recae.models import Popularity as Popularity
     from recae.models import Recommender as Recommender
     from recae.models import RecVAE as RecVAE
+    from recae.models import SparseFC as SparseFC
     from recae.models import load_model as load_model
     from recae.models import make_model as make_model
     from recae.ratings import RatingMatrix as RatingMatrix
@@ -64,7 +65,7 @@ _HOMES = {
     "recae.models": (
         "CDAE", "DAN", "DLAE", "EASE", "EDLAE", "MODELS", "RLAE", "SLIM", "AutoRec", "Bias", "BiasedMF", "Blend",
         "GlobalMean", "ImplicitALS", "ImplicitBPR", "ItemKNN", "LinearAutoencoder", "MultDAE", "MultVAE",
-        "PCARecommender", "Popularity", "RecVAE", "Recommender", "load_model", "make_model",
+        "PCARecommender", "Popularity", "RecVAE", "Recommender", "SparseFC", "load_model", "make_model",
     ),
     "recae.ratings": ("RatingMatrix",),
     "recae.settings": ("load_settings",),

@@ -14,6 +14,7 @@ from recae.models.neighbours import SLIM, ItemKNN
 from recae.models.pca import PCARecommender
 from recae.models.recvae import RecVAE
 from recae.models.registry import MODELS, load_model, make_model
+from recae.models.sparse_fc import SparseFC
 
 __all__ = [
     "CDAE",
@@ -39,6 +40,7 @@ __all__ = [
     "Popularity",
     "RecVAE",
     "Recommender",
+    "SparseFC",
     "load_model",
     "make_model",
 ]

@@ -21,6 +21,7 @@ from recae.models.mult_vae import MultDAE, MultVAE
 from recae.models.neighbours import SLIM, ItemKNN
 from recae.models.pca import PCARecommender
 from recae.models.recvae import RecVAE
+from recae.models.sparse_fc import SparseFC
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Entry:
 MODELS: dict[str, Entry] = {
     "i-autorec": Entry(AutoRec, "item-based AutoRec: predicts ratings from what each item received", {"by": "item"}),
     "u-autorec": Entry(AutoRec, "user-based AutoRec: predicts ratings from what each user gave", {"by": "user"}),
+    "sparse-fc": Entry(SparseFC, "item autoencoder whose units are connected where their learnt positions are near"),
     "pca": Entry(PCARecommender, "PCA of sparse rows (PureSVD): the linear autoencoder without training"),
     "linear-ae": Entry(LinearAutoencoder, "linear autoencoder trained by gradient on sparse rows"),
     "ease": Entry(EASE, "EASE: a linear autoencoder in closed form, its diagonal zero"),

@@ -1,0 +1,76 @@
+"""The network of SparseFC and GLocal-K: rows of ratings through kernel-weighted layers."""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+
+from recae.nn import Masking
+from recae.nn.activations import activation
+from recae.nn.kernel import KernelWeight
+from recae.nn.layers import Rows
+from recae.nn.losses import masked_squared_error
+from recae.sparse import SparseRows, sddmm, spmm
+from recae.training import Batch
+
+
+class KernelNetwork(nn.Module):
+    """Rows of ratings (batch, n) to rows of predicted ratings by layers n, d1, ..., dm, n, each weight a W ∘ K.
+
+    Args:
+        n_cols: ratings a row could have.
+        hidden: widths of the hidden layers.
+        dims: coordinates of the units' positions.
+        start: mean ratings of columns, (n_cols,), which the output's biases start from.
+        act: activation of the hidden layers.
+        noise: fraction of input ratings hidden in training.
+        l2: weight of |W|² / 2 of each layer, against the summed squared error: the optimiser's decay is to be 1 / rows.
+        kernel_l2: weight of |K|² / 2 of each layer, against the summed squared error.
+        n_rows: rows there are, by which the objective is divided.
+    """
+
+    def __init__(
+        self, n_cols: int, hidden: tuple[int, ...], *, start: Tensor, n_rows: int, dims: int = 5,
+        act: str = "sigmoid", noise: float = 0.0, l2: float = 0.0, kernel_l2: float = 0.0,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        widths = itertools.pairwise([n_cols, *hidden])
+        self.encode = nn.ModuleList(KernelWeight(wide, narrow, dims=dims) for wide, narrow in widths)
+        self.decode = KernelWeight(n_cols, hidden[-1], dims=dims)
+        self.biases = nn.ParameterList([*(torch.zeros(width) for width in hidden), start.clone()])
+        self.activation, self.noise = activation(act), Masking(noise)
+        self.kernel_pull = kernel_l2 / 2 / n_rows
+        for layer in self.layers():
+            layer.weight.decay_factor = l2  # type: ignore[attr-defined]
+
+    def layers(self) -> list[KernelWeight]:
+        """All of them, from the input to the output."""
+        return [*self.encode, self.decode]  # type: ignore[list-item]
+
+    def weights(self) -> tuple[list[Tensor], Tensor]:
+        """W ∘ K of every layer, each (wide, narrow), and Σ |K|², a scalar."""
+        made = [layer() for layer in self.layers()]
+        return [weight for weight, _ in made], torch.stack([squares for _, squares in made]).sum()
+
+    def objective(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Squared error at the stored places, summed, plus kernel_l2 / 2 · Σ |K|²: both divided by rows."""
+        rows, target = batch
+        weights, squares = self.weights()
+        predicted = sddmm(target, self.hidden(rows, weights), weights[-1], self.biases[-1])
+        return masked_squared_error(predicted, target.values, len(target)) + self.kernel_pull * squares
+
+    def hidden(self, rows: Rows, weights: list[Tensor]) -> Tensor:
+        """What the output layer is given, (batch, dm), from rows sparse or dense and from `weights`."""
+        rows = self.noise(rows)
+        first = spmm(rows, weights[0]) if isinstance(rows, SparseRows) else rows @ weights[0]
+        h: Tensor = self.activation(first + self.biases[0])
+        for weight, bias in zip(weights[1:-1], self.biases[1:-1]):
+            h = self.activation(torch.addmm(bias, h, weight))
+        return h
+
+    def at(self, rows: SparseRows, places: SparseRows) -> Tensor:
+        """Predictions at the stored places of `places`, (nnz,), unclipped."""
+        weights, _ = self.weights()
+        return sddmm(places, self.hidden(rows, weights), weights[-1], self.biases[-1])
