@@ -3,9 +3,10 @@
     python -m benchmarks.choose_topn [mult-vae rec-vae ...]
 
 The split and the rule are those of `benchmarks.topn`. Each model has six candidates: the paper's settings first, then
-each of the others changes what the paper tuned. Each is trained once (seed 0) until NDCG@100 of the validation users
-has not risen for `patience` epochs. What was tried is in results/choose-topn-ml-1m.json; a candidate that is in there
-already is not trained again. The best of each model is written by hand into configs/topn-ml-1m.toml.
+changes of what the paper tuned, and smaller steps, for there are few users here. Each is trained once (seed 0) until
+NDCG@100 of the validation users has not risen for `patience` epochs. What was tried is in
+results/choose-topn-ml-1m.json; a candidate that is in there already is not trained again. The best of each model is
+written by hand into configs/topn-ml-1m.toml.
 """
 
 from __future__ import annotations
@@ -25,18 +26,19 @@ Settings = dict[str, Any]
 NAME = "choose-topn-ml-1m"
 CANDIDATES: dict[str, list[Settings]] = {
     "mult-vae": [
-        {}, {"beta": 0.5}, {"dropout": 0.7}, {"dropout": 0.7, "beta": 0.5}, {"hidden": 300, "latent": 100},
-        {"lr": 3e-4, "dropout": 0.7},
-    ],
-    "mult-dae": [
-        {}, {"dropout": 0.7}, {"l2": 1e-3}, {"l2": 1e-2}, {"l2": 1e-2, "dropout": 0.7}, {"hidden": (600, 200)},
+        {}, {"beta": 0.5}, {"dropout": 0.7}, {"dropout": 0.7, "beta": 0.5}, {"batch_size": 100, "beta": 0.5},
+        {"batch_size": 100, "beta": 1.0},
     ],
     "rec-vae": [
-        {}, {"gamma": 0.0025}, {"gamma": 0.01}, {"dropout": 0.7}, {"hidden": 300, "latent": 100}, {"lr": 1e-3},
+        {}, {"gamma": 0.0025}, {"gamma": 0.01}, {"batch_size": 100}, {"batch_size": 100, "gamma": 0.01},
+        {"batch_size": 100, "dropout": 0.7},
+    ],
+    "mult-dae": [
+        {}, {"dropout": 0.7}, {"l2": 1e-3}, {"l2": 1e-2}, {"batch_size": 100}, {"batch_size": 100, "l2": 1e-3},
     ],
     "cdae": [
         {}, {"hidden": 200}, {"hidden": 200, "l2": 0.1}, {"hidden": 200, "negatives": None},
-        {"hidden": 200, "loss": "squared", "negatives": None}, {"hidden": 200, "dropout": 0.8},
+        {"hidden": 200, "batch_size": 100}, {"hidden": 200, "batch_size": 100, "dropout": 0.8},
     ],
 }  # fmt: skip
 
