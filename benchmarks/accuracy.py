@@ -4,17 +4,24 @@
     python -m benchmarks.accuracy ml-100k               # the u1 split, the five folds, and unseen users
     python -m benchmarks.accuracy ml-1m --row deep      # one row
 
-Settings stand in `benchmarks/configs/`, written by hand from what `python -m benchmarks.choose` found on train. Every
-fit runs in a process of its own, so that its time and its peak memory are its own. Results are written as they come.
+Settings stand in `benchmarks/configs/`, written by hand from what `python -m benchmarks.choose` found on train, or in a
+file of `recae tune` that a row names (`settings = "tuned/NAME.toml"`). Every fit runs in a process of its own, so that
+its time and its peak memory are its own. Results are written as they come; rows may run side by side.
+
+A row belongs to a league: ratings only, side information, dates, blends; the tables keep them apart.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +57,9 @@ def parts(dataset: str, protocol: str, seed: int) -> tuple[Any, Any, Any]:
 
 def one_fit(dataset: str, row: dict[str, Any], seed: int) -> dict[str, Any]:
     """One fit and its figures on the test part."""
-    import recae
 
     train, test, revealed = parts(dataset, row.get("protocol", "random-90/10"), seed)
-    params = {key: tuple(v) if isinstance(v, list) else v for key, v in row.get("params", {}).items()}
-    model = recae.make_model(row["model"], **params)
+    model = model_of(row)
     if "rng" in model.get_params():
         model.set_params(rng=seed)
     start = time.perf_counter()
@@ -68,18 +73,50 @@ def one_fit(dataset: str, row: dict[str, Any], seed: int) -> dict[str, Any]:
     error = predicted.astype(np.float64) - ratings
     return {
         "seed": seed, "rmse": float(np.sqrt(np.mean(error**2))), "mae": float(np.abs(error).mean()), "seconds": seconds,
-        "peak_mb": peak_mb(), "n_train": train.n_ratings,
-        "n_test": test.n_ratings,
+        "peak_mb": peak_mb(), "n_train": train.n_ratings, "n_test": test.n_ratings, **learned_weights(model),
     }  # fmt: skip
+
+
+def model_of(row: dict[str, Any]) -> Any:
+    """The row's model with its settings, nothing learnt: from `settings`, a file, and `params`, which go over it."""
+    import recae
+    from recae.settings import read_settings
+
+    name, params = row["model"], {}
+    if "settings" in row:
+        name, params = read_settings(CONFIGS / row["settings"])
+    return recae.make_model(name, **{**params, **{k: tupled(v) for k, v in row.get("params", {}).items()}})
+
+
+def tupled(value: Any) -> Any:
+    """TOML's lists as the models' tuples."""
+    return tuple(tupled(v) for v in value) if isinstance(value, list) else value
+
+
+def league_of(row: dict[str, Any]) -> str:
+    """The league that the row, or else its model, says it is in."""
+    from recae.models.leagues import league_of as league_of_model
+
+    return row.get("league") or league_of_model(model_of(row))
+
+
+def learned_weights(model: Any) -> dict[str, Any]:
+    """What a blend has chosen, and its members' RMSE out of sample, for the record."""
+    if getattr(model, "weights_", None) is None:
+        return {}
+    rmse = model.member_rmse_
+    return {"weights": model.weights_.tolist(), "member_rmse": None if rmse is None else rmse.tolist()}
 
 
 def summary(name: str, row: dict[str, Any], fits: list[dict[str, Any]]) -> dict[str, Any]:
     """Mean, 95 % interval over seeds (Student's t), time and memory."""
     rmse = np.array([fit["rmse"] for fit in fits])
     half = float(stats.t.ppf(0.975, len(rmse) - 1) * rmse.std(ddof=1) / np.sqrt(len(rmse))) if len(rmse) > 1 else 0.0
-    about = {key: row.get(key) for key in ("model", "params", "chosen", "published", "bar")}
+    about = {
+        key: row.get(key) for key in ("model", "params", "settings", "chosen", "published", "bar", "title", "note")
+    }
     return {
-        "row": name, **about, "protocol": row.get("protocol", "random-90/10"),
+        "row": name, **about, "league": league_of(row), "protocol": row.get("protocol", "random-90/10"),
         "rmse": float(rmse.mean()), "half_interval": half, "mae": float(np.mean([fit["mae"] for fit in fits])),
         "seconds": float(np.median([f["seconds"] for f in fits])), "peak_mb": float(max(f["peak_mb"] for f in fits)),
         "fits": fits,
@@ -121,11 +158,20 @@ def main(dataset: str, only: str | None, seeds: int, seed: int | None) -> None:
     if seed is not None and only is not None:
         click.echo(json.dumps(one_fit(dataset, rows[only], seed)))
         return
-    kept = {} if only is None else previous(dataset)
     for name in rows if only is None else [only]:
-        kept[name] = run_row(dataset, name, rows[name], seeds)
-        click.echo(show(kept[name]))
-        write(f"accuracy-{dataset}", {"rows": [kept[key] for key in rows if key in kept]})
+        found = run_row(dataset, name, rows[name], seeds)
+        click.echo(show(found))
+        with alone(dataset):  # other rows may be running in other processes
+            kept = {**previous(dataset), name: found}
+            write(f"accuracy-{dataset}", {"rows": [kept[key] for key in config(dataset) if key in kept]})
+
+
+@contextmanager
+def alone(dataset: str) -> Iterator[None]:
+    """Within, no other process writes this table."""
+    with open(Path(tempfile.gettempdir()) / f"recae-accuracy-{dataset}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def previous(dataset: str) -> dict[str, Any]:

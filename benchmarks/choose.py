@@ -15,7 +15,7 @@ import click
 import numpy as np
 
 from benchmarks._record import write
-from benchmarks.accuracy import config, parts
+from benchmarks.accuracy import config, parts, tupled
 
 
 def candidates(row: dict[str, Any]) -> list[dict[str, Any]]:
@@ -29,8 +29,7 @@ def validation_rmse(model_name: str, settings: dict[str, Any], train: Any, valid
     """One candidate: RMSE after its last epoch, which is what a fit without validation gives, and its best epoch."""
     import recae
 
-    params = {key: tuple(v) if isinstance(v, list) else v for key, v in settings.items()}
-    model = recae.make_model(model_name, **params)
+    model = recae.make_model(model_name, **{key: tupled(value) for key, value in settings.items()})
     model.fit(train, validation, progress=False)
     users, items, ratings = validation.pairs()
     best = float(np.sqrt(np.mean((model.predict_pairs(users, items).astype(np.float64) - ratings) ** 2)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,32 +37,63 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+Rows = list[dict[str, Any]]
+
+
+def title(row: dict[str, Any]) -> str:
+    """What a row is called in tables."""
+    return row.get("title") or NAMES.get(row["row"], row["row"])
+
+
+def by_league(rows: Rows) -> dict[str, Rows]:
+    """Rows by league, in the leagues' order; those that have none rows are left out."""
+    from recae.models.leagues import LEAGUES
+
+    found = {words: [r for r in rows if r.get("league", "ratings") == key] for key, words in LEAGUES.items()}
+    return {words: rows for words, rows in found.items() if rows}
+
+
+def apart(rows: Rows, head: list[str], line: Callable[[dict[str, Any]], list[str]]) -> str:
+    """A table for each league, which the first column's head names; figures of two leagues never share one."""
+    leagues = by_league(rows)
+    return "\n\n".join(
+        table([head[0] + (f": {words}" if len(leagues) > 1 else ""), *head[1:]], [line(row) for row in part])
+        for words, part in leagues.items()
+    )
+
+
+def with_interval(row: dict[str, Any]) -> str:
+    """A mean and its 95 % interval; a single run has none."""
+    return f"{row['rmse']:.4f} ± {row['half_interval']:.4f}" if len(row["fits"]) > 1 else f"{row['rmse']:.4f} (one run)"
+
+
 def accuracy_1m(result: dict[str, Any]) -> str:
-    rows = []
-    for row in result["rows"]:
+    def line(row: dict[str, Any]) -> list[str]:
         published = f"{row['published']:.3f}" if row["published"] else ""
-        rmse = f"{row['rmse']:.4f} ± {row['half_interval']:.4f}"
-        rows.append([NAMES[row["row"]], rmse, published, f"{row['seconds']:.0f} s", f"{row['peak_mb'] / 1024:.1f} GiB"])
+        few = "" if len(row["fits"]) == 5 or len(row["fits"]) == 1 else f" ({len(row['fits'])} splits)"
+        fit = f"{row['seconds']:.0f} s"
+        return [title(row), with_interval(row) + few, published, fit, f"{row['peak_mb'] / 1024:.1f} GiB"]
+
+    rows = [row for row in result["rows"] if row["protocol"] == "random-90/10"]
     head = ["MovieLens-1M, five random 90/10 splits", "RMSE (95 % interval)", "published", "fit", "peak memory"]
-    return table(head, rows)
+    return apart(rows, head, line)
 
 
 def accuracy_100k(result: dict[str, Any]) -> str:
-    by_name = {row["row"]: row for row in result["rows"]}
-    folds = [
-        [NAMES[name], f"{row['fits'][0]['rmse']:.4f}", f"{row['rmse']:.4f}"]
-        for name, row in by_name.items()
-        if not name.startswith("unseen")
-    ]
-    unseen = [
-        [NAMES[name], f"{row['rmse']:.4f} ± {row['half_interval']:.4f}"]
-        for name, row in by_name.items()
-        if name.startswith("unseen")
-    ]
+    def fold(row: dict[str, Any]) -> list[str]:
+        mean = f"{row['rmse']:.4f}" if len(row["fits"]) == 5 else ""
+        return [title(row), f"{row['fits'][0]['rmse']:.4f}", mean]
+
+    folds = [row for row in result["rows"] if row["protocol"] == "folds"]
+    unseen = [row for row in result["rows"] if row["protocol"] == "unseen-users"]
     return (
-        table(["MovieLens-100K, published folds", "RMSE on u1", "mean of u1 to u5"], folds)
+        apart(folds, ["MovieLens-100K, published folds", "RMSE on u1", "mean of u1 to u5"], fold)
         + "\n\n"
-        + table(["MovieLens-100K, 100 users never trained on, 80 % of their ratings shown", "RMSE on the rest"], unseen)
+        + apart(
+            unseen,
+            ["MovieLens-100K, 100 users never trained on, 80 % of their ratings shown", "RMSE on the rest"],
+            lambda row: [title(row), with_interval(row)],
+        )
     )
 
 

@@ -19,6 +19,7 @@ from recae.errors import DataError, ParameterError, RecaeError
 from recae.evaluation import Report, evaluate
 from recae.evaluation.names import parse_metrics
 from recae.models import Recommender, make_model
+from recae.models.leagues import league_of
 from recae.ratings import RatingMatrix
 from recae.splitting import Split, split
 
@@ -36,10 +37,10 @@ class Comparison:
     """What `compare` found.
 
     Attributes:
-        rows: one mapping a model, the best first: `model` (its label), `settings`, the metrics, `fit_seconds`,
-            `recommend_seconds` (lists of 20 for all test users, fitted model to frame), `peak_mb` (by how much the
-            process grew, at most, while it was fitted; None where the system does not tell), `better_by`: the best
-            model's figure less this one's over users, with its 95 % interval and its p-value.
+        rows: one mapping a model, the best first: `model` (its label), `settings`, `league`, the metrics,
+            `fit_seconds`, `recommend_seconds` (lists of 20 for all test users, fitted model to frame), `peak_mb` (by
+            how much the process grew, at most, while it was fitted; None where the system does not tell), `better_by`:
+            the best model's figure less this one's over users, with its 95 % interval and its p-value.
         failed: label to message, of models that could not be fitted or measured.
         reports: label to `Report`.
         metrics: their names; by the first, models are ordered and compared.
@@ -58,9 +59,13 @@ class Comparison:
         return str(self.rows[0]["model"])
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a model, the best first: metrics, times, memory, and p (of the paired test against the best)."""
+        """One row a model, the best first: metrics, times, memory, and p (of the paired test against the best).
+
+        Models that learn from different things (`recae.models.leagues`) are told apart by a column `league`.
+        """
+        mixed = ("league",) if len({row["league"] for row in self.rows}) > 1 else ()
         table = [
-            {name: row[name] for name in ("model", *self.metrics, *PER_FIT)} | {"p": row["better_by"].get("p")}
+            {name: row[name] for name in ("model", *mixed, *self.metrics, *PER_FIT)} | {"p": row["better_by"].get("p")}
             for row in self.rows
         ]
         return pd.DataFrame(table).set_index("model")
@@ -186,7 +191,8 @@ def _measured(label: str, model: Recommender, parts: Split, names: Sequence[str]
     fitted = time.perf_counter()
     grown = memory.peak_mb()
     report = evaluate(model, parts, names)
-    row: dict[str, Any] = {"model": label, "settings": model.get_params(), **{name: report[name] for name in names}}
+    row: dict[str, Any] = {"model": label, "settings": model.get_params(), "league": league_of(model)}
+    row |= {name: report[name] for name in names}
     row["intervals"] = {name: list(i) for name in names if (i := report.interval(name)) is not None}
     row |= {"fit_seconds": fitted - start, "recommend_seconds": _seconds_to_recommend(model, parts), "peak_mb": grown}
     return row, report
@@ -282,6 +288,8 @@ def _line(label: str, outcome: Mapping[str, Any] | str, name: str) -> str:
 def _text(value: Any, name: str) -> str:
     if value is None or pd.isna(value):
         return "-"
+    if isinstance(value, str):
+        return value
     if name == "p":
         return "<0.001" if value < 0.001 else f"{value:.3f}"
     return f"{value:.0f}" if name == "peak_mb" else f"{value:.2f}" if name in PER_FIT else f"{value:.4f}"

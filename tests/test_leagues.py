@@ -1,0 +1,79 @@
+"""Leagues: figures of models that learn from different things stand in different tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from test_resume import ratings
+
+import recae
+from benchmarks import accuracy, ratings_page, tables
+from recae.models import MODELS, Bias, Blend
+from recae.models.leagues import LEAGUES, league_of
+
+
+def row(name: str, league: str, rmse: float, runs: int = 5) -> dict[str, Any]:
+    return {
+        "row": name, "model": "bias", "league": league, "protocol": "random-90/10", "rmse": rmse,
+        "half_interval": 0.002, "mae": 0.6, "published": None, "bar": None, "seconds": 3.0, "peak_mb": 900.0, "title": f"The {name}",
+        "fits": [{"rmse": rmse, "mae": 0.6, "seed": s, "seconds": 3.0} for s in range(runs)],
+    }  # fmt: skip
+
+
+def test_every_rating_model_is_in_a_league() -> None:
+    """By its class and settings; a blend is in a league of its own, also of one model's several fits."""
+    for name, entry in MODELS.items():
+        assert (league_of(entry.make()) == "blends") == (name == "blend")
+        assert league_of(entry.make()) in LEAGUES
+    assert league_of(Bias()) == "ratings"
+    assert league_of(Blend(members=("bias",), seeds=3)) == "blends"
+
+
+def test_tables_keep_leagues_apart() -> None:
+    """Each league has a table with its name in the head and none of another's rows; one alone needs no name."""
+    rows = [row("plain", "ratings", 0.83), row("mix", "blends", 0.81), row("dated", "dates", 0.82)]
+    for made in (tables.accuracy_1m({"rows": rows}), ratings_page.ml_1m({"rows": rows})):
+        parts = [part for part in made.split("\n\n") if part.startswith("|")]
+        assert len(parts) == 3
+        for part, league, name in zip(parts, ("ratings", "dates", "blends"), ("plain", "dated", "mix")):
+            assert LEAGUES[league] in part.splitlines()[0] or league == "ratings"
+            assert [f"The {other}" in part for other in ("plain", "dated", "mix")].count(True) == 1
+            assert f"The {name}" in part
+    assert "ratings only" not in tables.accuracy_1m({"rows": rows[:1]})
+
+
+def test_few_runs_are_said_to_be_few() -> None:
+    """A row of one run has no interval, and one of three says so."""
+    assert "± " not in ratings_page.ml_1m({"rows": [row("plain", "ratings", 0.83, 1)]})
+    assert "3 splits" in ratings_page.ml_1m({"rows": [row("plain", "ratings", 0.83, 3)]})
+    assert "3 splits" in tables.accuracy_1m({"rows": [row("plain", "ratings", 0.83, 3)]})
+
+
+def test_the_rows_of_the_tables_have_leagues() -> None:
+    """Every row of the accuracy tables' settings is in a league, which is its model's unless it says otherwise."""
+    for dataset in ("ml-1m", "ml-100k"):
+        for settings in accuracy.config(dataset).values():
+            assert accuracy.league_of(settings) in LEAGUES
+    assert accuracy.league_of({"model": "bias", "league": "side"}) == "side"
+
+
+def test_comparing_across_leagues_says_so() -> None:
+    """A comparison of several leagues has a column for them; of one, none."""
+    one = recae.compare(ratings(), ["bias", "global-mean"], "random")
+    assert "league" not in one.to_frame()
+    two = recae.compare(ratings(), {"bias": "bias", "mean of two": Blend(members=("bias", "global-mean"))}, "random")
+    assert set(two.to_frame()["league"]) == {"ratings", "blends"}
+    assert "blends" in str(two)
+
+
+def test_the_page_is_what_the_results_say() -> None:
+    """docs/ratings.md is up to date; if not: python -m benchmarks.ratings_page."""
+    page = ratings_page.PAGE.read_text(encoding="utf-8")
+    assert ratings_page.filled(page) == page
+
+
+def test_a_page_without_its_marks_is_refused() -> None:
+    """A table cannot get lost: each has a place in the page, exactly one."""
+    with pytest.raises(SystemExit, match="ml-1m"):
+        ratings_page.filled("nothing here")
