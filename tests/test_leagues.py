@@ -16,7 +16,8 @@ from recae.models.leagues import LEAGUES, league_of
 def row(name: str, league: str, rmse: float, runs: int = 5) -> dict[str, Any]:
     return {
         "row": name, "model": "bias", "league": league, "protocol": "random-90/10", "rmse": rmse,
-        "half_interval": 0.002, "mae": 0.6, "published": None, "bar": None, "seconds": 3.0, "peak_mb": 900.0, "title": f"The {name}",
+        "half_interval": 0.002, "mae": 0.6, "published": None, "bar": None, "seconds": 3.0, "peak_mb": 900.0,
+        "title": f"The {name}",
         "fits": [{"rmse": rmse, "mae": 0.6, "seed": s, "seconds": 3.0} for s in range(runs)],
     }  # fmt: skip
 
