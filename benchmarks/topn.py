@@ -30,7 +30,6 @@ from recae.splitting import Split
 
 CONFIG = Path(__file__).parent / "configs" / "topn-ml-1m.toml"
 PAGE = Path(__file__).parents[1] / "docs" / "topn.md"
-START, END = "<!-- figures: python -m benchmarks.topn page -->", "<!-- end of figures -->"
 METRICS = ("ndcg@100", "recall@20", "recall@50", "coverage@20")
 SEEDS = 5
 Row = dict[str, Any]
@@ -109,15 +108,36 @@ def page() -> None:
 
 
 def filled(text: str) -> str:
-    """`text` with the table between its marks."""
-    head, _, rest = text.partition(START)
-    _, _, tail = rest.partition(END)
-    return f"{head}{START}\n{table()}\n{END}{tail}"
+    """`text` with each table between its marks, where there is a result."""
+    for name, write_table in (("topn-ml-1m", hidden_users), ("gowalla", gowalla)):
+        file = RESULTS / f"{name}.json"
+        if file.is_file():
+            start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+            head, _, rest = text.partition(start)
+            text = head + start + write_table(json.loads(file.read_text())) + "\n" + end + rest.partition(end)[2]
+    return text
 
 
-def table() -> str:
-    """The results as Markdown."""
-    result = json.loads((RESULTS / "topn-ml-1m.json").read_text())
+def gowalla(result: Row) -> str:
+    """The Gowalla table: published figures, and ours with their bars."""
+    heads = ["model", "Recall@20", "NDCG@20", "bar", "fit, minutes", "peak memory"]
+    lines = ["| " + " | ".join(heads) + " |", "|---|" + "---|" * (len(heads) - 1)]
+    for name, (recall, ndcg) in result["published"].items():
+        lines.append(f"| {name}, published | {recall:.4f} | {ndcg:.4f} | | | |")
+    for row in result["rows"]:
+        bar = f"{row['bar recall-plain@20']:.4f} / {row['bar ndcg@20']:.4f}"
+        reached = row["reached recall-plain@20"] and row["reached ndcg@20"]
+        settings = ", ".join(f"{key} {value:g}" for key, value in row["settings"].items())
+        lines.append(
+            f"| **{row['model']}**, {settings} | {row['recall-plain@20']:.4f} | {row['ndcg@20']:.4f} | "
+            f"{bar}, {'reached' if reached else 'missed'} | {row['fit_seconds'] / 60:.0f} | "
+            f"{row['peak_mb'] / 1024:.1f} GiB |"
+        )
+    return "\n".join(lines)
+
+
+def hidden_users(result: Row) -> str:
+    """The results on MovieLens-1M as Markdown."""
     heads = ["model", "NDCG@100", "between seeds", "Recall@20", "Recall@50", "coverage", "fit, s", "p against the best"]
     lines = ["| " + " | ".join(heads) + " |", "|---|" + "---|" * (len(heads) - 1)]
     for row in result["rows"]:
