@@ -131,6 +131,19 @@ def test_a_saved_blend_is_the_blend(blend: Blend, tmp_path: Path) -> None:
     np.testing.assert_array_equal(back.score_users(np.arange(9)), outer.score_users(np.arange(9)))
 
 
+def test_weights_may_be_given() -> None:
+    """Given ones are used as they are, with the intercept that keeps the mean; and nothing is put aside for them."""
+    data = sample()
+    mix = Blend(members=("bias", "global-mean"), weights=(0.5, 0.25), holdout=0.5).fit(data)
+    mean = float(data.user_rows.data.mean())
+    expected = 0.5 * Bias().fit(data).score_users(np.arange(4)) + 0.25 * mean + 0.25 * mean
+    np.testing.assert_allclose(mix.score_users(np.arange(4)), expected, rtol=1e-5)
+    bad: tuple[Any, ...] = ((1.0,), (0.5, -0.1), "best", (0.5, "x"))
+    for weights in bad:
+        with pytest.raises(ParameterError, match="weights="):
+            Blend(members=("bias", "global-mean"), weights=weights).fit(data)
+
+
 def test_too_few_ratings_mean_equal_weights() -> None:
     """With fewer ratings to put aside than members there is nothing to choose by: the plain mean, not an error."""
     data = few().select(np.arange(200) < 12)

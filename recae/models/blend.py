@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -66,10 +66,8 @@ class Blend(Recommender):
         'rating models: names; in Python also models, or {"model": name, setting: value, ...}',
     )
     seeds: int = param(1, "fits of each member, with seeds in a row, of which the mean is taken", low=1)
-    weights: Literal["stacked", "equal"] = param(
-        "stacked",
-        "chosen on ratings put aside, or all the same, which takes no second fit",
-        choices=("stacked", "equal"),
+    weights: str | tuple[float, ...] = param(
+        "stacked", "stacked: chosen on ratings put aside; equal; or one for each member: these take no second fit"
     )
     holdout: float = param(0.1, "share of the ratings put aside to choose the weights on, in (0, 1)", low=0)
     l2: float = param(10.0, "pull of the weights towards equal ones", low=0)
@@ -84,8 +82,9 @@ class Blend(Recommender):
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
         groups = self._made()
-        equal = np.full(len(groups), 1 / len(groups))
-        self.weights_, self.intercept_, self.member_rmse_ = equal, 0.0, None
+        self.weights_, self.member_rmse_ = self._given_weights(len(groups)), None
+        # predictions have about the mean of the ratings: what weights do not sum up to is missing of that
+        self.intercept_ = float((1 - self.weights_.sum()) * ratings.user_rows.data.mean(dtype=np.float64))
         stacks = self.weights == "stacked" and len(groups) > 1
         if stacks and validation is None and self.holdout * ratings.n_ratings > len(groups):
             rest, aside = take_validation(ratings, self.holdout, self.rng)
@@ -95,6 +94,21 @@ class Blend(Recommender):
         if stacks and validation is not None:
             self._weigh(groups, ratings, validation)
         self.groups_ = groups
+
+    def _given_weights(self, n: int) -> Floats:
+        """The weights as long as no better ones are found: those given, or equal ones.
+
+        Raises:
+            ParameterError: they are not one number, 0 or more, for each member.
+        """
+        if self.weights in ("stacked", "equal"):
+            return np.full(n, 1 / n)
+        given = () if isinstance(self.weights, str) else tuple(self.weights)
+        if len(given) != n or not all(isinstance(w, int | float) and w >= 0 for w in given):
+            raise ParameterError(
+                f"weights={self.weights!r}: 'stacked', 'equal', or a number of 0 or more for each of {n} members"
+            )
+        return np.array(given, dtype=np.float64)
 
     def _stack(self, groups: list[Group], rest: RatingMatrix, aside: RatingMatrix, run: Run) -> None:
         for group in groups:
