@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from recae.assembly import Csr
-from recae.models.base import Recommender, Run
+from recae.models.base import Run
 from recae.models.biases import fit_biases
-from recae.models.blocks import IntArray, Scores
-from recae.models.folding import solve_columns
-from recae.models.params import learned, param
+from recae.models.heads import OUTPUTS, Head, OrdinalHead, make_head
+from recae.models.params import param
 from recae.models.rating_network import RatingNetwork
+from recae.models.row_autoencoder import RowAutoencoder
 from recae.models.stopping import tag_of
 from recae.nn.activations import ACTIVATIONS
 from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows
-from recae.sparse.threads import kernel_threads
-from recae.training import History, RowBatches, Trainer
+from recae.training import RowBatches, Trainer
 from recae.training.devices import choose_device
 from recae.training.optimizers import FULL_BATCH
 from recae.training.pretraining import pretrain
 
+ORDINAL_L2 = 0.2  # of the weight against squared error; found on held-out training data
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class AutoRec(Recommender):
+class AutoRec(RowAutoencoder):
     """One autoencoder for all rows; missing ratings are neither input nor target.
 
     Loss (eq. 3): Σ over stored ratings of (r - f(W g(V r + mu) + b))² + (l2 / 2) (|W|² + |V|²), biases free.
@@ -47,22 +44,29 @@ class AutoRec(Recommender):
     baseline. `noise=0` is the paper's model.
     """
 
-    predicts_ratings: ClassVar[bool] = True
-    iterative: ClassVar[bool] = True
-
     by: Literal["item", "user"] = param("item", "whose rows are encoded", choices=("item", "user"))
     hidden: int | tuple[int, ...] = param(500, "hidden units; several layers as 500,250,500", low=1)
     activation: str = param("sigmoid", "activation g of hidden layers", choices=tuple(ACTIVATIONS))
-    output: str = param("identity", "activation f of the output", choices=("identity", "sigmoid"))
+    output: str = param(
+        "identity",
+        "activation f of the output; ordinal: a distribution over rating levels (with `predict_distribution`)",
+        choices=OUTPUTS,
+    )
+    thresholds: Literal["shared", "column"] = param(
+        "shared",
+        "of ordinal output: the same between levels for all, or each output unit's own",
+        choices=("shared", "column"),
+    )
     input: Literal["auto", "raw", "centred"] = param(
         "auto",
         "ratings as they are, or less their column's mean; auto: raw item-based, centred user-based",
         choices=("auto", "raw", "centred"),
     )
+    mask_input: bool = param(False, "what was rated, whatever the rating, is a second input, with weights of its own")
     l2: float | None = param(
         None,
-        "L2 weight on W and V, against the summed squared error; none: 100 item-based, "
-        "100 sqrt(ratings / 1e6) user-based",
+        "L2 weight on W and V, against the summed loss; none: 100 item-based, "
+        "100 sqrt(ratings / 1e6) user-based, and a fifth of that for ordinal output",
         low=0,
         tune=(10.0, 300.0, "log"),
     )
@@ -93,10 +97,6 @@ class AutoRec(Recommender):
     precision: str = param("float32", "of matrix products on CUDA", choices=("float32", "bf16"))
     rng: int = param(0, "seed of everything random")
 
-    network_: RatingNetwork = learned()
-    history_: History = learned()
-    _kept_codes: npt.NDArray[np.float32] | None = learned()
-
     # ---------------------------------------------------------------- fitting
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
@@ -122,10 +122,18 @@ class AutoRec(Recommender):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.rng)
             return RatingNetwork(
-                n_cols, hidden, activation=self.activation, output=self.output, scale=ratings.scale,
+                n_cols, hidden, activation=self.activation, output=self._head(n_cols, ratings), scale=ratings.scale,
                 start=self._start(ratings), dropout=self.dropout, noise=self.noise,
-                l2=self._l2(ratings), inner_l2=self.inner_l2, centred=self._centred(),
+                l2=self._l2(ratings), inner_l2=self.inner_l2, centred=self._centred(), mask_input=self.mask_input,
             )  # fmt: skip
+
+    def _head(self, n_cols: int, ratings: RatingMatrix) -> Head:
+        """The output head; an ordinal one's levels are the ratings that occur."""
+        if self.output != "ordinal":
+            return make_head(self.output, ratings.scale)
+        levels, counts = np.unique(ratings.user_rows.data, return_counts=True)
+        own = n_cols if self.thresholds == "column" else 0
+        return OrdinalHead(torch.from_numpy(levels), torch.from_numpy(counts), own)
 
     def _start(self, ratings: RatingMatrix) -> Tensor:
         """Mean ratings of the columns, (n_cols,), drawn towards the mean of all where there are few."""
@@ -136,7 +144,8 @@ class AutoRec(Recommender):
         """`l2`, or what was good on held-out training data of MovieLens with 100,000 and 1,000,000 ratings."""
         if self.l2 is not None:
             return self.l2
-        return 100.0 if self.by == "item" else 100.0 * math.sqrt(ratings.n_ratings / 1e6)
+        plain = 100.0 if self.by == "item" else 100.0 * math.sqrt(ratings.n_ratings / 1e6)
+        return plain * ORDINAL_L2 if self.output == "ordinal" else plain
 
     def _centred(self) -> bool:
         """A short row of raw ratings says how many there are; less their means, it says what this user thinks."""
@@ -162,113 +171,3 @@ class AutoRec(Recommender):
             return float((total / max(1, places.nnz)).sqrt())
 
         return validate
-
-    # ---------------------------------------------------------------- scoring
-
-    def score(self, user_rows: Csr) -> Scores:
-        if self.by == "user":
-            with self._inference():
-                return _numpy(self.network_.full(self._rows(user_rows)))
-        weight, bias = self._solve(user_rows)
-        return self._finish(weight @ self._codes().T + bias[:, None])
-
-    def score_users(self, user_index: IntArray) -> Scores:
-        if self.by == "user":
-            return self.score(self.ratings_.user_rows[user_index])
-        weight, bias = self._output_layer()
-        return self._finish(weight[user_index] @ self._codes().T + bias[user_index, None])
-
-    def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
-        row, col = (user_index, item_index) if self.by == "user" else (item_index, user_index)
-        return self._at(self.ratings_.rows(self.by), row, col)
-
-    def _pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
-        if self.by == "user":
-            return self._at(user_rows, row_index, item_index)
-        distinct, where = np.unique(row_index, return_inverse=True)
-        weight, bias = self._solve(user_rows[distinct])
-        out = np.empty(len(row_index), np.float32)
-        codes = self._codes()
-        for start in range(0, len(out), 2**16):
-            part = slice(start, start + 2**16)
-            out[part] = np.einsum("zk,zk->z", weight[where[part]], codes[item_index[part]]) + bias[where[part]]
-        return self._finish(out)
-
-    def item_vectors(self) -> npt.NDArray[np.float32]:
-        """Item-based: the codes, (n_items, k). User-based: the output weights, (n_items, k)."""
-        return self._codes() if self.by == "item" else self._output_layer()[0]
-
-    def _at(self, rows: Csr, row: IntArray, col: IntArray) -> Scores:
-        """Outputs of `rows` at pairs (row, col), a block of distinct rows at a time."""
-        order = np.lexsort((col, row))
-        distinct, starts = np.unique(row[order], return_index=True)
-        bounds = np.append(starts, len(row))
-        out = np.empty(len(row), np.float32)
-        with self._inference():
-            for first in range(0, len(distinct), 2048):
-                last = min(len(distinct), first + 2048)
-                chosen = order[bounds[first] : bounds[last]]
-                indptr = torch.from_numpy(bounds[first : last + 1] - bounds[first])
-                places = SparseRows(
-                    indptr, torch.from_numpy(col[chosen].astype(np.int32)), torch.zeros(len(chosen)), rows.shape[1]
-                )  # fmt: skip
-                given = self._rows(rows[distinct[first:last]])
-                out[chosen] = _numpy(self.network_.at(given, places.to(given.device)))
-        return out
-
-    # ---------------------------------------------------------------- item codes and unseen users
-
-    def _codes(self) -> npt.NDArray[np.float32]:
-        """Item-based: what the output layer is given for each item, (n_items, k); worked out once."""
-        if self._kept_codes is None:
-            item_rows = self.ratings_.rows("item")
-            with self._inference():
-                blocks = [
-                    _numpy(self.network_.hidden(self._rows(item_rows[start : start + 2048])))
-                    for start in range(0, item_rows.shape[0], 2048)
-                ]
-            self._kept_codes = np.concatenate(blocks)
-        return self._kept_codes
-
-    def _solve(self, user_rows: Csr) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        targets = self.network_.to_logits(torch.from_numpy(user_rows.data)).numpy()
-        return solve_columns(
-            self._codes(), user_rows, targets, *self._output_layer(), l2=max(self._l2(self.ratings_) / 2, 1e-3)
-        )
-
-    def _output_layer(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        last = self.network_.last
-        return _numpy(last.weight), _numpy(last.bias)
-
-    def _finish(self, logits: npt.NDArray[Any]) -> Scores:
-        return self.network_.finish(torch.from_numpy(np.asarray(logits, np.float32))).numpy()
-
-    def _forget_codes(self) -> None:
-        self._kept_codes = None
-
-    def _rows(self, matrix: Csr) -> SparseRows:
-        return SparseRows.from_scipy(matrix, device=next(self.network_.parameters()).device)
-
-    @contextmanager
-    def _inference(self) -> Iterator[None]:
-        """No gradients, and on the CPU the kernels have the cores."""
-        self.network_.eval()
-        on_cpu = next(self.network_.parameters()).device.type == "cpu"
-        with torch.no_grad(), kernel_threads(on_cpu):
-            yield
-
-    # ---------------------------------------------------------------- files
-
-    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
-        return {name: _numpy(value) for name, value in self.network_.state_dict().items()}
-
-    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        n_cols = self.ratings_.n_items if self.by == "user" else self.ratings_.n_users
-        self.network_ = self._network(n_cols, self.ratings_)
-        self.network_.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
-        self.network_.to(choose_device(self.device))
-        self._forget_codes()
-
-
-def _numpy(tensor: Tensor) -> npt.NDArray[np.float32]:
-    return tensor.detach().float().cpu().numpy()

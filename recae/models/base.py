@@ -88,6 +88,14 @@ class Recommender(Parameters, ABC):
         """Scores of pairs (row of `user_rows`, item) of unseen users, (n,); by default through dense blocks."""
         return pick(row_index, item_index, self.ratings_.n_items, lambda rows: self.score(user_rows[rows]))
 
+    def _serves(self, by: Literal["user", "item"], index: IntArray) -> npt.NDArray[np.bool_]:
+        """Users or items that `_pairs` is asked about, (n,): those with ratings, or a model knows more than ratings.
+
+        The others get the baseline. -1 stands for an unknown id, which nothing is known of.
+        """
+        known: npt.NDArray[np.bool_] = (index >= 0) & (self.ratings_.counts(by)[index] > 0)
+        return known
+
     def item_vectors(self) -> npt.NDArray[np.float32] | Csr:
         """One vector an item, (n_items, d), dense or sparse, whose cosine is similarity; by default who rated it."""
         return self.ratings_.rows("item")
@@ -171,10 +179,9 @@ class Recommender(Parameters, ABC):
         """Ratings for pairs of indices of known users and items, (n,), within the scale; -1 for an unknown one."""
         ratings = self._fitted()
         self._needs_ratings()
-        warm = (user_index >= 0) & (item_index >= 0)
-        warm &= (ratings.counts("user")[user_index] > 0) & (ratings.counts("item")[item_index] > 0)
+        served = self._serves("user", user_index) & self._serves("item", item_index)
         out = self._fallback.at(user_index, item_index)
-        out[warm] = self._pairs(user_index[warm], item_index[warm])
+        out[served] = self._pairs(user_index[served], item_index[served])
         return np.clip(out, *ratings.scale)
 
     def predict_new(self, new_ratings: pd.DataFrame | RatingMatrix, pairs: pd.DataFrame) -> Scores:
@@ -200,9 +207,9 @@ class Recommender(Parameters, ABC):
         """
         ratings = self._fitted()
         self._needs_ratings()
-        warm = (item_index >= 0) & (ratings.counts("item")[item_index] > 0)
+        served = self._serves("item", item_index)
         out = self._fallback.at(np.full(len(item_index), -1), item_index)
-        out[warm] = self._pairs_new(user_rows, row_index[warm], item_index[warm])
+        out[served] = self._pairs_new(user_rows, row_index[served], item_index[served])
         return np.clip(out, *ratings.scale)
 
     def _needs_ratings(self) -> None:

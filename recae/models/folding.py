@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from scipy import linalg
 
 from recae.assembly import Csr
+from recae.nn.ordinal import CumulativeLogit
 
 FloatArray = npt.NDArray[np.float32]
+NEWTON_STEPS = 10
 
 
 def solve_columns(
@@ -50,12 +53,16 @@ def solve_columns(
     return out_weight.astype(np.float32), out_bias.astype(np.float32)
 
 
-def _ridge(h: npt.NDArray[Any], rest: npt.NDArray[Any], l2: float) -> tuple[npt.NDArray[Any], float]:
-    """argmin over (d, s) of |rest - h d - s|² + l2 |d|² + s², solved on the smaller side.
+def _ridge(
+    h: npt.NDArray[Any], rest: npt.NDArray[Any], l2: float, root: npt.NDArray[Any] | None = None
+) -> tuple[npt.NDArray[Any], float]:
+    """argmin over (d, s) of |root (rest - h d - s)|² + l2 |d|² + s², solved on the smaller side; `root` is 1 if None.
 
     With x = [h / sqrt(l2), 1] and (d, s) = (u / sqrt(l2), s) it is an ordinary ridge with weight 1.
     """
     x = np.column_stack([h / np.sqrt(l2), np.ones(len(h))])
+    if root is not None:
+        x, rest = x * root[:, None], rest * root
     if len(x) <= x.shape[1]:
         gram = x @ x.T
         gram[np.diag_indices_from(gram)] += 1.0
@@ -65,3 +72,45 @@ def _ridge(h: npt.NDArray[Any], rest: npt.NDArray[Any], l2: float) -> tuple[npt.
         gram[np.diag_indices_from(gram)] += 1.0
         solution = linalg.solve(gram, x.T @ rest, assume_a="pos")
     return solution[:-1] / np.sqrt(l2), float(solution[-1])
+
+
+def solve_columns_ordinal(
+    codes: FloatArray, user_rows: Csr, levels: CumulativeLogit, weight: FloatArray, bias: FloatArray, *, l2: float
+) -> tuple[FloatArray, FloatArray]:
+    """As `solve_columns`, under the likelihood of an ordinal output: -Σ log P(r_i | w·h_i + b) takes the error's place.
+
+    It is minimised with (l2 / 2) |w - w̄|² + (b - b̄)² / 2 by Newton's method; each step is a weighted ridge regression.
+    The thresholds are those of a column never seen, which all share.
+
+    Args:
+        levels: the output's thresholds.
+        l2: AutoRec's l2.
+    """
+    mean_weight, mean_bias = weight.mean(0).astype(np.float64), float(bias.mean())
+    base = codes @ mean_weight + mean_bias
+    out_weight = np.tile(mean_weight, (user_rows.shape[0], 1))
+    out_bias = np.full(user_rows.shape[0], mean_bias)
+    for row in range(user_rows.shape[0]):
+        part = slice(user_rows.indptr[row], user_rows.indptr[row + 1])
+        items = user_rows.indices[part]
+        if len(items):
+            h, ratings = codes[items].astype(np.float64), torch.from_numpy(user_rows.data[part]).to(levels.first.device)
+            change, shift = _newton(h, base[items].astype(np.float64), ratings, levels, l2)
+            out_weight[row] += change
+            out_bias[row] += shift
+    return out_weight.astype(np.float32), out_bias.astype(np.float32)
+
+
+@torch.no_grad()
+def _newton(
+    h: npt.NDArray[Any], base: npt.NDArray[Any], ratings: torch.Tensor, levels: CumulativeLogit, l2: float
+) -> tuple[npt.NDArray[Any], float]:
+    """(d, s) of the unit base + h d + s; the objective is convex, and starts where it is nearly quadratic."""
+    change, shift = np.zeros(h.shape[1]), 0.0
+    for _ in range(NEWTON_STEPS):
+        score = base + h @ change + shift
+        slope, curvature = levels.slopes(torch.from_numpy(score).float().to(ratings.device), ratings)
+        root = np.sqrt(np.maximum(curvature.double().cpu().numpy(), 1e-6))
+        working = h @ change + shift + slope.double().cpu().numpy() / root**2
+        change, shift = _ridge(h, working, l2, root)
+    return change, shift

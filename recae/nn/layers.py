@@ -20,6 +20,7 @@ from recae.nn.activations import Activation, activation
 from recae.sparse import SparseRows, sddmm, spmm
 
 Rows = Tensor | SparseRows
+Beside = Sequence[Tensor | None]  # for each layer, what is added before its activation, (batch, width), or nothing
 
 
 class Encode(nn.Module):
@@ -96,10 +97,11 @@ class Encoder(nn.Module):
         stack: Encoder = _stack(cls, layers, activations, dropout)
         return stack
 
-    def forward(self, x: Rows) -> Tensor:
+    def forward(self, x: Rows, beside: Beside = ()) -> Tensor:
+        """(batch, width of the code); `beside`: what each layer is given besides the layer before it."""
         h: Rows = x
-        for layer, act in zip(self.layers, self.activations):
-            h = self.dropout(act(layer(h)))
+        for layer, act, more in itertools.zip_longest(self.layers, self.activations, beside):
+            h = self.dropout(act(layer(h) if more is None else layer(h) + more))
         if isinstance(h, SparseRows):
             raise ParameterError("an encoder needs at least one layer")
         return h
@@ -144,10 +146,10 @@ class Decoder(nn.Module):
         assert isinstance(first, Decode)
         return first.weight.shape[1]
 
-    def hidden(self, code: Tensor) -> Tensor:
-        """What the last layer is given: (batch, width of the last hidden layer)."""
-        for layer, act in zip(self.layers, self.activations):
-            code = self.dropout(act(layer(code)))
+    def hidden(self, code: Tensor, beside: Beside = ()) -> Tensor:
+        """What the last layer is given: (batch, width of the last hidden layer); `beside` as for `Encoder`."""
+        for layer, act, more in itertools.zip_longest(self.layers[:-1], self.activations, beside):
+            code = self.dropout(act(layer(code) if more is None else layer(code) + more))
         return code
 
     def forward(self, code: Tensor) -> Tensor:

@@ -1,0 +1,95 @@
+"""Output heads of rating networks: from what the last layer gives (logits) to ratings, and the loss that fits them.
+
+`columns` says which output unit each logit belongs to, for heads that know units apart; -1 or None is a unit that
+training never saw.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from recae.errors import ParameterError
+from recae.nn.losses import masked_squared_error
+from recae.nn.ordinal import CumulativeLogit
+from recae.sparse import SparseRows
+
+OUTPUTS = ("identity", "sigmoid", "ordinal")
+THRESHOLD_L2 = 10.0  # a column's own gaps between levels have a standard deviation of some 0.3, in logarithms
+
+
+class Head(nn.Module):
+    """The rating is the logit; the loss is squared error."""
+
+    def finish(self, logits: Tensor, columns: Tensor | None = None) -> Tensor:
+        """Ratings, shape of `logits`, not clipped."""
+        return logits
+
+    def to_logits(self, ratings: Tensor) -> Tensor:
+        """Logits whose `finish` is `ratings`."""
+        return ratings
+
+    def loss(self, logits: Tensor, target: SparseRows, weight: Tensor | None = None) -> Tensor:
+        """Summed over stored ratings, each times `weight` where given, and divided by the number of rows."""
+        ratings = self.finish(logits, target.indices)
+        if weight is None:
+            return masked_squared_error(ratings, target.values, len(target))
+        return torch.dot(weight, (ratings - target.values).square()) / max(1, len(target))
+
+
+class SigmoidHead(Head):
+    """The rating is low + (high - low) σ(logit)."""
+
+    def __init__(self, scale: tuple[float, float]) -> None:
+        super().__init__()
+        self.low, self.high = scale
+        if not self.high > self.low:
+            raise ParameterError(
+                f"output='sigmoid' needs a scale wider than {self.low:g} to {self.high:g}; use 'identity'"
+            )
+
+    def finish(self, logits: Tensor, columns: Tensor | None = None) -> Tensor:
+        return self.low + (self.high - self.low) * torch.sigmoid(logits)
+
+    def to_logits(self, ratings: Tensor) -> Tensor:
+        """As in `Head`; pulled 2 % inside the scale."""
+        return torch.logit(((ratings - self.low) / (self.high - self.low)).clamp(0.02, 0.98))
+
+
+class OrdinalHead(Head):
+    """The rating is the mean of a distribution over levels; the loss is -log of its likelihood, in nats.
+
+    Args:
+        levels, counts, n_cols: see `CumulativeLogit`.
+    """
+
+    def __init__(self, levels: Tensor, counts: Tensor, n_cols: int = 0) -> None:
+        super().__init__()
+        self.model = CumulativeLogit(levels, counts, n_cols)
+        if self.model.weight is not None:
+            self.model.weight.decay_factor = THRESHOLD_L2  # type: ignore[attr-defined]
+
+    def finish(self, logits: Tensor, columns: Tensor | None = None) -> Tensor:
+        return self.model.mean(logits, columns)
+
+    def to_logits(self, ratings: Tensor) -> Tensor:
+        """Scores whose expected rating is `ratings`; 2 % inside the extremes."""
+        return self.model.score_of(ratings)
+
+    def loss(self, logits: Tensor, target: SparseRows, weight: Tensor | None = None) -> Tensor:
+        likelihood = self.model.log_likelihood(logits, target.values, target.indices)
+        total = likelihood.sum() if weight is None else torch.dot(weight, likelihood)
+        return -total / max(1, len(target))
+
+
+def make_head(output: str, scale: tuple[float, float]) -> Head:
+    """The head called `output`, of those that need no ratings to be made.
+
+    Raises:
+        ParameterError: there is none of that name, or the scale is too narrow for it.
+    """
+    if output == "sigmoid":
+        return SigmoidHead(scale)
+    if output != "identity":
+        raise ParameterError(f"output {output!r}: choose 'identity' or 'sigmoid', or hand in an OrdinalHead")
+    return Head()
