@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from recae.models import BiasedMF as BiasedMF
     from recae.models import Blend as Blend
     from recae.models import GlobalMean as GlobalMean
+    from recae.models import GLocalK as GLocalK
     from recae.models import ImplicitALS as ImplicitALS
     from recae.models import ImplicitBPR as ImplicitBPR
     from recae.models import ItemKNN as ItemKNN
@@ -65,7 +66,7 @@ _HOMES = {
     "recae.models": (
         "CDAE", "DAN", "DLAE", "EASE", "EDLAE", "MODELS", "RLAE", "SLIM", "AutoRec", "Bias", "BiasedMF", "Blend",
         "GlobalMean", "ImplicitALS", "ImplicitBPR", "ItemKNN", "LinearAutoencoder", "MultDAE", "MultVAE",
-        "PCARecommender", "Popularity", "RecVAE", "Recommender", "SparseFC", "load_model", "make_model",
+        "PCARecommender", "Popularity", "RecVAE", "Recommender", "SparseFC", "GLocalK", "load_model", "make_model",
     ),
     "recae.ratings": ("RatingMatrix",),
     "recae.settings": ("load_settings",),

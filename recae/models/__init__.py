@@ -7,6 +7,7 @@ from recae.models.biased_mf import BiasedMF
 from recae.models.blend import Blend
 from recae.models.cdae import CDAE
 from recae.models.factorisation import ImplicitALS, ImplicitBPR
+from recae.models.glocal_k import GLocalK
 from recae.models.linear import DAN, DLAE, EASE, EDLAE, RLAE
 from recae.models.linear_ae import LinearAutoencoder
 from recae.models.mult_vae import MultDAE, MultVAE
@@ -29,6 +30,7 @@ __all__ = [
     "Bias",
     "BiasedMF",
     "Blend",
+    "GLocalK",
     "GlobalMean",
     "ImplicitALS",
     "ImplicitBPR",

@@ -47,7 +47,7 @@ class KernelNetwork(nn.Module):
 
     def layers(self) -> list[KernelWeight]:
         """All of them, from the input to the output."""
-        return [*self.encode, self.decode]  # type: ignore[list-item]
+        return [*self.encode, self.decode]
 
     def weights(self) -> tuple[list[Tensor], Tensor]:
         """W ∘ K of every layer, each (wide, narrow), and Σ |K|², a scalar."""

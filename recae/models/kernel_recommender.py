@@ -48,10 +48,10 @@ class KernelRecommender(Recommender):
     activation: str = param("sigmoid", "activation of hidden layers", choices=tuple(ACTIVATIONS))
     dims: int = param(5, "coordinates of the units' learnt positions", low=1)
     l2: float | None = param(
-        None, "L2 weight on W, against the summed squared error; none: as published, 120 for a million ratings", low=0
+        None, "L2 weight on W, against the summed squared error; none: as published for 100,000 and 1,000,000", low=0
     )
     kernel_l2: float | None = param(
-        None, "L2 weight on K, against the summed squared error; none: as published, 0.026 for a million ratings", low=0
+        None, "L2 weight on K, against the summed squared error; none: as published for 100,000 and 1,000,000", low=0
     )
     noise: float = param(0.0, "fraction of input ratings hidden in training", low=0)
     patience: int | None = param(10, "epochs without a better validation RMSE before stopping")
@@ -83,11 +83,10 @@ class KernelRecommender(Recommender):
         }  # fmt: skip
 
     def _l2(self, ratings: RatingMatrix) -> float:
-        """About what was published for 100,000 and for 1,000,000 ratings (for SparseFC 120), in our units."""
-        return 120.0 * math.sqrt(ratings.n_ratings / 1e6) if self.l2 is None else self.l2
+        return published(40.0, 120.0, ratings.n_ratings) if self.l2 is None else self.l2
 
     def _kernel_l2(self, ratings: RatingMatrix) -> float:
-        return 0.026 * (ratings.n_ratings / 1e6) ** (1 / 3) if self.kernel_l2 is None else self.kernel_l2
+        return published(0.012, 0.026, ratings.n_ratings) if self.kernel_l2 is None else self.kernel_l2
 
     def _trainer(self, n_rows: int, run: Run, tag: dict[str, str], **settings: Any) -> Trainer:
         return Trainer(
@@ -100,11 +99,11 @@ class KernelRecommender(Recommender):
 
     def score(self, user_rows: Csr) -> Scores:
         weight, bias = self._solve(user_rows)
-        return weight @ self._codes().T + bias[:, None]  # type: ignore[no-any-return]
+        return weight @ self._codes().T + bias[:, None]
 
     def score_users(self, user_index: IntArray) -> Scores:
         weight, bias = self._units()
-        return weight[user_index] @ self._codes().T + bias[user_index, None]  # type: ignore[no-any-return]
+        return weight[user_index] @ self._codes().T + bias[user_index, None]
 
     def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
         return self._products(*self._units(), user_index, item_index)
@@ -167,6 +166,11 @@ class KernelRecommender(Recommender):
         self._forget()
 
 
+def published(at_100k: float, at_1m: float, n_ratings: int) -> float:
+    """A weight that was published for 100,000 and for a million ratings; a power law between and beyond."""
+    return at_1m * (n_ratings / 1e6) ** math.log10(at_1m / at_100k)
+
+
 def column_means(ratings: RatingMatrix) -> Tensor:
     """Mean ratings of the users, (n_users,), drawn towards the mean of all where there are few."""
     biases = fit_biases(ratings, user_l2=10.0, item_l2=5.0, sweeps=3)
@@ -186,8 +190,8 @@ def validator(
     """RMSE at held-out `places`, clipped to the scale; `predict` says what a network gives there, (nnz,)."""
 
     def validate(network: nn.Module) -> float:
-        error = predict(network, places).clamp(*scale) - places.values
-        return float(error.square().mean().sqrt())
+        error: Tensor = predict(network, places).clamp(*scale) - places.values
+        return math.sqrt(float(error.square().mean()))
 
     return validate
 

@@ -15,6 +15,7 @@ from recae.models.blend import Blend
 from recae.models.cdae import CDAE
 from recae.models.factorisation import ImplicitALS, ImplicitBPR
 from recae.models.files import read_model
+from recae.models.glocal_k import GLocalK
 from recae.models.linear import DAN, DLAE, EASE, EDLAE, RLAE
 from recae.models.linear_ae import LinearAutoencoder
 from recae.models.mult_vae import MultDAE, MultVAE
@@ -41,6 +42,7 @@ MODELS: dict[str, Entry] = {
     "i-autorec": Entry(AutoRec, "item-based AutoRec: predicts ratings from what each item received", {"by": "item"}),
     "u-autorec": Entry(AutoRec, "user-based AutoRec: predicts ratings from what each user gave", {"by": "user"}),
     "sparse-fc": Entry(SparseFC, "item autoencoder whose units are connected where their learnt positions are near"),
+    "glocal-k": Entry(GLocalK, "SparseFC fine-tuned on the rating matrix under a learnt convolution"),
     "pca": Entry(PCARecommender, "PCA of sparse rows (PureSVD): the linear autoencoder without training"),
     "linear-ae": Entry(LinearAutoencoder, "linear autoencoder trained by gradient on sparse rows"),
     "ease": Entry(EASE, "EASE: a linear autoencoder in closed form, its diagonal zero"),

@@ -86,7 +86,7 @@ class SparseFC(KernelRecommender):
         self._fitted()
         weight, bias = self._units()
         with self._inference():
-            return self._encode(item_rows) @ weight.T + bias  # type: ignore[no-any-return]
+            return self._encode(item_rows) @ weight.T + bias
 
     def _make_codes(self) -> FloatArray:
         return self._encode(self.ratings_.rows("item"))

@@ -159,7 +159,7 @@ def _backward(
 
 @torch.library.custom_op("recae::kernel_weight", mutates_args=())
 def _kernel_weight(weight: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
-    out = large_empty(*weight.shape, weight.dtype)
+    out = large_empty(len(weight), weight.shape[1], weight.dtype)
     squares = torch.empty(len(weight), dtype=torch.float64)
     _forward(_np(weight), _np(left), _np(right.t()), _np(out), _np(squares), _CHUNKS)
     return out, squares.sum().to(weight.dtype)
@@ -169,10 +169,10 @@ def _kernel_weight(weight: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor,
 def _kernel_weight_grad(
     weight: Tensor, left: Tensor, right: Tensor, grad: Tensor, grad_squares: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    d_weight = large_empty(*weight.shape, weight.dtype)
+    d_weight = large_empty(len(weight), weight.shape[1], weight.dtype)
     d_left = torch.empty_like(left)
     d_right = right.new_zeros((_CHUNKS, right.shape[1], right.shape[0]))
-    pull = _np(grad_squares).astype(_np(weight).dtype)[()]
+    pull: Any = _np(grad_squares).astype(_np(weight).dtype)[()]
     _backward(
         _np(weight), _np(left), _np(right.t()), _np(grad), pull, _np(d_weight), _np(d_left), _np(d_right), _CHUNKS
     )  # fmt: skip
