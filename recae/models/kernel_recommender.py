@@ -48,10 +48,16 @@ class KernelRecommender(Recommender):
     activation: str = param("sigmoid", "activation of hidden layers", choices=tuple(ACTIVATIONS))
     dims: int = param(5, "coordinates of the units' learnt positions", low=1)
     l2: float | None = param(
-        None, "L2 weight on W, against the summed squared error; none: as published for 100,000 and 1,000,000", low=0
+        None,
+        "L2 weight on W, against the summed squared error; none: as published for 100,000 and 1,000,000",
+        low=0,
+        tune=(10.0, 300.0, "log"),
     )
     kernel_l2: float | None = param(
-        None, "L2 weight on K, against the summed squared error; none: as published for 100,000 and 1,000,000", low=0
+        None,
+        "L2 weight on K, against the summed squared error; none: as published for 100,000 and 1,000,000",
+        low=0,
+        tune=(0.003, 0.1, "log"),
     )
     noise: float = param(0.0, "fraction of input ratings hidden in training", low=0)
     patience: int | None = param(10, "epochs without a better validation RMSE before stopping")

@@ -46,7 +46,7 @@ class SparseFC(KernelRecommender):
     optimizer: str = param("lbfgs", "how to minimise", choices=("adam", "sgd", "rprop", "lbfgs"))
     lr: float = param(1.0, "learning rate; of lbfgs the first step that its line search tries", low=0)
     schedule: str = param("constant", "learning rate over time", choices=("constant", "cosine", "linear", "one-cycle"))
-    epochs: int = param(20, "passes over the rows, at most; with lbfgs, rounds of 20 iterations", low=0)
+    epochs: int = param(20, "passes over the rows, at most; with lbfgs, rounds of 20 iterations", low=0, tune=(8, 30))
     batch_size: int | None = param(
         None, "rows a step; none for an eighth of them, at most 512; 0 for all at once (as rprop and lbfgs do)", low=0
     )
