@@ -29,6 +29,7 @@ import click
 import numpy as np
 from scipy import stats
 
+from benchmarks._kept import blended, keep, kept
 from benchmarks._record import peak_mb, write
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -55,11 +56,14 @@ def parts(dataset: str, protocol: str, seed: int) -> tuple[Any, Any, Any]:
     return split.train, split.test, split.test_input
 
 
-def one_fit(dataset: str, row: dict[str, Any], seed: int) -> dict[str, Any]:
-    """One fit and its figures on the test part."""
-
+def one_fit(dataset: str, row: dict[str, Any], seed: int, name: str | None = None) -> dict[str, Any]:
+    """One fit and its figures on the test part; with a name, its predictions are kept."""
     train, test, revealed = parts(dataset, row.get("protocol", "random-90/10"), seed)
-    model = model_of(row)
+    members = [kept(f"{dataset}-{member}-{seed}", rows_of(dataset)[member]) for member in row.get("of", ())]
+    sizes = {"seed": seed, "n_train": train.n_ratings, "n_test": test.n_ratings}
+    if members and "weights" in row and all(member is not None for member in members):
+        return {**sizes, **blended(members, row["weights"], train, test)}
+    model = model_of(row, dataset)
     if "rng" in model.get_params():
         model.set_params(rng=seed)
     start = time.perf_counter()
@@ -71,21 +75,36 @@ def one_fit(dataset: str, row: dict[str, Any], seed: int) -> dict[str, Any]:
     else:
         predicted = model.predict_pairs_new(revealed.user_rows, users, items)
     error = predicted.astype(np.float64) - ratings
-    return {
-        "seed": seed, "rmse": float(np.sqrt(np.mean(error**2))), "mae": float(np.abs(error).mean()), "seconds": seconds,
-        "peak_mb": peak_mb(), "n_train": train.n_ratings, "n_test": test.n_ratings, **learned_weights(model),
+    found = {
+        **sizes, "rmse": float(np.sqrt(np.mean(error**2))), "mae": float(np.abs(error).mean()), "seconds": seconds,
+        "peak_mb": peak_mb(), **learned_weights(model),
     }  # fmt: skip
+    if name is not None and revealed is None:
+        keep(f"{dataset}-{name}-{seed}", row, model, test, found)
+    return found
 
 
-def model_of(row: dict[str, Any]) -> Any:
-    """The row's model with its settings, nothing learnt: from `settings`, a file, and `params`, which go over it."""
+def model_of(row: dict[str, Any], dataset: str | None = None) -> Any:
+    """The row's model with its settings, nothing learnt: from `settings`, a file, and `params`, which go over it.
+
+    A blend of rows names them (`of`), and may give a weight for each (`weights`).
+    """
     import recae
     from recae.settings import read_settings
 
+    if "of" in row:
+        assert dataset is not None
+        members = tuple(model_of(rows_of(dataset)[name], dataset) for name in row["of"])
+        return recae.Blend(members=members, weights=tupled(row.get("weights", "stacked")))
     name, params = row["model"], {}
     if "settings" in row:
         name, params = read_settings(CONFIGS / row["settings"])
     return recae.make_model(name, **{**params, **{k: tupled(v) for k, v in row.get("params", {}).items()}})
+
+
+def rows_of(dataset: str) -> dict[str, dict[str, Any]]:
+    """The rows that a blend may name."""
+    return config(dataset)
 
 
 def tupled(value: Any) -> Any:
@@ -97,6 +116,8 @@ def league_of(row: dict[str, Any]) -> str:
     """The league that the row, or else its model, says it is in."""
     from recae.models.leagues import league_of as league_of_model
 
+    if "of" in row:
+        return "blends"
     return row.get("league") or league_of_model(model_of(row))
 
 
@@ -112,9 +133,8 @@ def summary(name: str, row: dict[str, Any], fits: list[dict[str, Any]]) -> dict[
     """Mean, 95 % interval over seeds (Student's t), time and memory."""
     rmse = np.array([fit["rmse"] for fit in fits])
     half = float(stats.t.ppf(0.975, len(rmse) - 1) * rmse.std(ddof=1) / np.sqrt(len(rmse))) if len(rmse) > 1 else 0.0
-    about = {
-        key: row.get(key) for key in ("model", "params", "settings", "chosen", "published", "bar", "title", "note")
-    }
+    keys = ("model", "params", "settings", "of", "weights", "chosen", "published", "bar", "title", "note")
+    about = {key: row.get(key) for key in keys}
     return {
         "row": name, **about, "league": league_of(row), "protocol": row.get("protocol", "random-90/10"),
         "rmse": float(rmse.mean()), "half_interval": half, "mae": float(np.mean([fit["mae"] for fit in fits])),
@@ -156,7 +176,7 @@ def main(dataset: str, only: str | None, seeds: int, seed: int | None) -> None:
     if only is not None and only not in rows:
         raise click.BadParameter(f"{only!r}: choose one of {', '.join(rows)}", param_hint="--row")
     if seed is not None and only is not None:
-        click.echo(json.dumps(one_fit(dataset, rows[only], seed)))
+        click.echo(json.dumps(one_fit(dataset, rows[only], seed, only)))
         return
     for name in rows if only is None else [only]:
         found = run_row(dataset, name, rows[name], seeds)

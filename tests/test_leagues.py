@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,6 +58,27 @@ def test_the_rows_of_the_tables_have_leagues() -> None:
         for settings in accuracy.config(dataset).values():
             assert accuracy.league_of(settings) in LEAGUES
     assert accuracy.league_of({"model": "bias", "league": "side"}) == "side"
+
+
+def test_a_blend_of_kept_predictions_is_the_blend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made from what its members' runs have kept, a row's figures are the model's; runs of other settings are not used."""
+    rows: dict[str, dict[str, Any]] = {
+        "one": {"model": "bias"}, "two": {"model": "biased-mf", "params": {"factors": 3}},
+        "both": {"model": "blend", "of": ["one", "two"], "weights": [0.7, 0.2]},
+    }  # fmt: skip
+    monkeypatch.setattr(accuracy, "rows_of", lambda _: rows)
+    monkeypatch.setattr(recae, "load", lambda _: ratings())
+    monkeypatch.setattr("benchmarks._kept.FOLDER", tmp_path)
+    fitted = accuracy.one_fit("ml-1m", rows["both"], 3)
+    assert "from_kept_predictions" not in fitted
+    for name in ("one", "two"):
+        accuracy.one_fit("ml-1m", rows[name], 3, name)
+    summed = accuracy.one_fit("ml-1m", rows["both"], 3)
+    assert summed["from_kept_predictions"]
+    assert summed["rmse"] == pytest.approx(fitted["rmse"], abs=1e-6)
+    assert summed["mae"] == pytest.approx(fitted["mae"], abs=1e-6)
+    rows["two"] = {"model": "biased-mf", "params": {"factors": 4}}
+    assert "from_kept_predictions" not in accuracy.one_fit("ml-1m", rows["both"], 3)
 
 
 def test_comparing_across_leagues_says_so() -> None:
