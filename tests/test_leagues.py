@@ -61,7 +61,7 @@ def test_the_rows_of_the_tables_have_leagues() -> None:
 
 
 def test_a_blend_of_kept_predictions_is_the_blend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Made from what its members' runs have kept, a row's figures are the model's; other settings' runs are not used."""
+    """Made from what its members' runs have kept, a row's figures are the model's; not of other settings."""
     rows: dict[str, dict[str, Any]] = {
         "one": {"model": "bias"}, "two": {"model": "biased-mf", "params": {"factors": 3}},
         "both": {"model": "blend", "of": ["one", "two"], "weights": [0.7, 0.2]},
