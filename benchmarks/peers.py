@@ -37,7 +37,7 @@ from recae.splitting import Split
 
 METRICS = ("ndcg@100", "recall@20", "recall@50")
 HERE = Path(__file__).parent
-TIMED = 6  # epochs, after one that is not
+TIMED = 10  # epochs, after one that is not
 
 
 class Given(Recommender):

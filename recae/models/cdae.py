@@ -37,11 +37,14 @@ class CDAE(NeuralRanker):
     time of a step grow with the number of users: each has `hidden` numbers of its own.
     """
 
-    hidden: int = param(50, "hidden units", low=1)
+    hidden: int = param(50, "hidden units", low=1, tune=[50, 100, 200, 400])
     activation: str = param("sigmoid", "activation h of the hidden layer", choices=tuple(ACTIVATIONS))
     loss: Literal["logistic", "squared"] = param("logistic", "loss of each item", choices=tuple(LOSSES))
     negatives: float | None = param(5.0, "missing items that weigh as much as one rated item; none: all of them", low=0)
-    l2: float = param(0.01, "L2 weight on W, W' and the users' vectors, against the loss of a mean row", low=0)
+    l2: float = param(
+        0.01, "L2 weight on W, W' and the users' vectors, against the loss of a mean row", low=0,
+        tune=(1e-3, 1.0, "log"),
+    )  # fmt: skip
 
     def _network(self, ratings: RatingMatrix, steps: int) -> nn.Module:
         known = torch.from_numpy(ratings.counts("user") > 0)

@@ -30,7 +30,7 @@ class MultVAE(NeuralRanker):
     hidden: int | tuple[int, ...] = param(600, "hidden units of the encoder; the decoder mirrors them", low=1)
     latent: int = param(200, "width of the code z", low=1)
     activation: str = param("tanh", "activation of hidden layers", choices=tuple(ACTIVATIONS))
-    beta: float = param(0.2, "weight of the KL term in the end", low=0)
+    beta: float = param(0.2, "weight of the KL term in the end", low=0, tune=(0.05, 2.0, "log"))
     anneal_steps: int | None = param(
         None, "steps over which that weight rises from 0; none for 85 % of all, as in the paper; 0 for at once", low=0
     )
@@ -57,7 +57,7 @@ class MultDAE(NeuralRanker):
 
     hidden: int | tuple[int, ...] = param(200, "hidden units of the encoder, the code last; the decoder mirrors", low=1)
     activation: str = param("tanh", "activation of hidden layers", choices=tuple(ACTIVATIONS))
-    l2: float = param(4e-5, "L2 weight on the weights, against the loss of a mean row", low=0)
+    l2: float = param(4e-5, "L2 weight on the weights, against the loss of a mean row", low=0, tune=(1e-5, 1e-2, "log"))
 
     def _network(self, ratings: RatingMatrix, steps: int) -> nn.Module:
         inner = widths(self.hidden)

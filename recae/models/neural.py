@@ -44,9 +44,9 @@ class NeuralRanker(Recommender):
     meets_hidden_users: ClassVar[bool] = True
 
     values: Values = param("binary", VALUES_HELP, choices=VALUES)
-    dropout: float = param(0.5, "fraction of a row's entries hidden in training", low=0)
+    dropout: float = param(0.5, "fraction of a row's entries hidden in training", low=0, tune=(0.2, 0.8))
     l2: float = param(0.0, "L2 weight on the weights, against the loss of a mean row", low=0)
-    lr: float = param(1e-3, "learning rate of Adam", low=0)
+    lr: float = param(1e-3, "learning rate of Adam", low=0, tune=(2e-4, 3e-3, "log"))
     schedule: str = param("constant", "learning rate over time", choices=("constant", "cosine", "linear", "one-cycle"))
     epochs: int = param(200, "passes over the rows, at most", low=0)
     batch_size: int | None = param(None, "rows a step; none for an eighth of them, at most 500", low=1)

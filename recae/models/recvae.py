@@ -39,10 +39,10 @@ class RecVAE(NeuralRanker):
 
     hidden: int = param(600, "width of the encoder's five hidden layers", low=1)
     latent: int = param(200, "width of the code z", low=1)
-    gamma: float = param(0.005, "weight of the KL term, times the sum of the row", low=0)
+    gamma: float = param(0.005, "weight of the KL term, times the sum of the row", low=0, tune=(1e-3, 0.02, "log"))
     encoder_passes: int = param(3, "passes over the rows in which the encoder learns, each epoch", low=1)
     decoder_passes: int = param(1, "passes over the rows in which the decoder learns, each epoch", low=1)
-    lr: float = param(5e-4, "learning rate of Adam", low=0)
+    lr: float = param(5e-4, "learning rate of Adam", low=0, tune=(2e-4, 2e-3, "log"))
     epochs: int = param(50, "rounds of encoder and decoder passes, at most", low=0)
     patience: int | None = param(10, "epochs without a better validation NDCG@100 before stopping")
 
