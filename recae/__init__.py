@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from recae.models import Bias as Bias
     from recae.models import BiasedMF as BiasedMF
     from recae.models import Blend as Blend
+    from recae.models import DualAutoRec as DualAutoRec
     from recae.models import GlobalMean as GlobalMean
     from recae.models import GLocalK as GLocalK
     from recae.models import ImplicitALS as ImplicitALS
@@ -66,7 +67,7 @@ _HOMES = {
     "recae.models": (
         "CDAE", "DAN", "DLAE", "EASE", "EDLAE", "MODELS", "RLAE", "SLIM", "AutoRec", "Bias", "BiasedMF", "Blend",
         "GlobalMean", "ImplicitALS", "ImplicitBPR", "ItemKNN", "LinearAutoencoder", "MultDAE", "MultVAE",
-        "PCARecommender", "Popularity", "RecVAE", "Recommender", "SparseFC", "GLocalK", "load_model", "make_model",
+        "PCARecommender", "Popularity", "RecVAE", "Recommender", "SparseFC", "GLocalK", "DualAutoRec", "load_model", "make_model",
     ),
     "recae.ratings": ("RatingMatrix",),
     "recae.settings": ("load_settings",),

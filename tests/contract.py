@@ -29,7 +29,7 @@ SMALL: dict[str, Any] = {
 SMALL_FOR: dict[str, dict[str, Any]] = {
     "i-autorec": {"l2": 2.0}, "u-autorec": {"l2": 2.0},
     "glocal-k": {"l2": 2.0, "epochs": 10, "tune_epochs": 10, "order": "singular"},
-    "sparse-fc": {"l2": 2.0, "lr": 1.0, "epochs": 10}, "linear-ae": {"hidden": 2},
+    "dual-autorec": {"l2": 2.0}, "sparse-fc": {"l2": 2.0, "lr": 1.0, "epochs": 10}, "linear-ae": {"hidden": 2},
     "mult-dae": {"dropout": 0.2}, "mult-vae": {"dropout": 0.2, "latent": 4},
     "rec-vae": {"dropout": 0.2, "latent": 4, "epochs": 20}, "cdae": {"dropout": 0.2},
     "blend": {"members": tuple({"model": f"{by}-autorec", "hidden": 8, "epochs": 80, "lr": 0.02, "batch_size": 8,
@@ -40,7 +40,7 @@ SMALL_FOR: dict[str, dict[str, Any]] = {
 # The same list for everybody, but for what each has seen.
 IMPERSONAL = {"bias", "global-mean", "popularity"}
 # Known users have parameters of their own: an unseen user with the same ratings gets nearly, not exactly, the same.
-SOLVED_FOR = {"i-autorec", "glocal-k", "sparse-fc", "blend", "bias", "bpr", "cdae"}
+SOLVED_FOR = {"i-autorec", "dual-autorec", "glocal-k", "sparse-fc", "blend", "bias", "bpr", "cdae"}
 
 N_A, N_B, FILMS_A, FILMS_B = 16, 14, 9, 8  # users and films of each group
 USERS = [f"{group}·{u:02d} ü" for group, n in (("a", N_A), ("b", N_B)) for u in range(n)]

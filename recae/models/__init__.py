@@ -6,6 +6,7 @@ from recae.models.baselines import Bias, GlobalMean, Popularity
 from recae.models.biased_mf import BiasedMF
 from recae.models.blend import Blend
 from recae.models.cdae import CDAE
+from recae.models.dual_autorec import DualAutoRec
 from recae.models.factorisation import ImplicitALS, ImplicitBPR
 from recae.models.glocal_k import GLocalK
 from recae.models.linear import DAN, DLAE, EASE, EDLAE, RLAE
@@ -30,6 +31,7 @@ __all__ = [
     "Bias",
     "BiasedMF",
     "Blend",
+    "DualAutoRec",
     "GLocalK",
     "GlobalMean",
     "ImplicitALS",

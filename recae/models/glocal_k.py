@@ -13,7 +13,8 @@ import torch
 from recae.models.base import Run
 from recae.models.blocks import IntArray
 from recae.models.global_stage import ORDERS, GlobalNetwork, WholeMatrix, neighbourhoods, ordering
-from recae.models.kernel_recommender import FloatArray, KernelRecommender, as_numpy, column_means, published, validator
+from recae.models.item_codes import FloatArray, as_numpy, column_means, validator
+from recae.models.kernel_recommender import KernelRecommender, published
 from recae.models.params import learned, param
 from recae.models.stopping import tag_of
 from recae.ratings import RatingMatrix

@@ -13,6 +13,7 @@ from recae.models.baselines import Bias, GlobalMean, Popularity
 from recae.models.biased_mf import BiasedMF
 from recae.models.blend import Blend
 from recae.models.cdae import CDAE
+from recae.models.dual_autorec import DualAutoRec
 from recae.models.factorisation import ImplicitALS, ImplicitBPR
 from recae.models.files import read_model
 from recae.models.glocal_k import GLocalK
@@ -43,6 +44,7 @@ MODELS: dict[str, Entry] = {
     "u-autorec": Entry(AutoRec, "user-based AutoRec: predicts ratings from what each user gave", {"by": "user"}),
     "sparse-fc": Entry(SparseFC, "item autoencoder whose units are connected where their learnt positions are near"),
     "glocal-k": Entry(GLocalK, "SparseFC fine-tuned on the rating matrix under a learnt convolution"),
+    "dual-autorec": Entry(DualAutoRec, "item autoencoder whose output units are encoded from what the users gave"),
     "pca": Entry(PCARecommender, "PCA of sparse rows (PureSVD): the linear autoencoder without training"),
     "linear-ae": Entry(LinearAutoencoder, "linear autoencoder trained by gradient on sparse rows"),
     "ease": Entry(EASE, "EASE: a linear autoencoder in closed form, its diagonal zero"),

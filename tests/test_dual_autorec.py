@@ -1,0 +1,164 @@
+"""DualAutoRec: its output against NumPy, what its user side is shown, unseen users, learning."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import special
+from torch import Tensor
+
+from recae.errors import TrainingInterrupted
+from recae.models import Bias, DualAutoRec
+from recae.models.dual_network import DualBatches, DualNetwork, Side, UserRows
+from recae.ratings import RatingMatrix
+from recae.sparse import SparseRows
+from recae.training import Batch
+
+
+def low_rank(users: int = 60, items: int = 40, fill: float = 0.5, seed: int = 0) -> RatingMatrix:
+    """Ratings of rank 2 (and a mean), half of them known."""
+    rng = np.random.default_rng(seed)
+    truth = 3 + rng.normal(size=(users, 2)) @ rng.normal(size=(2, items)) / 2
+    u, i = np.nonzero(rng.random(truth.shape) < fill)
+    return RatingMatrix.from_columns(u, i, np.clip(truth[u, i], 1, 5), scale=(1.0, 5.0))
+
+
+def parted(data: RatingMatrix, seed: int = 1) -> tuple[RatingMatrix, RatingMatrix]:
+    held_out = np.random.default_rng(seed).random(data.n_ratings) < 0.15
+    return data.select(~held_out), data.select(held_out)
+
+
+def quick(**more: Any) -> DualAutoRec:
+    small = {
+        "hidden": 10,
+        "side": 4,
+        "epochs": 60,
+        "lr": 0.02,
+        "l2": 1.0,
+        "side_l2": 0.5,
+        "noise": 0.0,
+        "device": "cpu",
+    }
+    return DualAutoRec(**{**small, "side_noise": 0.0, "batch_size": 8, **more})
+
+
+def a_network(data: RatingMatrix, **more: Any) -> DualNetwork:
+    torch.manual_seed(0)
+    settings = {"hidden": 5, "side": 3, "act": "sigmoid", "noise": 0.0, "side_noise": 0.0, "l2": 1.0, "side_l2": 1.0}
+    start = torch.full((data.n_users,), 3.0)
+    network = DualNetwork(data.n_users, data.n_items, start=start, **{**settings, **more})
+    with torch.no_grad():
+        for p in network.parameters():
+            p.add_(torch.randn_like(p) * 0.1)
+    return network.double()
+
+
+def batches(data: RatingMatrix, means: Tensor, size: int) -> DualBatches:
+    rows, users = (SparseRows.from_scipy(data.rows(by), dtype=torch.float64) for by in ("item", "user"))
+    return DualBatches(rows, UserRows.of(users, means), batch_size=size)
+
+
+@pytest.mark.parametrize("items", [[1, 4], list(range(7))], ids=["some items", "all items"])
+def test_output_and_loss_are_those_of_the_formula(items: list[int]) -> None:
+    """NumPy, from dense matrices and with the batch's items cut out of the users' rows, gives the same loss."""
+    data = low_rank(9, 7)
+    network, means = a_network(data), torch.linspace(2, 4, 7).double()
+    batch = batches(data, means, len(items)).take(torch.tensor(items))
+    p = {name: value.detach().numpy() for name, value in network.named_parameters()}
+    ratings = data.rows("item").toarray().astype(float)
+    rated = ratings != 0
+    h = special.expit(ratings[items] @ p["encode.weight"] + rated[items] @ p["rated.weight"] + p["encode.bias"])
+    seen = rated.T.astype(float)
+    if len(items) < 7:
+        seen[:, items] = 0
+    above = seen * (ratings.T - means.numpy())
+    boost = 7 / (7 - len(items)) if len(items) < 7 else 1.0
+    total = (above @ p["taste.weight"] + seen @ p["presence.weight"]) * boost
+    side = np.tanh(total / np.sqrt(np.maximum(1, rated.sum(0)))[:, None] + p["offset"])
+    out = h @ p["decode.weight"].T + p["decode.bias"] + (h @ p["mix.weight"] + p["own.weight"][items]) @ side.T
+    expected = ((out - ratings[items])[rated[items]] ** 2).sum() / len(items)
+    assert float(network.objective(network, batch).detach()) == pytest.approx(expected, rel=1e-9)
+
+
+def test_no_rating_is_shown_to_the_side_that_predicts_it() -> None:
+    """Ratings of the batch's items may be anything: the user side of that step is the same, and not otherwise."""
+    data = low_rank(12, 9)
+    u, i, r = data.pairs()
+    changed = RatingMatrix.from_columns(u, i, np.where(i < 3, 6 - r, r), scale=(1.0, 5.0))
+    network, means = a_network(data), torch.full((9,), 3.0).double()
+    sides = [
+        [network.user_side(batches(part, means, 3).take(torch.tensor(items)).input.users) for part in (data, changed)]
+        for items in ([0, 1, 2], [3, 4, 5])
+    ]
+    assert torch.equal(*sides[0])
+    assert not torch.allclose(*sides[1])
+
+
+def test_noise_hides_entries_and_keeps_the_expected_sum() -> None:
+    """Over many draws the user side's sums have the mean they have without noise; in evaluation there is no noise."""
+    data = low_rank(6, 30, fill=0.9)
+    network, means = a_network(data, side_noise=0.4), torch.full((30,), 3.0).double()
+    users = batches(data, means, 30).take(torch.arange(30)).input.users
+    network.eval()
+    clean = torch.atanh(network.user_side(users))
+    assert torch.equal(clean, torch.atanh(network.user_side(users)))
+    network.train()
+    draws = torch.stack([torch.atanh(network.user_side(users)) for _ in range(3000)])
+    assert float(draws.detach().std(0).max()) > 0
+    error = (draws.mean(0) - clean).abs() / (draws.std(0) / 3000**0.5)
+    assert float(error.detach().max()) < 5
+
+
+def test_it_learns_what_biases_cannot() -> None:
+    """On ratings of rank 2 hidden ratings are predicted far better than by biases."""
+    train, test = parted(low_rank(150, 90))
+    u, i, r = test.pairs()
+    errors = [np.sqrt(np.mean((m.fit(train).predict_pairs(u, i) - r) ** 2)) for m in (quick(), Bias())]
+    assert errors[0] < 0.5 * errors[1]
+
+
+def test_an_unseen_user_is_encoded_and_the_rest_solved_for() -> None:
+    """Hidden users are predicted far better than by biases; one with a training user's row gets that user's side."""
+    data = low_rank(150, 90)
+    users, _, _ = data.pairs()
+    train, new = data.select(users < 120), data.select(users >= 120)
+    shown, asked = parted(new)
+    model, bias = quick().fit(train), Bias().fit(train)
+    u, i, r = asked.pairs()
+    errors = [np.sqrt(np.mean((m.predict_pairs_new(shown.user_rows, u, i) - r) ** 2)) for m in (model, bias)]
+    assert errors[0] < 0.7 * errors[1]
+    weight, _ = model._solve(train.user_rows[[3]])
+    np.testing.assert_allclose(weight[0, 10:], model._units()[0][3, 10:], atol=1e-5)
+
+
+def test_stopped_and_resumed_is_as_if_nothing_had_happened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped within an epoch and resumed, with all noises on, it ends with the same bits."""
+    data, settings = low_rank(), {"epochs": 4, "noise": 0.2, "side_noise": 0.2, "ema": 0.9}
+    wanted, usual, calls = quick(**settings).fit(data), DualBatches.take, []
+
+    def stopping(self: DualBatches, index: Tensor) -> Batch:
+        calls.append(1)
+        if len(calls) == 8:
+            signal.raise_signal(signal.SIGINT)
+        return usual(self, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DualBatches, "take", stopping)
+        with pytest.raises(TrainingInterrupted, match="resume to go on"):
+            quick(**settings).fit(data, checkpoint=tmp_path / "kept.ckpt")
+    resumed = quick(**settings).fit(data, checkpoint=tmp_path / "kept.ckpt", resume=True)
+    pairs = zip(wanted.network_.state_dict().values(), resumed.network_.state_dict().values())
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_a_whole_batch_shows_users_whole() -> None:
+    """With all items in one batch nothing is left out, and nothing is blown up for it."""
+    data = low_rank(9, 7)
+    side: Side = batches(data, torch.zeros(7).double(), 0).take(torch.arange(7)).input
+    assert side.users.boost == 1.0
+    assert bool((side.users.shown == 1).all())
