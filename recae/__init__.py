@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from recae.errors import RecaeError as RecaeError
     from recae.evaluation import Report as Report
     from recae.evaluation import evaluate as evaluate
+    from recae.explanation import explain as explain
     from recae.loaders import load as load
     from recae.models import CDAE as CDAE
     from recae.models import DAN as DAN
@@ -63,6 +64,7 @@ _HOMES = {
     "recae.comparison": ("Comparison", "compare"),
     "recae.errors": ("RecaeError",),
     "recae.evaluation": ("Report", "evaluate"),
+    "recae.explanation": ("explain",),
     "recae.loaders": ("load",),
     "recae.models": (
         "CDAE", "DAN", "DLAE", "EASE", "EDLAE", "MODELS", "RLAE", "SLIM", "AutoRec", "Bias", "BiasedMF", "Blend",

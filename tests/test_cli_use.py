@@ -216,3 +216,25 @@ def test_models_are_listed_with_what_they_give() -> None:
     assert listed["i-autorec"]["preset"] == {"by": "item"}
     text = done(inline("models"))
     assert all(name in text and entry.about in text for name, entry in recae.MODELS.items())
+
+
+# ---------------------------------------------------------------- explain
+
+
+def test_explain_is_the_api_s_frame(file: Path, model: recae.Recommender) -> None:
+    """Contributions on the command line are those of `recae.explain`, as JSON and as a table with the score."""
+    user, item = str(model.ratings_.user_ids[0]), str(model.ratings_.item_ids[3])
+    found = parsed("explain", file, "--user", user, "--item", item, "-n", 4)
+    expected = recae.explain(model, model.ratings_.user_ids[0], model.ratings_.item_ids[3], n=4)
+    assert [row["item"] for row in found["contributions"]] == expected["item"].tolist()
+    assert found["score"] == pytest.approx(expected.attrs["score"], rel=1e-5)
+    lines = done(inline("explain", file, "--user", user, "--item", item, "-n", 4)).splitlines()
+    assert lines[0].startswith(f"item {item}  ")
+    assert len(lines) == 2 + 4
+
+
+def test_explain_needs_exactly_one_user(file: Path) -> None:
+    """Without a user, or with a known and a new one, the command says what to name."""
+    result = inline("explain", file, "--item", 1)
+    assert result.exit_code == 2
+    assert "--user" in result.stderr

@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ORDER = (
     "errors", "ids", "assembly", "ratings", "jit", "loaders", "splitting", "ranking", "metrics", "sparse", "nn",
-    "storage", "training", "models", "settings", "evaluation", "comparison", "tuning", "plots", "plots_comparison",
-    "demos", "cli",
+    "storage", "training", "models", "settings", "explanation", "evaluation", "comparison", "tuning", "plots",
+    "plots_comparison", "demos", "cli",
 )  # fmt: skip
 # Importing upwards on purpose, each with its reason.
 EXCEPTIONS = {

@@ -25,6 +25,7 @@ COMMANDS = {
     "predict": "recae.cli.predict:predict",
     "recommend": "recae.cli.recommend:recommend",
     "similar": "recae.cli.similar:similar",
+    "explain": "recae.cli.explain:explain",
     "tune": "recae.cli.tune:tune",
     "compare": "recae.cli.compare:compare",
     "data": "recae.cli.data:data",

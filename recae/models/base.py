@@ -54,6 +54,7 @@ class Recommender(Parameters, ABC):
 
     predicts_ratings: ClassVar[bool] = False
     iterative: ClassVar[bool] = False
+    linear: ClassVar[bool] = False  # score(x) = score(0) + x B for some B, of which `recae.explain` makes use
     meets_hidden_users: ClassVar[bool] = False  # an iterative model that can be stopped by users it does not learn from
 
     ratings_: RatingMatrix

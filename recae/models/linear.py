@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,8 @@ _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 @dataclass(kw_only=True, eq=False, repr=False)
 class ClosedForm(Recommender):
     """What the closed forms share: G, the inverse, scoring. A model says what γ is, and what B is of C."""
+
+    linear: ClassVar[bool] = True
 
     l2: float = param(
         500.0, "ridge γ added to each item's own co-occurrence; above 0", low=0, tune=(10.0, 3000.0, "log")

@@ -34,6 +34,7 @@ class LinearAutoencoder(Recommender):
     """
 
     iterative: ClassVar[bool] = True
+    linear: ClassVar[bool] = True
     meets_hidden_users: ClassVar[bool] = True
 
     hidden: int = param(50, "width of the code", low=1, tune=(10, 300, "log"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,8 @@ Floats = npt.NDArray[np.float32]
 
 class _SparseWeights(Recommender):
     """Scores X S: S[i, j], sparse, is what having i adds to the score of j."""
+
+    linear: ClassVar[bool] = True
 
     values: Values
     weights_: Csr

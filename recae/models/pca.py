@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,8 @@ class PCARecommender(Recommender):
     It is the linear autoencoder of least squared error, missing entries being 0 (Baldi and Hornik, 1989). Centred,
     scores are m + (x - m) V Vᵀ with V the principal components proper and m the column means; rows stay sparse.
     """
+
+    linear: ClassVar[bool] = True
 
     factors: int = param(
         50, "directions that are kept; at most one less than the smaller side", low=1, tune=(10, 300, "log")

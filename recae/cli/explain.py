@@ -1,0 +1,73 @@
+"""`recae explain`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from recae.cli import options
+
+_EXAMPLES = """\b
+Examples:
+  recae explain m.recae --user 42 --item 260
+  recae explain m.recae --user 42 --item 260 -n 5 --json
+  recae explain m.recae --new-ratings ratings-of-a-new-user.csv --item 260
+"""
+
+
+@click.command(epilog=_EXAMPLES, short_help="Say what a user's ratings add to an item's score.")
+@click.argument("model", type=click.Path())
+@click.option("-u", "--user", metavar="ID", help="Whose ratings.")
+@click.option("-i", "--item", required=True, metavar="ID", help="Whose score.")
+@click.option(
+    "--new-ratings", type=click.Path(), metavar="FILE", help="Ratings of a user that the model has not met, in a file."
+)
+@options.list_length
+@options.device
+@options.as_json
+@options.loudness
+def explain(
+    model: str, user: str | None, item: str, new_ratings: str | None, n: int, device: str | None, as_json: bool
+) -> None:
+    """Say what each of a user's ratings adds to the score that MODEL gives an item, the most first."""
+    from recae.cli.printing import print_json, records
+    from recae.cli.reading import items_of, load_model, users_of
+    from recae.explanation import explain as explained_by
+
+    if (user is None) == (new_ratings is None):
+        raise click.UsageError("Whose ratings? Name a user with --user ID, or a file with --new-ratings.")
+    fitted = load_model(model, device)
+    found = items_of(fitted).find([item])[0]
+    if new_ratings is None:
+        who: Any = users_of(fitted).find([user], remedy="--new-ratings FILE explains new users by their ratings")[0]
+    else:
+        who = _from_file(new_ratings, fitted)
+    contributions = explained_by(fitted, who, found, n=n)
+    if as_json:
+        print_json({"user": user, "item": found, **contributions.attrs, "contributions": records(contributions)})
+    else:
+        _print(contributions, fitted, found)
+
+
+def _from_file(file: str, fitted: Any) -> Any:
+    from recae.cli.reading import load_ratings, with_ids_of
+
+    return with_ids_of(load_ratings(file), fitted)
+
+
+def _print(contributions: Any, fitted: Any, item: Any) -> None:
+    from recae.cli.printing import print_table, score_texts
+    from recae.cli.reading import title_of
+
+    about, title = contributions.attrs, title_of(fitted, item)
+    click.echo(f"item {item}" + (f"  {title}" if title else "") + f"  score {score_texts([about['score']])[0]}")
+    if not about["exact"]:
+        options.note("This model is not linear: a contribution is what the score loses without the rating.")
+    columns = [contributions["item"].map(str), contributions["rating"].map("{:g}".format)]
+    columns.append(score_texts(contributions["contribution"].tolist()))
+    header = ["item", "rating", "contribution"]
+    if "title" in contributions:
+        columns.append(contributions["title"].where(contributions["title"].notna(), None))
+        header.append("title")
+    print_table(list(zip(*columns)), header, "lrrl"[: len(header)], indent=2)

@@ -1,0 +1,110 @@
+"""Why an item is recommended: what each past rating adds to its score."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import sparse
+
+from recae.assembly import Csr
+from recae.errors import DataError, NotFittedError, ParameterError
+from recae.models import Recommender, tables
+from recae.ratings import RatingMatrix
+
+Floats = npt.NDArray[np.float32]
+
+
+def explain(model: Recommender, user: Any, item: Any, *, n: int | None = None) -> pd.DataFrame:
+    """What each of a user's ratings adds to the score of `item`, the largest contribution first.
+
+    Linear models (`Recommender.linear`: EASE and its relatives, PCA, linear autoencoders, ItemKNN, SLIM) score a row
+    by base + Σ x_i B_ij, where base is the score of an empty row (0 but for centred models): the contribution of
+    rating i is x_i B_ij, and all of them and the base sum to the score, up to float32. Of other models it is what the
+    score loses when the rating is left out (and nothing else is changed); these need not sum to anything.
+
+    Args:
+        model: fitted.
+        user: raw id of a known user; or what an unseen user rated, as a frame with item, rating (where the model
+            reads ratings) and perhaps user, or as a `RatingMatrix` of one user. A known user is explained as an
+            unseen one with the same ratings; models with parameters for each known user score these a little otherwise.
+        item: raw id of the item whose score is explained; the user may have rated it.
+        n: contributions that are given, at most; None for all.
+
+    Returns:
+        A frame with item, rating, contribution (in units of the score, unclipped), and title where titles are known;
+        of equal contributions the item earlier in the catalogue comes first. `attrs` has score, base and exact (bool).
+
+    Raises:
+        NotFittedError: the model has learnt nothing yet.
+        ParameterError: n is below 1.
+        UnknownIdError: the user or the item was not in training.
+        DataError: the user has no ratings of items that the model knows, or several users are given.
+    """
+    ratings: RatingMatrix | None = getattr(model, "ratings_", None)
+    if ratings is None:
+        raise NotFittedError(f"this {type(model).__name__} has learnt nothing yet: call fit(ratings) first")
+    if n is not None and n < 1:
+        raise ParameterError(f"n={n}: at least 1 contribution, or None for all")
+    row = _row_of(model, ratings, user)
+    target = int(ratings.item_index([item])[0])
+    score, base = _scores(model, sparse.csr_array(sparse.vstack([row, _nothing(row)])), target)
+    if model.linear:
+        contributions = _scores(model, _singles(row), target) - base
+    else:
+        contributions = score - _scores(model, _without_each(row), target)
+    order = np.argsort(-contributions, kind="stable")[:n]
+    frame = _frame(ratings, row.indices[order], row.data[order], contributions[order])
+    frame.attrs.update(score=float(score), base=float(base), exact=model.linear)
+    return frame
+
+
+def _row_of(model: Recommender, ratings: RatingMatrix, user: Any) -> Csr:
+    """The user's ratings, (1, n_items)."""
+    if isinstance(user, pd.DataFrame | RatingMatrix):
+        new = user.assign(user="new user") if isinstance(user, pd.DataFrame) and "user" not in user else user
+        rows = tables.new_users(new, ratings, needs_rating=model.predicts_ratings).user_rows
+        if rows.shape[0] != 1:
+            raise DataError(f"ratings of {rows.shape[0]} users are given: one user's score is explained at a time")
+        name = "the new user"
+    else:
+        rows = ratings.user_rows[ratings.user_index([user])]
+        name = f"user {user!r}"
+    if rows.nnz == 0:
+        raise DataError(f"{name} has no rating of an item that the model knows: there is nothing to explain by")
+    return rows
+
+
+def _nothing(row: Csr) -> Csr:
+    return sparse.csr_array(row.shape, dtype=np.float32)
+
+
+def _singles(row: Csr) -> Csr:
+    """One row a rating, holding it alone, (nnz, n_items)."""
+    return sparse.csr_array((row.data, row.indices, np.arange(row.nnz + 1)), shape=(row.nnz, row.shape[1]))
+
+
+def _without_each(row: Csr) -> Csr:
+    """One row a rating, holding all the others, (nnz, n_items)."""
+    n = row.nnz
+    others = ~np.eye(n, dtype=bool)
+    data, indices = (np.broadcast_to(array, (n, n))[others] for array in (row.data, row.indices))
+    rows: Csr = sparse.csr_array((data, indices, np.arange(n + 1) * (n - 1)), shape=(n, row.shape[1]))
+    return rows
+
+
+def _scores(model: Recommender, rows: Csr, item: int) -> Floats:
+    """The score of one item in each row, (n_rows,), some rows at a time."""
+    n = rows.shape[0]
+    return model._pairs_new(rows, np.arange(n), np.full(n, item, np.int64))
+
+
+def _frame(ratings: RatingMatrix, index: Any, given: Floats, contributions: Floats) -> pd.DataFrame:
+    items = ratings.item_ids[index]
+    frame = pd.DataFrame({"item": items, "rating": given, "contribution": contributions})
+    table = ratings.item_table
+    if table is not None and "title" in table.columns:
+        frame["title"] = table["title"].reindex(items).to_numpy()
+    return frame

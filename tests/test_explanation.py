@@ -1,0 +1,110 @@
+"""Explanations: contributions of past ratings, exact for linear models, by leaving out for the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from contract import COLD_FILM, COLD_USER, FILMS, USERS, fitted, frame_of, ratings, stars
+from linear_toys import ratings_of
+
+import recae
+from recae.errors import DataError, NotFittedError, ParameterError, UnknownIdError
+from recae.models import MODELS
+
+LINEAR = sorted(name for name, entry in MODELS.items() if entry.model_class.linear)
+X = ratings_of([[1, 0, 1], [1, 1, 0], [0, 0, 1], [1, 0, 1]])
+
+
+def score_of(model: Any, user: int, film: int) -> float:
+    """The score by the model's own scoring of the whole row."""
+    matrix = model.ratings_
+    row = matrix.user_rows[matrix.user_index([USERS[user]])]
+    return float(model.score(row)[0, matrix.item_index([FILMS[film]])[0]])
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_contributions_of_a_linear_model_sum_to_the_score(name: str) -> None:
+    """What each rating adds, and the base, are the score; a linear model must not be marked so by mistake."""
+    frame = recae.explain(fitted(name), USERS[3], FILMS[4])
+    assert frame.attrs["exact"]
+    assert set(frame["item"]) == {FILMS[film] for film in stars(3)}
+    assert frame["contribution"].sum() + frame.attrs["base"] == pytest.approx(score_of(fitted(name), 3, 4), abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["ease", "dlae"])
+def test_contributions_are_entries_of_b(name: str) -> None:
+    """Rating i adds x_i B[i, j]: the entry of B and not of its transpose, in falling order."""
+    model = fitted(name)
+    matrix, frame = model.ratings_, recae.explain(fitted(name), USERS[3], FILMS[4])
+    weights = model.weights_.numpy()[matrix.item_index(frame["item"]), matrix.item_index([FILMS[4]])[0]]
+    np.testing.assert_allclose(frame["contribution"], frame["rating"] * weights, atol=1e-5)
+    assert (np.diff(frame["contribution"]) <= 0).all()
+
+
+def test_b_is_not_transposed() -> None:
+    """On a B worked out by hand that is not symmetric, i speaks for j by B[i, j]."""
+    model = recae.EASE(l2=1.0).fit(X)
+    inverse = np.linalg.inv((X.user_rows.T @ X.user_rows).toarray() + np.eye(3))
+    b = -inverse / np.diag(inverse)
+    frame = recae.explain(model, 101, "i2").set_index("item")
+    assert frame.loc["i0", "contribution"] == pytest.approx(b[0, 2], abs=1e-5)
+    assert abs(b[0, 2] - b[2, 0]) > 0.01
+
+
+@pytest.mark.parametrize("name", ["u-autorec", "mult-vae", "als"])
+def test_of_other_models_a_contribution_is_what_is_lost_without_the_rating(name: str) -> None:
+    """Scoring the row without one rating, made by hand, loses its contribution."""
+    model = fitted(name)
+    frame = recae.explain(model, USERS[20], FILMS[12])
+    assert not frame.attrs["exact"]
+    item = model.ratings_.item_index([FILMS[12]])[0]
+    full = model.ratings_.user_rows[model.ratings_.user_index([USERS[20]])]
+    for film, contribution in zip(frame["item"][:3], frame["contribution"][:3]):
+        rest = full.tolil()
+        rest[0, model.ratings_.item_index([film])[0]] = 0
+        less = model.score(rest.tocsr().astype(np.float32))[0, item]
+        assert contribution == pytest.approx(model.score(full)[0, item] - less, abs=1e-4)
+
+
+def test_the_own_taste_speaks_for_a_film() -> None:
+    """Films of the own group say more for a hidden one than the single film of the other group."""
+    frame = recae.explain(fitted("ease"), USERS[0], FILMS[0])
+    assert frame["item"].iloc[0].startswith("A")
+    assert frame["item"].iloc[-1].startswith("B")
+    assert frame.loc[0, "title"] == f"The {frame.loc[0, 'item']}"
+
+
+@pytest.mark.parametrize("name", ["ease", "i-autorec"])
+def test_a_stranger_with_the_same_ratings_gets_the_same_explanation(name: str) -> None:
+    """A frame of ratings, with or without a user column, and a RatingMatrix of one user are explained alike."""
+    model, stranger = fitted(name), frame_of(5)
+    known = recae.explain(model, USERS[5], FILMS[7])
+    for new in (stranger, stranger.drop(columns="user"), recae.RatingMatrix.from_frame(stranger, scale=(1, 5))):
+        pd.testing.assert_frame_equal(recae.explain(model, new, FILMS[7]), known, rtol=1e-4, atol=1e-5)
+
+
+def test_n_keeps_the_largest() -> None:
+    """n cuts the sorted list; the score stays that of all ratings."""
+    whole, cut = (recae.explain(fitted("ease"), USERS[3], FILMS[4], n=n) for n in (None, 2))
+    pd.testing.assert_frame_equal(cut, whole[:2])
+    assert cut.attrs == whole.attrs
+
+
+def test_what_cannot_be_explained_says_why() -> None:
+    """Unknown ids, users without ratings, several users, n=0 and an unfitted model are named."""
+    model = fitted("ease")
+    for user, item, error, text in (
+        ("nobody knows", FILMS[0], UnknownIdError, "nobody knows"), (USERS[0], "no film", UnknownIdError, "no film"),
+        (COLD_USER, FILMS[0], DataError, "nothing to explain"), (ratings(), FILMS[0], DataError, "31 users"),
+        (pd.DataFrame({"rating": [1.0]}), FILMS[0], DataError, "new_ratings needs columns"),
+    ):  # fmt: skip
+        with pytest.raises(error, match=text):
+            recae.explain(model, user, item)
+    with pytest.raises(ParameterError, match="n=0"):
+        recae.explain(model, USERS[0], FILMS[0], n=0)
+    with pytest.raises(NotFittedError, match="fit"):
+        recae.explain(recae.EASE(), USERS[0], FILMS[0])
+    assert (recae.explain(model, USERS[0], COLD_FILM)["contribution"] == 0).all()
