@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from recae.explanation import explain as explain
     from recae.loaders import load as load
     from recae.models import CDAE as CDAE
+    from recae.models import CFN as CFN
     from recae.models import DAN as DAN
     from recae.models import DLAE as DLAE
     from recae.models import EASE as EASE
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from recae.models import Bias as Bias
     from recae.models import BiasedMF as BiasedMF
     from recae.models import Blend as Blend
+    from recae.models import DeepRec as DeepRec
     from recae.models import DualAutoRec as DualAutoRec
     from recae.models import GlobalMean as GlobalMean
     from recae.models import GLocalK as GLocalK
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from recae.models import Recommender as Recommender
     from recae.models import RecVAE as RecVAE
     from recae.models import SparseFC as SparseFC
+    from recae.models import WideDeep as WideDeep
     from recae.models import load_model as load_model
     from recae.models import make_model as make_model
     from recae.ratings import RatingMatrix as RatingMatrix
@@ -67,9 +70,10 @@ _HOMES = {
     "recae.explanation": ("explain",),
     "recae.loaders": ("load",),
     "recae.models": (
-        "CDAE", "DAN", "DLAE", "EASE", "EDLAE", "MODELS", "RLAE", "SLIM", "AutoRec", "Bias", "BiasedMF", "Blend",
-        "GlobalMean", "ImplicitALS", "ImplicitBPR", "ItemKNN", "LinearAutoencoder", "MultDAE", "MultVAE",
-        "PCARecommender", "Popularity", "RecVAE", "Recommender", "SparseFC", "GLocalK", "DualAutoRec", "load_model", "make_model",
+        "CDAE", "CFN", "DAN", "DLAE", "EASE", "EDLAE", "MODELS", "RLAE", "SLIM", "AutoRec", "Bias", "BiasedMF", "Blend",
+        "DeepRec", "DualAutoRec", "GLocalK", "GlobalMean", "ImplicitALS", "ImplicitBPR", "ItemKNN", "LinearAutoencoder",
+        "MultDAE", "MultVAE", "PCARecommender", "Popularity", "RecVAE", "Recommender", "SparseFC", "WideDeep",
+        "load_model", "make_model",
     ),
     "recae.ratings": ("RatingMatrix",),
     "recae.settings": ("load_settings",),

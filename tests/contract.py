@@ -27,6 +27,8 @@ SMALL: dict[str, Any] = {
     "factors": 2, "values": "ratings",  # 1 star is no liking
 }  # fmt: skip
 SMALL_FOR: dict[str, dict[str, Any]] = {
+    "cfn": {"l2": 2.0, "beta": 1.0, "hide_rows": 0.0}, "wide-deep": {"l2": 2.0, "vector_l2": 300.0, "hide_rows": 0.0},
+    "deep-rec": {"hidden": (8, 8, 8), "code_dropout": 0.1, "optimizer": "adam"},
     "i-autorec": {"l2": 2.0}, "u-autorec": {"l2": 2.0},
     "glocal-k": {"l2": 2.0, "epochs": 10, "tune_epochs": 10, "order": "singular"},
     "dual-autorec": {"l2": 2.0}, "sparse-fc": {"l2": 2.0, "lr": 1.0, "epochs": 10}, "linear-ae": {"hidden": 2},
@@ -40,7 +42,7 @@ SMALL_FOR: dict[str, dict[str, Any]] = {
 # The same list for everybody, but for what each has seen.
 IMPERSONAL = {"bias", "global-mean", "popularity"}
 # Known users have parameters of their own: an unseen user with the same ratings gets nearly, not exactly, the same.
-SOLVED_FOR = {"i-autorec", "dual-autorec", "glocal-k", "sparse-fc", "blend", "bias", "bpr", "cdae"}
+SOLVED_FOR = {"i-autorec", "dual-autorec", "cfn", "wide-deep", "glocal-k", "sparse-fc", "blend", "bias", "bpr", "cdae"}
 
 N_A, N_B, FILMS_A, FILMS_B = 16, 14, 9, 8  # users and films of each group
 USERS = [f"{group}·{u:02d} ü" for group, n in (("a", N_A), ("b", N_B)) for u in range(n)]

@@ -6,6 +6,8 @@ from recae.models.baselines import Bias, GlobalMean, Popularity
 from recae.models.biased_mf import BiasedMF
 from recae.models.blend import Blend
 from recae.models.cdae import CDAE
+from recae.models.cfn import CFN
+from recae.models.deep_rec import DeepRec
 from recae.models.dual_autorec import DualAutoRec
 from recae.models.factorisation import ImplicitALS, ImplicitBPR
 from recae.models.glocal_k import GLocalK
@@ -17,9 +19,11 @@ from recae.models.pca import PCARecommender
 from recae.models.recvae import RecVAE
 from recae.models.registry import MODELS, load_model, make_model
 from recae.models.sparse_fc import SparseFC
+from recae.models.wide_deep import WideDeep
 
 __all__ = [
     "CDAE",
+    "CFN",
     "DAN",
     "DLAE",
     "EASE",
@@ -31,6 +35,7 @@ __all__ = [
     "Bias",
     "BiasedMF",
     "Blend",
+    "DeepRec",
     "DualAutoRec",
     "GLocalK",
     "GlobalMean",
@@ -45,6 +50,7 @@ __all__ = [
     "RecVAE",
     "Recommender",
     "SparseFC",
+    "WideDeep",
     "load_model",
     "make_model",
 ]

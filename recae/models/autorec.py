@@ -20,10 +20,11 @@ from recae.models.stopping import tag_of
 from recae.nn.activations import ACTIVATIONS
 from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows
-from recae.training import RowBatches, Trainer
+from recae.training import Batch, RowBatches, Trainer
 from recae.training.devices import choose_device
 from recae.training.optimizers import FULL_BATCH
 from recae.training.pretraining import pretrain
+from recae.training.run import Objective
 
 ORDINAL_L2 = 0.2  # of the weight against squared error; found on held-out training data
 
@@ -101,31 +102,52 @@ class AutoRec(RowAutoencoder):
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
         device = choose_device(self.device)
-        rows = SparseRows.from_scipy(ratings.rows(self.by), device=device)
-        self.network_ = self._network(rows.n_cols, ratings).to(device)
-        batches = RowBatches(rows, batch_size=self._rows_a_step(len(rows)))
+        matrix = ratings.rows(self.by)
+        self.network_ = self._network(matrix.shape[1], ratings).to(device)
+        given = self._rows(matrix, np.arange(matrix.shape[0]))
+        rows = self.network_.ratings_of(given)
+        batches = RowBatches(given, batch_size=self._rows_a_step(len(rows)))
         dense = self.network_.choose_path(rows, self.path)
         trainer = Trainer(
-            epochs=self.epochs, optimizer=self.optimizer, lr=self.lr, schedule=self.schedule,
-            decay=1 / len(rows), ema=self.ema, patience=self.patience, device=device, precision=self.precision,
+            epochs=self.epochs, optimizer=self.optimizer, lr=self.lr, schedule=self.schedule, decay=self._decay(rows),
+            second=self._second(), ema=self.ema, patience=self.patience, device=device, precision=self.precision,
             kernels=not dense, seed=self.rng, checkpoint=run.checkpoint, checkpoint_seconds=run.checkpoint_seconds,
             resume=run.resume, progress=run.progress, tag=tag_of(self, ratings, validation),
         )  # fmt: skip
         if self.pretrain_epochs and not trainer.resumes():
-            pretrain(self.network_.core, batches, self.network_.objective, trainer, epochs=self.pretrain_epochs)
-        validate = None if validation is None else self._validator(rows, validation, kernels=not dense)
-        self.history_ = trainer.fit(self.network_, batches, self.network_.objective, validate)
+            plain = RowBatches(rows, batch_size=batches.batch_size)
+            pretrain(self.network_.core, plain, self.network_.objective, trainer, epochs=self.pretrain_epochs)
+        validate = None if validation is None else self._validator(given, validation)
+        self.history_ = trainer.fit(self.network_, batches, self._objective, validate)
         self._forget_codes()
 
+    def _decay(self, rows: SparseRows) -> float:
+        """What L2 weights are multiplied by, as the objective is divided: 1 / rows."""
+        return 1 / len(rows)
+
+    def _second(self) -> Objective | None:
+        """An objective for a second update on each batch."""
+        return None
+
+    def _objective(self, model: torch.nn.Module, batch: Batch) -> Tensor:
+        """What is minimised, a mean over rows."""
+        return self.network_.objective(model, batch)
+
+    def _widths(self) -> tuple[int, ...]:
+        return (self.hidden,) if isinstance(self.hidden, int) else tuple(self.hidden)
+
     def _network(self, n_cols: int, ratings: RatingMatrix) -> RatingNetwork:
-        hidden = (self.hidden,) if isinstance(self.hidden, int) else tuple(self.hidden)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.rng)
-            return RatingNetwork(
-                n_cols, hidden, activation=self.activation, output=self._head(n_cols, ratings), scale=ratings.scale,
-                start=self._start(ratings), dropout=self.dropout, noise=self.noise,
-                l2=self._l2(ratings), inner_l2=self.inner_l2, centred=self._centred(), mask_input=self.mask_input,
-            )  # fmt: skip
+            return self._make_network(n_cols, ratings, {
+                "activation": self.activation, "output": self._head(n_cols, ratings), "scale": ratings.scale,
+                "start": self._start(ratings), "dropout": self.dropout, "noise": self.noise, "l2": self._l2(ratings),
+                "inner_l2": self.inner_l2, "centred": self._centred(), "mask_input": self.mask_input,
+            })  # fmt: skip
+
+    def _make_network(self, n_cols: int, ratings: RatingMatrix, settings: dict[str, Any]) -> RatingNetwork:
+        """A network with what a subclass adds to these settings."""
+        return RatingNetwork(n_cols, self._widths(), **settings)
 
     def _head(self, n_cols: int, ratings: RatingMatrix) -> Head:
         """The output head; an ordinal one's levels are the ratings that occur."""
@@ -156,15 +178,15 @@ class AutoRec(RowAutoencoder):
             return 0
         return min(512, math.ceil(n_rows / 8)) if self.batch_size is None else self.batch_size
 
-    def _validator(self, rows: SparseRows, validation: RatingMatrix, *, kernels: bool) -> Any:
+    def _validator(self, rows: Any, validation: RatingMatrix) -> Any:
         """RMSE on held-out ratings, clipped to the scale, a block of rows at a time."""
-        places = SparseRows.from_scipy(validation.rows(self.by), device=rows.device)
+        places = SparseRows.from_scipy(validation.rows(self.by), device=self._place())
         busy = torch.nonzero(places.lengths()).squeeze(1)
         blocks = [(rows[index], places[index]) for index in torch.split(busy, 2048)]
         low, high = validation.scale
 
         def validate(network: torch.nn.Module) -> float:
-            total = torch.zeros((), device=rows.device)
+            total = torch.zeros((), device=places.device)
             for given, wanted in blocks:
                 predicted = network.at(given, wanted).clamp(low, high)  # type: ignore[operator]
                 total += (predicted - wanted.values).square().sum()

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from recae.errors import ParameterError
 from recae.nn.losses import masked_squared_error
 from recae.nn.ordinal import CumulativeLogit
 from recae.sparse import SparseRows
 
-OUTPUTS = ("identity", "sigmoid", "ordinal")
+OUTPUTS = ("identity", "sigmoid", "selu", "ordinal")
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al. (2017), eq. 14
 THRESHOLD_L2 = 10.0  # a column's own gaps between levels have a standard deviation of some 0.3, in logarithms
 
 
@@ -56,6 +58,18 @@ class SigmoidHead(Head):
         return torch.logit(((ratings - self.low) / (self.high - self.low)).clamp(0.02, 0.98))
 
 
+class SeluHead(Head):
+    """The rating is selu(logit), as in DeepRec; it cannot be below -1.758."""
+
+    def finish(self, logits: Tensor, columns: Tensor | None = None) -> Tensor:
+        return functional.selu(logits)
+
+    def to_logits(self, ratings: Tensor) -> Tensor:
+        """As in `Head`; pulled to -1.7 at the lowest."""
+        below = torch.log1p(ratings.clamp(-1.7, 0) / (SELU_SCALE * SELU_ALPHA))
+        return torch.where(ratings >= 0, ratings / SELU_SCALE, below)
+
+
 class OrdinalHead(Head):
     """The rating is the mean of a distribution over levels; the loss is -log of its likelihood, in nats.
 
@@ -88,8 +102,10 @@ def make_head(output: str, scale: tuple[float, float]) -> Head:
     Raises:
         ParameterError: there is none of that name, or the scale is too narrow for it.
     """
+    if output == "selu":
+        return SeluHead()
     if output == "sigmoid":
         return SigmoidHead(scale)
     if output != "identity":
-        raise ParameterError(f"output {output!r}: choose 'identity' or 'sigmoid', or hand in an OrdinalHead")
+        raise ParameterError(f"output {output!r}: choose 'identity', 'sigmoid' or 'selu', or hand in an OrdinalHead")
     return Head()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from recae.models.heads import Head, make_head
 from recae.nn import Autoencoder, Decode, Decoder, Encoder
-from recae.nn.layers import Beside, check_fraction, glorot_uniform
+from recae.nn.layers import Beside, Rows, check_fraction, glorot_uniform
 from recae.sparse import SparseRows, sddmm, spmm
 from recae.training import Batch
 
@@ -80,6 +80,7 @@ class RatingNetwork(nn.Module):
         centred: the input is what ratings are above `start`, not the ratings themselves.
         mask_input: what was rated, whatever the rating, is input too (`Presence`).
         noise: fraction of input ratings hidden in training.
+        code_dropout: fraction of the code's units dropped in training.
         l2, inner_l2: L2 weights of the outermost two layers and of those between, for the summed loss:
             the optimiser's decay is to be 1 / rows, as the objective is per row.
     """
@@ -88,6 +89,7 @@ class RatingNetwork(nn.Module):
         self, n_cols: int, hidden: tuple[int, ...], *, activation: str, output: str | Head,
         scale: tuple[float, float], start: Tensor | None = None, dropout: float = 0.0, noise: float = 0.0,
         l2: float = 0.0, inner_l2: float = 0.0, centred: bool = False, mask_input: bool = False,
+        code_dropout: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__()
         start = torch.full((n_cols,), sum(scale) / 2) if start is None else start
@@ -99,6 +101,7 @@ class RatingNetwork(nn.Module):
         )
         self.head = make_head(output, scale) if isinstance(output, str) else output
         self.presence = Presence(n_cols, hidden[0]) if mask_input else None
+        self.code_dropout = nn.Dropout(check_fraction("code_dropout", code_dropout))
         self.dense = False
         for layer in [*self.core.encoder.layers, *self.core.decoder.layers]:  # type: ignore[misc]
             layer.weight.decay_factor = inner_l2 if layer in self.inner else l2
@@ -141,12 +144,20 @@ class RatingNetwork(nn.Module):
 
     def read(self, rows: Any) -> tuple[Tensor, Tensor | None]:
         """What the output layer is given, (batch, k), and which of the stored ratings it was made from."""
-        given, shown = self.core.noise.both(rows)  # type: ignore[operator]
+        given, shown = self.core.noise.both(self.ratings_of(rows))  # type: ignore[operator]
         beside = self.beside(rows, given, shown)
-        middle = len(self.core.encoder.layers)  # type: ignore[arg-type]
         x = given.to_dense() if self.dense and self.training else given
-        code = self.core.encoder(x, beside[:middle])
-        return self.core.decoder.hidden(code, beside[middle:]), shown  # type: ignore[operator]
+        return self.through(x, beside), shown
+
+    def through(self, x: Rows, beside: Beside = ()) -> Tensor:
+        """The hidden layers, the last of which is (batch, k), from what the first one is given."""
+        middle = len(self.core.encoder.layers)  # type: ignore[arg-type]
+        code = self.code_dropout(self.core.encoder(x, beside[:middle]))
+        return self.core.decoder.hidden(code, beside[middle:])  # type: ignore[operator, no-any-return]
+
+    def ratings_of(self, rows: Any) -> SparseRows:
+        """The ratings of `rows`, where these hold more."""
+        return rows  # type: ignore[no-any-return]
 
     def beside(self, rows: Any, given: SparseRows, shown: Tensor | None) -> Beside:
         """What is added to each hidden layer before its activation, layer by layer: (batch, width) or None."""
@@ -174,7 +185,7 @@ class RatingNetwork(nn.Module):
 
         `model` is this network or, in pretraining, a shallower autoencoder over the same rows.
         """
-        rows, target = batch
+        rows, target = batch.input, self.ratings_of(batch.target)
         if not isinstance(model, RatingNetwork):
             x = model.noise(rows)  # type: ignore[operator]
             code = model.encoder(x.to_dense() if self.dense else x)  # type: ignore[operator]

@@ -13,6 +13,8 @@ from recae.models.baselines import Bias, GlobalMean, Popularity
 from recae.models.biased_mf import BiasedMF
 from recae.models.blend import Blend
 from recae.models.cdae import CDAE
+from recae.models.cfn import CFN
+from recae.models.deep_rec import DeepRec
 from recae.models.dual_autorec import DualAutoRec
 from recae.models.factorisation import ImplicitALS, ImplicitBPR
 from recae.models.files import read_model
@@ -24,6 +26,7 @@ from recae.models.neighbours import SLIM, ItemKNN
 from recae.models.pca import PCARecommender
 from recae.models.recvae import RecVAE
 from recae.models.sparse_fc import SparseFC
+from recae.models.wide_deep import WideDeep
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,9 @@ MODELS: dict[str, Entry] = {
     "u-autorec": Entry(AutoRec, "user-based AutoRec: predicts ratings from what each user gave", {"by": "user"}),
     "sparse-fc": Entry(SparseFC, "item autoencoder whose units are connected where their learnt positions are near"),
     "glocal-k": Entry(GLocalK, "SparseFC fine-tuned on the rating matrix under a learnt convolution"),
+    "deep-rec": Entry(DeepRec, "deep user-based autoencoder under strong dropout, its dense output fed back in"),
+    "cfn": Entry(CFN, "denoising autoencoder for ratings that reads features of users and items; serves cold ones"),
+    "wide-deep": Entry(WideDeep, "autoencoder for ratings with features and a learnt vector beside each row"),
     "dual-autorec": Entry(DualAutoRec, "item autoencoder whose output units are encoded from what the users gave"),
     "pca": Entry(PCARecommender, "PCA of sparse rows (PureSVD): the linear autoencoder without training"),
     "linear-ae": Entry(LinearAutoencoder, "linear autoencoder trained by gradient on sparse rows"),

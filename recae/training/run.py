@@ -86,17 +86,22 @@ class TrainingRun:
         if self.order is None:
             self.order = torch.randperm(self.batches.n_examples)
             self.total_loss = torch.zeros((), device=self.device)
+        assert self.total_loss is not None
         self.model.train()
         parts = torch.split(self.order, self.batches.batch_size)
         while self.step < self.steps:
-            self._one_step(self.batches.take(parts[self.step]), len(parts[self.step]))
+            batch, size = self.batches.take(parts[self.step]), len(parts[self.step])
+            self.total_loss += self._one_step(batch, self.objective) * (size / self.batches.n_examples)
+            if self.trainer.second is not None:
+                self._one_step(batch, self.trainer.second)
             self.step += 1
             self.bar.step()
             self._between_steps()
         self._end_epoch()
         self._keep(force=False)
 
-    def _one_step(self, batch: Batch, size: int) -> None:
+    def _one_step(self, batch: Batch, objective: Objective) -> Tensor:
+        """An update; what the objective was before it."""
         t = self.trainer
         rate = t.lr * schedule(t.schedule)((self.epoch * self.steps + self.step) / max(1, t.epochs * self.steps))
         for group in self.optimizer.param_groups:
@@ -105,7 +110,7 @@ class TrainingRun:
         def closure() -> float:
             self.optimizer.zero_grad(set_to_none=True)
             with autocast(self.device, t.precision):
-                loss = self.objective(self.model, batch)
+                loss = objective(self.model, batch)
             asked.append(loss.detach())
             total = loss + l2_term(t.optimizer, self.model, t.decay)
             total.backward()  # type: ignore[no-untyped-call]
@@ -115,8 +120,7 @@ class TrainingRun:
         self.optimizer.step(closure)
         if self.average is not None:
             self.average.follow()
-        assert self.total_loss is not None
-        self.total_loss += asked[0] * (size / self.batches.n_examples)
+        return asked[0]
 
     def _between_steps(self) -> None:
         if self.interruption.wanted:

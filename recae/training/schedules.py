@@ -30,8 +30,13 @@ def one_cycle(progress: float) -> float:
     return cosine((progress - 0.3) / 0.7)
 
 
+def halving(progress: float) -> float:
+    """Halved after 24, 36, 48, 66 and 72 of 102 parts (Kuchaiev and Ginsburg, 2017: DeepRec's 102 epochs)."""
+    return 0.5 ** sum(progress >= epoch / 102 for epoch in (24, 36, 48, 66, 72))
+
+
 SCHEDULES: dict[str, Callable[[float], float]] = {
-    "constant": constant, "cosine": cosine, "linear": linear, "one-cycle": one_cycle,
+    "constant": constant, "cosine": cosine, "linear": linear, "one-cycle": one_cycle, "halving": halving,
 }  # fmt: skip
 
 

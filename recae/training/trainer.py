@@ -40,6 +40,7 @@ class Trainer:
         device: auto, cpu, cuda, cuda:N or mps.
         precision: float32, or bf16 (CUDA only).
         kernels: the model runs on the sparse kernels, which then have the CPU's cores.
+        second: an objective for a second update on every batch, after the first one; None for none.
         seed: of everything random: order, noise, dropout. The caller's random state is left alone.
         checkpoint: where to keep the state of training; None for nowhere.
         checkpoint_seconds: how often at most, apart from the end of training and an interruption.
@@ -60,6 +61,7 @@ class Trainer:
     device: str | torch.device = "auto"
     precision: str = "float32"
     kernels: bool = False
+    second: Objective | None = None
     seed: int = 0
     checkpoint: str | Path | None = None
     checkpoint_seconds: float = 60.0

@@ -1,0 +1,83 @@
+"""AutoRec with side information: the base of `CFN` and `WideDeep`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from recae.assembly import Csr
+from recae.models.autorec import AutoRec
+from recae.models.blocks import IntArray
+from recae.models.features import encode_table
+from recae.models.params import learned, param
+from recae.models.rating_network import RatingNetwork
+from recae.models.side_network import SideNetwork
+from recae.models.side_rows import SideRows
+from recae.ratings import RatingMatrix
+from recae.sparse import SparseRows
+
+Side = npt.NDArray[np.float32]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SideAutoencoder(AutoRec):
+    """AutoRec that reads the tables of users and items (`features.encode_table`) besides the ratings.
+
+    A user or an item without a single training rating is served from its features, where its table has any; from
+    the bias baseline otherwise. Unseen users (`predict_new`) are known by their ratings alone.
+    """
+
+    features: Literal["both", "user", "item", "none"] = param(
+        "both", "whose tables are read, where there are any", choices=("both", "user", "item", "none")
+    )
+    hide_rows: float = param(0.05, "fraction of rows that lose all ratings in training: features alone must do", low=0)
+    side_l2: float = param(10.0, "L2 weight on what all rows share of the weights of features", low=0)
+
+    _sides: dict[str, Side] | None = learned()
+
+    # ---------------------------------------------------------------- hooks of AutoRec
+
+    def _network(self, n_cols: int, ratings: RatingMatrix) -> RatingNetwork:
+        self._sides = {
+            "user": encode_table(self._table(ratings, "user"), ratings.user_ids).matrix,
+            "item": encode_table(self._table(ratings, "item"), ratings.item_ids).matrix,
+        }
+        return super()._network(n_cols, ratings)
+
+    def _make_network(self, n_cols: int, ratings: RatingMatrix, settings: dict[str, Any]) -> RatingNetwork:
+        assert self._sides is not None
+        across: Literal["user", "item"] = "item" if self.by == "user" else "user"
+        return SideNetwork(
+            n_cols, self._widths(), columns=torch.from_numpy(self._sides[across]),
+            rated=torch.from_numpy(ratings.counts(across) > 0), n_features=self._sides[self.by].shape[1],
+            hide_rows=self.hide_rows, side_l2=self.side_l2, **self._variant(ratings), **settings,
+        )  # fmt: skip
+
+    def _variant(self, ratings: RatingMatrix) -> dict[str, Any]:
+        """What a subclass asks of `SideNetwork`."""
+        return {}
+
+    def _table(self, ratings: RatingMatrix, by: str) -> Any:
+        return getattr(ratings, f"{by}_table") if self.features in ("both", by) else None
+
+    def _rows(self, matrix: Csr, index: IntArray | None = None) -> SideRows:
+        place = self._place()
+        assert self._sides is not None
+        side = self._sides[self.by]
+        if index is None:
+            features, known = np.zeros((matrix.shape[0], side.shape[1]), np.float32), np.full(matrix.shape[0], -1)
+        else:
+            features, known = side[index], np.asarray(index, np.int64)
+        return SideRows(
+            SparseRows.from_scipy(matrix, device=place), torch.from_numpy(features).to(place),
+            torch.from_numpy(known).to(place),
+        )  # fmt: skip
+
+    def _serves(self, by: Literal["user", "item"], index: IntArray) -> npt.NDArray[np.bool_]:
+        assert self._sides is not None
+        described: npt.NDArray[np.bool_] = (self._sides[by] != 0).any(axis=1)
+        return super()._serves(by, index) | ((index >= 0) & described[index])
