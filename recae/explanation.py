@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
-from recae.assembly import Csr
+from recae.assembly import Csr, make_csr
 from recae.errors import DataError, NotFittedError, ParameterError
 from recae.models import Recommender, tables
 from recae.ratings import RatingMatrix
@@ -78,7 +78,7 @@ def _row_of(model: Recommender, ratings: RatingMatrix, user: Any) -> Csr:
 
 
 def _nothing(row: Csr) -> Csr:
-    return sparse.csr_array(row.shape, dtype=np.float32)
+    return make_csr(row.data[:0], row.indices[:0], np.zeros(2, np.int64), (1, row.shape[1]))
 
 
 def _singles(row: Csr) -> Csr:

@@ -24,7 +24,7 @@ from recae.ratings import RatingMatrix
 Floats = npt.NDArray[np.float32]
 
 
-class _SparseWeights(Recommender):
+class SparseWeights(Recommender):
     """Scores X S: S[i, j], sparse, is what having i adds to the score of j."""
 
     linear: ClassVar[bool] = True
@@ -49,7 +49,7 @@ class _SparseWeights(Recommender):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ItemKNN(_SparseWeights):
+class ItemKNN(SparseWeights):
     """Item-based nearest neighbours (Sarwar et al., WWW 2001): the sum of an item's similarities to what a user has.
 
     Similarity is the cosine of two items' columns, a·b / (|a| |b| + shrink), and an item keeps its k nearest.
@@ -87,7 +87,7 @@ def _kept(index: npt.NDArray[np.int64], weight: Floats, n_items: int) -> Csr:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class SLIM(_SparseWeights):
+class SLIM(SparseWeights):
     """Sparse linear methods (Ning and Karypis, ICDM 2011): each item is regressed on the others, sparsely.
 
     Column j of S minimises ½ |x_j - X w|² + (l2 / 2) |w|² + l1 |w|₁ with w ≥ 0 and w_j = 0, by coordinate descent on
