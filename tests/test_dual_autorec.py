@@ -49,7 +49,16 @@ def quick(**more: Any) -> DualAutoRec:
 
 def a_network(data: RatingMatrix, **more: Any) -> DualNetwork:
     torch.manual_seed(0)
-    settings = {"hidden": 5, "side": 3, "act": "sigmoid", "noise": 0.0, "side_noise": 0.0, "l2": 1.0, "side_l2": 1.0}
+    settings = {
+        "hidden": (5,),
+        "side": 3,
+        "act": "sigmoid",
+        "noise": 0.0,
+        "side_noise": 0.0,
+        "l2": 1.0,
+        "inner_l2": 1.0,
+        "side_l2": 1.0,
+    }
     start = torch.full((data.n_users,), 3.0)
     network = DualNetwork(data.n_users, data.n_items, start=start, **{**settings, **more})
     with torch.no_grad():
@@ -64,15 +73,19 @@ def batches(data: RatingMatrix, means: Tensor, size: int) -> DualBatches:
 
 
 @pytest.mark.parametrize("items", [[1, 4], list(range(7))], ids=["some items", "all items"])
-def test_output_and_loss_are_those_of_the_formula(items: list[int]) -> None:
+@pytest.mark.parametrize("hidden", [(5,), (5, 4)], ids=["one layer", "two"])
+def test_output_and_loss_are_those_of_the_formula(items: list[int], hidden: tuple[int, ...]) -> None:
     """NumPy, from dense matrices and with the batch's items cut out of the users' rows, gives the same loss."""
     data = low_rank(9, 7)
-    network, means = a_network(data), torch.linspace(2, 4, 7).double()
+    network, means = a_network(data, hidden=hidden), torch.linspace(2, 4, 7).double()
     batch = batches(data, means, len(items)).take(torch.tensor(items))
     p = {name: value.detach().numpy() for name, value in network.named_parameters()}
     ratings = data.rows("item").toarray().astype(float)
     rated = ratings != 0
-    h = special.expit(ratings[items] @ p["encode.weight"] + rated[items] @ p["rated.weight"] + p["encode.bias"])
+    first, inner, last = "core.encoder.layers.0", "core.decoder.layers.0", f"core.decoder.layers.{len(hidden) - 1}"
+    h = special.expit(ratings[items] @ p[f"{first}.weight"] + rated[items] @ p["rated.weight"] + p[f"{first}.bias"])
+    if len(hidden) == 2:
+        h = special.expit(h @ p[f"{inner}.weight"].T + p[f"{inner}.bias"])
     seen = rated.T.astype(float)
     if len(items) < 7:
         seen[:, items] = 0
@@ -80,7 +93,7 @@ def test_output_and_loss_are_those_of_the_formula(items: list[int]) -> None:
     boost = 7 / (7 - len(items)) if len(items) < 7 else 1.0
     total = (above @ p["taste.weight"] + seen @ p["presence.weight"]) * boost
     side = np.tanh(total / np.sqrt(np.maximum(1, rated.sum(0)))[:, None] + p["offset"])
-    out = h @ p["decode.weight"].T + p["decode.bias"] + (h @ p["mix.weight"] + p["own.weight"][items]) @ side.T
+    out = h @ p[f"{last}.weight"].T + p[f"{last}.bias"] + (h @ p["mix.weight"] + p["own.weight"][items]) @ side.T
     expected = ((out - ratings[items])[rated[items]] ** 2).sum() / len(items)
     assert float(network.objective(network, batch).detach()) == pytest.approx(expected, rel=1e-9)
 
@@ -134,6 +147,18 @@ def test_an_unseen_user_is_encoded_and_the_rest_solved_for() -> None:
     assert errors[0] < 0.7 * errors[1]
     weight, _ = model._solve(train.user_rows[[3]])
     np.testing.assert_allclose(weight[0, 10:], model._units()[0][3, 10:], atol=1e-5)
+
+
+def test_a_deep_one_starts_from_its_pretraining() -> None:
+    """Without an epoch of its own the item side is what pretraining made it, which is already better than nothing."""
+    train, test = parted(low_rank(150, 90))
+    u, i, r = test.pairs()
+    deep = {"hidden": (12, 6, 12), "inner_l2": 0.1}
+    models = [quick(**deep, pretrain_epochs=n, epochs=e).fit(train) for n, e in ((0, 0), (30, 0), (30, 60))]
+    errors = [np.sqrt(np.mean((m.predict_pairs(u, i) - r) ** 2)) for m in models]
+    assert bool((models[1].network_.rated.weight == 0).all())
+    assert errors[0] > errors[1] > errors[2]
+    assert errors[2] < 0.5 * errors[0]
 
 
 def test_stopped_and_resumed_is_as_if_nothing_had_happened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from recae.nn import Masking
+from recae.nn import Autoencoder, Decoder, Encoder, Masking
 from recae.nn.activations import activation
-from recae.nn.layers import Decode, Encode
+from recae.nn.layers import glorot_uniform
 from recae.nn.losses import masked_squared_error
 from recae.sparse import SparseRows, sddmm, spmm
 from recae.training import Batch
@@ -88,38 +88,61 @@ class Table(nn.Module):
 
 
 class DualNetwork(nn.Module):
-    """h = g(V r_i + V' m_i + c) from item i's ratings r_i and which they are m_i; p = tanh(s (X r_u + Y m_u) + e) from
-    user u's; the prediction is w_u · h + b_u + p · (A h + q_i).
+    """h = g(V r_i + V' m_i + c) from item i's ratings r_i and which they are m_i, through more layers in a deep one;
+    p = tanh(s (X r_u + Y m_u) + e) from user u's; the prediction is w_u · h + b_u + p · (A h + q_i).
 
     Args:
         n_users, n_items: of training.
-        hidden, side: widths of h and of p.
+        hidden: widths of the hidden layers, the last being that of h.
+        side: width of p.
         start: users' mean ratings, (n_users,), which b starts from.
         act: activation g.
         noise, side_noise: fractions of an item's, respectively a user's, ratings hidden in training.
-        l2, side_l2: L2 weights of V, V', w and of X, Y, A, q, against the summed squared error: the optimiser's decay
-            is to be 1 / rows.
+        l2, inner_l2, side_l2: L2 weights of V, V' and w, of the layers between, and of X, Y, A and q, against the
+            summed squared error: the optimiser's decay is to be 1 / rows.
     """
 
     def __init__(
-        self, n_users: int, n_items: int, *, hidden: int, side: int, start: Tensor, act: str,
-        noise: float, side_noise: float, l2: float, side_l2: float,
+        self, n_users: int, n_items: int, *, hidden: tuple[int, ...], side: int, start: Tensor, act: str,
+        noise: float, side_noise: float, l2: float, inner_l2: float, side_l2: float,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.encode, self.rated = Encode(n_users, hidden), Encode(n_users, hidden)
-        del self.rated.bias  # one is enough
-        self.decode = Decode(hidden, n_users)
-        for layer in (self.encode, self.rated, self.decode):
+        middle, width = (len(hidden) + 1) // 2, hidden[-1]
+        self.core = Autoencoder(
+            Encoder([n_users, *hidden[:middle]], act), Decoder([*hidden[middle - 1 :], n_users], act),
+            noise=Masking(noise),
+        )  # fmt: skip
+        self.rated = Table(n_users, hidden[0], 0.0, l2)
+        glorot_uniform(self.rated.weight)
+        for layer in (self.first, self.last):
             layer.weight.decay_factor = l2  # type: ignore[attr-defined]
         with torch.no_grad():
-            bound = 0.1 / math.sqrt(hidden)
-            nn.init.uniform_(self.decode.weight, -bound, bound)
-            self.decode.bias.copy_(start)
+            for layer in self.inner:
+                layer.weight.decay_factor = inner_l2  # type: ignore[attr-defined]
+                if act == "sigmoid":  # whose slope at 0 is a quarter; see `RatingNetwork`
+                    layer.weight.mul_(4)
+            bound = 0.1 / math.sqrt(width)
+            nn.init.uniform_(self.last.weight, -bound, bound)
+            self.last.bias.copy_(start)
         self.taste, self.presence = Table(n_items, side, 0.01, side_l2), Table(n_items, side, 0.01, side_l2)
-        self.mix, self.own = Table(hidden, side, 0.1 / math.sqrt(hidden), side_l2), Table(n_items, side, 0.01, side_l2)
+        self.mix, self.own = Table(width, side, 0.1 / math.sqrt(width), side_l2), Table(n_items, side, 0.01, side_l2)
         self.offset = nn.Parameter(torch.zeros(side))
-        self.activation = activation(act)
-        self.noise, self.side_noise = Masking(noise), Masking(side_noise)
+        self.activation, self.side_noise = activation(act), Masking(side_noise)
+
+    @property
+    def first(self) -> Any:
+        """The encoder's first layer: weight V, (n_users, d1), and bias c."""
+        return self.core.encoder.layers[0]  # type: ignore[index]
+
+    @property
+    def inner(self) -> list[Any]:
+        """The layers between the first and the last."""
+        return [*self.core.encoder.layers[1:], *self.core.decoder.layers[:-1]]  # type: ignore[index]
+
+    @property
+    def last(self) -> Any:
+        """The output layer: weight w, (n_users, k), and bias b."""
+        return self.core.decoder.layers[-1]  # type: ignore[index]
 
     def objective(self, model: nn.Module, batch: Batch) -> Tensor:
         """Squared error at the stored places, summed, per row."""
@@ -128,14 +151,16 @@ class DualNetwork(nn.Module):
 
     def at(self, given: Side, places: SparseRows) -> Tensor:
         """Predictions at the stored places of `places` (rows of the batch, n_users), (nnz,), unclipped."""
-        units = torch.cat([self.decode.weight, self.user_side(given.users)], 1)
-        return sddmm(places, self.codes(given.rows, given.items), units, self.decode.bias)
+        units = torch.cat([self.last.weight, self.user_side(given.users)], 1)
+        return sddmm(places, self.codes(given.rows, given.items), units, self.last.bias)
 
     def codes(self, rows: SparseRows, items: Tensor) -> Tensor:
-        """[h, A h + q] of item rows, (batch, hidden + side)."""
-        kept = self.noise(torch.ones_like(rows.values))
-        total = self.encode(rows.with_values(rows.values * kept)) + spmm(rows.with_values(kept), self.rated.weight)
+        """[h, A h + q] of item rows, (batch, width of h and of p)."""
+        kept = self.core.noise(torch.ones_like(rows.values))
+        total = self.first(rows.with_values(rows.values * kept)) + spmm(rows.with_values(kept), self.rated.weight)
         h = self.activation(total)
+        for layer in self.inner:
+            h = self.activation(layer(h))
         return torch.cat([h, h @ self.mix.weight + self.own.weight[items]], 1)
 
     def user_side(self, users: UserRows) -> Tensor:
