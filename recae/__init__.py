@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from recae.models import DLAE as DLAE
     from recae.models import EASE as EASE
     from recae.models import EDLAE as EDLAE
+    from recae.models import ELSA as ELSA
     from recae.models import MODELS as MODELS
     from recae.models import RLAE as RLAE
     from recae.models import SLIM as SLIM
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from recae.models import Popularity as Popularity
     from recae.models import Recommender as Recommender
     from recae.models import RecVAE as RecVAE
+    from recae.models import SparseEASE as SparseEASE
     from recae.models import SparseFC as SparseFC
     from recae.models import WideDeep as WideDeep
     from recae.models import load_model as load_model
@@ -70,10 +72,10 @@ _HOMES = {
     "recae.explanation": ("explain",),
     "recae.loaders": ("load",),
     "recae.models": (
-        "CDAE", "CFN", "DAN", "DLAE", "EASE", "EDLAE", "MODELS", "RLAE", "SLIM", "AutoRec", "Bias", "BiasedMF", "Blend",
-        "DeepRec", "DualAutoRec", "GLocalK", "GlobalMean", "ImplicitALS", "ImplicitBPR", "ItemKNN", "LinearAutoencoder",
-        "MultDAE", "MultVAE", "PCARecommender", "Popularity", "RecVAE", "Recommender", "SparseFC", "WideDeep",
-        "load_model", "make_model",
+        "CDAE", "CFN", "DAN", "DLAE", "EASE", "EDLAE", "ELSA", "MODELS", "RLAE", "SLIM", "AutoRec", "Bias", "BiasedMF",
+        "Blend", "DeepRec", "DualAutoRec", "GLocalK", "GlobalMean", "ImplicitALS", "ImplicitBPR", "ItemKNN",
+        "LinearAutoencoder", "MultDAE", "MultVAE", "PCARecommender", "Popularity", "RecVAE", "Recommender",
+        "SparseEASE", "SparseFC", "WideDeep", "load_model", "make_model",
     ),
     "recae.ratings": ("RatingMatrix",),
     "recae.settings": ("load_settings",),

@@ -215,7 +215,7 @@ def test_a_catalogue_too_large_is_refused_before_anything_is_allocated(monkeypat
     object.__setattr__(large, "user_rows", rows)
     object.__setattr__(large, "user_ids", np.arange(40))
     object.__setattr__(large, "item_ids", np.arange(400_000))
-    with pytest.raises(ParameterError, match=r"EASE needs about .* GiB .*400,000 x 400,000.*pca, als or item-knn"):
+    with pytest.raises(ParameterError, match=r"EASE needs about .* GiB .*400,000 x 400,000.*sparse-ease or elsa"):
         EASE(device="cpu").fit(large)
 
 

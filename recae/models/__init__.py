@@ -9,6 +9,7 @@ from recae.models.cdae import CDAE
 from recae.models.cfn import CFN
 from recae.models.deep_rec import DeepRec
 from recae.models.dual_autorec import DualAutoRec
+from recae.models.elsa import ELSA
 from recae.models.factorisation import ImplicitALS, ImplicitBPR
 from recae.models.glocal_k import GLocalK
 from recae.models.linear import DAN, DLAE, EASE, EDLAE, RLAE
@@ -18,6 +19,7 @@ from recae.models.neighbours import SLIM, ItemKNN
 from recae.models.pca import PCARecommender
 from recae.models.recvae import RecVAE
 from recae.models.registry import MODELS, load_model, make_model
+from recae.models.sparse_ease import SparseEASE
 from recae.models.sparse_fc import SparseFC
 from recae.models.wide_deep import WideDeep
 
@@ -28,6 +30,7 @@ __all__ = [
     "DLAE",
     "EASE",
     "EDLAE",
+    "ELSA",
     "MODELS",
     "RLAE",
     "SLIM",
@@ -49,6 +52,7 @@ __all__ = [
     "Popularity",
     "RecVAE",
     "Recommender",
+    "SparseEASE",
     "SparseFC",
     "WideDeep",
     "load_model",

@@ -30,7 +30,7 @@ def refuse_too_large(name: str, n_items: int, needed: int, device: torch.device,
     where = "allowed by memory_limit" if limit is not None else f"free on {device}"
     raise ParameterError(
         f"{name} needs about {needed / GIB:.1f} GiB for the {n_items:,} x {n_items:,} matrix of items, and "
-        f"{free / GIB:.1f} GiB are {where}: take pca, als or item-knn, whose memory grows with the ratings, or drop "
+        f"{free / GIB:.1f} GiB are {where}: take sparse-ease or elsa, which are made for large catalogues, or drop "
         "rare items with ratings.filter(min_item=...)"
     )
 

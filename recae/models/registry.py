@@ -16,6 +16,7 @@ from recae.models.cdae import CDAE
 from recae.models.cfn import CFN
 from recae.models.deep_rec import DeepRec
 from recae.models.dual_autorec import DualAutoRec
+from recae.models.elsa import ELSA
 from recae.models.factorisation import ImplicitALS, ImplicitBPR
 from recae.models.files import read_model
 from recae.models.glocal_k import GLocalK
@@ -25,6 +26,7 @@ from recae.models.mult_vae import MultDAE, MultVAE
 from recae.models.neighbours import SLIM, ItemKNN
 from recae.models.pca import PCARecommender
 from recae.models.recvae import RecVAE
+from recae.models.sparse_ease import SparseEASE
 from recae.models.sparse_fc import SparseFC
 from recae.models.wide_deep import WideDeep
 
@@ -58,6 +60,8 @@ MODELS: dict[str, Entry] = {
     "dlae": Entry(DLAE, "linear autoencoder under dropout, in closed form, its diagonal free"),
     "rlae": Entry(RLAE, "linear autoencoder in closed form, its diagonal bounded"),
     "dan": Entry(DAN, "linear autoencoder in closed form, with popular items and active users held back"),
+    "elsa": Entry(ELSA, "linear autoencoder of low rank with a zero diagonal, for large catalogues"),
+    "sparse-ease": Entry(SparseEASE, "EASE on the neighbours of each item, for large catalogues"),
     "mult-dae": Entry(MultDAE, "denoising autoencoder under a multinomial likelihood"),
     "mult-vae": Entry(MultVAE, "variational autoencoder under a multinomial likelihood, its KL term annealed"),
     "rec-vae": Entry(RecVAE, "Mult-VAE with a composite prior, encoder and decoder learning in turns"),

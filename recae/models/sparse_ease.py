@@ -173,7 +173,7 @@ def _dot(a: Floats, b: Floats) -> np.float32:
     rest = np.float32(0)
     for place in range(whole, len(a)):
         rest += a[place] * b[place]
-    return rest + total.sum()
+    return np.float32(rest + total.sum())
 
 
 @jit_kernel(parallel=False)
