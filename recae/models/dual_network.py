@@ -115,10 +115,10 @@ class DualNetwork(nn.Module):
         self.rated = Table(n_users, hidden[0], 0.0, l2)
         glorot_uniform(self.rated.weight)
         for layer in (self.first, self.last):
-            layer.weight.decay_factor = l2  # type: ignore[attr-defined]
+            layer.weight.decay_factor = l2
         with torch.no_grad():
             for layer in self.inner:
-                layer.weight.decay_factor = inner_l2  # type: ignore[attr-defined]
+                layer.weight.decay_factor = inner_l2
                 if act == "sigmoid":  # whose slope at 0 is a quarter; see `RatingNetwork`
                     layer.weight.mul_(4)
             bound = 0.1 / math.sqrt(width)
