@@ -10,6 +10,7 @@ How a split is made decides what a figure means:
 - ``held-out-users``: whole users are hidden, and met with a part of their ratings (strong
   generalisation: Liang et al. 2018, "Variational Autoencoders for Collaborative Filtering").
 
+`liang_2018` prepares MovieLens-20M, Netflix and MSD exactly as that paper did.
 `published_lists` reads a split that somebody else has made (Gowalla, Yelp2018, Amazon-Book).
 """
 
@@ -24,12 +25,16 @@ from recae.errors import ParameterError
 from recae.ratings import RatingMatrix
 from recae.splitting import masks
 from recae.splitting.held_out import held_out_users, strong_generalisation
+from recae.splitting.liang import liang_2018
 from recae.splitting.parts import Mask, Rng, Split, check_fraction, divide, seed_of
 from recae.splitting.published import published_lists
 
 How = Literal["random", "k-fold", "per-user", "leave-one-out", "time", "held-out-users"]
 
-__all__ = ["HOW", "How", "Split", "k_folds", "published_lists", "split", "strong_generalisation", "take_validation"]
+__all__ = [
+    "HOW", "How", "Split", "k_folds", "liang_2018", "published_lists", "split", "strong_generalisation",
+    "take_validation",
+]  # fmt: skip
 
 # The options of each way, with their defaults; `fold` has none.
 HOW: dict[str, dict[str, Any]] = {
