@@ -140,7 +140,7 @@ def test_the_published_numbers_are_the_preparations() -> None:
 
 def test_the_command_prints_our_figures_beside_the_published(tmp_path: Path) -> None:
     """On a small stand-in the whole benchmark runs, and records nothing."""
-    write_movielens(table_of(n_users=200, n_items=80), tmp_path)
+    write_movielens(table_of(n_users=400, n_items=130), tmp_path)
     arguments = ["ml-20m", "--models", "ease,popularity", "--held-out", str(HELD_OUT), "--data-dir", str(tmp_path)]
     result = CliRunner().invoke(liang.main, arguments)
     assert result.exit_code == 0, result.output
