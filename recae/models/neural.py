@@ -22,6 +22,7 @@ from recae.models.stopping import ranking_error, tag_of
 from recae.nn.implicit import multinomial
 from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows
+from recae.sparse.buffers import held
 from recae.training import Batch, Batches, History, RowBatches, Trainer
 from recae.training.devices import choose_device
 
@@ -92,7 +93,8 @@ class NeuralRanker(Recommender):
             resume=run.resume, progress=run.progress, tag=tag_of(self, ratings, validation, run.validation_input),
         )  # fmt: skip
         validate = None if validation is None else self._validator(ratings, validation, run.validation_input)
-        self.history_ = trainer.fit(trainee, batches, self._objective, validate)
+        with held():  # PyTorch has the cores, and the first layer's gradient is as large as ever
+            self.history_ = trainer.fit(trainee, batches, self._objective, validate)
 
     def _passes(self) -> int:
         """Passes over the rows in all."""

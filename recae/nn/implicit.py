@@ -20,8 +20,7 @@ from recae.sparse import SparseRows
 def multinomial(logits: Tensor, target: SparseRows) -> Tensor:
     """Mean over rows of -Σ_j t_j log softmax(x)_j (Liang et al., WWW 2018, eq. 2), the same as `losses.multinomial`.
 
-    With T = Σ t, a row's loss is T logsumexp(x) - Σ_stored t x, and its gradient T softmax(x) - t. A row without
-    entries costs nothing.
+    With T = Σ t, its gradient is T softmax(x) - t in each row. A row without entries costs nothing.
 
     Raises:
         DataError: logits and target differ in shape.
@@ -87,15 +86,15 @@ class _Multinomial(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, places: Tensor, values: Tensor, totals: Tensor) -> Tensor:
-        ctx.save_for_backward(logits, places, values, totals)
-        stored = logits.reshape(-1)[places]
-        return (totals.dot(torch.logsumexp(logits, 1)) - values.dot(stored)) / max(1, len(logits))
+        log_shares = torch.log_softmax(logits, 1)
+        ctx.save_for_backward(log_shares, places, values, totals)
+        return -values.dot(log_shares.view(-1)[places]) / max(1, len(logits))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        logits, places, values, totals = ctx.saved_tensors
-        share = grad / max(1, len(logits))
-        d_logits = torch.softmax(logits, 1).mul_((totals * share)[:, None])
+        log_shares, places, values, totals = ctx.saved_tensors
+        share = grad / max(1, len(log_shares))
+        d_logits = log_shares.exp().mul_((totals * share)[:, None])
         d_logits.view(-1).index_add_(0, places, values * -share)
         return d_logits, None, None, None

@@ -8,6 +8,8 @@ runs, what is given back is kept and handed out again; when it ends, all of it i
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,16 @@ def release() -> None:
     _users -= 1
     if _users == 0:
         _free.clear()
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Within, keep what is given back."""
+    hold()
+    try:
+        yield
+    finally:
+        release()
 
 
 def large_empty(n_rows: int, k: int, dtype: torch.dtype) -> Tensor:
