@@ -96,7 +96,7 @@ class ClosedForm(Recommender):
 
     def _check(self) -> None:
         if not 0 < self.l2 < np.inf:
-            raise ParameterError(f"l2={self.l2!r}: a finite number above 0 is needed, or the matrix has no inverse; try 500")
+            raise ParameterError(f"l2={self.l2!r}: a finite number above 0 is needed to solve for anything; try 500")
         if not 0 <= self._dropout() < 1:
             raise ParameterError(f"dropout={self._dropout()!r}: a share from 0 to below 1 is needed")
 

@@ -54,7 +54,7 @@ class SparseEASE(SparseWeights):
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
         if not 0 < self.l2 < np.inf:
-            raise ParameterError(f"l2={self.l2!r}: a finite number above 0 is needed, or the regressions have no solution; try 500")
+            raise ParameterError(f"l2={self.l2!r}: a finite number above 0 is needed to solve for anything; try 500")
         if not self.dropout < 1:
             raise ParameterError(f"dropout={self.dropout!r}: a share from 0 to below 1 is needed")
         n = ratings.n_items
