@@ -123,7 +123,7 @@ def _row(report: Report) -> dict[str, float]:
 @click.option("--peer-python", required=True, help="A Python that has irspack.")
 @click.option("--also", default="", help="recbole=PYTHON: time another package's epochs.")
 @click.option("--epochs", default=200, show_default=True, help="At most; the best by validation is kept.")
-@click.option("--patience", default=20, show_default=True)
+@click.option("--patience", default=50, show_default=True)
 @click.option("--l2", default=500.0, show_default=True, help="Of both EASEs.")
 @click.option("--seed", default=0, show_default=True)
 def main(dataset: str, peer_python: str, also: str, epochs: int, patience: int, l2: float, seed: int) -> None:

@@ -51,7 +51,7 @@ class NeuralRanker(Recommender):
     schedule: str = param("constant", "learning rate over time", choices=("constant", "cosine", "linear", "one-cycle"))
     epochs: int = param(200, "passes over the rows, at most", low=0)
     batch_size: int | None = param(None, "rows a step; none for an eighth of them, at most 500", low=1)
-    patience: int | None = param(20, "epochs without a better validation NDCG@100 before stopping")
+    patience: int | None = param(50, "epochs without a better validation NDCG@100 before stopping")
     device: str = param("auto", "where to train: auto, cpu, cuda, cuda:N, mps")
     rng: int = param(0, "seed of everything random")
 
