@@ -48,7 +48,8 @@ def tried(name: str, settings: Settings, parts: Split) -> dict[str, Any]:
     start = time.perf_counter()
     model: Any = fitted(make_model(name, **settings), parts)
     found = {"settings": settings, "ndcg@100": 1 - model.history_.best, "best_epoch": model.history_.best_epoch}
-    return {**found, "epochs": len(model.history_), "seconds": time.perf_counter() - start}
+    found |= {"epochs": len(model.history_), "patience": model.patience}
+    return {**found, "seconds": time.perf_counter() - start}
 
 
 @click.command(help=__doc__)
