@@ -9,6 +9,7 @@ from recae.nn.autoencoder import Autoencoder, Output
 from recae.nn.bounds import Bound, negative_bound
 from recae.nn.codes import Deterministic, GaussianCode, KLSparse, KSparse, L1Sparse
 from recae.nn.convolutional import ConvDecoder, ConvEncoder
+from recae.nn.kernel import KernelWeight
 from recae.nn.layers import Decode, Decoder, Encode, Encoder
 from recae.nn.noise import Dropout, Gaussian, Masking, SaltAndPepper
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Autoencoder", "AutoencoderTransformer", "Bound", "ConvDecoder", "ConvEncoder", "Decode", "Decoder",
-    "Deterministic", "Dropout", "Encode", "Encoder", "Gaussian", "GaussianCode", "KLSparse", "KSparse", "L1Sparse",
-    "Masking", "Output", "SaltAndPepper", "negative_bound",
+    "Deterministic", "Dropout", "Encode", "Encoder", "Gaussian", "GaussianCode", "KLSparse", "KSparse", "KernelWeight",
+    "L1Sparse", "Masking", "Output", "SaltAndPepper", "negative_bound",
 ]  # fmt: skip
 
 
