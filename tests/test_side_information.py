@@ -61,7 +61,7 @@ def test_the_network_is_the_documented_one() -> None:
     columns = rng.normal(size=(n, c))
     torch.manual_seed(0)
     net = SideNetwork(
-        n, (5, 4), columns=torch.tensor(columns), rated=torch.ones(n, dtype=torch.bool), n_features=f, n_rows=rows,
+        n, (5, 4), columns=torch.tensor(columns), counts=torch.ones(n), n_features=f, n_rows=rows,
         vector=1, shown_weight=0.5, hidden_weight=2.0, activation="sigmoid", output="identity", scale=(1, 5),
     ).double()  # fmt: skip
     with torch.no_grad():
@@ -122,7 +122,16 @@ def kinds(seed: int = 0) -> RatingMatrix:
 
 
 def quick(kind: type[Recommender], by: By, **more: Any) -> Any:
-    settings = {"hidden": 8, "epochs": 60, "lr": 0.02, "l2": 1.0, "batch_size": 16, "side_l2": 0.1, "device": "cpu"}
+    settings = {
+        "hidden": 8,
+        "epochs": 60,
+        "lr": 0.02,
+        "l2": 1.0,
+        "batch_size": 16,
+        "side_l2": 0.1,
+        "column_l2": 0.1,
+        "device": "cpu",
+    }
     return kind(by=by, **{**settings, "hide_rows": 0.2, **more})  # type: ignore[call-arg]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any, NamedTuple
 
@@ -11,7 +12,8 @@ import pandas as pd
 
 from recae.ids import IdArray
 
-COMMON = 5  # a value that fewer rows have (a title, most zip codes) says nothing of others, and gets no column
+COMMON = 0.01  # a value that a smaller share of the rows has (a title, a zip code) says little of others: no column
+FEW = 5  # nor has one that fewer rows have
 SEPARATOR = "|"
 
 
@@ -22,7 +24,7 @@ class Features(NamedTuple):
     names: list[str]
 
 
-def encode_table(table: pd.DataFrame | None, ids: IdArray, *, common: int = COMMON) -> Features:
+def encode_table(table: pd.DataFrame | None, ids: IdArray, *, common: int | None = None) -> Features:
     """Rows of `table` for `ids`, encoded column by column.
 
     Numbers are standardised. Texts and truth values become one column for each value that at least `common` rows
@@ -33,7 +35,9 @@ def encode_table(table: pd.DataFrame | None, ids: IdArray, *, common: int = COMM
     Args:
         table: indexed by raw id; None for nothing known.
         ids: raw ids, (n,).
+        common: by default 1 % of the ids, and at least 5.
     """
+    common = max(FEW, math.ceil(COMMON * len(ids))) if common is None else common
     if table is None or not len(table.columns):
         return Features(np.zeros((len(ids), 0), np.float32), [])
     rows = table[~table.index.duplicated()].reindex(pd.Index(ids))

@@ -35,9 +35,17 @@ class SideAutoencoder(AutoRec):
         "both", "whose tables are read, where there are any", choices=("both", "user", "item", "none")
     )
     hide_rows: float = param(0.05, "fraction of rows that lose all ratings in training: features alone must do", low=0)
-    side_l2: float = param(10.0, "L2 weight on what all rows share of the weights of features", low=0)
+    side_l2: float = param(1.0, "L2 weight on the weights of rows' features", low=0, tune=(0.3, 30.0, "log"))
+    column_l2: float = param(
+        3000.0, "L2 weight on those of columns' features (of users, item-based)", low=0, tune=(100.0, 1e5, "log")
+    )
 
     _sides: dict[str, Side] | None = learned()
+
+    @property
+    def league(self) -> str:
+        """A key of `recae.models.leagues.LEAGUES`."""
+        return "ratings" if self.features == "none" else "side"
 
     # ---------------------------------------------------------------- hooks of AutoRec
 
@@ -53,8 +61,9 @@ class SideAutoencoder(AutoRec):
         across: Literal["user", "item"] = "item" if self.by == "user" else "user"
         return SideNetwork(
             n_cols, self._widths(), columns=torch.from_numpy(self._sides[across]),
-            rated=torch.from_numpy(ratings.counts(across) > 0), n_features=self._sides[self.by].shape[1],
-            hide_rows=self.hide_rows, side_l2=self.side_l2, **self._variant(ratings), **settings,
+            counts=torch.from_numpy(ratings.counts(across)), n_features=self._sides[self.by].shape[1],
+            hide_rows=self.hide_rows, side_l2=self.side_l2, column_l2=self.column_l2,
+            **self._variant(ratings), **settings,
         )  # fmt: skip
 
     def _variant(self, ratings: RatingMatrix) -> dict[str, Any]:

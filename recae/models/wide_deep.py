@@ -20,8 +20,8 @@ class WideDeep(SideAutoencoder):
     """
 
     by: Literal["item", "user"] = param("user", "whose rows are encoded", choices=("item", "user"))
-    vector: int = param(16, "numbers learnt for each row", low=0)
-    vector_l2: float = param(10.0, "L2 weight on these", low=0)
+    vector: int = param(32, "numbers learnt for each row", low=0)
+    vector_l2: float = param(5.0, "L2 weight on these", low=0, tune=(1.0, 30.0, "log"))
 
     def _variant(self, ratings: RatingMatrix) -> dict[str, Any]:
         n_rows = ratings.n_users if self.by == "user" else ratings.n_items
