@@ -57,6 +57,16 @@ def others(result: dict[str, Any], dataset: str) -> str:
     return "\n\n".join(parts)
 
 
+def cold(result: dict[str, Any] | None) -> str:
+    """Users and items without a single training rating (`python -m benchmarks.cold`): RMSE by what is cold."""
+    rows = (result or {}).get("rows", [])
+    kinds = list(dict.fromkeys(kind for row in rows for kind in row["rmse"]))
+    lines = [
+        [row["row"], *(f"{row['rmse'][kind]:.4f}" if kind in row["rmse"] else "" for kind in kinds)] for row in rows
+    ]
+    return table(["model", *kinds], lines) if rows else ""
+
+
 _HEAD = ["model", "RMSE (95 % interval)", "MAE", "fit", "memory", "command"]
 
 
@@ -160,7 +170,8 @@ def parts() -> dict[str, str]:
     one, hundred = load("accuracy-ml-1m") or {"rows": []}, load("accuracy-ml-100k") or {"rows": []}
     return {
         "ml-1m": ml_1m(one), "ml-100k": ml_100k(hundred), "others-ml-1m": others(one, "ml-1m"),
-        "others-ml-100k": others(hundred, "ml-100k"), "ablations": ablations(), "searches": searches(),
+        "others-ml-100k": others(hundred, "ml-100k"), "cold": cold(load("cold-ml-100k")),
+        "ablations": ablations(), "searches": searches(),
     }  # fmt: skip
 
 
