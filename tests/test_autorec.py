@@ -13,7 +13,7 @@ from recae.errors import DivergenceError, ParameterError
 from recae.loaders.sample import sample
 from recae.models import AutoRec, Bias
 from recae.models.folding import solve_columns
-from recae.models.rating_network import Presence, RatingNetwork, RowNoise
+from recae.models.rating_network import RatingNetwork
 from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows
 from recae.training import Batch
@@ -260,58 +260,3 @@ def test_unseen_users_are_predicted_better_than_by_biases(by: By, strangers: Any
 
     model = AutoRec(by=by, hidden=100, epochs=30, device="cpu").fit(train)
     assert error(model) < error(Bias().fit(train)) - 0.01
-
-
-# ---------------------------------------------------------------- what was rated, as a second input
-
-
-@both
-@pytest.mark.parametrize("path", ["sparse", "dense"])
-def test_the_mask_goes_through_weights_of_its_own(by: By, path: str) -> None:
-    """In NumPy: g(V r + U m + mu) with m = 1 where rated, on either path; without it the network has no U."""
-    data = low_rank(7, 5)
-    net = network(data, by, mask_input=True)
-    v, mu, w, b, u = (p.detach().numpy() for p in net.parameters())
-    r = data.rows(by).toarray().astype(float)
-    out = special.expit(r @ v + (r != 0) @ u + mu) @ w.T + b
-    rows = as_rows(data, by)
-    np.testing.assert_allclose(net.full(rows).detach().numpy(), out, rtol=1e-9)
-    net.choose_path(rows, path)
-    expected = ((out - r)[r != 0] ** 2).sum() / len(r)
-    assert net.objective(net, Batch(rows, rows)).item() == pytest.approx(expected, rel=1e-9)
-    assert len(list(network(data, by).parameters())) == 4
-
-
-def test_a_hidden_rating_is_hidden_from_the_mask_too() -> None:
-    """Noise takes a rating and its presence together, and a rating of 0 that is shown is present."""
-    rows = SparseRows(torch.tensor([0, 4]), torch.arange(4, dtype=torch.int32), torch.tensor([0.0, 2, 3, 4]), 4)
-    noise = RowNoise(0.5)
-    torch.manual_seed(1)
-    given, shown = noise.both(rows)
-    assert shown is not None
-    assert 0 < int(shown.sum()) < 4
-    torch.testing.assert_close(given.values, rows.values * shown)
-    presence = Presence(4, 2)
-    torch.testing.assert_close(presence(given, shown), presence.weight[shown].sum(0, keepdim=True))
-    assert noise.eval().both(rows)[1] is None
-    torch.testing.assert_close(presence(given, None), presence.weight.sum(0, keepdim=True))
-
-
-def test_what_was_rated_says_something() -> None:
-    """Two groups give 0 (of -2 to 2) to films of their own kind: which ones alone tells what else they like."""
-    rng = np.random.default_rng(0)
-    rows = []
-    for user in range(120):
-        group = user % 2
-        rows += [(user, 10 * group + film, 0.0) for film in rng.choice(10, 6, replace=False)]
-        rows += [(user, 20 + film, 2.0 - 4 * group) for film in rng.choice(10, 2, replace=False)]
-    data = RatingMatrix.from_columns(*map(np.array, zip(*rows)), scale=(-2.0, 2.0))
-    shown = data.select(data.pairs()[2] == 0.0).user_rows
-    users, films = np.repeat(np.arange(120), 10), np.tile(np.arange(20, 30), 120)
-    error = {}
-    for mask in (False, True):
-        model = quick("user", input="raw", mask_input=mask, noise=0.5).fit(data)
-        guess = model.predict_pairs_new(shown, users, films)
-        error[mask] = float(np.sqrt(np.mean((guess - (2.0 - 4 * (users % 2))) ** 2)))
-    assert error[False] > 1.8
-    assert error[True] < 0.5

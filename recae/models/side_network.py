@@ -97,7 +97,8 @@ class SideNetwork(RatingNetwork):
         return torch.cat([hidden, self.side_of(rows)], 1), shown
 
     def units(self) -> tuple[Tensor, Tensor]:
-        weight, bias = torch.cat([self.last.weight, self.wide.weight], 1), self.last.bias
+        weight = torch.cat([self.last.weight, self.wide.weight], 1)
+        bias: Tensor = self.last.bias
         if not self.training and not bool(self.counts.all()):
             rated = (self.counts > 0).to(bias.dtype)
             share = rated / rated.sum()
