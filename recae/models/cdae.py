@@ -39,10 +39,11 @@ class CDAE(NeuralRanker):
 
     hidden: int = param(50, "hidden units", low=1, tune=[50, 100, 200, 400])
     activation: str = param("sigmoid", "activation h of the hidden layer", choices=tuple(ACTIVATIONS))
+    lr: float = param(5e-3, "learning rate of Adam", low=0, tune=(5e-4, 2e-2, "log"))
     loss: Literal["logistic", "squared"] = param("logistic", "loss of each item", choices=tuple(LOSSES))
     negatives: float | None = param(5.0, "missing items that weigh as much as one rated item; none: all of them", low=0)
     l2: float = param(
-        0.01, "L2 weight on W, W' and the users' vectors, against the loss of a mean row", low=0,
+        0.001, "L2 weight on W, W' and the users' vectors, against the loss of a mean row", low=0,
         tune=(1e-3, 1.0, "log"),
     )  # fmt: skip
 
