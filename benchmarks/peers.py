@@ -91,7 +91,7 @@ def hand_over(folder: Path, parts: Split, settings: dict[str, Any]) -> None:
 def ask(python: str, package: str, folder: Path) -> dict[str, Any]:
     """Run the peer; what it reports."""
     command = [python, str(HERE / "_peer.py"), package, str(folder)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder)  # RecBole leaves logs where it runs
     answer: dict[str, Any] = json.loads((folder / f"{package}.json").read_text())
     return answer
 
