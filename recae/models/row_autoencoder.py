@@ -199,7 +199,7 @@ class RowAutoencoder(Recommender):
         n_cols = self.ratings_.n_items if self.by == "user" else self.ratings_.n_users  # type: ignore[attr-defined]
         self.network_ = self._network(n_cols, self.ratings_)
         self.network_.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
-        self.network_.to(choose_device(self.device))  # type: ignore[attr-defined]
+        self.network_.to(choose_device(self.device)).eval()  # type: ignore[attr-defined]
         self._forget_codes()
 
 
