@@ -41,6 +41,9 @@ class SparseEASE(SparseWeights):
 
     The neighbours of j are those that alone explain most of it: the greatest G_ij² / (G_ii + γ_i), by which the
     regression of j on i alone lowers the error. Column j of S minimises |x_j - X w|² + Σ γ_i w_i² over weights on them.
+
+    Few neighbours cost accuracy where items are few and much rated: on MovieLens-1M's validation users (l2 300)
+    NDCG@100 is 0.390 with 50 and 0.403 with 100, EASE's 0.422 and ELSA's 0.430. Where EASE fits, take EASE.
     """
 
     l2: float = param(500.0, "ridge λ of γ = λ + n p / (1 - p); above 0", low=0, tune=(10.0, 3000.0, "log"))
@@ -163,17 +166,12 @@ def _block(indptr: Any, indices: Any, data: Floats, chosen: Any, ridge: Floats, 
         matrix[row, row] += ridge[chosen[row]]
 
 
-@jit_kernel(parallel=False)
+@jit_kernel(parallel=False, fastmath={"reassoc", "contract"})
 def _dot(a: Floats, b: Floats) -> np.float32:
-    """Eight sums at once: a SIMD product, its order fixed."""
-    total, whole = np.zeros(8, np.float32), len(a) // 8 * 8
-    for start in range(0, whole, 8):
-        for lane in range(8):
-            total[lane] += a[start + lane] * b[start + lane]
-    rest = np.float32(0)
-    for place in range(whole, len(a)):
-        rest += a[place] * b[place]
-    return np.float32(rest + total.sum())
+    total = np.float32(0)
+    for place in range(len(a)):  # a SIMD product: its sums may be reordered
+        total += a[place] * b[place]
+    return total
 
 
 @jit_kernel(parallel=False)
