@@ -14,6 +14,7 @@ number of steps) and both keep the best epoch by NDCG@100 of the validation user
 from __future__ import annotations
 
 import json
+import shutil
 import statistics
 import subprocess
 import tempfile
@@ -90,7 +91,8 @@ def hand_over(folder: Path, parts: Split, settings: dict[str, Any]) -> None:
 
 def ask(python: str, package: str, folder: Path) -> dict[str, Any]:
     """Run the peer; what it reports."""
-    command = [python, str(HERE / "_peer.py"), package, str(folder)]
+    found = Path(shutil.which(python) or python).absolute()
+    command = [str(found), str(HERE.absolute() / "_peer.py"), package, str(folder)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder)  # RecBole leaves logs where it runs
     answer: dict[str, Any] = json.loads((folder / f"{package}.json").read_text())
     return answer
