@@ -153,10 +153,15 @@ def show(row: dict[str, Any]) -> str:
     )
 
 
-def run_row(dataset: str, name: str, row: dict[str, Any], seeds: int) -> dict[str, Any]:
-    """All seeds (or folds) of a row, each in its own process."""
+def run_row(
+    dataset: str, name: str, row: dict[str, Any], seeds: int, have: dict[int, dict[str, Any]] | None = None
+) -> dict[str, Any]:  # fmt: skip
+    """All seeds (or folds) of a row, each in its own process, but for those that there are already."""
     fits = []
     for seed in range(min(seeds, row.get("runs", seeds))):
+        if have and seed in have:
+            fits.append(have[seed])
+            continue
         command = [sys.executable, "-m", "benchmarks.accuracy", dataset, "--row", name, "--seed", str(seed)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -170,8 +175,9 @@ def run_row(dataset: str, name: str, row: dict[str, Any], seeds: int) -> dict[st
 @click.argument("dataset", type=click.Choice(["ml-1m", "ml-100k"]))
 @click.option("--row", "only", help="One row of the table.")
 @click.option("--seeds", default=5, show_default=True, help="Splits, or folds.")
+@click.option("--missing", is_flag=True, help="Only the splits that the table lacks, of rows with the same settings.")
 @click.option("--seed", type=int, hidden=True)
-def main(dataset: str, only: str | None, seeds: int, seed: int | None) -> None:
+def main(dataset: str, only: str | None, seeds: int, missing: bool, seed: int | None) -> None:
     rows = config(dataset)
     if only is not None and only not in rows:
         raise click.BadParameter(f"{only!r}: choose one of {', '.join(rows)}", param_hint="--row")
@@ -179,11 +185,20 @@ def main(dataset: str, only: str | None, seeds: int, seed: int | None) -> None:
         click.echo(json.dumps(one_fit(dataset, rows[only], seed, only)))
         return
     for name in rows if only is None else [only]:
-        found = run_row(dataset, name, rows[name], seeds)
+        have = fits_of(previous(dataset).get(name), rows[name]) if missing else None
+        found = run_row(dataset, name, rows[name], seeds, have)
         click.echo(show(found))
         with alone(dataset):  # other rows may be running in other processes
             kept = {**previous(dataset), name: found}
             write(f"accuracy-{dataset}", {"rows": [kept[key] for key in config(dataset) if key in kept]})
+
+
+def fits_of(found: dict[str, Any] | None, row: dict[str, Any]) -> dict[int, dict[str, Any]]:
+    """The fits of a row of the table by seed, where they were made with the settings that `row` has now."""
+    same = ("model", "params", "settings", "of", "weights")
+    if found is None or any(found.get(key) != row.get(key) for key in same):
+        return {}
+    return {fit["seed"]: fit for fit in found["fits"]}
 
 
 @contextmanager

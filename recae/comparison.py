@@ -125,6 +125,7 @@ def compare(
         progress: called with a line about each model as it is done.
         options: of the split, such as `fold_in=0.8`.
 
+    Models that learn by epochs are stopped by the split's validation part, where it has one.
     A model that fails (say, a catalogue too large for it) is reported, and the others go on. Times are wall-clock;
     kernels are compiled at their first use ever, which is then in them.
 
@@ -187,7 +188,7 @@ def _measured(label: str, model: Recommender, parts: Split, names: Sequence[str]
     """A row of the table, and the report that it is from."""
     memory = _Growth()
     start = time.perf_counter()
-    model.fit(parts.train, progress=False)
+    _fit(model, parts)
     fitted = time.perf_counter()
     grown = memory.peak_mb()
     report = evaluate(model, parts, names)
@@ -196,6 +197,15 @@ def _measured(label: str, model: Recommender, parts: Split, names: Sequence[str]
     row["intervals"] = {name: list(i) for name in names if (i := report.interval(name)) is not None}
     row |= {"fit_seconds": fitted - start, "recommend_seconds": _seconds_to_recommend(model, parts), "peak_mb": grown}
     return row, report
+
+
+def _fit(model: Recommender, parts: Split) -> None:
+    """On train; what learns by epochs is stopped by the validation part, where there is one that it can be asked on."""
+    hidden = parts.validation_input is not None
+    if not model.iterative or parts.validation is None or (hidden and not model.meets_hidden_users):
+        model.fit(parts.train, progress=False)
+    else:
+        model.fit(parts.train, parts.validation, validation_input=parts.validation_input, progress=False)
 
 
 def _seconds_to_recommend(model: Recommender, parts: Split) -> float:

@@ -207,3 +207,16 @@ def test_random_seeds_reach_models_given_by_name() -> None:
     found = compare(RATINGS, ["biased-mf"], "random", rng=5)
     assert found.rows[0]["settings"]["rng"] == 5
     assert BiasedMF().rng == 0
+
+
+@pytest.mark.parametrize(("how", "name"), [("held-out-users", "mult-vae"), ("per-user", "linear-ae")])
+def test_models_that_learn_by_epochs_are_stopped_by_the_validation_part(how: Any, name: str) -> None:
+    """The trained model of a comparison is that of a fit with validation: hidden users' or known ones'."""
+    ratings = recae.load("sample").binarize(4).filter(min_user=5)
+    size = 100 if how == "held-out-users" else 0.2
+    parts = recae.split(ratings, how, test=size, validation=size, rng=0)
+    model = recae.models.make_model(name, hidden=8, epochs=3, lr=0.01)
+    alone = model.clone().fit(parts.train, parts.validation, validation_input=parts.validation_input, progress=False)
+    found = recae.compare(parts, {name: model}, metrics=["ndcg@20"])
+    assert found.rows[0]["ndcg@20"] == recae.evaluate(alone, parts, "ndcg@20")["ndcg@20"]
+    assert alone.history_.records[-1]["validation"] is not None
