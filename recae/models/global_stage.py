@@ -160,6 +160,9 @@ def _leading(ratings: RatingMatrix) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]
 
     centred = ratings.user_rows.astype(np.float64)
     centred.data = centred.data - ratings.mean
-    left, _, right = linalg.svds(centred, k=1, v0=np.ones(min(ratings.shape)))
+    if min(ratings.shape) == 1 or not centred.data.any():  # nothing to order by: what was given stays
+        return np.zeros(ratings.n_users), np.zeros(ratings.n_items)
+    start = np.random.default_rng(0).standard_normal(min(ratings.shape))
+    left, _, right = linalg.svds(centred, k=1, v0=start)
     sign = 1.0 if left.sum() + right.sum() >= 0 else -1.0
     return -sign * left[:, 0], -sign * right[0]
