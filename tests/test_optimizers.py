@@ -186,6 +186,7 @@ def test_the_kernel_and_pytorchs_adam_train_alike() -> None:
         ("linear", {0.0: 1, 0.25: 0.75, 1.0: 0}),
         ("cosine", {0.0: 1, 1 / 3: 0.75, 0.5: 0.5, 1.0: 0}),
         ("one-cycle", {0.0: 0.04, 0.15: 0.52, 0.3: 1, 0.65: 0.5, 1.0: 0}),
+        ("halving", {0.0: 1, 24 / 102: 0.5, 0.4: 0.25, 0.5: 0.125, 0.7: 0.0625, 1.0: 1 / 32}),
     ],
 )
 def test_schedules_are_their_formulas(name: str, expected: dict[float, float]) -> None:

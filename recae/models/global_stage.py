@@ -160,7 +160,7 @@ def _leading(ratings: RatingMatrix) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]
 
     centred = ratings.user_rows.astype(np.float64)
     centred.data = centred.data - ratings.mean
-    if min(ratings.shape) == 1 or not centred.data.any():  # nothing to order by: what was given stays
+    if not centred.data.any():  # all ratings are equal: nothing to order by: what was given stays
         return np.zeros(ratings.n_users), np.zeros(ratings.n_items)
     start = np.random.default_rng(0).standard_normal(min(ratings.shape))
     left, _, right = linalg.svds(centred, k=1, v0=start)
