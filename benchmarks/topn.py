@@ -82,13 +82,18 @@ def main() -> None:
 def measure(only: str, seeds: int) -> None:
     """Fit with the chosen settings, measure on the test users; the result file is written after each model."""
     chosen, parts = tomllib.loads(CONFIG.read_text()), load()
-    file = RESULTS / "topn-ml-1m.json"
-    rows = {row["name"]: row for row in json.loads(file.read_text())["rows"]} if file.is_file() else {}
     for name in only.split(",") if only else chosen:
-        rows[name], _ = measured(name, chosen[name], parts, seeds)
-        click.echo(f"{name}: NDCG@100 {rows[name]['ndcg@100']:.4f} ± {rows[name]['standard_error']:.4f}, "
-                   f"Recall@20 {rows[name]['recall@20']:.4f}, fit {rows[name]['fit_seconds']:.1f} s")  # fmt: skip
-        write("topn-ml-1m", {"data": repr(parts), "split_seed": 0, "rows": ordered(list(rows.values()))})
+        row, _ = measured(name, chosen[name], parts, seeds)
+        click.echo(f"{name}: NDCG@100 {row['ndcg@100']:.4f} ± {row['standard_error']:.4f}, "
+                   f"Recall@20 {row['recall@20']:.4f}, fit {row['fit_seconds']:.1f} s")  # fmt: skip
+        rows = [other for other in previous() if other["name"] != name]  # read late: others may be writing too
+        write("topn-ml-1m", {"data": repr(parts), "split_seed": 0, "rows": ordered([*rows, row])})
+
+
+def previous() -> list[Row]:
+    """Rows of the last table."""
+    file = RESULTS / "topn-ml-1m.json"
+    return json.loads(file.read_text())["rows"] if file.is_file() else []
 
 
 def ordered(rows: list[Row]) -> list[Row]:
