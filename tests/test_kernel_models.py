@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from rating_toys import low_rank, parted
 from scipy import special
 from torch import Tensor
 
@@ -23,19 +24,6 @@ from recae.sparse import SparseRows
 from recae.training import Batch
 
 CPU = torch.device("cpu")
-
-
-def low_rank(users: int = 60, items: int = 40, fill: float = 0.5, seed: int = 0) -> RatingMatrix:
-    """Ratings of rank 2 (and a mean), half of them known."""
-    rng = np.random.default_rng(seed)
-    truth = 3 + rng.normal(size=(users, 2)) @ rng.normal(size=(2, items)) / 2
-    u, i = np.nonzero(rng.random(truth.shape) < fill)
-    return RatingMatrix.from_columns(u, i, np.clip(truth[u, i], 1, 5), scale=(1.0, 5.0))
-
-
-def parted(data: RatingMatrix, seed: int = 1) -> tuple[RatingMatrix, RatingMatrix]:
-    held_out = np.random.default_rng(seed).random(data.n_ratings) < 0.15
-    return data.select(~held_out), data.select(held_out)
 
 
 def rmse(model: Any, data: RatingMatrix) -> float:

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recae.models.base import Run
 from recae.models.biases import fit_biases
 from recae.models.heads import OUTPUTS, Head, OrdinalHead, make_head
 from recae.models.params import param
 from recae.models.rating_network import RatingNetwork
 from recae.models.row_autoencoder import RowAutoencoder
+from recae.models.run import Run
 from recae.models.stopping import tag_of
 from recae.nn.activations import ACTIVATIONS
 from recae.ratings import RatingMatrix
@@ -111,8 +111,7 @@ class AutoRec(RowAutoencoder):
         trainer = Trainer(
             epochs=self.epochs, optimizer=self.optimizer, lr=self.lr, schedule=self.schedule, decay=self._decay(rows),
             second=self._second(), ema=self.ema, patience=self.patience, device=device, precision=self.precision,
-            kernels=not dense, seed=self.rng, checkpoint=run.checkpoint, checkpoint_seconds=run.checkpoint_seconds,
-            resume=run.resume, progress=run.progress, tag=tag_of(self, ratings, validation),
+            kernels=not dense, seed=self.rng, tag=tag_of(self, ratings, validation), **run.for_trainer(),
         )  # fmt: skip
         if self.pretrain_epochs and not trainer.resumes():
             plain = RowBatches(rows, batch_size=batches.batch_size)

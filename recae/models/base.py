@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -16,30 +15,12 @@ from recae.assembly import Csr
 from recae.errors import DataError, NotFittedError, ParameterError
 from recae.models import files, tables
 from recae.models.biases import fit_biases
-from recae.models.blocks import IntArray, Scores, blocks, pick, top_allowed
+from recae.models.blocks import IntArray, Scores, pick
+from recae.models.lists import best, nearest
 from recae.models.params import Parameters, check
+from recae.models.run import Run
 from recae.models.stopping import check_validation
-from recae.ranking import top_n
 from recae.ratings import RatingMatrix
-
-
-@dataclass(frozen=True)
-class Run:
-    """How one call of `fit` is to run; no part of what the model is.
-
-    Attributes:
-        checkpoint: where training keeps its state; None for nowhere.
-        checkpoint_seconds: how often, at most.
-        resume: go on from the checkpoint if there is one.
-        progress: show a bar; None for "where stderr is a terminal".
-        validation_input: what hidden validation users show; None where they are users learnt from.
-    """
-
-    checkpoint: str | Path | None = None
-    checkpoint_seconds: float = 60.0
-    resume: bool = False
-    progress: bool | None = None
-    validation_input: RatingMatrix | None = None
 
 
 class Recommender(Parameters, ABC):
@@ -252,11 +233,10 @@ class Recommender(Parameters, ABC):
         allowed = tables.allowed_items(ratings, candidates, exclude)
         user_index = ratings.user_index(users, missing="error" if unknown == "error" else "-1")
         wanted = tables.as_id_array(users)
-        known = user_index[user_index >= 0]
         found = np.full((len(wanted), n), -1, np.int64), np.full((len(wanted), n), -np.inf, np.float32)
-        for block, lists in self._best(known, n, allowed, filter_seen):
-            rows = np.flatnonzero(user_index >= 0)[block]
-            found[0][rows], found[1][rows] = lists
+        known = user_index >= 0
+        seen = ratings.user_rows if filter_seen else None
+        found[0][known], found[1][known] = best(self.score_users, user_index[known], seen, n, allowed)
         if (user_index < 0).any():
             popular = tables.popular(ratings, n, allowed)
             found[0][user_index < 0], found[1][user_index < 0] = popular
@@ -281,37 +261,17 @@ class Recommender(Parameters, ABC):
         tables.check_n(n, ratings.n_items)
         new = tables.new_users(new_ratings, ratings, needs_rating=self.predicts_ratings)
         allowed = tables.allowed_items(ratings, candidates, exclude)
-        lists = [
-            top_allowed(self.score(new.user_rows[block]), new.user_rows[block] if filter_seen else None, n, allowed)
-            for block in blocks(new.n_users, ratings.n_items)
-        ]
-        return tables.ranked_frame(
-            new.user_ids, np.concatenate([a for a, _ in lists]), np.concatenate([b for _, b in lists]), ratings
-        )
+        seen = new.user_rows if filter_seen else None
+        index, score = best(lambda rows: self.score(new.user_rows[rows]), np.arange(new.n_users), seen, n, allowed)
+        return tables.ranked_frame(new.user_ids, index, score, ratings)
 
     def similar_items(self, items: Any, n: int = 10) -> pd.DataFrame:
         """The n items nearest to each one, by the cosine of `item_vectors`: item, similar, score, rank, title."""
         ratings = self._fitted()
         tables.check_n(n, ratings.n_items)
         item_index = ratings.item_index(items)
-        vectors = tables.normalised(self.item_vectors())
-        lists = []
-        for block in blocks(len(item_index), ratings.n_items):
-            scores = vectors[item_index[block]] @ vectors.T
-            scores = np.asarray(scores.todense() if hasattr(scores, "todense") else scores, dtype=np.float32)
-            scores[np.arange(len(scores)), item_index[block]] = -np.inf
-            lists.append(top_n(scores, n))
-        index, score = np.concatenate([a for a, _ in lists]), np.concatenate([b for _, b in lists])
+        index, score = nearest(tables.normalised(self.item_vectors()), item_index, n)
         return tables.ranked_frame(tables.as_id_array(items), index, score, ratings, of="item", found="similar")
-
-    def _best(
-        self, user_index: IntArray, n: int, allowed: npt.NDArray[np.bool_], filter_seen: bool
-    ) -> Iterator[tuple[slice, tuple[IntArray, Scores]]]:
-        """Lists of known users, block by block."""
-        for block in blocks(len(user_index), self.ratings_.n_items):
-            users = user_index[block]
-            seen = self.ratings_.user_rows[users] if filter_seen else None
-            yield block, top_allowed(self.score_users(users), seen, n, allowed)
 
     # ---------------------------------------------------------------- files
 

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from recae.assembly import Csr
-from recae.models.base import Recommender, Run
+from recae.models.base import Recommender
 from recae.models.biases import Biases, fit_biases, user_deviations
 from recae.models.blocks import IntArray, Scores
 from recae.models.params import learned, param
+from recae.models.run import Run
 from recae.ratings import RatingMatrix
 
 

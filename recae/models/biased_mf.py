@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from recae.assembly import Csr
 from recae.jit import jit_kernel, prange
-from recae.models.base import Recommender, Run
+from recae.models.base import Recommender
 from recae.models.biases import fit_biases
 from recae.models.blocks import IntArray, Scores
 from recae.models.params import learned, param
+from recae.models.run import Run
 from recae.ratings import RatingMatrix
 
 Floats = npt.NDArray[np.float32]

@@ -13,9 +13,10 @@ import numpy.typing as npt
 from recae.assembly import Csr
 from recae.errors import ParameterError
 from recae.models import files
-from recae.models.base import Recommender, Run
+from recae.models.base import Recommender
 from recae.models.blocks import IntArray, Scores
 from recae.models.params import learned, param
+from recae.models.run import Run
 from recae.models.tables import normalised
 from recae.ratings import RatingMatrix
 from recae.splitting import take_validation

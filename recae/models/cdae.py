@@ -14,6 +14,7 @@ from recae.models.blocks import IntArray, Scores
 from recae.models.inputs import as_input
 from recae.models.neural import NeuralRanker
 from recae.models.params import param
+from recae.models.run import Run
 from recae.models.stopping import ranking_error
 from recae.nn import Decode, Dropout, Encode, implicit
 from recae.nn.activations import ACTIVATIONS, activation
@@ -65,9 +66,9 @@ class CDAE(NeuralRanker):
     def _rows(self, rows: Csr, device: torch.device) -> SparseRows:
         return SparseRows.from_scipy(rows, device=device)
 
-    def _validator(self, ratings: RatingMatrix, validation: RatingMatrix, shown: RatingMatrix | None) -> Any:
-        if shown is not None:
-            return ranking_error(self.score, shown, validation)
+    def _validator(self, ratings: RatingMatrix, validation: RatingMatrix, run: Run) -> Any:
+        if run.validation_input is not None:
+            return super()._validator(ratings, validation, run)
         return ranking_error(self._score, ratings, validation, with_users=True)
 
     def score(self, user_rows: Csr) -> Scores:

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from recae.assembly import Csr
-from recae.models.base import Run
 from recae.models.biases import fit_biases
 from recae.models.dual_network import DualBatches, DualNetwork, Side, UserRows
 from recae.models.folding import solve_columns
 from recae.models.item_codes import FloatArray, ItemCodes, as_numpy, column_means, rows_a_step, validator
 from recae.models.params import learned, param
+from recae.models.run import Run
 from recae.models.stopping import tag_of
 from recae.nn.activations import ACTIVATIONS
 from recae.ratings import RatingMatrix

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from recae.assembly import Csr
-from recae.models.base import Recommender, Run
+from recae.models.base import Recommender
 from recae.models.blocks import Scores
 from recae.models.inputs import VALUES, VALUES_HELP, Values, as_input
 from recae.models.params import learned, param
+from recae.models.run import Run
 from recae.models.stopping import ranking_error, tag_of
 from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows, spmm
@@ -58,16 +59,15 @@ class ELSA(Recommender):
         model = Codes(ratings.n_items, self.factors, self.rng).to(device)
         trainer = Trainer(
             epochs=self.epochs, lr=self.lr, schedule=self.schedule, patience=self.patience, device=device,
-            kernels=True, seed=self.rng, checkpoint=run.checkpoint, checkpoint_seconds=run.checkpoint_seconds,
-            resume=run.resume, progress=run.progress, tag=tag_of(self, ratings, validation, run.validation_input),
+            kernels=True, seed=self.rng,
+            tag=tag_of(self, ratings, validation, run.validation_input), **run.for_trainer(),
         )  # fmt: skip
 
         def score(user_rows: Csr) -> Scores:
             self.codes_ = model().detach()
             return self.score(user_rows)
 
-        shown = ratings if run.validation_input is None else run.validation_input
-        validate = None if validation is None else ranking_error(score, shown, validation)
+        validate = None if validation is None else ranking_error(score, run.shown(ratings), validation)
         self.history_ = trainer.fit(model, RowBatches(rows, batch_size=self.batch_size), cosine_loss, validate)
         self.codes_ = model().detach()
 

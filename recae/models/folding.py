@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from recae.assembly import Csr
 from recae.nn.ordinal import CumulativeLogit
 
 FloatArray = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
+Solve = Callable[[Floats, Floats, slice], tuple[npt.NDArray[Any], float]]
 NEWTON_STEPS = 10
 
 
@@ -38,6 +41,20 @@ def solve_columns(
     Returns:
         Output weights (n_rows, k) and biases (n_rows,).
     """
+
+    def solve(h: Floats, base: Floats, part: slice) -> tuple[npt.NDArray[Any], float]:
+        return _ridge(h, targets[part].astype(np.float64) - base, l2)
+
+    return _solve_rows(codes, user_rows, weight, bias, solve)
+
+
+def _solve_rows(
+    codes: FloatArray, user_rows: Csr, weight: FloatArray, bias: FloatArray, solve: Solve
+) -> tuple[FloatArray, FloatArray]:
+    """Each row's output unit: the mean unit, and what `solve` adds to its weights and bias.
+
+    `solve` is given the codes of a row's items (n, k), what the mean unit says of them (n,), and their places.
+    """
     mean_weight, mean_bias = weight.mean(0).astype(np.float64), float(bias.mean())
     base = codes @ mean_weight + mean_bias
     out_weight = np.tile(mean_weight, (user_rows.shape[0], 1))
@@ -46,8 +63,7 @@ def solve_columns(
         part = slice(user_rows.indptr[row], user_rows.indptr[row + 1])
         items = user_rows.indices[part]
         if len(items):
-            rest = targets[part] - base[items]
-            change, shift = _ridge(codes[items].astype(np.float64), rest.astype(np.float64), l2)
+            change, shift = solve(codes[items].astype(np.float64), base[items].astype(np.float64), part)
             out_weight[row] += change
             out_bias[row] += shift
     return out_weight.astype(np.float32), out_bias.astype(np.float32)
@@ -86,19 +102,12 @@ def solve_columns_ordinal(
         levels: the output's thresholds.
         l2: AutoRec's l2.
     """
-    mean_weight, mean_bias = weight.mean(0).astype(np.float64), float(bias.mean())
-    base = codes @ mean_weight + mean_bias
-    out_weight = np.tile(mean_weight, (user_rows.shape[0], 1))
-    out_bias = np.full(user_rows.shape[0], mean_bias)
-    for row in range(user_rows.shape[0]):
-        part = slice(user_rows.indptr[row], user_rows.indptr[row + 1])
-        items = user_rows.indices[part]
-        if len(items):
-            h, ratings = codes[items].astype(np.float64), torch.from_numpy(user_rows.data[part]).to(levels.first.device)
-            change, shift = _newton(h, base[items].astype(np.float64), ratings, levels, l2)
-            out_weight[row] += change
-            out_bias[row] += shift
-    return out_weight.astype(np.float32), out_bias.astype(np.float32)
+
+    def solve(h: Floats, base: Floats, part: slice) -> tuple[npt.NDArray[Any], float]:
+        ratings = torch.from_numpy(user_rows.data[part]).to(levels.first.device)
+        return _newton(h, base, ratings, levels, l2)
+
+    return _solve_rows(codes, user_rows, weight, bias, solve)
 
 
 @torch.no_grad()

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from recae.models.base import Run
 from recae.models.blocks import IntArray
 from recae.models.global_stage import ORDERS, GlobalNetwork, WholeMatrix, neighbourhoods, ordering
 from recae.models.item_codes import FloatArray, as_numpy, column_means, validator
 from recae.models.kernel_recommender import KernelRecommender, published
 from recae.models.params import learned, param
+from recae.models.run import Run
 from recae.models.stopping import tag_of
 from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows

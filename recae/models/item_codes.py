@@ -15,10 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from recae.assembly import Csr
-from recae.models.base import Recommender, Run
+from recae.models.base import Recommender
 from recae.models.biases import fit_biases
 from recae.models.blocks import IntArray, Scores
 from recae.models.params import learned
+from recae.models.run import Run
 from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows
 from recae.sparse.threads import kernel_threads
@@ -64,8 +65,7 @@ class ItemCodes(Recommender):
         """A trainer for objectives that are divided by `n_rows`."""
         return Trainer(
             decay=1 / n_rows, patience=self.patience, device=choose_device(self.device), kernels=True, seed=self.rng,  # type: ignore[attr-defined]
-            checkpoint=run.checkpoint, checkpoint_seconds=run.checkpoint_seconds, resume=run.resume,
-            progress=run.progress, tag=tag, **settings,
+            tag=tag, **run.for_trainer(), **settings,
         )  # fmt: skip
 
     # ---------------------------------------------------------------- scoring

@@ -25,12 +25,13 @@ from torch import Tensor
 
 from recae.assembly import Csr
 from recae.errors import ParameterError
-from recae.models.base import Recommender, Run
+from recae.models.base import Recommender
 from recae.models.blocks import Scores
 from recae.models.gram import gram, invert_, peak_bytes
 from recae.models.inputs import VALUES, VALUES_HELP, Values, as_input
 from recae.models.memory import available_bytes, refuse_too_large
 from recae.models.params import check, learned, param
+from recae.models.run import Run
 from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows, spmm
 from recae.sparse.threads import kernel_threads

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from recae.assembly import Csr
-from recae.models.base import Recommender, Run
+from recae.models.base import Recommender
 from recae.models.blocks import Scores
 from recae.models.inputs import VALUES, VALUES_HELP, Values, as_input
 from recae.models.params import learned, param
+from recae.models.run import Run
 from recae.models.stopping import ranking_error, tag_of
 from recae.nn import Autoencoder
 from recae.ratings import RatingMatrix
@@ -59,12 +60,10 @@ class LinearAutoencoder(Recommender):
         self.network_ = self._network(ratings.n_items).to(device)
         trainer = Trainer(
             epochs=self.epochs, lr=self.lr, schedule=self.schedule, decay=self.l2, patience=self.patience,
-            device=device, kernels=True, seed=self.rng, checkpoint=run.checkpoint,
-            checkpoint_seconds=run.checkpoint_seconds, resume=run.resume, progress=run.progress,
-            tag=tag_of(self, ratings, validation, run.validation_input),
+            device=device, kernels=True, seed=self.rng,
+            tag=tag_of(self, ratings, validation, run.validation_input), **run.for_trainer(),
         )  # fmt: skip
-        shown = ratings if run.validation_input is None else run.validation_input
-        validate = None if validation is None else ranking_error(self.score, shown, validation)
+        validate = None if validation is None else ranking_error(self.score, run.shown(ratings), validation)
         batches = RowBatches(rows, batch_size=self.batch_size)
         self.history_ = trainer.fit(self.network_, batches, squared_error_of_all, validate)
 

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from recae.assembly import Csr, make_csr
 from recae.errors import DataError
-from recae.models.base import Recommender, Run
+from recae.models.base import Recommender
 from recae.models.blocks import Scores
 from recae.models.inputs import VALUES, VALUES_HELP, Values, as_input
 from recae.models.params import learned, param
+from recae.models.run import Run
 from recae.models.stopping import ranking_error, tag_of
 from recae.nn.implicit import multinomial
 from recae.ratings import RatingMatrix
@@ -89,10 +90,10 @@ class NeuralRanker(Recommender):
         trainee = self._trainee(self.network_, steps)
         trainer = Trainer(
             epochs=self._passes(), lr=self.lr, schedule=self.schedule, decay=self.l2, patience=self._patience(),
-            device=device, seed=self.rng, checkpoint=run.checkpoint, checkpoint_seconds=run.checkpoint_seconds,
-            resume=run.resume, progress=run.progress, tag=tag_of(self, ratings, validation, run.validation_input),
+            device=device, seed=self.rng, tag=tag_of(self, ratings, validation, run.validation_input),
+            **run.for_trainer(),
         )  # fmt: skip
-        validate = None if validation is None else self._validator(ratings, validation, run.validation_input)
+        validate = None if validation is None else self._validator(ratings, validation, run)
         with held():  # PyTorch has the cores, and the first layer's gradient is as large as ever
             self.history_ = trainer.fit(trainee, batches, self._objective, validate)
 
@@ -114,8 +115,8 @@ class NeuralRanker(Recommender):
     def _rows_a_step(self, n_rows: int) -> int:
         return min(BATCH, math.ceil(n_rows / 8)) if self.batch_size is None else self.batch_size
 
-    def _validator(self, ratings: RatingMatrix, validation: RatingMatrix, shown: RatingMatrix | None) -> Any:
-        return ranking_error(self.score, ratings if shown is None else shown, validation)
+    def _validator(self, ratings: RatingMatrix, validation: RatingMatrix, run: Run) -> Any:
+        return ranking_error(self.score, run.shown(ratings), validation)
 
     # ---------------------------------------------------------------- scoring
 

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from recae.assembly import Csr
-from recae.models.base import Recommender, Run
+from recae.models.base import Recommender
 from recae.models.blocks import Scores
 from recae.models.inputs import VALUES, VALUES_HELP, Values, as_input
 from recae.models.params import learned, param
+from recae.models.run import Run
 from recae.ratings import RatingMatrix
 
 Floats = npt.NDArray[np.float32]

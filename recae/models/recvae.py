@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from recae.models.base import Run
 from recae.models.neural import NeuralRanker
 from recae.models.params import param
+from recae.models.run import Run
 from recae.nn import Autoencoder, Decoder, Dropout, Encode, GaussianCode
 from recae.nn.implicit import multinomial
 from recae.nn.layers import Rows

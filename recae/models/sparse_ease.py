@@ -23,11 +23,11 @@ from scipy import sparse
 from recae.assembly import Csr
 from recae.errors import DivergenceError, ParameterError
 from recae.jit import jit_kernel, prange
-from recae.models.base import Run
 from recae.models.inputs import VALUES, VALUES_HELP, Values, as_input
 from recae.models.memory import GIB, available_bytes
 from recae.models.neighbours import SparseWeights
 from recae.models.params import learned, param
+from recae.models.run import Run
 from recae.ratings import RatingMatrix
 
 Floats = npt.NDArray[np.float32]

@@ -10,12 +10,12 @@ import numpy.typing as npt
 import torch
 
 from recae.assembly import Csr
-from recae.models.base import Run
 from recae.models.blocks import Scores
 from recae.models.item_codes import FloatArray, as_numpy, column_means, rows_a_step, validator
 from recae.models.kernel_network import KernelNetwork
 from recae.models.kernel_recommender import KernelRecommender
 from recae.models.params import param
+from recae.models.run import Run
 from recae.models.stopping import tag_of
 from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows
