@@ -8,10 +8,13 @@ import os
 import platform
 import resource
 import subprocess
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+import click
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "numba", "pyarrow", "scikit-learn", "implicit")
@@ -23,6 +26,20 @@ def write(name: str, payload: dict[str, Any]) -> Path:
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps({**context(), **payload}, indent=2) + "\n")
     return path
+
+
+def some_of(names: Iterable[str], wanted: str) -> list[str]:
+    """Those of `names` that `wanted` has, by commas; all of them where it is empty.
+
+    Raises:
+        click.BadParameter: there is none of that name.
+    """
+    known = list(names)
+    found = [name.strip() for name in wanted.split(",")] if wanted else known
+    for name in found:
+        if name not in known:
+            raise click.BadParameter(f"{name!r}: choose some of {', '.join(known)}", param_hint="--only")
+    return found
 
 
 def context() -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Linear autoencoders on the LightGCN split of Gowalla: Recall@20 and NDCG@20 beside the published ones.
 
+\b
     python -m benchmarks.gowalla choose                       # settings, on a part of train
     python -m benchmarks.gowalla choose-alpha
     python -m benchmarks.gowalla measure [--only ease,dan]    # one look at the test part each
@@ -26,8 +27,7 @@ import numpy as np
 import torch
 
 import recae
-from benchmarks._record import RESULTS, peak_mb, write
-from recae.errors import DatasetNotFoundError
+from benchmarks._record import RESULTS, peak_mb, some_of, write
 from recae.loaders import search_places
 from recae.models import make_model
 from recae.ratings import RatingMatrix
@@ -63,7 +63,7 @@ def load() -> Split:
     for place in search_places():
         if (place / "gowalla").is_dir():
             return published_lists(place / "gowalla")
-    raise DatasetNotFoundError(
+    raise click.ClickException(
         "no folder gowalla with train.txt and test.txt in " + ", ".join(map(str, search_places()))
         + ": take it from the LightGCN repository and set RECAE_DATA_DIR to the folder that has it"
     )  # fmt: skip
@@ -103,13 +103,13 @@ def main() -> None:
 
 @main.command()
 @click.option("--items", default=8_000, show_default=True, help="Items to keep.")
-@click.option("--only", default=",".join(CANDIDATES), show_default=True)
+@click.option("--only", default="", help="Some of the models, by commas.")
 def choose(items: int, only: str) -> None:
     """Settings by Recall@20 on 10 % of each user's train pairs, among popular items."""
     train, validation = take_validation(popular_part(load().train, items), 0.1, rng=0, how="per-user")
     parts, tried = Split(train, validation, how="per-user"), []
     click.echo(repr(parts))
-    for name in only.split(","):
+    for name in some_of(CANDIDATES, only):
         for settings in CANDIDATES[name]:
             tried.append(measured(name, settings, parts))
             click.echo(line(tried[-1]))
@@ -136,13 +136,13 @@ def choose_alpha() -> None:
 
 
 @main.command()
-@click.option("--only", default="", help="Some of the models of configs/gowalla.toml.")
+@click.option("--only", default="", help="Some of the models of configs/gowalla.toml, by commas.")
 def measure(only: str) -> None:
     """The chosen settings, fitted on all of train, measured on the test part."""
     chosen, parts = tomllib.loads(CONFIG.read_text()), load()
     file = RESULTS / "gowalla.json"
     rows = {row["model"]: row for row in json.loads(file.read_text())["rows"]} if file.is_file() else {}
-    for name in only.split(",") if only else chosen:
+    for name in some_of(chosen, only):
         rows[name] = row = measured(name, chosen[name], parts)
         for i, metric in enumerate(METRICS):
             row |= {f"bar {metric}": BARS[name][i], f"reached {metric}": round(row[metric], 4) >= BARS[name][i]}

@@ -1,5 +1,6 @@
 """All top-N models on MovieLens-1M with hidden users: the table of docs/topn.md.
 
+\b
     python -m benchmarks.topn measure [--only ease,mult-vae]   # each model once (stochastic ones: five seeds)
     python -m benchmarks.topn page                             # docs/topn.md from the results
 
@@ -23,7 +24,7 @@ import click
 import pandas as pd
 
 import recae
-from benchmarks._record import RESULTS, peak_mb, write
+from benchmarks._record import RESULTS, peak_mb, some_of, write
 from recae.comparison import paired_test
 from recae.models import Recommender, make_model
 from recae.splitting import Split
@@ -82,7 +83,7 @@ def main() -> None:
 def measure(only: str, seeds: int) -> None:
     """Fit with the chosen settings, measure on the test users; the result file is written after each model."""
     chosen, parts = tomllib.loads(CONFIG.read_text()), load()
-    for name in only.split(",") if only else chosen:
+    for name in some_of(chosen, only):
         row, _ = measured(name, chosen[name], parts, seeds)
         click.echo(f"{name}: NDCG@100 {row['ndcg@100']:.4f} ± {row['standard_error']:.4f}, "
                    f"Recall@20 {row['recall@20']:.4f}, fit {row['fit_seconds']:.1f} s")  # fmt: skip
