@@ -57,3 +57,7 @@ class TrainingInterrupted(RecaeError):
 
 class DivergenceError(RecaeError, ArithmeticError):
     """The loss became infinite or not a number."""
+
+
+class ProcessLostError(RecaeError, ConnectionError):
+    """A model is fitted by several processes, and one of them is gone."""

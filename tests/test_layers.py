@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = (
-    "errors", "ids", "assembly", "ratings", "jit", "loaders", "splitting", "ranking", "metrics", "sparse", "nn",
+    "errors", "launch", "ids", "assembly", "ratings", "jit", "loaders", "splitting", "ranking", "metrics", "sparse", "nn",
     "storage", "training", "models", "settings", "explanation", "evaluation", "comparison", "tuning", "plots",
     "plots_comparison", "demos", "cli",
 )  # fmt: skip

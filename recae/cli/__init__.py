@@ -15,6 +15,7 @@ import click
 from recae import __version__
 from recae.cli.group import RecaeGroup
 from recae.cli.options import loudness
+from recae.cli.together import first_speaks
 
 __all__ = ["COMMANDS", "main", "recae"]
 
@@ -56,4 +57,5 @@ def recae() -> None:
 
 def main(args: Sequence[str] | None = None, prog_name: str = "recae") -> None:
     """Run the command line on `args` (by default the process's own) and leave with its exit code."""
-    recae.main(args=None if args is None else list(args), prog_name=prog_name)
+    with first_speaks():
+        recae.main(args=None if args is None else list(args), prog_name=prog_name)

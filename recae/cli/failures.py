@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import click
 
 from recae.cli.options import verbosity
+from recae.cli.together import complain
 from recae.errors import ParameterError, RecaeError, TrainingInterrupted
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -47,6 +48,8 @@ def translated(ctx: click.Context) -> Iterator[None]:
             raise  # the reader (head, less) has had enough: click leaves quietly
         if verbosity(ctx) >= 2:
             traceback.print_exception(error)
+        if not isinstance(error, RecaeError | KeyboardInterrupt):
+            complain(explain(error)[0])
         raise Failure(*explain(error)) from None
 
 

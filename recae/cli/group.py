@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from recae.cli.failures import translated
+from recae.cli.together import refuse_alone
 
 
 class RecaeGroup(click.Group):
@@ -31,3 +32,8 @@ class RecaeGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         with translated(ctx):
             return super().invoke(ctx)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        found = super().resolve_command(ctx, args)
+        refuse_alone(found[0])
+        return found

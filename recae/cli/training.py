@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from recae.cli.printing import print_json
 from recae.cli.reading import load_ratings
 from recae.cli.writing import check_writable
 from recae.errors import DivergenceError, ModelFileError, ParameterError, TrainingInterrupted
+from recae.launch import launch
 
 if TYPE_CHECKING:
     from recae.models import Recommender
@@ -26,19 +28,30 @@ VALIDATION = 0.05  # of what is left for training, where nothing is said and the
 
 
 def run(ctx: click.Context, given: dict[str, Any]) -> None:
-    """Load, split, fit, save, measure, print; `given` are the options of `recae train`."""
+    """Load, split, fit, save, measure, print; `given` are the options of `recae train`.
+
+    Of several processes, each does all of it up to the fit, which they share; the first one alone writes and measures.
+    """
+    from recae.models.base import refuse_many_processes
+
     refuse_idle(given)
-    model = model_of(ctx, given["name"], given["seed"])
+    model, here = model_of(ctx, given["name"], given["seed"]), launch()
+    refuse_many_processes(type(model))
+    if here.restarts and model.iterative:
+        go_on(given)
     checkpoint = checkpoint_of(given, model)
     for file in (given["out"], given["save_test"], checkpoint):
-        check_writable(file)
-    ratings = load_ratings(given["dataset"], **given)
+        if here.is_first:
+            check_writable(file)
+    ratings = load_in_turn(given)
     parts = divide(ratings, model, given)
-    if given["save_test"]:
+    if given["save_test"] and here.is_first:
         save_test(parts, given["save_test"])
     if not given["out"]:
         note("The model will not be kept: --out m.recae keeps it.")
     seconds = fit(ctx, model, parts, checkpoint, given)
+    if not here.is_first:
+        return
     if given["out"]:
         model.save(given["out"])
     if checkpoint is not None:
@@ -49,6 +62,24 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
         print_json(as_object(outcome))
     else:
         print_outcome(outcome)
+
+
+# ---------------------------------------------------------------- several processes
+
+
+def go_on(given: dict[str, Any]) -> None:
+    """torchrun has started all processes again: training goes on from its checkpoint without being told to."""
+    given["resume"], given["restart"] = bool(given["checkpoint"] or given["out"]), False
+
+
+def load_in_turn(given: dict[str, Any]) -> RatingMatrix:
+    """The ratings; of a machine's processes one goes ahead where they may have to be downloaded."""
+    from recae.loaders import DATASETS
+    from recae.training.distributed import current
+
+    named = given["dataset"] in DATASETS and bool(DATASETS[given["dataset"]].files)
+    with current().one_ahead() if named else nullcontext():
+        return load_ratings(given["dataset"], **given)
 
 
 # ---------------------------------------------------------------- before training
@@ -157,7 +188,8 @@ def fit(ctx: click.Context, model: Recommender, parts: Parts, checkpoint: Path |
         settings = {"checkpoint": checkpoint, "checkpoint_seconds": given["checkpoint_every"]}
         if given["restart"]:
             checkpoint.unlink(missing_ok=True)
-    note(f"Training {given['name']} on {parts.train.n_ratings:,} ratings ...")
+    together = f" with {launch().size} processes" if launch().size > 1 else ""
+    note(f"Training {given['name']} on {parts.train.n_ratings:,} ratings{together} ...")
     try:
         model.fit(
             parts.train, parts.validation, resume=given["resume"], progress=False if verbosity() < 0 else None,
@@ -177,4 +209,6 @@ def interrupted(ctx: click.Context, error: BaseException, checkpoint: Path | Non
     if checkpoint is None or not checkpoint.exists():
         return "training was stopped; nothing is kept (--out m.recae would keep the state as well)"
     done = str(error).split(";")[0] or "training was stopped"
+    if launch().size > 1:
+        return f"{done}; its state is kept in {checkpoint}. Go on with the same torchrun command and --resume"
     return f"{done}; its state is kept in {checkpoint}. Go on with:\n  {again(ctx, '--resume', ['--restart'])}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows
 from recae.training import Batch, RowBatches, Trainer
 from recae.training.devices import choose_device
+from recae.training.distributed import current
 from recae.training.optimizers import FULL_BATCH
 from recae.training.pretraining import pretrain
 from recae.training.run import Objective
@@ -98,6 +99,8 @@ class AutoRec(RowAutoencoder):
     precision: str = param("float32", "of matrix products on CUDA", choices=("float32", "bf16"))
     rng: int = param(0, "seed of everything random")
 
+    _mean_over: ClassVar[Literal["rows", "ratings"]] = "rows"  # what `_objective` is a mean over
+
     # ---------------------------------------------------------------- fitting
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
@@ -111,7 +114,8 @@ class AutoRec(RowAutoencoder):
         trainer = Trainer(
             epochs=self.epochs, optimizer=self.optimizer, lr=self.lr, schedule=self.schedule, decay=self._decay(rows),
             second=self._second(), ema=self.ema, patience=self.patience, device=device, precision=self.precision,
-            kernels=not dense, seed=self.rng, tag=tag_of(self, ratings, validation), **run.for_trainer(),
+            kernels=not dense, mean_over=self._mean_over, seed=self.rng, tag=tag_of(self, ratings, validation),
+            **run.for_trainer(),
         )  # fmt: skip
         if self.pretrain_epochs and not trainer.resumes():
             plain = RowBatches(rows, batch_size=batches.batch_size)
@@ -179,8 +183,8 @@ class AutoRec(RowAutoencoder):
 
     def _validator(self, rows: Any, validation: RatingMatrix) -> Any:
         """RMSE on held-out ratings, clipped to the scale, a block of rows at a time."""
-        places = SparseRows.from_scipy(validation.rows(self.by), device=self._place())
-        busy = torch.nonzero(places.lengths()).squeeze(1)
+        places, ranks = SparseRows.from_scipy(validation.rows(self.by), device=self._place()), current()
+        busy = ranks.share(torch.nonzero(places.lengths()).squeeze(1))
         blocks = [(rows[index], places[index]) for index in torch.split(busy, 2048)]
         low, high = validation.scale
 
@@ -189,6 +193,6 @@ class AutoRec(RowAutoencoder):
             for given, wanted in blocks:
                 predicted = network.at(given, wanted).clamp(low, high)  # type: ignore[operator]
                 total += (predicted - wanted.values).square().sum()
-            return float((total / max(1, places.nnz)).sqrt())
+            return float((ranks.all_sum_(total) / max(1, places.nnz)).sqrt())
 
         return validate

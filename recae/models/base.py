@@ -21,6 +21,7 @@ from recae.models.params import Parameters, check
 from recae.models.run import Run
 from recae.models.stopping import check_validation
 from recae.ratings import RatingMatrix
+from recae.training.distributed import current
 
 
 class Recommender(Parameters, ABC):
@@ -37,6 +38,7 @@ class Recommender(Parameters, ABC):
     iterative: ClassVar[bool] = False
     linear: ClassVar[bool] = False  # score(x) = score(0) + x B for some B, of which `recae.explain` makes use
     meets_hidden_users: ClassVar[bool] = False  # an iterative model that can be stopped by users it does not learn from
+    shares_rows: ClassVar[bool] = False  # several processes (torchrun) can fit it together, each with its rows
 
     ratings_: RatingMatrix
 
@@ -107,11 +109,16 @@ class Recommender(Parameters, ABC):
             resume: go on from `checkpoint` if it is there, exactly as if nothing had happened.
             progress: show a bar; None for "where stderr is a terminal".
 
+        Under torchrun all processes call this alike, with the same ratings, and all of them end with the same model
+        (docs/scale.md); within `recae.training.distributed.alone()` each fits its own.
+
         Raises:
-            ParameterError: a hyper-parameter is out of range.
+            ParameterError: a hyper-parameter is out of range, or several processes cannot fit this model together.
             DataError: there is nothing to learn from, or `validation` has other users or items.
+            ProcessLostError: another process of those that fit it together is gone.
         """
         check(self)
+        refuse_many_processes(type(self))
         if not isinstance(ratings, RatingMatrix):
             raise DataError(f"fit takes a RatingMatrix, not {type(ratings).__name__}: recae.load(...) makes one")
         if ratings.n_ratings == 0:
@@ -290,3 +297,17 @@ class Recommender(Parameters, ABC):
         model._settle(ratings)
         model._restore(arrays)
         return model
+
+
+def refuse_many_processes(model: type[Recommender]) -> None:
+    """Under torchrun, refuse a model that would be fitted over and over instead of together.
+
+    Raises:
+        ParameterError: it is one.
+    """
+    n = current().size
+    if n > 1 and not model.shares_rows:
+        raise ParameterError(
+            f"{model.__name__} is fitted by one process, and torchrun started {n}: start it without torchrun (models "
+            "that share rows among processes are listed in docs/scale.md)"
+        )

@@ -39,6 +39,7 @@ class ELSA(Recommender):
     iterative: ClassVar[bool] = True
     linear: ClassVar[bool] = True
     meets_hidden_users: ClassVar[bool] = True
+    shares_rows: ClassVar[bool] = True
 
     factors: int = param(256, "width of A; the paper has up to 2,000", low=1, tune=(32, 512, "log"))
     values: Values = param("binary", VALUES_HELP, choices=VALUES)

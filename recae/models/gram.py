@@ -19,6 +19,7 @@ from recae.assembly import Csr
 from recae.errors import DivergenceError
 from recae.jit import jit_kernel, prange
 from recae.sparse.threads import kernel_threads
+from recae.training.distributed import Ranks
 
 BLOCK = 512  # columns: larger ones are no faster and hold more
 _USERS = 4096  # dense rows at once, on a GPU
@@ -146,6 +147,19 @@ def _product_(a: Tensor) -> None:
         rows = a[start:end, start:end].mT @ a[start:end, :end]
         rows.addmm_(a[end:, start:end].mT, a[end:, :end])
         a[start:end, :end] = rows
+
+
+def sum_lower_to_first_(a: Tensor, ranks: Ranks) -> None:
+    """The lower triangles of all processes' matrices, added up in the first one: only these travel, block by block."""
+    for start, end in _blocks(len(a) if ranks.size > 1 else 0):
+        rows = a[start:end, :end].contiguous()
+        a[start:end, :end] = ranks.sum_to_first_(rows)
+
+
+def take_from_first_(a: Tensor, ranks: Ranks) -> None:
+    """The first process's matrix in all of them, block by block."""
+    for start, end in _blocks(len(a) if ranks.size > 1 else 0):
+        ranks.broadcast_(a[start:end])
 
 
 def mirror_(a: Tensor) -> None:

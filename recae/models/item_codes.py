@@ -25,6 +25,7 @@ from recae.sparse import SparseRows
 from recae.sparse.threads import kernel_threads
 from recae.training import History, Trainer
 from recae.training.devices import choose_device
+from recae.training.distributed import current
 from recae.training.optimizers import FULL_BATCH
 
 PAIRS = 2**16  # evaluated at a time
@@ -147,11 +148,16 @@ def rows_a_step(optimizer: str, batch_size: int | None, n_rows: int) -> int:
 def validator(
     predict: Callable[[nn.Module, SparseRows], Tensor], places: SparseRows, scale: tuple[float, float]
 ) -> Callable[[nn.Module], float]:
-    """RMSE at held-out `places`, clipped to the scale; `predict` says what a network gives there, (nnz,)."""
+    """RMSE at held-out `places`, clipped to the scale; `predict` says what a network gives there, (nnz,).
+
+    Of several processes that fit together, each hands in its share of the places; all get the figure of all.
+    """
+    ranks = current()
 
     def validate(network: nn.Module) -> float:
         error: Tensor = predict(network, places).clamp(*scale) - places.values
-        return math.sqrt(float(error.square().mean()))
+        total, n = ranks.total(float(error.square().sum()), places.nnz)
+        return math.sqrt(total / max(1, n))
 
     return validate
 

@@ -27,7 +27,7 @@ from recae.assembly import Csr
 from recae.errors import ParameterError
 from recae.models.base import Recommender
 from recae.models.blocks import Scores
-from recae.models.gram import gram, invert_, peak_bytes
+from recae.models.gram import gram, invert_, peak_bytes, sum_lower_to_first_, take_from_first_
 from recae.models.inputs import VALUES, VALUES_HELP, Values, as_input
 from recae.models.memory import available_bytes, refuse_too_large
 from recae.models.params import check, learned, param
@@ -36,6 +36,7 @@ from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows, spmm
 from recae.sparse.threads import kernel_threads
 from recae.training.devices import choose_device
+from recae.training.distributed import Ranks, current
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -45,6 +46,7 @@ class ClosedForm(Recommender):
     """What the closed forms share: G, the inverse, scoring. A model says what γ is, and what B is of C."""
 
     linear: ClassVar[bool] = True
+    shares_rows: ClassVar[bool] = True
 
     l2: float = param(
         500.0, "ridge γ added to each item's own co-occurrence; above 0", low=0, tune=(10.0, 3000.0, "log")
@@ -79,18 +81,26 @@ class ClosedForm(Recommender):
         self._take(self._weights(inverse, ridge, counts))
 
     def _solve(self, ratings: RatingMatrix) -> tuple[Tensor, Tensor, Tensor]:
-        """C, γ and n, on the device."""
+        """C, γ and n, on the device.
+
+        Of several processes, each adds its share of the users to G, and the first one inverts it for all.
+        """
         self._check()
-        device, dtype = self._device(ratings.n_items), _DTYPES[self.precision]
+        ranks = current()
+        device, dtype = self._device(ratings.n_items, ranks), _DTYPES[self.precision]
         rows = as_input(ratings.user_rows, self.values)
         n_users = np.diff(rows.indptr)
         weight = np.power(np.maximum(n_users, 1), -self._user_power(), dtype=np.float64).astype(np.float32)
         counts = np.bincount(rows.indices, rows.data.astype(np.float64) ** 2, ratings.n_items)
         n = torch.from_numpy(counts).to(device, dtype)
         ridge = self.l2 + n * (self._dropout() / (1 - self._dropout()))
-        matrix = gram(rows, weight, device=device, dtype=dtype)
+        own = slice(None) if ranks.size == 1 else ranks.share(np.arange(len(weight)))
+        matrix = gram(rows if ranks.size == 1 else rows[own], weight[own], device=device, dtype=dtype)
+        sum_lower_to_first_(matrix, ranks)
         matrix.diagonal().add_(ridge)
-        return invert_(matrix), ridge, n
+        ranks.from_first(lambda: len(invert_(matrix)))
+        take_from_first_(matrix, ranks)
+        return matrix, ridge, n
 
     def _take(self, weights: Tensor) -> None:
         self.weights_ = weights.float()
@@ -101,12 +111,14 @@ class ClosedForm(Recommender):
         if not 0 <= self._dropout() < 1:
             raise ParameterError(f"dropout={self._dropout()!r}: a share from 0 to below 1 is needed")
 
-    def _device(self, n_items: int) -> torch.device:
+    def _device(self, n_items: int, ranks: Ranks) -> torch.device:
         """Where to solve; with "auto", the CPU where the matrix does not fit the GPU."""
         device, needed = choose_device(self.device), self.bytes_needed(n_items)
-        if self.device == "auto" and (device.type == "mps" or needed > (available_bytes(device) or needed)):
+        unfit = device.type == "mps" or needed > (available_bytes(device) or needed)
+        if self.device == "auto" and ranks.total(unfit)[0]:  # of several processes, all or none
             device = torch.device("cpu")
-        refuse_too_large(type(self).__name__, n_items, needed, device, self.memory_limit)
+        on_it = ranks.local_size if device.type == "cpu" else 1  # each process holds a matrix
+        refuse_too_large(type(self).__name__, n_items, needed * on_it, device, self.memory_limit)
         return device
 
     def bytes_needed(self, n_items: int) -> int:

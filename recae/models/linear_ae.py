@@ -37,6 +37,7 @@ class LinearAutoencoder(Recommender):
     iterative: ClassVar[bool] = True
     linear: ClassVar[bool] = True
     meets_hidden_users: ClassVar[bool] = True
+    shares_rows: ClassVar[bool] = True
 
     hidden: int = param(50, "width of the code", low=1, tune=(10, 300, "log"))
     tied: bool = param(True, "the decoder uses the encoder's weights")

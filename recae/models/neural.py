@@ -44,6 +44,7 @@ class NeuralRanker(Recommender):
 
     iterative: ClassVar[bool] = True
     meets_hidden_users: ClassVar[bool] = True
+    shares_rows: ClassVar[bool] = True
 
     values: Values = param("binary", VALUES_HELP, choices=VALUES)
     dropout: float = param(0.5, "fraction of a row's entries hidden in training", low=0, tune=(0.2, 0.8))

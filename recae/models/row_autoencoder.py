@@ -39,6 +39,7 @@ class RowAutoencoder(Recommender):
 
     predicts_ratings: ClassVar[bool] = True
     iterative: ClassVar[bool] = True
+    shares_rows: ClassVar[bool] = True
 
     network_: RatingNetwork = learned()
     history_: History = learned()

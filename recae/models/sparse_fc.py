@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from recae.models.stopping import tag_of
 from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows
 from recae.training import RowBatches
+from recae.training.distributed import current
 
 BLOCK = 2048  # item rows encoded at once
 
@@ -36,6 +37,8 @@ class SparseFC(KernelRecommender):
     An unseen user's output unit is a ridge regression on the codes of the items rated (`recae.models.folding`). An
     unseen item is encoded from its row: `score_new_items`.
     """
+
+    shares_rows: ClassVar[bool] = True
 
     optimizer: str = param("lbfgs", "how to minimise", choices=("adam", "sgd", "rprop", "lbfgs"))
     lr: float = param(1.0, "learning rate; of lbfgs the first step that its line search tries", low=0)
@@ -55,8 +58,9 @@ class SparseFC(KernelRecommender):
         network = self._network(ratings)
         validate = None
         if validation is not None:
-            given = rows.to(trainer.device)
-            places = SparseRows.from_scipy(validation.rows("item"), device=trainer.device)
+            own = current().share(torch.arange(len(rows)))
+            given = rows.to(trainer.device)[own]
+            places = SparseRows.from_scipy(validation.rows("item"), device=trainer.device)[own]
             validate = validator(lambda net, at: net.at(given, at), places, ratings.scale)  # type: ignore[operator]
         batches = RowBatches(rows, batch_size=rows_a_step(self.optimizer, self.batch_size, len(rows)))
         self.history_ = trainer.fit(network, batches, network.objective, validate)

@@ -14,6 +14,7 @@ from recae.models.blocks import Scores, blocks
 from recae.models.params import Parameters
 from recae.ranking import top_n
 from recae.ratings import RatingMatrix
+from recae.training.distributed import current
 
 LIST = 100  # items of the lists that validation looks at
 
@@ -71,13 +72,16 @@ def ranking_error(
 ) -> Callable[[Any], float]:
     """A validation figure for `Trainer.fit`: 1 - NDCG@100 of the held-out items of users, whose rows are known.
 
+    Of several processes that fit together, each ranks for its share of the users; all get the figure of all.
+
     Args:
         score: rows (n, n_items) to scores (n, n_items), by the model as it is when it is called.
         ratings: what users are known by, which is not ranked: what is learnt from, or what hidden users show.
         validation: held-out ratings of the same users and items.
         with_users: `score` is given the users' indices as well, for models that tell their users apart.
     """
-    users = np.flatnonzero(validation.counts("user"))
+    ranks, held_out = current(), np.flatnonzero(validation.counts("user"))
+    users = ranks.share(held_out)
 
     def validate(_: Any) -> float:
         total = 0.0
@@ -85,6 +89,6 @@ def ranking_error(
             rows = ratings.user_rows[users[block]]
             ranked, _scores = top_n(score(rows, users[block]) if with_users else score(rows), LIST, rows)
             total += float(metrics.ndcg(metrics.find_hits(ranked, validation.user_rows[users[block]]), LIST).sum())
-        return 1 - total / max(1, len(users))
+        return 1 - ranks.total(total)[0] / max(1, len(held_out))
 
     return validate

@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 from recae.errors import ParameterError
+from recae.launch import launch
+from recae.training.distributed import own_device
 
 PRECISIONS = ("float32", "bf16")
 
@@ -14,13 +16,15 @@ PRECISIONS = ("float32", "bf16")
 def choose_device(device: str | torch.device = "auto") -> torch.device:
     """The device meant by `device`; "auto" is cuda where there is one, else mps, else cpu.
 
+    Of several processes on one machine (torchrun) each has a GPU of its own, and none has mps.
+
     Raises:
-        ParameterError: that device is not on this machine.
+        ParameterError: that device is not on this machine, or not for that many processes.
     """
     if str(device) == "auto":
         if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+            return own_device(torch.device("cuda"))
+        return torch.device("mps" if torch.backends.mps.is_available() and launch().size == 1 else "cpu")
     try:
         chosen = torch.device(device)
     except RuntimeError:
@@ -28,7 +32,7 @@ def choose_device(device: str | torch.device = "auto") -> torch.device:
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not there.get(chosen.type, False):
         raise ParameterError(f"device {str(device)!r} is not on this machine; device='auto' takes what there is")
-    return chosen
+    return own_device(chosen)
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:

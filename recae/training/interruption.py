@@ -10,22 +10,26 @@ from types import FrameType
 
 
 class Interruption:
-    """Whether somebody asked to stop."""
+    """Whether somebody asked to stop.
 
-    def __init__(self) -> None:
-        self.wanted = False
+    Args:
+        echoed: one Ctrl-C arrives several times: from the terminal, and from torchrun, which passes it on.
+    """
+
+    def __init__(self, *, echoed: bool = False) -> None:
+        self.wanted, self.echoed = False, echoed
 
     def ask(self, number: int, frame: FrameType | None) -> None:
-        """First signal: stop after this step. Second: stop at once."""
-        if self.wanted:
+        """First signal: stop after this step. Second, unless it may be the first one's echo: stop at once."""
+        if self.wanted and not self.echoed:
             raise KeyboardInterrupt
         self.wanted = True
 
 
 @contextmanager
-def interruptible() -> Iterator[Interruption]:
+def interruptible(*, echoed: bool = False) -> Iterator[Interruption]:
     """Within, Ctrl-C and a polite kill only set a flag, so that a training step is never cut in half."""
-    interruption = Interruption()
+    interruption = Interruption(echoed=echoed)
     if threading.current_thread() is not threading.main_thread():
         yield interruption
         return

@@ -16,6 +16,7 @@ from recae.errors import DataError, ParameterError
 from recae.nn import losses
 from recae.sparse import SparseRows
 from recae.training.batches import Batch
+from recae.training.distributed import current
 
 # Each takes (model, logits, target), for a loss is on the output head's values or on the logits before it.
 LOSSES: dict[str, Callable[[Any, Tensor, Tensor], Tensor]] = {
@@ -85,7 +86,8 @@ class Reconstruction:
             target: what should come out; by default the rows themselves.
             block: rows at a time.
         """
-        parts = torch.split(torch.arange(len(rows)), block)
+        ranks = current()
+        parts = torch.split(ranks.share(torch.arange(len(rows))), block)
         wanted = rows if target is None else target
 
         def validate(model: nn.Module) -> float:
@@ -94,7 +96,7 @@ class Reconstruction:
             for part in parts:
                 batch = Batch(rows[part].to(device), wanted[part].to(device))
                 total += len(part) * float(self.terms(model, batch)[0])
-            return total / len(rows)
+            return ranks.total(total)[0] / len(rows)
 
         return validate
 

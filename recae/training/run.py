@@ -24,11 +24,13 @@ from recae.training.checkpoint import (
     write_checkpoint,
 )
 from recae.training.devices import autocast
+from recae.training.distributed import Ranks
 from recae.training.history import History
 from recae.training.interruption import Interruption
 from recae.training.optimizers import l2_term, make_optimizer
 from recae.training.progress import Progress
 from recae.training.schedules import schedule
+from recae.training.shares import Shares
 from recae.training.watching import tell_watcher
 
 if TYPE_CHECKING:
@@ -40,7 +42,11 @@ Validate = Callable[[nn.Module], float]
 
 @dataclass
 class TrainingRun:
-    """One call of `fit`: the state that a checkpoint holds, and the loop over it."""
+    """One call of `fit`: the state that a checkpoint holds, and the loop over it.
+
+    Of several processes (`ranks`), each has the whole state. The first one draws the order for all and writes
+    checkpoints; each takes its share of a step's rows, and gradients are summed before the optimiser's step.
+    """
 
     trainer: Trainer
     model: nn.Module
@@ -50,6 +56,7 @@ class TrainingRun:
     device: torch.device
     on_kernels: bool
     interruption: Interruption
+    ranks: Ranks = field(default_factory=Ranks)
     history: History = field(default_factory=History)
     epoch: int = 0
     step: int = 0
@@ -61,15 +68,18 @@ class TrainingRun:
     def start(self) -> None:
         """Optimiser, progress bar, and where there is one to resume from, the checkpoint's state."""
         t = self.trainer
+        self.shares = Shares(self.ranks, t, self.model, self._fingerprint())
         self.optimizer = make_optimizer(t.optimizer, self.model, t.lr, t.decay, kernels=self.on_kernels)
         self.average = WeightAverage(self.model, t.ema, self.optimizer) if t.ema else None
         self.steps = math.ceil(self.batches.n_examples / self.batches.batch_size)
         self.path = None if t.checkpoint is None else Path(t.checkpoint)
         self.written = time.monotonic()
         if t.resumes() and self.path is not None:
-            self._load(read_checkpoint(self.path, self._fingerprint()))
+            path = self.path
+            self._load(self.ranks.from_first(lambda: read_checkpoint(path, self._fingerprint())))
         done = self.epoch * self.steps + self.step
-        self.bar = Progress(t.epochs * self.steps, done=done, show=t.progress, label=t.label)
+        show = t.progress if self.ranks.is_first else False
+        self.bar = Progress(t.epochs * self.steps, done=done, show=show, label=t.label)
 
     def loop(self) -> None:
         while self.epoch < self.trainer.epochs and not self.history.stopped_early:
@@ -84,23 +94,26 @@ class TrainingRun:
     def _one_epoch(self) -> None:
         self.clock = time.perf_counter()
         if self.order is None:
-            self.order = torch.randperm(self.batches.n_examples)
+            self.order = self.ranks.broadcast_(torch.randperm(self.batches.n_examples))
             self.total_loss = torch.zeros((), device=self.device)
         assert self.total_loss is not None
         self.model.train()
         parts = torch.split(self.order, self.batches.batch_size)
         while self.step < self.steps:
-            batch, size = self.batches.take(parts[self.step]), len(parts[self.step])
-            self.total_loss += self._one_step(batch, self.objective) * (size / self.batches.n_examples)
+            part = parts[self.step]
+            self.shares.seed(self.epoch * self.steps + self.step)
+            batch = self.batches.take(self.shares.rows(part))
+            loss = self._one_step(batch, self.objective, self.shares.objective_weight(part, batch))
+            self.total_loss += loss * (len(part) / self.batches.n_examples)
             if self.trainer.second is not None:
-                self._one_step(batch, self.trainer.second)
+                self._one_step(batch, self.trainer.second, self.shares.weight(part))
             self.step += 1
             self.bar.step()
             self._between_steps()
         self._end_epoch()
         self._keep(force=False)
 
-    def _one_step(self, batch: Batch, objective: Objective) -> Tensor:
+    def _one_step(self, batch: Batch, objective: Objective, weight: float) -> Tensor:
         """An update; what the objective was before it."""
         t = self.trainer
         rate = t.lr * schedule(t.schedule)((self.epoch * self.steps + self.step) / max(1, t.epochs * self.steps))
@@ -111,9 +124,10 @@ class TrainingRun:
             self.optimizer.zero_grad(set_to_none=True)
             with autocast(self.device, t.precision):
                 loss = objective(self.model, batch)
-            asked.append(loss.detach())
             total = loss + l2_term(t.optimizer, self.model, t.decay)
             total.backward()  # type: ignore[no-untyped-call]
+            loss, total = self.shares.summed(loss, total, weight, self.interruption)
+            asked.append(loss.detach())
             return total  # type: ignore[return-value]
 
         asked: list[Tensor] = []  # a line search asks several times; the step's loss is the one before it
@@ -123,7 +137,7 @@ class TrainingRun:
         return asked[0]
 
     def _between_steps(self) -> None:
-        if self.interruption.wanted:
+        if self.shares.stops(self.interruption, self.step, self.steps):
             self._keep(force=True)
             raise TrainingInterrupted(*self._where_it_stands())
         if self.step < self.steps:
@@ -168,7 +182,7 @@ class TrainingRun:
         with torch.no_grad():
             figure = float(self.validate(self.model))
         self.model.train()
-        return figure
+        return float(self.ranks.broadcast_(torch.tensor(figure, dtype=torch.float64)))  # all stop, or none
 
     def _judge(self, figure: float | None) -> None:
         """Remember the best epoch; note when patience has run out."""
@@ -188,7 +202,7 @@ class TrainingRun:
         """Write a checkpoint when one is due: asked for, or time has passed, or training has ended."""
         ended = self.epoch >= self.trainer.epochs or self.history.stopped_early
         due = time.monotonic() - self.written >= self.trainer.checkpoint_seconds
-        if self.path is None or not (force or ended or due):
+        if self.path is None or not self.ranks.is_first or not (force or ended or due):
             return
         write_checkpoint(self.path, self._fingerprint(), self._state())
         self.written = time.monotonic()

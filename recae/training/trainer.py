@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import nn
 
 from recae.errors import ParameterError
+from recae.nn.codes import KLSparse
 from recae.sparse.threads import kernel_threads
 from recae.training.averaging import check_ema
 from recae.training.batches import Batches
 from recae.training.devices import choose_device
+from recae.training.distributed import Ranks, current
 from recae.training.history import History
 from recae.training.interruption import interruptible
 from recae.training.optimizers import FULL_BATCH
@@ -41,6 +44,8 @@ class Trainer:
         precision: float32, or bf16 (CUDA only).
         kernels: the model runs on the sparse kernels, which then have the CPU's cores.
         second: an objective for a second update on every batch, after the first one; None for none.
+        mean_over: what the objective is a mean over, of which processes have shares: "rows", or "ratings" (stored
+            entries of a sparse target). A second objective's is rows.
         seed: of everything random: order, noise, dropout. The caller's random state is left alone.
         checkpoint: where to keep the state of training; None for nowhere.
         checkpoint_seconds: how often at most, apart from the end of training and an interruption.
@@ -62,6 +67,7 @@ class Trainer:
     precision: str = "float32"
     kernels: bool = False
     second: Objective | None = None
+    mean_over: Literal["rows", "ratings"] = "rows"
     seed: int = 0
     checkpoint: str | Path | None = None
     checkpoint_seconds: float = 60.0
@@ -75,6 +81,9 @@ class Trainer:
     ) -> History:
         """Train `model` in place and leave it on the training device, in evaluation mode.
 
+        Under torchrun all processes call this alike; each takes its share of every batch's rows, and all of them end
+        with the same model (`recae.training.distributed`, where `alone` says otherwise).
+
         Args:
             model: any module.
             batches: examples (see `recae.training.batches`).
@@ -86,15 +95,19 @@ class Trainer:
             DivergenceError: the loss is no longer finite.
             TrainingInterrupted: Ctrl-C; the checkpoint, where one was asked for, is written first.
             ModelFileError: the checkpoint to resume from belongs to something else.
+            DataError: processes that are to train together have different data or settings.
+            ProcessLostError: one of them is gone.
         """
-        self._check(batches)
+        ranks = current()
+        self._check(batches, model, ranks)
         device = choose_device(self.device)
         cuda = [device] if device.type == "cuda" else []
         on_kernels = self.kernels and device.type == "cpu"
-        with torch.random.fork_rng(devices=cuda), kernel_threads(on_kernels), interruptible() as interruption:
+        stops = interruptible(echoed=ranks.size > 1)
+        with torch.random.fork_rng(devices=cuda), kernel_threads(on_kernels), stops as interruption:
             torch.manual_seed(self.seed)
             run = TrainingRun(
-                self, model.to(device), batches.to(device), objective, validate, device, on_kernels, interruption
+                self, model.to(device), batches.to(device), objective, validate, device, on_kernels, interruption, ranks
             )
             run.start()
             try:
@@ -106,9 +119,12 @@ class Trainer:
 
     def resumes(self) -> bool:
         """Whether `fit` would go on from a checkpoint that is there."""
-        return self.resume and self.checkpoint is not None and Path(self.checkpoint).exists()
+        if not self.resume or self.checkpoint is None:
+            return False
+        path = Path(self.checkpoint)
+        return current().from_first(path.exists)  # the others may have no such folder
 
-    def _check(self, batches: Batches) -> None:
+    def _check(self, batches: Batches, model: nn.Module, ranks: Ranks) -> None:
         if self.epochs < 0:
             raise ParameterError(f"epochs={self.epochs}: 0 or more is needed")
         if self.patience is not None and self.patience < 1:
@@ -119,5 +135,10 @@ class Trainer:
             )
         if self.resume and self.checkpoint is None:
             raise ParameterError("resume=True needs checkpoint=, the file to go on from")
+        if ranks.size > 1 and any(isinstance(module, KLSparse) for module in model.modules()):
+            raise ParameterError(
+                f"KLSparse with {ranks.size} processes: its penalty is on the mean of a whole batch, of which each has "
+                "a share; train in one process, or take L1Sparse"
+            )
         schedule(self.schedule)
         check_ema(self.ema)

@@ -1,0 +1,104 @@
+"""Gradients of several processes made one: dense ones in a single buffer, those with few rows as these rows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from recae.training.distributed import Ranks
+
+WIDE = 2**18  # entries from which on a gradient is looked at for rows of zeros
+LOOK_EVERY = 32  # steps between looks at one that had none
+
+
+class GradientSum:
+    """Sums gradients over processes, so that the same step is taken in each.
+
+    A gradient with few rows that are not zero (the weights of a first layer, of columns that a batch does not have)
+    travels as these rows and their numbers, where all processes together have fewer of them than it has rows.
+
+    Args:
+        ranks: the processes; all of them call this alike.
+        model: whose gradients; in all processes the same ones are there.
+        wide: entries of a matrix from which on it is looked at for rows of zeros.
+
+    Attributes:
+        sent: entries that this process has handed over so far, dense and in rows.
+    """
+
+    def __init__(self, ranks: Ranks, model: nn.Module, wide: int = WIDE) -> None:
+        self.ranks, self.wide = ranks, wide
+        self.parameters = list(model.parameters())
+        self.buffer = torch.empty(0)
+        self.dense_steps: dict[nn.Parameter, int] = {}
+        self.sent = {"dense": 0, "rows": 0}
+
+    @torch.no_grad()
+    def __call__(self, weight: float, numbers: Sequence[Tensor | float]) -> Tensor:
+        """Gradients become their sums over the processes, each times its process's `weight`.
+
+        Returns:
+            the sums of `numbers` over the processes (not weighted), on the device of the parameters.
+        """
+        grads = {p: p.grad for p in self.parameters if p.grad is not None}
+        in_rows = self._sum_rows(weight, grads)
+        dense = [p for p in grads if p not in in_rows]
+        sizes = [p.numel() for p in dense]
+        flat = self._room(sum(sizes) + len(numbers))
+        *views, last = torch.split(flat, [*sizes, len(numbers)])
+        for parameter, view in zip(dense, views):
+            torch.mul(grads[parameter].reshape(-1), weight, out=view)
+        last.copy_(torch.stack([torch.as_tensor(n, dtype=last.dtype, device=last.device) for n in numbers]))
+        self.ranks.all_sum_(flat)
+        self.sent["dense"] += len(flat)
+        for parameter, view in zip(dense, views):  # a view, not a copy: the buffer is next written after the step
+            parameter.grad = view.view_as(parameter)
+        out: Tensor = last
+        return out
+
+    def _room(self, n: int) -> Tensor:
+        """The first `n` places of the buffer, which grows where it has to."""
+        if len(self.buffer) < n:
+            first = self.parameters[0]
+            self.buffer = torch.empty(n, dtype=first.dtype, device=first.device)
+        return self.buffer[:n]
+
+    def _sum_rows(self, weight: float, grads: dict[nn.Parameter, Tensor]) -> set[nn.Parameter]:
+        """Sum those gradients that have few rows, in place; which they were."""
+        looked_at = [p for p in grads if p.dim() == 2 and p.numel() >= self.wide and self._is_due(p)]
+        if not looked_at:
+            return set()
+        busy = [torch.nonzero(grads[p].ne(0).any(1)).squeeze(1) for p in looked_at]
+        counts = self.ranks.gather(torch.tensor([len(rows) for rows in busy])).tolist()
+        few = set()
+        for place, (parameter, rows) in enumerate(zip(looked_at, busy)):
+            theirs = [count[place] for count in counts]
+            if sum(theirs) < len(parameter):
+                self._exchange(grads[parameter], rows, theirs, weight)
+                few.add(parameter)
+            else:
+                self.dense_steps[parameter] = LOOK_EVERY
+        return few
+
+    def _is_due(self, parameter: nn.Parameter) -> bool:
+        """Whether to look at it: finding rows of zeros is a pass over memory, in vain where there were none."""
+        left = self.dense_steps.get(parameter, 0)
+        self.dense_steps[parameter] = max(0, left - 1)
+        return left == 0
+
+    def _exchange(self, grad: Tensor, rows: Tensor, counts: list[int], weight: float) -> None:
+        """Add up everybody's rows in `grad`, in the order of the processes: the same bits in each."""
+        most = max(counts)
+        if most == 0:
+            return
+        index = rows.new_zeros(most)
+        values = grad.new_zeros(most, grad.shape[1])
+        index[: len(rows)] = rows
+        torch.mul(grad[rows], weight, out=values[: len(rows)])
+        everyone, theirs = self.ranks.gather(index), self.ranks.gather(values)
+        grad.index_fill_(0, rows, 0.0)
+        for number, count in enumerate(counts):
+            grad.index_add_(0, everyone[number, :count], theirs[number, :count])
+        self.sent["rows"] += most * (grad.shape[1] + 1)
