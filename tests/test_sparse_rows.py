@@ -118,3 +118,23 @@ def test_moving_to_the_same_place_copies_nothing() -> None:
     assert rows.to("cpu", torch.float64).values.dtype == torch.float64
     doubles: Any = SparseRows.from_scipy(sparse.csr_array(np.eye(2, 3)), dtype=torch.float64)
     assert doubles.values.dtype == torch.float64
+
+
+def test_nothing_is_asked_of_a_device_that_could_know_it_later() -> None:
+    """Rows taken by an index on the CPU, their transposed pattern and a dense copy need no answer from the device.
+
+    Tensors of PyTorch's "meta" device have shapes and no contents: whoever asks for a number gets an error, where a GPU
+    would be waited for.
+    """
+    rows = small().to("meta")
+    taken = rows[torch.tensor([2, 0, 2])]
+    assert (taken.shape, taken.nnz, taken.device.type) == ((3, 5), 8, "meta")
+    assert [len(part) for part in taken.transposed()] == [6, 8, 8]
+    assert taken.row_of().shape == (8,)
+    assert taken.to_dense().shape == (3, 5)
+
+
+def test_rows_on_a_device_that_are_not_there_are_refused() -> None:
+    """An index on the CPU is looked at where the rows are on a GPU, too."""
+    with pytest.raises(ParameterError, match="from 0 to 2"):
+        small().to("meta")[torch.tensor([0, 3])]

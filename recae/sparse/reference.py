@@ -1,4 +1,7 @@
-"""The two operations in plain PyTorch: what the kernels are tested against, and the path of any other device."""
+"""The two operations in plain PyTorch: what the kernels are tested against, and the path of any other device.
+
+Sizes are told where they are known: a GPU that is asked for one has to be waited for.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,22 @@ import torch
 from torch import Tensor
 
 
-def row_of(indptr: Tensor) -> Tensor:
-    """The row of each stored entry, shape (nnz,)."""
+def row_of(indptr: Tensor, nnz: int) -> Tensor:
+    """The row of each of the `nnz` stored entries, shape (nnz,)."""
     rows = torch.arange(len(indptr) - 1, device=indptr.device)
-    return torch.repeat_interleave(rows, indptr[1:] - indptr[:-1])
+    return torch.repeat_interleave(rows, indptr[1:] - indptr[:-1], output_size=nnz)
 
 
 def spmm(indptr: Tensor, indices: Tensor, values: Tensor, weight: Tensor) -> Tensor:
     """Sparse rows (B, n) times `weight` (n, k): (B, k)."""
     out = weight.new_zeros((len(indptr) - 1, weight.shape[1]))
     gathered = weight[indices.long()] * values.to(weight.dtype)[:, None]
-    return out.index_add(0, row_of(indptr), gathered)
+    return out.index_add(0, row_of(indptr, len(indices)), gathered)
 
 
 def sddmm(indptr: Tensor, indices: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """`hidden` (B, k) times `weight`ᵀ (k, n) plus `bias` (n,) at the stored places: (nnz,)."""
-    products = (hidden.to(weight.dtype)[row_of(indptr)] * weight[indices.long()]).sum(1)
+    products = (hidden.to(weight.dtype)[row_of(indptr, len(indices))] * weight[indices.long()]).sum(1)
     return products if bias is None else products + bias.to(weight.dtype)[indices.long()]
 
 
@@ -32,16 +35,18 @@ def spmm_turned(t_indptr: Tensor, t_indices: Tensor, t_position: Tensor, values:
 
 def transpose(indptr: Tensor, indices: Tensor, n_cols: int) -> tuple[Tensor, Tensor, Tensor]:
     """Row starts (n_cols + 1,), column indices (nnz,) and positions (nnz,) of the transposed pattern."""
-    position = torch.argsort(indices.long(), stable=True)
-    counts = torch.bincount(indices.long(), minlength=n_cols)
-    t_indptr = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-    return t_indptr, row_of(indptr)[position].to(indices.dtype), position
+    columns, position = torch.sort(indices, stable=True)
+    t_indptr = torch.searchsorted(columns, torch.arange(n_cols + 1, device=indices.device, dtype=indices.dtype))
+    return t_indptr, row_of(indptr, len(indices))[position].to(indices.dtype), position
 
 
-def take(indptr: Tensor, indices: Tensor, values: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The rows `wanted` (any order, repeats allowed) of a CSR."""
-    lengths = indptr[wanted + 1] - indptr[wanted]
+def take(
+    indptr: Tensor, indices: Tensor, values: Tensor, wanted: Tensor, nnz: int | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The rows `wanted` (any order, repeats allowed) of a CSR; `nnz`: how many entries they have, where it is known."""
+    starts = indptr[wanted]
+    lengths = indptr[wanted + 1] - starts
     new_indptr = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
-    shift = torch.repeat_interleave(indptr[wanted] - new_indptr[:-1], lengths)
+    shift = torch.repeat_interleave(starts - new_indptr[:-1], lengths, output_size=nnz)
     places = torch.arange(len(shift), device=indptr.device) + shift
     return new_indptr, indices[places], values[places]

@@ -32,6 +32,7 @@ class SparseRows:
     values: Tensor
     n_cols: int
     _turned: list[Turned] = field(default_factory=list)
+    _host_indptr: Tensor | None = None  # a copy on the CPU: how large some rows are is known without asking the GPU
 
     @classmethod
     def from_scipy(
@@ -46,11 +47,9 @@ class SparseRows:
             rows = rows.copy()  # the caller's matrix stays as it is
             rows.sum_duplicates()
         return cls(
-            torch.from_numpy(rows.indptr.astype(np.int64)).to(device),
-            torch.from_numpy(rows.indices.astype(np.int32)).to(device),
-            torch.from_numpy(np.ascontiguousarray(rows.data)).to(device, dtype),
-            int(rows.shape[1]),
-        )
+            torch.from_numpy(rows.indptr.astype(np.int64)), torch.from_numpy(rows.indices.astype(np.int32)),
+            torch.from_numpy(np.ascontiguousarray(rows.data)).to(dtype), int(rows.shape[1]),
+        ).to(device)  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.indptr) - 1
@@ -78,34 +77,45 @@ class SparseRows:
         """The rows of index `wanted`, shape (m,), in that order, repeats allowed.
 
         Raises:
-            ParameterError: `wanted` is no 1-D int64 index, or (on the CPU) a row is not there.
+            ParameterError: `wanted` is no 1-D int64 index, or (of an index on the CPU) a row is not there.
         """
         if wanted.dim() != 1 or wanted.dtype != torch.int64:
             raise ParameterError(
                 f"rows are taken by a 1-D int64 index, not {wanted.dtype} of shape {tuple(wanted.shape)}"
             )
-        on_cpu = self.device.type == "cpu"
-        wanted = wanted.to(self.device)
-        if on_cpu and len(wanted):  # the kernel trusts it; on a GPU looking would wait for the device
-            low, high = (int(bound) for bound in torch.aminmax(wanted))
-            if low < 0 or high >= len(self):
-                raise ParameterError(f"rows {low} to {high} are wanted; there are rows from 0 to {len(self) - 1}")
-        take = cpu.take if on_cpu else reference.take
-        return SparseRows(*take(self.indptr, self.indices, self.values, wanted), self.n_cols)
+        if self.device.type == "cpu":
+            wanted = self._checked(wanted.cpu())
+            return SparseRows(*cpu.take(self.indptr, self.indices, self.values, wanted), self.n_cols)
+        nnz, there = self._count(wanted), wanted.to(self.device, non_blocking=True)
+        return SparseRows(*reference.take(self.indptr, self.indices, self.values, there, nnz), self.n_cols)
+
+    def _checked(self, wanted: Tensor) -> Tensor:
+        """`wanted`, which the kernel trusts, if all of these rows are there."""
+        low, high = (int(bound) for bound in torch.aminmax(wanted)) if len(wanted) else (0, -1)
+        if low < 0 or high >= len(self):
+            raise ParameterError(f"rows {low} to {high} are wanted; there are rows from 0 to {len(self) - 1}")
+        return wanted
+
+    def _count(self, wanted: Tensor) -> int | None:
+        """Entries of the rows `wanted`, where that is known without waiting for a GPU."""
+        if self._host_indptr is None or wanted.device.type != "cpu":
+            return None
+        return int((self._host_indptr[self._checked(wanted) + 1] - self._host_indptr[wanted]).sum())
 
     def to(self, device: str | torch.device, dtype: torch.dtype | None = None) -> SparseRows:
         if torch.device(device) == self.device and dtype in (None, self.values.dtype):
             return self
         values = self.values.to(device, dtype or self.values.dtype)
-        return SparseRows(self.indptr.to(device), self.indices.to(device), values, self.n_cols)
+        host = self.indptr if self.device.type == "cpu" else self._host_indptr
+        return SparseRows(self.indptr.to(device), self.indices.to(device), values, self.n_cols, _host_indptr=host)
 
     def with_values(self, values: Tensor) -> SparseRows:
         """Other values, shape (nnz,), at the same places; what is known of the pattern is shared."""
-        return SparseRows(self.indptr, self.indices, values, self.n_cols, self._turned)
+        return SparseRows(self.indptr, self.indices, values, self.n_cols, self._turned, self._host_indptr)
 
     def row_of(self) -> Tensor:
         """The row of each stored entry, int64, shape (nnz,)."""
-        return reference.row_of(self.indptr)
+        return reference.row_of(self.indptr, self.nnz)
 
     def lengths(self) -> Tensor:
         """Stored entries of each row, int64, shape (n_rows,)."""
