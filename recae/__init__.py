@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from recae.evaluation import evaluate as evaluate
     from recae.explanation import explain as explain
     from recae.loaders import load as load
+    from recae.loaders import prepare_store as prepare_store
     from recae.models import CDAE as CDAE
     from recae.models import CFN as CFN
     from recae.models import DAN as DAN
@@ -70,7 +71,7 @@ _HOMES = {
     "recae.errors": ("RecaeError",),
     "recae.evaluation": ("Report", "evaluate"),
     "recae.explanation": ("explain",),
-    "recae.loaders": ("load",),
+    "recae.loaders": ("load", "prepare_store"),
     "recae.models": (
         "CDAE", "CFN", "DAN", "DLAE", "EASE", "EDLAE", "ELSA", "MODELS", "RLAE", "SLIM", "AutoRec", "Bias", "BiasedMF",
         "Blend", "DeepRec", "DualAutoRec", "GLocalK", "GlobalMean", "ImplicitALS", "ImplicitBPR", "ItemKNN",

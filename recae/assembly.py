@@ -33,6 +33,26 @@ def make_csr(data: Any, indices: Any, indptr: Any, shape: tuple[int, int]) -> Cs
     return rows
 
 
+def mapped_csr(data: Any, indices: Any, indptr: Any, shape: tuple[int, int]) -> Csr:
+    """`make_csr` of arrays on disk: int32 columns stay as they are even where row starts need 64 bits."""
+    if _index_type(len(data)) is np.int32:
+        return make_csr(data, indices, indptr, shape)
+    rows: Csr = sparse.csr_array(shape, dtype=data.dtype)  # its constructor would copy the columns to int64
+    rows.data, rows.indices, rows.indptr = np.asarray(data), np.asarray(indices), indptr
+    rows.has_sorted_indices = True
+    rows.has_canonical_format = True
+    return rows
+
+
+def is_mapped(array: Any) -> bool:
+    """Whether an array's memory is a file's."""
+    while array is not None:
+        if isinstance(array, np.memmap):
+            return True
+        array = getattr(array, "base", None)
+    return False
+
+
 def _index_type(n: int) -> type[np.int32] | type[np.int64]:
     return np.int32 if n <= np.iinfo(np.int32).max else np.int64
 

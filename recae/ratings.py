@@ -193,7 +193,9 @@ class RatingMatrix:
     @property
     def mean(self) -> float:
         """Mean rating; NaN where there is none."""
-        return float(self.user_rows.data.mean(dtype=np.float64)) if self.n_ratings else float("nan")
+        if "mean" not in self._cache:
+            self._cache["mean"] = float(self.user_rows.data.mean(dtype=np.float64)) if self.n_ratings else float("nan")
+        return float(self._cache["mean"])
 
     def __repr__(self) -> str:
         low, high = self.scale
@@ -225,8 +227,8 @@ class RatingMatrix:
 
     def counts(self, by: By) -> IntArray:
         """Ratings of each user, shape (n_users,), or of each item, shape (n_items,)."""
-        if by == "user":
-            return np.diff(self.user_rows.indptr).astype(np.int64)
+        if by == "user" or (by == "item" and "item_rows" in self._cache):
+            return np.diff(self.rows(by).indptr).astype(np.int64)
         if by == "item":
             return np.bincount(self.user_rows.indices, minlength=self.n_items).astype(np.int64)
         raise ParameterError(f"by={by!r}: choose 'user' or 'item'")

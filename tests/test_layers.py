@@ -10,7 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = (
-    "errors", "launch", "ids", "assembly", "ratings", "jit", "loaders", "splitting", "ranking", "metrics", "sparse", "nn",
+    "errors", "launch", "ids", "assembly", "ratings", "jit", "store", "loaders", "splitting", "ranking", "metrics",
+    "sparse", "nn",
     "storage", "training", "models", "settings", "explanation", "evaluation", "comparison", "tuning", "plots",
     "plots_comparison", "demos", "cli",
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""`recae data`: the data sets that recae knows."""
+"""`recae data`: the data sets that recae knows, and stores of ratings that are too many for memory."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ Examples:
   recae data info ml-1m
   recae data info ratings.csv     how recae reads a file of yours
   recae data fetch ml-100k
+  recae data prepare parts/*.csv.gz --out store/     files of any size to a store on disk
 """
 _LIST = """\b
 Examples:
@@ -28,6 +29,20 @@ _INFO = """\b
 Examples:
   recae data info ml-1m
   recae data info ratings.csv --user-column who --item-column what
+  recae data info store/
+"""
+_PREPARE = """\b
+Examples:
+  recae data prepare ratings.csv --out store/
+  recae data prepare 2024/*.csv.gz 2025/*.parquet --out store/ --rating-column stars --duplicates mean
+  recae train store/ --test 0 --validation 0 --out m.recae
+
+What is trained on and measured without copies of the ratings in memory is the store as it is: --test 0 --validation 0.
+Parts that a split makes are kept in memory.
+"""
+_CHECK = """\b
+Examples:
+  recae data check store/
 """
 _FETCH = """\b
 Examples:
@@ -36,10 +51,10 @@ Examples:
 """
 
 
-@click.group(epilog=_EXAMPLES, short_help="List, describe and fetch data sets.")
+@click.group(epilog=_EXAMPLES, short_help="List, describe and fetch data sets; prepare large ones.")
 @options.loudness
 def data() -> None:
-    """Data sets: what there is, what one holds, and getting one."""
+    """Data sets: what there is, what one holds, getting one, and stores of ratings too many for memory."""
 
 
 @data.command("list", epilog=_LIST, short_help="List the data sets that recae knows.")
@@ -73,13 +88,13 @@ def _entry(dataset: Dataset, data_dir: str | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@data.command(epilog=_INFO, short_help="Describe a data set, or a file of yours.")
+@data.command(epilog=_INFO, short_help="Describe a data set, a file or a store of yours.")
 @click.argument("name")
 @options.table
 @options.as_json
 @options.loudness
 def info(name: str, as_json: bool, **table: Any) -> None:
-    """Say what is known of a data set, or what recae reads in a file of ratings."""
+    """Say what is known of a data set, or what recae reads in a file or a store of ratings."""
     from recae.cli.printing import print_facts, print_json
     from recae.loaders import DATASETS, info
 
@@ -131,3 +146,44 @@ def fetch(name: str, data_dir: str | None, as_json: bool) -> None:
         print_json({"name": name, "path": str(folder)})
     else:
         click.echo(str(folder))
+
+
+@data.command(epilog=_PREPARE, short_help="Make a store of files of any size.")
+@click.argument("files", nargs=-1, required=True)
+@click.option("-o", "--out", required=True, type=click.Path(), metavar="FOLDER", help="Where the store is made.")
+@click.option("--restart", is_flag=True, help="Begin afresh although there is a store, whole or half made.")
+@options.columns
+@options.as_json
+@options.loudness
+def prepare(files: tuple[str, ...], out: str, restart: bool, as_json: bool, **table: Any) -> None:
+    """Make a store on disk of FILES: csv, tsv, '::' (.gz, .bz2, .zst or not), Parquet, or folders of these.
+
+    Memory is bounded, whatever the number of ratings; disk is needed for the store twice. Wherever ratings are
+    expected, the store's folder can be given, and is opened without being read. After Ctrl-C or a kill, the same
+    command goes on from where it was.
+    """
+    from recae.cli.printing import print_facts, print_json
+    from recae.loaders import prepare_store
+
+    given = {name.removesuffix("_column"): value for name, value in table.items() if value is not None}
+    made = prepare_store(files, out, restart=restart, progress=False if options.verbosity() < 0 else None, **given)
+    facts = {
+        "path": out, "n_users": made.n_users, "n_items": made.n_items, "n_ratings": made.n_ratings,
+        "n_rows": made.n_rows, "merged": made.n_rows - made.n_ratings, "scale": list(made.scale),
+        "timestamps": "timestamps.npy" in made.arrays,
+    }  # fmt: skip
+    print_json(facts) if as_json else print_facts(facts)
+
+
+@data.command(epilog=_CHECK, short_help="Read a store through, and compare its checksums.")
+@click.argument("store")
+@options.as_json
+@options.loudness
+def check(store: str, as_json: bool) -> None:
+    """Read every byte of a store and compare it with the checksums that were taken when it was made."""
+    from recae.cli.printing import print_facts, print_json
+    from recae.store import check_store
+
+    found = check_store(store)
+    facts = {"path": store, "whole": True, "bytes": found.n_bytes, "n_ratings": found.manifest.n_ratings}
+    print_json(facts) if as_json else print_facts(facts)

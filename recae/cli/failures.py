@@ -20,10 +20,12 @@ FAILED, USAGE, INTERRUPTED = 1, 2, 130
 _OPTIONS = (
     (r"\b(user|item|rating|timestamp)='\.\.\.'", r"--\1-column NAME"),
     (r"\brating=False\b", "--rating-column none"),
+    (r"\btimestamp=False\b", "--timestamp-column none"),
     (r"\btimestamp=(?= )", "--timestamp-column "),
     (r"\bdevice='auto'", "--device auto"),
     (r"^n=", "-n "),
     (r"`save` writes one", "'recae train --out FILE' writes one"),
+    (r" \(restart=True\)", ""),
     (r", or delete it to start afresh", ", or add --restart to start afresh"),
 )
 

@@ -130,6 +130,11 @@ COLUMN_OPTIONS = ("user_column", "item_column", "rating_column", "timestamp_colu
 
 def table(command: F) -> F:
     """How a file of ratings is read: `recae.cli.reading.load_ratings` takes what these give."""
+    return columns(data_dir(command))
+
+
+def columns(command: F) -> F:
+    """What `table` has that is for files alone."""
     texts = {
         "user": "Column of users in a file: its name, or its place from 0.  [default: guessed]",
         "item": "Column of items.  [default: guessed]",
@@ -148,7 +153,6 @@ def table(command: F) -> F:
             "--duplicates", type=click.Choice(["last", "mean", "error"]),
             help="For a pair that occurs twice.  [default: last]",
         ),
-        data_dir,
     ]  # fmt: skip
     for option in reversed(options):
         command = option(command)

@@ -100,8 +100,8 @@ class Share(click.ParamType):
 def train(ctx: click.Context, /, **given: Any) -> None:
     """Train a model on DATASET and measure it on ratings that it has not seen.
 
-    DATASET is a name ('recae data list'), a file of ratings (csv, tsv, '::', Parquet, JSON lines), or a MovieLens
-    folder; by default the embedded sample.
+    DATASET is a name ('recae data list'), a file of ratings (csv, tsv, '::', Parquet, JSON lines), a rating store
+    ('recae data prepare') or a MovieLens folder; by default the embedded sample.
     """  # fmt: skip
     from recae.cli.training import run
 

@@ -15,9 +15,11 @@ from recae.loaders.documents import Documents, load_newsgroups
 from recae.loaders.images import Images, load_mnist
 from recae.loaders.movielens import FOLDS, Fold, is_movielens, load_fold, load_movielens, read_movielens
 from recae.loaders.places import cache_dir, fetch, find, locate, search_places
+from recae.loaders.preparing import prepare_store
 from recae.loaders.sample import SampleTruth, sample, sample_truth, sample_with_truth
 from recae.loaders.tables import from_file, from_table
 from recae.ratings import RatingMatrix
+from recae.store import is_store, open_store, read_manifest
 
 __all__ = [
     "DATASETS",
@@ -37,6 +39,7 @@ __all__ = [
     "load_mnist",
     "load_newsgroups",
     "locate",
+    "prepare_store",
     "sample",
     "sample_truth",
     "sample_with_truth",
@@ -61,7 +64,8 @@ def load(
 
     Args:
         source: a name (`recae data list`: sample, ml-100k, ml-1m, ...); a path to a csv, tsv, '::', Parquet or
-            JSON-lines file (.gz, .bz2 and .zst are unpacked on the way) or to a MovieLens folder; a frame.
+            JSON-lines file (.gz, .bz2 and .zst are unpacked on the way), to a MovieLens folder or to a rating store
+            (`prepare_store`), which is opened and not read; a frame.
         user, item, rating, timestamp: the columns of a file or frame, by name or by position from 0. The usual names
             (userId, movie_id, stars, ts, ...) are found without; in a text file without a header line the
             columns are user, item, rating, timestamp. `rating=False`: there are none, every row counts 1.
@@ -101,10 +105,20 @@ def _ready_made(
         )
     if str(source) in DATASETS:
         return _named(str(source), data_dir, download, duplicates)
+    if path.is_dir() and is_store(path):
+        return _store(path, duplicates)
     if path.is_dir() and is_movielens(path):
         return read_movielens(path, duplicates=duplicates)
-    kind = "a folder without MovieLens' files" if path.is_dir() else "neither a file nor a data set that recae knows"
+    folder = "a folder without MovieLens' files, and no rating store"
+    kind = folder if path.is_dir() else "neither a file nor a data set that recae knows"
     raise DatasetNotFoundError(f"{str(source)!r} is {kind}{close_names(path.name)}")
+
+
+def _store(path: Path, duplicates: Duplicates) -> RatingMatrix:
+    settled = read_manifest(path).duplicates
+    if duplicates not in ("last", settled):
+        raise ParameterError(f"duplicates={duplicates!r}: the store {path} was prepared with {settled!r}")
+    return open_store(path)
 
 
 def _refuse_unused(options: dict[str, object], name: str) -> None:

@@ -78,13 +78,13 @@ def read_columns(layout: Layout, kinds: dict[str, str]) -> dict[str, Any]:
         try:
             table = _read(layout, kinds, newlines=True)
         except pa.ArrowInvalid as error:
-            raise _explain(layout, kinds, error) from None
-    return {name: _to_numpy(table.column(name), kind) for name, kind in kinds.items()}
+            raise explained(layout, kinds, error) from None
+    return {name: to_numpy(table.column(name), kind) for name, kind in kinds.items()}
 
 
-def line_of(layout: Layout, row: int) -> str:
-    """How a message calls the rating at position `row`: file and line (found by reading the file again)."""
-    line, _ = next(islice(records(layout), row, None))
+def line_of(layout: Layout, row: int, start: int = 0) -> str:
+    """How a message calls the rating at position `row` after byte `start`: file and line, which are read again."""
+    line, _ = next(islice(records(layout, start), row, None))
     return f"{layout.path.name}, line {line}"
 
 
@@ -92,6 +92,13 @@ def line_of(layout: Layout, row: int) -> str:
 
 
 def _read(layout: Layout, kinds: dict[str, str], newlines: bool) -> Any:
+    from pyarrow import csv as arrow
+
+    return arrow.read_csv(str(layout.path), *arrow_options(layout, kinds, newlines))
+
+
+def arrow_options(layout: Layout, kinds: dict[str, str], newlines: bool, *, inside: bool = False) -> tuple[Any, ...]:
+    """How pyarrow is to read, parse and convert; `inside` a file there is no header line to pass over."""
     import pyarrow as pa
     from pyarrow import csv as arrow
 
@@ -99,7 +106,8 @@ def _read(layout: Layout, kinds: dict[str, str], newlines: bool) -> Any:
     types = {"id": strings, "rating": pa.float32(), "integer": pa.int64()}
     names = [n for name in layout.names for n in (name, *[f"\0{name}"] * (layout.separators - 1))]
     names = names[: len(names) - layout.separators + 1]
-    options = arrow.ReadOptions(column_names=names, skip_rows=layout.skip, block_size=BLOCK_BYTES)
+    skip = 0 if inside else layout.skip
+    options = arrow.ReadOptions(column_names=names, skip_rows=skip, block_size=BLOCK_BYTES)
     parse = arrow.ParseOptions(
         delimiter=layout.delimiter[0],
         quote_char=False if layout.delimiter == "::" else '"',
@@ -110,10 +118,10 @@ def _read(layout: Layout, kinds: dict[str, str], newlines: bool) -> Any:
         column_types={name: types[kind] for name, kind in kinds.items() if kind in types},
         timestamp_parsers=[arrow.ISO8601, "%Y-%m-%d %H:%M:%S", "%Y/%m/%d"],
     )
-    return arrow.read_csv(str(layout.path), options, parse, convert)
+    return options, parse, convert
 
 
-def _to_numpy(column: Any, kind: str) -> Any:
+def to_numpy(column: Any, kind: str) -> Any:
     if kind != "id":
         return column.to_numpy()
     return id_column(column)
@@ -174,25 +182,36 @@ def _fields(line: str, delimiter: str) -> list[str]:
 # ---------------------------------------------------------------- where the fault is
 
 
-def records(layout: Layout) -> Iterator[tuple[int, list[str]]]:
-    """Line number and fields of every line but the header, slowly and exactly: to say where a fault is."""
+def records(layout: Layout, start: int = 0) -> Iterator[tuple[int, list[str]]]:
+    """Line number and fields of every line after byte `start` (a line's first) but the header, slowly and exactly:
+    to say where a fault is."""
     import io
 
     with open_bytes(layout.path) as file:
+        before = _lines_before(file, start)
         text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
         if layout.delimiter == "::":
-            numbered = ((n, line.rstrip("\r\n").split("::")) for n, line in enumerate(text, 1))
+            numbered = ((n, line.rstrip("\r\n").split("::")) for n, line in enumerate(text, 1 + before))
         else:
             reader = csv.reader(text, delimiter=layout.delimiter)
-            numbered = ((reader.line_num, fields) for fields in reader)
+            numbered = ((reader.line_num + before, fields) for fields in reader)
         filled = ((n, fields) for n, fields in numbered if fields and fields != [""])
-        yield from islice(filled, int(layout.skip > 0), None)
+        yield from islice(filled, int(layout.skip > 0 and start == 0), None)
 
 
-def _explain(layout: Layout, kinds: dict[str, str], error: Exception) -> DataError:
+def _lines_before(file: IO[bytes], start: int) -> int:
+    """Lines in the first `start` bytes, which are read."""
+    lines = 0
+    while start > 0 and (block := file.read(min(start, BLOCK_BYTES))):
+        lines, start = lines + block.count(b"\n"), start - len(block)
+    return lines
+
+
+def explained(layout: Layout, kinds: dict[str, str], error: Exception, start: int = 0) -> DataError:
+    """What pyarrow could not read after byte `start`, with the line."""
     places = {kind: layout.names.index(name) for name, kind in kinds.items()}
     rating = places.get("rating")
-    for line, fields in records(layout):
+    for line, fields in records(layout, start):
         where = f"{layout.path.name}, line {line}"
         if len(fields) != len(layout.names):
             return DataError(f"{where}: {len(fields)} fields, expected {len(layout.names)} ({', '.join(layout.names)})")

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from recae.assembly import Duplicates, Where, finite_ratings, refuse_missing_ids, row_number, seconds
 from recae.errors import DataError, ParameterError
+from recae.ids import IntArray
 from recae.loaders.columns import Choice, assign
 from recae.loaders.delimited import id_column, line_of, open_bytes, read_columns, sniff
 from recae.ratings import RatingMatrix
@@ -50,6 +52,20 @@ def _assemble(
 ) -> RatingMatrix:
     if len(columns["user"]) == 0:
         raise DataError(f"{name} has no rows: at least one rating is needed")
+    users, items, ratings, stamps = checked(columns, chosen, where)
+    return RatingMatrix.from_columns(
+        users, items, ratings, stamps, scale=scale, duplicates=duplicates, name=name, where=where
+    )
+
+
+def checked(
+    columns: dict[str, Any], chosen: dict[str, Any], where: Where
+) -> tuple[pd.Series, pd.Series, npt.NDArray[np.float32], IntArray | None]:
+    """Users, items, ratings and timestamps of a table, (n,) each.
+
+    Raises:
+        DataError: an id is missing, or a rating or a time is not a number; the message says `where`.
+    """
     series = {role: pd.Series(values, copy=False) for role, values in columns.items()}
     for role in ("user", "item"):
         refuse_missing_ids(series[role], chosen[role], where)
@@ -59,9 +75,7 @@ def _assemble(
     else:
         ratings = np.ones(len(series["user"]), dtype=np.float32)
     stamps = seconds(series["timestamp"], chosen["timestamp"], where) if "timestamp" in series else None
-    return RatingMatrix.from_columns(
-        series["user"], series["item"], ratings, stamps, scale=scale, duplicates=duplicates, name=name, where=where
-    )
+    return series["user"], series["item"], ratings, stamps
 
 
 def _refuse_empty_ids(column: pd.Series, name: str, where: Where) -> None:
@@ -93,11 +107,11 @@ def _parquet(path: Path, given: dict[str, Choice]) -> Columns:
             table = file.read(columns=list(chosen.values()))
     except pa.ArrowException as error:
         raise DataError(f"{path.name} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
-    columns = {role: _plain_column(table.column(name)) for role, name in chosen.items()}
+    columns = {role: plain_column(table.column(name)) for role, name in chosen.items()}
     return columns, chosen, lambda row: f"{path.name}, row {row + 1}"
 
 
-def _plain_column(column: Any) -> Any:
+def plain_column(column: Any) -> Any:
     """An Arrow column as pandas has it; strings numbered already, so that only the distinct ones are looked at."""
     from pyarrow import types
 
@@ -138,7 +152,7 @@ def _json_fast(path: Path, first: dict[str, Any], chosen: dict[str, Any]) -> dic
         return None
     if any(table.column(name).null_count for name in chosen.values()):
         return None
-    return {role: _plain_column(table.column(name)) for role, name in chosen.items()}
+    return {role: plain_column(table.column(name)) for role, name in chosen.items()}
 
 
 def _json_slow(path: Path, chosen: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,11 @@
+"""Ratings on disk that are opened, not read: memory-mapped rows of users and of items, made out of core."""
+
+from __future__ import annotations
+
+from recae.store.layout import Manifest, is_store, read_manifest
+from recae.store.making import Part, Source, make_store
+from recae.store.opening import Check, check_store, open_store
+
+__all__ = [
+    "Check", "Manifest", "Part", "Source", "check_store", "is_store", "make_store", "open_store", "read_manifest",
+]  # fmt: skip

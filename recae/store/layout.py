@@ -1,0 +1,205 @@
+"""What lies in a store's folder: one .npy file an array, and `manifest.json`, which is written last.
+
+    user_rows.indptr.npy   int64, (n_users + 1,)     item_rows.indptr.npy   int64, (n_items + 1,)
+    user_rows.indices.npy  int32, (n_ratings,)       item_rows.indices.npy  int32, (n_ratings,)
+    user_rows.data.npy     float32, (n_ratings,)     item_rows.data.npy     float32, (n_ratings,)
+    timestamps.npy         int64, (n_ratings,), aligned with user_rows.data; only where there are some
+    user_ids.npy           int64, (n_users,)         item_ids.npy           int64, (n_items,)
+    or, where ids are texts: *_ids.text.npy, their UTF-8 bytes, and *_ids.ends.npy, where each one ends
+
+A folder with a manifest is a whole store; one without is none. The manifest has each array's type, length and CRC-32.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recae.errors import DataError
+
+MANIFEST = "manifest.json"
+MAKING = ".making"  # where a store that is not whole yet keeps its steps
+FORMAT = 1
+HEADER = 128  # bytes of a .npy header with one axis: NumPy leaves room for the axis to grow
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is known of a whole store.
+
+    Attributes:
+        name: what reports call the ratings.
+        n_users, n_items, n_ratings: ids and ratings in the store.
+        n_rows: rows that were read; `n_rows - n_ratings` of them were merged into others.
+        total: the sum of all ratings.
+        scale: lowest and highest rating that can be given.
+        duplicates: what was done with a pair that occurred twice.
+        files: what it was made of: name, bytes and when the file was last changed.
+        arrays: file name to type, length and CRC-32 of the array's bytes.
+    """
+
+    name: str
+    n_users: int
+    n_items: int
+    n_ratings: int
+    n_rows: int
+    total: float
+    scale: tuple[float, float]
+    duplicates: str
+    files: list[dict[str, Any]]
+    arrays: dict[str, dict[str, Any]]
+
+
+def is_store(folder: Path) -> bool:
+    """Whether there is a store, whole or half made."""
+    return (folder / MANIFEST).is_file() or (folder / MAKING).is_dir()
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    content = asdict(manifest)
+    write_json(folder / MANIFEST, {"recae": "store", "format": FORMAT, "crc32": _crc_of(content), "content": content})
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a whole store.
+
+    Raises:
+        DataError: there is no store, or it is half made, of a newer format, or its manifest was changed.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        if (folder / MAKING).is_dir():
+            raise DataError(
+                f"the store {folder} is half made: run the same 'recae data prepare' again, and it goes on from there"
+            )
+        raise DataError(f"{folder} is not a rating store: 'recae data prepare FILES --out {folder}' makes one")
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+        version, content = int(body["format"]), body["content"]
+        if version > FORMAT:
+            raise DataError(f"{folder} has format {version}, newer than {FORMAT}, which this recae reads: upgrade it")
+        if body["crc32"] != _crc_of(content):
+            raise ValueError("its checksum differs")
+        return Manifest(**{**content, "scale": tuple(content["scale"])})
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path} is damaged ({error}): prepare the store anew, with --restart") from None
+
+
+def _crc_of(content: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(content, sort_keys=True).encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """All or nothing: a kill leaves the older file."""
+    temporary = path.with_name(f".{path.name}.part")
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump(value, file, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+# ---------------------------------------------------------------- arrays
+
+
+class ArrayFile:
+    """A .npy file with one axis that is written piece by piece.
+
+    Args:
+        path: where it lies.
+        dtype: of its elements.
+        length, crc: what an earlier process had written of it for certain; what lies behind is cut off.
+    """
+
+    def __init__(self, path: Path, dtype: str, length: int = 0, crc: int = 0) -> None:
+        self.path, self.dtype, self.length, self.crc = path, np.dtype(dtype), length, crc
+        self._file = path.open("r+b" if length else "w+b")
+        self._file.truncate(HEADER + length * self.dtype.itemsize)
+        self._file.seek(0)
+        self._file.write(_header(self.dtype, length))
+        self._file.seek(0, os.SEEK_END)
+
+    def append(self, values: Array) -> None:
+        data = np.ascontiguousarray(values, dtype=self.dtype)
+        view = data.view(np.uint8).data
+        self._file.write(view)
+        self.crc = zlib.crc32(view, self.crc)
+        self.length += len(data)
+
+    def state(self) -> dict[str, int]:
+        """What the constructor needs to go on from here, once it is certain to be on the disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        return {"length": self.length, "crc": self.crc}
+
+    def close(self) -> dict[str, Any]:
+        """Write the final length, and give what the manifest says of the array."""
+        self._file.seek(0)
+        self._file.write(_header(self.dtype, self.length))
+        self.state()
+        self._file.close()
+        return {"dtype": self.dtype.str, "length": self.length, "crc32": self.crc}
+
+
+def write_array(path: Path, values: Array) -> dict[str, Any]:
+    """A whole array at once; gives what the manifest says of it."""
+    file = ArrayFile(path, values.dtype.str)
+    file.append(values)
+    return file.close()
+
+
+def _header(dtype: np.dtype, length: int) -> bytes:
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": dtype.str, "fortran_order": False, "shape": (length,)})
+    header = buffer.getvalue()
+    assert len(header) == HEADER
+    return header
+
+
+def map_array(folder: Path, name: str, facts: dict[str, Any]) -> Array:
+    """An array of the store as a read-only memory map: only its size is looked at.
+
+    Raises:
+        DataError: the file is missing, or is not of the size that it should have.
+    """
+    path, dtype, length = folder / name, np.dtype(facts["dtype"]), int(facts["length"])
+    expected = HEADER + length * dtype.itemsize
+    found = path.stat().st_size if path.is_file() else None
+    if found != expected:
+        what = "is missing" if found is None else f"has {found:,} bytes, expected {expected:,}"
+        raise DataError(f"{path} {what}: the store is damaged; copy it anew, or prepare it anew with --restart")
+    if length == 0:
+        return np.empty(0, dtype)
+    return np.memmap(path, dtype, mode="r", offset=HEADER, shape=(length,))
+
+
+def crc_of_file(path: Path, block: int = 1 << 24) -> int:
+    """CRC-32 of what follows the header of a .npy file, read in blocks of `block` bytes."""
+    crc = 0
+    with path.open("rb") as file:
+        file.seek(HEADER)
+        while data := file.read(block):
+            crc = zlib.crc32(data, crc)
+    return crc
+
+
+def cut_evenly(counts: Array, size: int) -> npt.NDArray[np.int64]:
+    """Where to cut rows with `counts` entries each, so that parts have about `size` entries: (n_parts + 1,).
+
+    A part is of whole rows, so a row longer than `size` makes a longer part.
+    """
+    ends = np.cumsum(counts, dtype=np.int64)
+    part = np.maximum(ends - 1, 0) // size
+    cuts = np.flatnonzero(part[1:] != part[:-1]) + 1
+    return np.concatenate([[0], cuts, [len(counts)]]).astype(np.int64)

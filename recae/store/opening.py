@@ -1,0 +1,94 @@
+"""A store to a `RatingMatrix` without reading it, and every byte of a store checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recae.assembly import Csr, mapped_csr
+from recae.errors import DataError
+from recae.ratings import RatingMatrix
+from recae.store.layout import Manifest, crc_of_file, map_array, read_manifest
+from recae.store.vocabulary import read_ids
+
+
+def open_store(folder: str | Path, name: str | None = None) -> RatingMatrix:
+    """The ratings of a store, as memory maps: only ids are read, and what is asked for.
+
+    Both sides are there, `user_rows` (n_users, n_items) and `rows("item")` (n_items, n_users): nothing is transposed.
+
+    Raises:
+        DataError: there is no whole store, or what can be seen without reading it (sizes, ends) is wrong.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    n_users, n_items = manifest.n_users, manifest.n_items
+    users, items = (_ids(folder, manifest, kind) for kind in ("user", "item"))
+    stamps = manifest.arrays.get("timestamps.npy")
+    return RatingMatrix(
+        _side(folder, manifest, "user_rows", (n_users, n_items)), users, items, manifest.scale,
+        None if stamps is None else map_array(folder, "timestamps.npy", stamps), name=name or manifest.name,
+        _cache={
+            "item_rows": _side(folder, manifest, "item_rows", (n_items, n_users)),
+            "mean": manifest.total / manifest.n_ratings,
+        },
+    )  # fmt: skip
+
+
+def _ids(folder: Path, manifest: Manifest, kind: str) -> Any:
+    ids, expected = read_ids(folder, f"{kind}_ids", manifest.arrays), getattr(manifest, f"n_{kind}s")
+    if len(ids) != expected:
+        raise DataError(_damaged(folder, f"it has {len(ids):,} {kind} ids, expected {expected:,}"))
+    return ids
+
+
+def _side(folder: Path, manifest: Manifest, side: str, shape: tuple[int, int]) -> Csr:
+    indptr, indices, data = (
+        map_array(folder, f"{side}.{part}.npy", manifest.arrays[f"{side}.{part}.npy"])
+        for part in ("indptr", "indices", "data")
+    )
+    lengths = (len(indptr), int(indptr[0]), int(indptr[-1]), len(indices), len(data))
+    expected = (shape[0] + 1, 0, *[manifest.n_ratings] * 3)
+    if lengths != expected:
+        raise DataError(_damaged(folder, f"the ends and lengths of {side} are {lengths}, expected {expected}"))
+    return mapped_csr(data, indices, np.array(indptr), shape)
+
+
+def _damaged(folder: Path, what: str) -> str:
+    return f"the store {folder} is damaged: {what}; copy it anew, or prepare it anew with --restart (restart=True)"
+
+
+# ---------------------------------------------------------------- checking
+
+
+@dataclass(frozen=True)
+class Check:
+    """What `check_store` has looked at: bytes of arrays, and the manifest's figures that hold."""
+
+    n_bytes: int
+    manifest: Manifest
+
+
+def check_store(folder: str | Path, report: Callable[[str, int, int], None] = lambda *_: None) -> Check:
+    """Read every byte of a store, and compare checksums, lengths and ends with the manifest.
+
+    `report` is told the file, and how many of how many are done.
+
+    Raises:
+        DataError: names what is damaged, and the remedy.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    for number, (name, facts) in enumerate(manifest.arrays.items()):
+        report(f"checking {name}", number, len(manifest.arrays))
+        map_array(folder, name, facts)
+        found = crc_of_file(folder / name)
+        if found != facts["crc32"]:
+            raise DataError(_damaged(folder, f"the checksum of {name} is {found:08x}, expected {facts['crc32']:08x}"))
+    open_store(folder)
+    report("checking", len(manifest.arrays), len(manifest.arrays))
+    return Check(sum((folder / name).stat().st_size for name in manifest.arrays), manifest)

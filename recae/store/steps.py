@@ -1,0 +1,147 @@
+"""Steps of the making of a store: a step is done as a whole or not at all, and a done one is not done again.
+
+Each step writes arrays into a folder of its own under a temporary name and then renames the folder. So what a killed
+process leaves behind is done steps, and at most one half of a step, which the next process throws away.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recae.errors import DataError
+from recae.store.layout import MAKING, MANIFEST, Array, write_json
+
+Report = Callable[[str, int, int], None]  # what is being done, how much of it is done, how much there is
+
+
+class Workplace:
+    """Where the steps of one store are kept: the folder `.making` in the store's.
+
+    Args:
+        out: the store's folder.
+        plan: what is made of what; a JSON value. Steps of another plan are of no use to this one.
+        restart: throw away what another process left, instead of going on from it.
+
+    Raises:
+        DataError: the folder holds something else, or steps of another plan.
+    """
+
+    def __init__(self, out: Path, plan: dict[str, Any], *, restart: bool) -> None:
+        self.out, self.folder = out, out / MAKING
+        if restart:
+            clear(out)
+        self._begin(json.loads(json.dumps(plan)))
+        for half in self.folder.glob("*.part"):
+            shutil.rmtree(half)
+        self._lock = _locked(self.folder)
+
+    def _begin(self, plan: dict[str, Any]) -> None:
+        kept = self.folder / "plan.json"
+        if kept.is_file():
+            difference = _difference(json.loads(kept.read_text(encoding="utf-8")), plan)
+            if difference:
+                raise DataError(
+                    f"{self.out} is half made of something else ({difference}): prepare it as before to go on, or "
+                    "begin afresh with --restart (restart=True)"
+                )
+            return
+        if self.out.is_dir() and any(self.out.iterdir()):
+            raise DataError(f"{self.out} holds something else: choose a new folder for the store")
+        self.folder.mkdir(parents=True)
+        write_json(kept, plan)
+
+    def done(self, step: str) -> bool:
+        return (self.folder / step).is_dir()
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Path]:
+        """A folder to write into, which becomes that of the step when the block ends well."""
+        half = self.folder / f"{name}.part"
+        shutil.rmtree(half, ignore_errors=True)
+        half.mkdir()
+        yield half
+        half.rename(self.folder / name)
+
+    def drop(self, step: str) -> None:
+        """A step's results are no longer needed. They are renamed first: a half-deleted step is none."""
+        if self.done(step):
+            gone = (self.folder / step).rename(self.folder / f"{step}.part")
+            shutil.rmtree(gone)
+
+    def finish(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+        shutil.rmtree(self.folder)
+
+
+def clear(out: Path) -> None:
+    """Delete a store, whole or half made, and nothing else that is in its folder."""
+    (out / MANIFEST).unlink(missing_ok=True)
+    shutil.rmtree(out / MAKING, ignore_errors=True)
+    for pattern in ("user_rows.*.npy", "item_rows.*.npy", "timestamps.npy", "user_ids.*", "item_ids.*"):
+        for file in out.glob(pattern):
+            file.unlink()
+
+
+def _difference(kept: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """The first thing in which two plans differ, in words; empty where they are the same."""
+    for name in wanted:
+        if kept.get(name) != wanted[name]:
+            if isinstance(wanted[name], list):
+                return f"other {name}, or changed since"
+            return f"{name}={kept.get(name)!r}, now {wanted[name]!r}"
+    return ""
+
+
+def _locked(folder: Path) -> Any:
+    """An open file that no other process has locked; the lock ends with the process, however that ends."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return None
+    file = (folder / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise DataError(f"another process is making {folder.parent}: wait for it, or choose another folder") from None
+    return file
+
+
+# ---------------------------------------------------------------- arrays of a step
+
+
+def save(folder: Path, arrays: dict[str, Array | None]) -> None:
+    for name, array in arrays.items():
+        if array is not None:
+            np.save(folder / f"{name}.npy", array, allow_pickle=False)
+
+
+def read(folder: Path, name: str, part: slice = slice(None)) -> Array | None:
+    """A part of an array in memory; None where the step has no such array.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    path = folder / f"{name}.npy"
+    if not path.exists():
+        return None
+    try:
+        return np.array(np.load(path, mmap_mode="r", allow_pickle=False)[part])
+    except (ValueError, EOFError):
+        raise DataError(f"{path} is damaged: begin afresh with --restart (restart=True)") from None
+
+
+def need(folder: Path, name: str, part: slice = slice(None)) -> Array:
+    """`read` of what must be there."""
+    array = read(folder, name, part)
+    if array is None:
+        raise DataError(f"{folder / name}.npy is missing: begin afresh with --restart (restart=True)")
+    return array

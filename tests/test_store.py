@@ -1,0 +1,396 @@
+"""Ratings on disk: what a store holds is what memory would hold; a kill, a flipped bit and a bad line are met."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import signal
+import subprocess
+import sys
+import time
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from cli_helpers import LIMITS, done, inline, parsed
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import recae
+from recae.errors import DataError, ParameterError
+from recae.loaders import pieces, preparing
+from recae.store import check_store, making
+
+
+@pytest.fixture(autouse=True)
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces, parts and bins of a few rows, so that small files are cut as large ones are."""
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 200)
+    monkeypatch.setattr(pieces, "PART_ROWS", 16)
+    monkeypatch.setattr(making, "BIN", 12)
+
+
+def table(n: int = 90, seed: int = 0, texts: bool = False) -> pd.DataFrame:
+    """Rows with pairs that occur twice, in no order; 7 users, 11 items, five times."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"user": rng.integers(1, 8, n), "item": rng.integers(-3, 8, n)})
+    frame["rating"], frame["timestamp"] = rng.integers(1, 11, n) / 2, rng.integers(0, 5, n)
+    if texts:
+        frame["user"] = "u " + frame["user"].astype(str)
+    return frame
+
+
+def same(store: recae.RatingMatrix, memory: recae.RatingMatrix) -> None:
+    """Both sides, ids, times and scale are those of a matrix in memory."""
+    assert store.shape == memory.shape
+    for by in ("user", "item"):
+        found, expected = store.rows(by), memory.rows(by)
+        for part in ("indptr", "indices", "data"):
+            np.testing.assert_array_equal(getattr(found, part), getattr(expected, part))
+    assert store.user_ids.tolist() == memory.user_ids.tolist()
+    assert store.item_ids.tolist() == memory.item_ids.tolist()
+    assert (store.timestamps is None) == (memory.timestamps is None)
+    if memory.timestamps is not None:
+        np.testing.assert_array_equal(store.timestamps, memory.timestamps)
+    assert store.scale == memory.scale
+    assert store.mean == pytest.approx(memory.mean)
+
+
+def prepared(folder: Path, frame: pd.DataFrame, **options: Any) -> Path:
+    """A store of one csv file of this frame, in `folder`."""
+    frame.to_csv(folder / "ratings.csv", index=False)
+    recae.prepare_store(folder / "ratings.csv", folder / "store", **options)
+    return folder / "store"
+
+
+# ---------------------------------------------------------------- a store holds what memory would
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(
+        st.tuples(st.integers(0, 6), st.integers(0, 9), st.integers(1, 10), st.integers(0, 3)), min_size=1, max_size=60
+    ),
+    texts=st.booleans(), times=st.booleans(), duplicates=st.sampled_from(["last", "mean"]),
+    cut=st.integers(0, 60),
+)  # fmt: skip
+def test_a_store_is_the_matrix_of_the_same_table(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, ...]], texts: bool, times: bool,
+    duplicates: Any, cut: int,
+) -> None:  # fmt: skip
+    """Any table, cut into two files anywhere, gives the rows, ids and times of `RatingMatrix.from_frame`."""
+    folder = tmp_path_factory.mktemp("table")
+    frame = pd.DataFrame(rows, columns=["user", "item", "rating", "timestamp"])
+    frame["item"] = frame["item"].map(lambda item: f"ß,{item}") if texts else frame["item"] * 10**15
+    frame = frame if times else frame.drop(columns="timestamp")
+    files = [folder / "a.csv", folder / "b.parquet"]
+    frame[:cut].to_csv(files[0], index=False)
+    frame[cut:].to_parquet(files[1], index=False)
+    recae.prepare_store(files, folder / "store", duplicates=duplicates)
+    memory = recae.RatingMatrix.from_frame(frame, timestamp="timestamp" if times else None, duplicates=duplicates)
+    same(recae.load(folder / "store"), memory)
+
+
+def test_many_files_of_many_kinds_are_one_table(tmp_path: Path) -> None:
+    """csv, csv.gz, tsv.zst, '::' and Parquet, named or by their folder, give one matrix, in the order of names."""
+    frame, folder = table(100), tmp_path / "files"
+    folder.mkdir()
+    frame[:20].to_csv(folder / "a.csv", index=False)
+    frame[20:40].to_csv(folder / "b.csv.gz", index=False)
+    tsv = frame[40:60].to_csv(sep="\t", index=False).encode()
+    with pa.CompressedOutputStream(str(folder / "c.tsv.zst"), "zstd") as file:
+        file.write(tsv)
+    (folder / "d.dat").write_text("\n".join("::".join(map(str, row)) for row in frame[60:80].values.tolist()) + "\n")
+    frame[80:].to_parquet(folder / "e.parquet", index=False, row_group_size=6)
+    (folder / "_SUCCESS").touch()
+    memory = recae.RatingMatrix.from_frame(frame.astype({"user": int, "item": int}), timestamp="timestamp")
+    numbers = (folder / "d.dat").read_text().replace(".0::", "::")
+    (folder / "d.dat").write_text(numbers)
+    recae.prepare_store(folder, tmp_path / "one")
+    same(recae.load(tmp_path / "one"), memory)
+    recae.prepare_store(sorted(folder.glob("?.*")), tmp_path / "two")
+    same(recae.load(tmp_path / "two"), memory)
+
+
+def test_one_id_that_is_a_text_makes_texts_of_all(tmp_path: Path) -> None:
+    """With "007" in one file, 7 of another file is "7": nothing is lost, and nothing is mixed up."""
+    (tmp_path / "a.csv").write_text("user,item,rating\n7,1,3\n8,1,4\n")
+    (tmp_path / "b.csv").write_text("user,item,rating\n007,2,5\n7,2,1\n")
+    recae.prepare_store([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "s")
+    ratings = recae.load(tmp_path / "s")
+    assert ratings.user_ids.tolist() == ["007", "7", "8"]
+    assert ratings.item_ids.tolist() == [1, 2]
+    assert ratings.user_rows.toarray().tolist() == [[0, 5], [3, 1], [4, 0]]
+
+
+def test_quoted_fields_may_run_over_lines(tmp_path: Path) -> None:
+    """A file with quotes is streamed and not cut: an id with a line break in it stays whole."""
+    rows = [f'{n % 5},"item, {n % 3}\nof two lines",{n % 4 + 1}' for n in range(60)]
+    (tmp_path / "a.csv").write_text("user,item,rating\n" + "\n".join(rows) + "\n")
+    recae.prepare_store(tmp_path / "a.csv", tmp_path / "s")
+    assert recae.load(tmp_path / "s").item_ids.tolist() == [f"item, {n}\nof two lines" for n in range(3)]
+
+
+def test_columns_scale_and_name_are_as_for_load(tmp_path: Path) -> None:
+    """Options mean what they mean for `recae.load`: stated columns, no ratings, a scale, a name."""
+    table().rename(columns={"user": "who", "rating": "x"}).to_csv(tmp_path / "a.csv", index=False)
+    options: Any = {"user": "who", "rating": False, "timestamp": False, "scale": (0.0, 2.0), "name": "clicks"}
+    recae.prepare_store(tmp_path / "a.csv", tmp_path / "s", **options)
+    same(recae.load(tmp_path / "s"), recae.load(tmp_path / "a.csv", **options))
+    assert recae.load(tmp_path / "s").name == "clicks"
+
+
+def test_opening_needs_no_memory_for_ratings(tmp_path: Path) -> None:
+    """A hundred times the ratings of as many users and items: not a kilobyte more is allocated by opening."""
+    peaks = []
+    for share in (100, 1):
+        users, items = np.divmod(np.arange(0, 40_000, share), 200)
+        frame = pd.DataFrame({"user": users % 200, "item": (items + users) % 200, "rating": 1.0})
+        (tmp_path / str(share)).mkdir()
+        with pytest.MonkeyPatch.context() as patch:
+            for module, name in ((pieces, "PIECE_BYTES"), (pieces, "PART_ROWS"), (making, "BIN")):
+                patch.setattr(module, name, 1 << 20)
+            store = prepared(tmp_path / str(share), pd.concat([frame, table(0)[["user"]]])[["user", "item", "rating"]])
+        recae.load(store)
+        tracemalloc.start()
+        ratings = recae.load(store)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert ratings.n_ratings == 40_000 // share
+    assert peaks[1] - peaks[0] < 8 * 400 + 1024  # the small one may lack users: 8 bytes each for ids and row starts
+
+
+# ---------------------------------------------------------------- kills
+
+
+class Killed(BaseException):
+    """As sudden as can be had within one process."""
+
+
+def test_wherever_it_stops_it_goes_on_from_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped at every point at which progress is reported, one after another, the store comes out the same; a piece
+    is read again only if it was stopped in the middle of it."""
+    frame = table(150, texts=True)
+    frame[:100].to_csv(tmp_path / "a.csv", index=False)
+    frame[100:].to_csv(tmp_path / "b.csv.gz", index=False)
+    files, reads, stops = [tmp_path / "a.csv", tmp_path / "b.csv.gz"], [], []
+    read = preparing.FileSource.read
+    monkeypatch.setattr(preparing.FileSource, "read", lambda self, n: (reads.append(n), read(self, n))[1])
+
+    def report(_: Any, what: str, n_done: int, total: int) -> None:
+        if (what, n_done) not in stops:
+            stops.append((what, n_done))
+            raise Killed
+
+    monkeypatch.setattr(preparing.Bar, "_report", report)
+    for _ in range(1000):
+        try:
+            recae.prepare_store(files, tmp_path / "s")
+        except Killed:
+            continue
+        break
+    same(recae.load(tmp_path / "s"), recae.RatingMatrix.from_frame(frame, timestamp="timestamp"))
+    check_store(tmp_path / "s")
+    assert len(set(reads)) > 5
+    within = len(reads) - len(set(reads))  # reads that came to nothing
+    assert 0 < within <= sum(what == "reading" for what, _ in stops)
+    assert {what for what, _ in stops} == {
+        "reading", "binning by user", "sorting user_rows", "binning by item", "sorting item_rows",
+    }  # fmt: skip
+    assert not (tmp_path / "s" / ".making").exists()
+
+
+SLOW = """
+import sys
+from recae.loaders import pieces
+from recae.store import making
+pieces.PIECE_BYTES, making.BIN = 3000, 4000
+from recae.cli import main
+main(["data", "prepare", *sys.argv[1:], "-q"])
+"""
+GO_ON = """
+from recae.loaders import preparing
+read = preparing.FileSource.read
+def once(self, piece):
+    assert piece >= 9, f"piece {piece} is read again"
+    return read(self, piece)
+preparing.FileSource.read = once
+"""
+
+
+def test_a_killed_process_is_gone_on_from(tmp_path: Path) -> None:
+    """kill -9 in the middle: there is no store yet, opening says what to do, and the same command ends it without
+    reading again what was read."""
+    frame = table(12_000)
+    frame["user"] = np.arange(12_000) % 4001
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    command = [sys.executable, "-c", SLOW, "a.csv", "--out", "s"]
+    run = subprocess.Popen(command, cwd=tmp_path, env=os.environ | LIMITS)
+    step = tmp_path / "s" / ".making" / "parts.000009"
+    give_up = time.monotonic() + 60
+    while not step.exists():
+        assert run.poll() is None
+        assert time.monotonic() < give_up
+        time.sleep(0.002)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    assert run.returncode == -signal.SIGKILL
+    with pytest.raises(DataError, match=r"half made.*recae data prepare"):
+        recae.load(tmp_path / "s")
+    command[2] = GO_ON + SLOW
+    subprocess.run(command, cwd=tmp_path, env=os.environ | LIMITS, check=True)
+    same(recae.load(tmp_path / "s"), recae.RatingMatrix.from_frame(frame, timestamp="timestamp"))
+
+
+def test_what_is_half_made_of_something_else_is_not_mixed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other files, other options and foreign folders are refused with the remedy; --restart begins afresh."""
+    table().to_csv(tmp_path / "a.csv", index=False)
+
+    def stop(_: Any, what: str, n_done: int, total: int) -> None:
+        if what == "binning by user":
+            raise Killed
+
+    report = preparing.Bar._report
+    monkeypatch.setattr(preparing.Bar, "_report", stop)
+    with pytest.raises(Killed):
+        recae.prepare_store(tmp_path / "a.csv", tmp_path / "s")
+    monkeypatch.setattr(preparing.Bar, "_report", report)
+    with pytest.raises(DataError, match=r"duplicates='last', now 'mean'.*--restart"):
+        recae.prepare_store(tmp_path / "a.csv", tmp_path / "s", duplicates="mean")
+    table(seed=1).to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(DataError, match=r"other files, or changed since.*--restart"):
+        recae.prepare_store(tmp_path / "a.csv", tmp_path / "s")
+    recae.prepare_store(tmp_path / "a.csv", tmp_path / "s", restart=True)
+    same(recae.load(tmp_path / "s"), recae.RatingMatrix.from_frame(table(seed=1), timestamp="timestamp"))
+    with pytest.raises(DataError, match="holds something else"):
+        recae.prepare_store(tmp_path / "a.csv", tmp_path)
+
+
+def test_a_whole_store_is_left_as_it_is(tmp_path: Path) -> None:
+    """The same again does nothing; other files need another folder."""
+    store = prepared(tmp_path, table())
+    before = (store / "manifest.json").stat().st_mtime_ns
+    recae.prepare_store(tmp_path / "ratings.csv", store)
+    assert (store / "manifest.json").stat().st_mtime_ns == before
+    table(seed=2).to_csv(tmp_path / "b.csv", index=False)
+    with pytest.raises(DataError, match="whole store of other files"):
+        recae.prepare_store(tmp_path / "b.csv", store)
+
+
+# ---------------------------------------------------------------- damage
+
+
+@pytest.mark.parametrize("name", ["user_rows.data", "item_rows.indices", "timestamps", "user_ids"])
+def test_a_flipped_bit_is_found(tmp_path: Path, name: str) -> None:
+    """One bit in any array: `check_store` names the file and the remedy."""
+    store = prepared(tmp_path, table())
+    assert check_store(store).manifest.n_ratings == recae.load(store).n_ratings
+    file = store / f"{name}.npy"
+    content = bytearray(file.read_bytes())
+    content[-3] ^= 16
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=rf"checksum of {name}.npy .*--restart"):
+        check_store(store)
+
+
+def test_what_is_cheap_to_see_is_seen_at_opening(tmp_path: Path) -> None:
+    """A short file, a missing one, a changed manifest and one of a newer format are refused before anything is read."""
+    store = prepared(tmp_path, table())
+    file, manifest = store / "item_rows.data.npy", store / "manifest.json"
+    content, text = file.read_bytes(), manifest.read_text()
+    file.write_bytes(content[:-4])
+    with pytest.raises(DataError, match=r"item_rows.data.npy has [\d,]+ bytes, expected"):
+        recae.load(store)
+    file.unlink()
+    with pytest.raises(DataError, match=r"item_rows.data.npy is missing"):
+        recae.load(store)
+    file.write_bytes(content)
+    manifest.write_text(text.replace('"scale": [\n      0.5', '"scale": [\n      0.0'))
+    with pytest.raises(DataError, match=r"manifest.json is damaged"):
+        recae.load(store)
+    manifest.write_text(text.replace('"format": 1', '"format": 2'))
+    with pytest.raises(DataError, match="newer"):
+        recae.load(store)
+
+
+# ---------------------------------------------------------------- bad input
+
+
+def test_a_bad_rating_is_named_by_file_and_line(tmp_path: Path) -> None:
+    """In any piece of a plain file, in a packed one and in Parquet: file, line or row, and the value."""
+    lines = ["user,item,rating", *(f"{n % 7},{n % 11},3" for n in range(80))]
+    lines[57] = "5,6,bad"
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    with gzip.open(tmp_path / "b.csv.gz", "wt") as file:
+        file.write("\n".join(lines))
+    for name in ("a.csv", "b.csv.gz"):
+        with pytest.raises(DataError, match=rf"{name}, line 58: rating 'bad'"):
+            recae.prepare_store(tmp_path / name, tmp_path / "s", restart=True)
+    lines[57] = "5,6,9"
+    (tmp_path / "c.csv").write_text("\n".join(lines))
+    with pytest.raises(DataError, match=r"c.csv, line 58: rating 9 is outside the scale"):
+        recae.prepare_store(tmp_path / "c.csv", tmp_path / "s", scale=(1, 5), restart=True)
+    lines[57] = ",6,3"
+    (tmp_path / "d.csv").write_text("\n".join(lines))
+    with pytest.raises(DataError, match=r"d.csv, line 58: the id in column 'user' is missing"):
+        recae.prepare_store(tmp_path / "d.csv", tmp_path / "s", restart=True)
+    frame = pd.DataFrame({"user": [1] * 50, "item": range(50), "rating": [1.0] * 40 + [float("inf")] + [1.0] * 9})
+    frame.to_parquet(tmp_path / "e.parquet", row_group_size=7)
+    with pytest.raises(DataError, match=r"e.parquet, row 41: rating inf"):
+        recae.prepare_store(tmp_path / "e.parquet", tmp_path / "s", restart=True)
+
+
+def test_a_second_rating_is_named_by_file_and_line(tmp_path: Path) -> None:
+    """duplicates="error": the pair's raw ids, and the line on which it comes for the second time."""
+    (tmp_path / "a.csv").write_text("user,item,rating\n" + "".join(f"u{n},7,3\n" for n in range(60)))
+    (tmp_path / "b.csv").write_text("item,user,rating\n9,u3,1\n7,u3,2\n")
+    with pytest.raises(DataError, match=r"b.csv, line 3: a second rating for user 'u3', item 7"):
+        recae.prepare_store([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "s", duplicates="error")
+
+
+def test_what_cannot_be_prepared_says_why(tmp_path: Path) -> None:
+    """Missing files, JSON, fractions as ids, times in some files only, no rows, unknown options."""
+    with pytest.raises(DataError, match="no file"):
+        recae.prepare_store(tmp_path / "none.csv", tmp_path / "s")
+    (tmp_path / "a.jsonl").write_text("{}")
+    with pytest.raises(DataError, match=r"\.jsonl files cannot be prepared"):
+        recae.prepare_store(tmp_path / "a.jsonl", tmp_path / "s")
+    pd.DataFrame({"user": [0.5], "item": [1], "rating": [1.0]}).to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"a.parquet: the id 0.5 in column 'user' is a float"):
+        recae.prepare_store(tmp_path / "a.parquet", tmp_path / "s")
+    (tmp_path / "a.csv").write_text("user,item,rating\n1,2,3\n")
+    table(5).to_csv(tmp_path / "b.csv", index=False)
+    with pytest.raises(DataError, match=r"a.csv has no timestamps, and others have.*timestamp=False"):
+        recae.prepare_store([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "t")
+    (tmp_path / "c.csv").write_text("user,item,rating\n")
+    with pytest.raises(DataError, match="no rows"):
+        recae.prepare_store(tmp_path / "c.csv", tmp_path / "u")
+    with pytest.raises(ParameterError, match="'first': choose"):
+        recae.prepare_store(tmp_path / "a.csv", tmp_path / "v", duplicates="first")  # type: ignore[arg-type]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no files"):
+        recae.prepare_store(tmp_path / "empty", tmp_path / "w")
+
+
+# ---------------------------------------------------------------- the command line
+
+
+def test_the_commands_make_describe_and_check_a_store(tmp_path: Path) -> None:
+    """prepare, info, check and train, one after another, from one file; a bad one ends with exit code 1."""
+    frame = table(200)
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    memory = recae.RatingMatrix.from_frame(frame, timestamp="timestamp")
+    made = parsed("data", "prepare", tmp_path / "a.csv", "--out", tmp_path / "s")
+    assert (made["n_rows"], made["n_ratings"], made["merged"]) == (200, memory.n_ratings, 200 - memory.n_ratings)
+    described = parsed("data", "info", tmp_path / "s")
+    assert (described["n_users"], described["n_items"]) == memory.shape
+    assert parsed("data", "check", tmp_path / "s")["whole"]
+    done(inline("train", tmp_path / "s", "--hidden", "3", "--epochs", "1", "--test", "0", "--out", tmp_path / "m"))
+    (tmp_path / "s" / "user_rows.data.npy").unlink()
+    bad = inline("data", "check", tmp_path / "s")
+    assert bad.exit_code == 1
+    assert "user_rows.data.npy is missing" in bad.stderr
