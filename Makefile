@@ -5,13 +5,15 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 .DEFAULT_GOAL := help
 
-.PHONY: help run test lint test-gpu bench clean
+.PHONY: help run test lint test-gpu bench bench-quick bench-gpu clean
 
 help:
 	@echo "make run       set up, then train, evaluate and recommend on the embedded sample"
 	@echo "make test      set up, then lint, type-check and test"
 	@echo "make lint      ruff and mypy alone"
 	@echo "make test-gpu  the tests and timings that need a CUDA device (skipped where there is none)"
+	@echo "make bench-quick  hot operations against their stored times, in ratios (a minute)"
+	@echo "make bench-gpu    one script on a GPU machine: tests, times, a table beside the goals (under ten minutes)"
 	@echo "make bench     the benchmark tables (long; needs data, see benchmarks/README.md)"
 	@echo "make clean     remove the environment and what tests leave behind"
 
@@ -42,6 +44,12 @@ lint: $(READY)
 test-gpu:
 	$(PYTHON) -m pytest -p no:cacheprovider -m gpu tests/test_sparse_cuda.py -q
 	$(PYTHON) -m benchmarks.kernels
+
+bench-gpu:
+	$(PYTHON) -m benchmarks.gpu
+
+bench-quick: $(READY)
+	$(BIN)/python -m pytest -q benchmarks/suite
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.accuracy ml-1m
