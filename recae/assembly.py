@@ -53,6 +53,17 @@ def is_mapped(array: Any) -> bool:
     return False
 
 
+def cut_evenly(counts: npt.NDArray[Any], size: int) -> IntArray:
+    """Where to cut rows with `counts` entries each, so that parts have about `size` entries: (n_parts + 1,).
+
+    A part is of whole rows, so a row longer than `size` makes a longer part.
+    """
+    ends = np.cumsum(counts, dtype=np.int64)
+    part = np.maximum(ends - 1, 0) // size
+    cuts = np.flatnonzero(part[1:] != part[:-1]) + 1
+    return np.concatenate([[0], cuts, [len(counts)]]).astype(np.int64)
+
+
 def _index_type(n: int) -> type[np.int32] | type[np.int64]:
     return np.int32 if n <= np.iinfo(np.int32).max else np.int64
 

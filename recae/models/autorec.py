@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recae.assembly import is_mapped
 from recae.models.biases import fit_biases
 from recae.models.heads import OUTPUTS, Head, OrdinalHead, make_head
 from recae.models.params import param
@@ -109,7 +110,8 @@ class AutoRec(RowAutoencoder):
         self.network_ = self._network(matrix.shape[1], ratings).to(device)
         given = self._rows(matrix, np.arange(matrix.shape[0]))
         rows = self.network_.ratings_of(given)
-        batches = RowBatches(given, batch_size=self._rows_a_step(len(rows)))
+        streamed = isinstance(given, SparseRows) and is_mapped(matrix.data)
+        batches = RowBatches(given, batch_size=self._rows_a_step(len(rows)), streamed=streamed)
         dense = self.network_.choose_path(rows, self.path)
         trainer = Trainer(
             epochs=self.epochs, optimizer=self.optimizer, lr=self.lr, schedule=self.schedule, decay=self._decay(rows),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from recae.assembly import Csr
+from recae.assembly import Csr, cut_evenly
 from recae.ratings import RatingMatrix
 
 FloatArray = npt.NDArray[np.float32]
+BLOCK = 1 << 22  # ratings that are copied at once
 
 
 class Biases(NamedTuple):
@@ -34,14 +38,39 @@ def fit_biases(ratings: RatingMatrix, *, user_l2: float, item_l2: float, sweeps:
     """
     rows = ratings.user_rows
     mean = ratings.mean if ratings.n_ratings else 0.5 * sum(ratings.scale)
-    users = np.repeat(np.arange(ratings.n_users), np.diff(rows.indptr))
-    items, deviation = rows.indices, rows.data.astype(np.float64) - mean
     user, item = np.zeros(ratings.n_users), np.zeros(ratings.n_items)
     n_user, n_item = ratings.counts("user") + user_l2, ratings.counts("item") + item_l2
+    cuts = cut_evenly(np.diff(rows.indptr), BLOCK)
+    blocks: Iterable[Any] = [_block(rows, mean, cuts[0], cuts[1])] if len(cuts) == 2 else _Blocks(rows, mean, cuts)
     for _ in range(sweeps):
-        item = _ratio(np.bincount(items, deviation - user[users], ratings.n_items), n_item)
-        user = _ratio(np.bincount(users, deviation - item[items], ratings.n_users), n_user)
+        total = np.zeros(ratings.n_items)
+        for _first, users, items, deviation in blocks:
+            total += np.bincount(items, deviation - user[users], ratings.n_items)
+        item, total = _ratio(total, n_item), np.zeros(ratings.n_users)
+        for first, users, items, deviation in blocks:
+            sums = np.bincount(users - first, deviation - item[items])
+            total[first : first + len(sums)] = sums
+        user = _ratio(total, n_user)
     return Biases(float(mean), user.astype(np.float32), item.astype(np.float32))
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """Ratings that are too many for copies of them, some users at a time; made anew each time they are gone over."""
+
+    rows: Csr
+    mean: float
+    cuts: npt.NDArray[np.int64]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (_block(self.rows, self.mean, *ends) for ends in pairwise(self.cuts))
+
+
+def _block(rows: Csr, mean: float, first: int, last: int) -> tuple[int, Any, Any, npt.NDArray[np.float64]]:
+    """The first user, and user, item and deviation from the mean of the ratings of users `first` to `last` - 1."""
+    part = slice(rows.indptr[first], rows.indptr[last])
+    users = np.repeat(np.arange(first, last), np.diff(rows.indptr[first : last + 1]))
+    return first, users, rows.indices[part], rows.data[part].astype(np.float64) - mean
 
 
 def user_deviations(user_rows: Csr, biases: Biases, user_l2: float) -> FloatArray:

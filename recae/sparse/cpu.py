@@ -147,6 +147,24 @@ def _take(
             new_values[to + offset] = values[start + offset]
 
 
+# Lets go of the interpreter. Written out: numba's cache would take it for `_take`, whatever the options.
+@jit_kernel(parallel=False, nogil=True)
+def _take_alone(
+    indptr: Array,
+    indices: Array,
+    values: Array,
+    wanted: Array,
+    new_indptr: Array,
+    new_indices: Array,
+    new_values: Array,
+) -> None:
+    for i in range(len(wanted)):
+        start, to = indptr[wanted[i]], new_indptr[i]
+        for offset in range(new_indptr[i + 1] - to):
+            new_indices[to + offset] = indices[start + offset]
+            new_values[to + offset] = values[start + offset]
+
+
 def spmm(indptr: Tensor, indices: Tensor, values: Tensor, weight: Tensor) -> Tensor:
     """Sparse rows (B, n) times `weight` (n, k): (B, k)."""
     weight = weight.contiguous()
@@ -187,11 +205,22 @@ def transpose(indptr: Tensor, indices: Tensor, n_cols: int) -> tuple[Tensor, Ten
 
 def take(indptr: Tensor, indices: Tensor, values: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The rows `wanted` (any order, repeats allowed) of a CSR."""
+    return _taken(_take, indptr, indices, values, wanted)
+
+
+def take_alone(indptr: Tensor, indices: Tensor, values: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """`take` on the calling thread alone."""
+    return _taken(_take_alone, indptr, indices, values, wanted)
+
+
+def _taken(
+    kernel: Any, indptr: Tensor, indices: Tensor, values: Tensor, wanted: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     new_indptr = torch.zeros(len(wanted) + 1, dtype=torch.int64)
     torch.cumsum(indptr[wanted + 1] - indptr[wanted], 0, out=new_indptr[1:])
     nnz = int(new_indptr[-1])
     new_indices, new_values = indices.new_empty(nnz), values.new_empty(nnz)
-    _take(_np(indptr), _np(indices), _np(values), _np(wanted), _np(new_indptr), _np(new_indices), _np(new_values))
+    kernel(_np(indptr), _np(indices), _np(values), _np(wanted), _np(new_indptr), _np(new_indices), _np(new_values))
     return new_indptr, new_indices, new_values
 
 

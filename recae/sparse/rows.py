@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from scipy import sparse
 from torch import Tensor
@@ -40,15 +42,16 @@ class SparseRows:
     ) -> SparseRows:
         """From any SciPy sparse matrix or array, shape (n_rows, n_cols).
 
-        Stored zeros are kept; a place stored twice becomes one entry, their sum, as SciPy means it.
+        Stored zeros are kept; a place stored twice becomes one entry, their sum, as SciPy means it. Arrays of the
+        right type are not copied, so that those on disk stay there: the result is not to be written to.
         """
-        rows = sparse.csr_array(matrix)
+        rows = matrix if isinstance(matrix, sparse.csr_array) else sparse.csr_array(matrix)
         if not rows.has_canonical_format:
             rows = rows.copy()  # the caller's matrix stays as it is
             rows.sum_duplicates()
         return cls(
-            torch.from_numpy(rows.indptr.astype(np.int64)), torch.from_numpy(rows.indices.astype(np.int32)),
-            torch.from_numpy(np.ascontiguousarray(rows.data)).to(dtype), int(rows.shape[1]),
+            _shared(rows.indptr.astype(np.int64)), _shared(rows.indices.astype(np.int32, copy=False)),
+            _shared(np.ascontiguousarray(rows.data)).to(dtype), int(rows.shape[1]),
         ).to(device)  # fmt: skip
 
     def __len__(self) -> int:
@@ -74,7 +77,12 @@ class SparseRows:
         return f"SparseRows({len(self):,} x {self.n_cols:,}, {self.nnz:,} stored, {self.device})"
 
     def __getitem__(self, wanted: Tensor) -> SparseRows:
+        return self.take(wanted)
+
+    def take(self, wanted: Tensor, *, alone: bool = False) -> SparseRows:
         """The rows of index `wanted`, shape (m,), in that order, repeats allowed.
+
+        `alone`: on the calling thread, while others work on the kernels' threads.
 
         Raises:
             ParameterError: `wanted` is no 1-D int64 index, or (of an index on the CPU) a row is not there.
@@ -136,6 +144,13 @@ class SparseRows:
     def mask(self) -> Tensor:
         """Dense (n_rows, n_cols), 1 where an entry is stored."""
         return self.with_values(torch.ones_like(self.values)).to_dense()
+
+
+def _shared(array: npt.NDArray[Any]) -> Tensor:
+    """A tensor over the array's memory; PyTorch warns of memory that cannot be written to, which nobody does here."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*not writable")
+        return torch.from_numpy(array)
 
 
 def transpose(indptr: Tensor, indices: Tensor, n_cols: int) -> Turned:

@@ -192,14 +192,3 @@ def crc_of_file(path: Path, block: int = 1 << 24) -> int:
         while data := file.read(block):
             crc = zlib.crc32(data, crc)
     return crc
-
-
-def cut_evenly(counts: Array, size: int) -> npt.NDArray[np.int64]:
-    """Where to cut rows with `counts` entries each, so that parts have about `size` entries: (n_parts + 1,).
-
-    A part is of whole rows, so a row longer than `size` makes a longer part.
-    """
-    ends = np.cumsum(counts, dtype=np.int64)
-    part = np.maximum(ends - 1, 0) // size
-    cuts = np.flatnonzero(part[1:] != part[:-1]) + 1
-    return np.concatenate([[0], cuts, [len(counts)]]).astype(np.int64)

@@ -10,6 +10,9 @@ from torch import Tensor
 from recae.errors import DataError, ParameterError
 from recae.sparse import SparseRows
 
+BLOCK_BYTES = 1 << 20  # of columns and values that are read in one go
+WINDOW = 256  # blocks whose rows are shuffled together
+
 
 class Batch(NamedTuple):
     """Rows to be read and what should come out: both (batch, n), dense or sparse; often the same."""
@@ -40,11 +43,15 @@ class RowBatches:
         rows: the input.
         target: what should come out, row by row; by default the input itself.
         batch_size: rows a step; 0 for all of them at once (full batch).
+        streamed: the rows are on disk, memory-mapped: they are read in blocks (`block_order`), and a batch is taken
+            while the step before it is worked on. Sparse rows without a target of their own, on the CPU; elsewhere
+            they have been copied to a device, and it changes nothing.
     """
 
     def __init__(
-        self, rows: Tensor | SparseRows, target: Tensor | SparseRows | None = None, *, batch_size: int
-    ) -> None:
+        self, rows: Tensor | SparseRows, target: Tensor | SparseRows | None = None, *, batch_size: int,
+        streamed: bool = False,
+    ) -> None:  # fmt: skip
         if len(rows) == 0:
             raise DataError("there are no rows to train on")
         if target is not None and len(target) != len(rows):
@@ -54,13 +61,42 @@ class RowBatches:
         self.rows, self.target = rows, target
         self.n_examples = len(rows)
         self.batch_size = batch_size or self.n_examples
+        self.streamed = streamed and isinstance(rows, SparseRows) and target is None and rows.device.type == "cpu"
+
+    def order(self) -> Tensor:
+        """Examples in the random order of an epoch, int64 (n_examples,), drawn from PyTorch's generator."""
+        if not self.streamed:
+            return torch.randperm(self.n_examples)
+        assert isinstance(self.rows, SparseRows)
+        block = max(1, BLOCK_BYTES * self.n_examples // max(1, 8 * self.rows.nnz))
+        return block_order(self.n_examples, block, WINDOW)
 
     def take(self, index: Tensor) -> Batch:
         if len(index) == self.n_examples:  # a full batch needs no order
             return Batch(self.rows, self.rows if self.target is None else self.target)
+        if self.streamed and isinstance(self.rows, SparseRows):
+            taken = self.rows.take(index, alone=True)
+            return Batch(taken, taken)
         rows = self.rows[index]
         return Batch(rows, rows if self.target is None else self.target[index])
 
     def to(self, device: torch.device) -> RowBatches:
         target = None if self.target is None else self.target.to(device)
-        return RowBatches(self.rows.to(device), target, batch_size=self.batch_size)
+        return RowBatches(self.rows.to(device), target, batch_size=self.batch_size, streamed=self.streamed)
+
+
+def block_order(n_rows: int, block: int, window: int) -> Tensor:
+    """A random order of rows that lie on a disk, int64 (n_rows,): blocks of `block` neighbours in random order, and the
+    rows of `window` blocks that follow one another in it shuffled together.
+
+    What is read at one time then lies in `window` places, and a batch is of rows from all of these. Where the rows
+    are no more than a window holds, it is a plain random order.
+    """
+    if n_rows <= block * window:
+        return torch.randperm(n_rows)
+    offsets, parts = torch.arange(block), []
+    for blocks in torch.split(torch.randperm(-(-n_rows // block)), window):
+        rows = (blocks[:, None] * block + offsets).flatten()
+        rows = rows[rows < n_rows]
+        parts.append(rows[torch.randperm(len(rows))])
+    return torch.cat(parts)

@@ -28,6 +28,7 @@ from recae.training.distributed import Ranks
 from recae.training.history import History
 from recae.training.interruption import Interruption
 from recae.training.optimizers import l2_term, make_optimizer
+from recae.training.prefetch import order_of, taken
 from recae.training.progress import Progress
 from recae.training.schedules import schedule
 from recae.training.shares import Shares
@@ -94,15 +95,16 @@ class TrainingRun:
     def _one_epoch(self) -> None:
         self.clock = time.perf_counter()
         if self.order is None:
-            self.order = self.ranks.broadcast_(torch.randperm(self.batches.n_examples))
+            self.order = self.ranks.broadcast_(order_of(self.batches))
             self.total_loss = torch.zeros((), device=self.device)
         assert self.total_loss is not None
         self.model.train()
         parts = torch.split(self.order, self.batches.batch_size)
+        upcoming = taken(self.batches, [self.shares.rows(part) for part in parts[self.step :]])
         while self.step < self.steps:
             part = parts[self.step]
             self.shares.seed(self.epoch * self.steps + self.step)
-            batch = self.batches.take(self.shares.rows(part))
+            batch = next(upcoming)
             loss = self._one_step(batch, self.objective, self.shares.objective_weight(part, batch))
             self.total_loss += loss * (len(part) / self.batches.n_examples)
             if self.trainer.second is not None:

@@ -1,0 +1,197 @@
+"""Training from a store on disk: the same weights as from memory, orders that read blocks, batches taken ahead."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+from torch import Tensor
+
+import recae
+from recae.assembly import is_mapped
+from recae.errors import TrainingInterrupted
+from recae.models import AutoRec, biases
+from recae.sparse import SparseRows
+from recae.training import Batch, RowBatches, batches, prefetch
+from recae.training.batches import block_order
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file and a store of the same 900 ratings of 61 users for 47 items."""
+    rng = np.random.default_rng(5)
+    pairs = rng.choice(61 * 47, 900, replace=False)
+    ratings = recae.RatingMatrix.from_columns(pairs // 47, pairs % 47, rng.integers(1, 6, 900))
+    path = tmp_path_factory.mktemp("store")
+    ratings.to_frame().to_csv(path / "a.csv", index=False)
+    recae.prepare_store(path / "a.csv", path / "s")
+    return path
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of a few rows and windows of three of them: what a large store has."""
+    monkeypatch.setattr(batches, "BLOCK_BYTES", 400)
+    monkeypatch.setattr(batches, "WINDOW", 3)
+
+
+def model(by: Any, **more: Any) -> AutoRec:
+    return AutoRec(**{"by": by, "hidden": 5, "epochs": 3, "batch_size": 7, "device": "cpu", **more})
+
+
+def same(one: AutoRec, other: AutoRec) -> bool:
+    ours, theirs = one._arrays(), other._arrays()
+    return ours.keys() == theirs.keys() and all((ours[name] == theirs[name]).all() for name in ours)
+
+
+# ---------------------------------------------------------------- the same weights
+
+
+@pytest.mark.parametrize("by", ["item", "user"])
+def test_a_store_and_memory_train_the_same_weights(folder: Path, by: Any) -> None:
+    """With rows that fit one window, the order is that of rows in memory, and so is every bit of the weights."""
+    store, memory = recae.load(folder / "s"), recae.load(folder / "a.csv")
+    assert is_mapped(store.rows(by).data)
+    assert not is_mapped(memory.rows(by).data)
+    assert same(model(by).fit(store), model(by).fit(memory))
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_mapped_rows_and_rows_in_memory_train_alike_in_the_same_order(folder: Path) -> None:
+    """In blocks and taken ahead: with the order of blocks, rows in memory give the same batches, to the bit."""
+    rows = [SparseRows.from_scipy(recae.load(folder / name).rows("user")) for name in ("s", "a.csv")]
+    found = []
+    for one in rows:
+        streamed = RowBatches(one, batch_size=7, streamed=True)
+        torch.manual_seed(1)
+        order = prefetch.order_of(streamed)
+        found.append([(batch.input.indices, batch.input.values) for batch in prefetch.taken(streamed, order.split(7))])
+    assert len(found[0]) == 9
+    for ours, theirs in zip(*found, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(ours, theirs))
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_streamed_training_resumes_exactly(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped in the middle of an epoch with batches waiting, and resumed: the weights of one go."""
+    whole = model("user").fit(recae.load(folder / "s"))
+    step, steps = AutoRec._objective, iter(range(100))
+
+    def stopping(self: AutoRec, network: Any, batch: Batch) -> Tensor:
+        if next(steps) == 12:
+            signal.raise_signal(signal.SIGINT)
+        return step(self, network, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AutoRec, "_objective", stopping)
+        with pytest.raises(TrainingInterrupted):
+            model("user").fit(recae.load(folder / "s"), checkpoint=tmp_path / "c")
+    resumed = model("user").fit(recae.load(folder / "s"), checkpoint=tmp_path / "c", resume=True)
+    assert same(resumed, whole)
+
+
+# ---------------------------------------------------------------- orders
+
+
+def test_rows_come_in_windows_of_blocks() -> None:
+    """A block order is a permutation; each window's rows are those of its blocks, and are shuffled among them."""
+    torch.manual_seed(0)
+    order = block_order(1003, block=10, window=7).numpy()
+    assert sorted(order) == list(range(1003))
+    first = order[:70]
+    assert len(set(first // 10)) in (7, 8)  # the last block, of three rows, makes its window shorter
+    assert (np.diff(first // 10) != 0).mean() > 0.7  # 6/7 of neighbours are of different blocks
+    assert len({tuple(block_order(1003, 10, 7).tolist()) for _ in range(3)}) == 3
+
+
+def test_few_rows_are_a_plain_permutation() -> None:
+    """What one window holds is in the order that rows in memory have with the same seed."""
+    torch.manual_seed(3)
+    plain = torch.randperm(50)
+    torch.manual_seed(3)
+    assert torch.equal(block_order(50, block=10, window=5), plain)
+
+
+def test_every_pair_of_rows_may_meet() -> None:
+    """Over many epochs, rows of any two blocks come into one window: shuffling is not confined to neighbours."""
+    torch.manual_seed(0)
+    met = np.zeros((10, 10), dtype=bool)
+    for _ in range(200):
+        order = block_order(40, block=4, window=2).numpy() // 4
+        for window in order.reshape(5, 8):
+            met[np.ix_(np.unique(window), np.unique(window))] = True
+    assert met.all()
+
+
+# ---------------------------------------------------------------- taking ahead
+
+
+class Counted:
+    """Batches of numbers, which note who took them and when; number 5 cannot be taken."""
+
+    n_examples, batch_size, streamed = 9, 1, True
+
+    def __init__(self) -> None:
+        self.taken: list[int] = []
+        self.threads: set[str] = set()
+
+    def take(self, index: Tensor) -> Batch:
+        if int(index) == 5:
+            raise ValueError("five")
+        self.taken.append(int(index))
+        self.threads.add(threading.current_thread().name)
+        return Batch(index, index)
+
+
+def test_batches_are_taken_ahead_in_order_and_not_too_many() -> None:
+    """Never more than `AHEAD` wait, all in order, on another thread; an error comes in its turn."""
+    counted = Counted()
+    upcoming = prefetch.taken(counted, torch.arange(9).split(1))
+    for step in range(5):
+        assert int(next(upcoming).input) == step
+        assert len(counted.taken) <= step + 1 + prefetch.AHEAD
+    assert counted.taken == [0, 1, 2, 3, 4]
+    assert all(name.startswith("recae-prefetch") for name in counted.threads)
+    with pytest.raises(ValueError, match="five"):
+        next(upcoming)
+    assert not any(thread.name.startswith("recae-prefetch") for thread in threading.enumerate())
+
+
+# ---------------------------------------------------------------- nothing is copied
+
+
+def test_rows_on_disk_are_not_copied(folder: Path) -> None:
+    """`SparseRows` share the store's memory maps, without a word from PyTorch; to write to them is refused."""
+    rows = recae.load(folder / "s").rows("item")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tensors = SparseRows.from_scipy(rows)
+    assert tensors.values.data_ptr() == rows.data.ctypes.data
+    assert tensors.indices.data_ptr() == rows.indices.ctypes.data
+    with pytest.raises(ValueError, match="read-only"):
+        rows.data[0] = 1
+
+
+def test_the_caller_s_matrix_with_repeated_places_stays_as_it_is() -> None:
+    """Places stored twice are summed in a copy."""
+    matrix = sparse.csr_array((np.ones(3, np.float32), np.array([1, 1, 0]), np.array([0, 2, 3])), shape=(2, 2))
+    assert SparseRows.from_scipy(matrix).to_dense().tolist() == [[0, 2], [1, 0]]
+    assert matrix.nnz == 3
+
+
+def test_biases_are_the_same_in_blocks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """mu, b_u and b_i from a few users at a time are those from all at once."""
+    ratings = recae.load(folder / "s")
+    whole = biases.fit_biases(ratings, user_l2=10.0, item_l2=5.0, sweeps=3)
+    monkeypatch.setattr(biases, "BLOCK", 50)
+    parts = biases.fit_biases(ratings, user_l2=10.0, item_l2=5.0, sweeps=3)
+    assert parts.mean == whole.mean
+    np.testing.assert_allclose(parts.user, whole.user, atol=1e-6)
+    np.testing.assert_allclose(parts.item, whole.item, atol=1e-6)
