@@ -70,6 +70,7 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
 def go_on(given: dict[str, Any]) -> None:
     """torchrun has started all processes again: training goes on from its checkpoint without being told to."""
     given["resume"], given["restart"] = bool(given["checkpoint"] or given["out"]), False
+    note("torchrun has started all processes again: training goes on from the checkpoint, if there is one.")
 
 
 def load_in_turn(given: dict[str, Any]) -> RatingMatrix:

@@ -51,6 +51,8 @@ class Masking(Noise):
         self.fraction = check_fraction("fraction", fraction)
 
     def corrupt(self, values: Tensor) -> Tensor:
+        if not self.fraction:  # nothing is drawn then: several processes keep one process's order of rows
+            return values
         return values * (torch.rand_like(values) >= self.fraction)
 
 

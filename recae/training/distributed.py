@@ -74,7 +74,7 @@ class Ranks(Launch):
             return tensor[None]
         out = tensor.new_empty((self.size, *tensor.shape))
         with _peers():
-            dist.all_gather_into_tensor(out.view(-1), tensor.reshape(-1))
+            dist.all_gather(list(out.unbind()), tensor.contiguous())
         return out
 
     def broadcast_(self, tensor: Tensor) -> Tensor:

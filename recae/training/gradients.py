@@ -70,7 +70,7 @@ class GradientSum:
         looked_at = [p for p in grads if p.dim() == 2 and p.numel() >= self.wide and self._is_due(p)]
         if not looked_at:
             return set()
-        busy = [torch.nonzero(grads[p].ne(0).any(1)).squeeze(1) for p in looked_at]
+        busy = [torch.nonzero(grads[p].abs().sum(1)).squeeze(1) for p in looked_at]
         counts = self.ranks.gather(torch.tensor([len(rows) for rows in busy])).tolist()
         few = set()
         for place, (parameter, rows) in enumerate(zip(looked_at, busy)):
