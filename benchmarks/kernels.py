@@ -20,6 +20,7 @@ from scipy import sparse
 from benchmarks._record import write
 from recae.nn import Autoencoder
 from recae.nn.losses import masked_squared_error
+from recae.nn.products import product
 from recae.sparse import SparseRows, sddmm, spmm
 from recae.sparse.threads import kernel_threads
 from recae.training import Batch
@@ -58,6 +59,7 @@ def measure(shape: tuple[int, int, float], hidden: int, device: torch.device) ->
         times["step"] = median_ms(training_step(rows, hidden, device), device)
     dense = rows.to_dense()
     times["dense_product"] = median_ms(lambda: dense @ weight, device)
+    times["our_product"] = median_ms(lambda: product(dense, weight), device)
     return {**times, "entries": float(rows.nnz)}
 
 
@@ -85,7 +87,8 @@ def main(device: str, hidden: int) -> None:
     for name, row in rows.items():
         click.echo(
             f"{name:<7} {chosen.type}: spmm {row['spmm']:.2f} ms, sddmm {row['sddmm']:.2f} ms, whole step "
-            f"{row['step']:.2f} ms; one dense product {row['dense_product']:.2f} ms ({row['entries']:,.0f} entries)"
+            f"{row['step']:.2f} ms; one dense product {row['dense_product']:.2f} ms, by recae.nn.products "
+            f"{row['our_product']:.2f} ms ({row['entries']:,.0f} entries)"
         )
     write(f"kernels-{chosen.type}", {"hidden": hidden, "rows": rows})
 

@@ -12,6 +12,7 @@ from recae.nn.activations import activation
 from recae.nn.kernel import KernelWeight
 from recae.nn.layers import Rows
 from recae.nn.losses import masked_squared_error
+from recae.nn.products import affine
 from recae.sparse import SparseRows, sddmm, spmm
 from recae.training import Batch
 
@@ -67,7 +68,7 @@ class KernelNetwork(nn.Module):
         first = spmm(rows, weights[0]) if isinstance(rows, SparseRows) else rows @ weights[0]
         h: Tensor = self.activation(first + self.biases[0])
         for weight, bias in zip(weights[1:-1], self.biases[1:-1]):
-            h = self.activation(torch.addmm(bias, h, weight))
+            h = self.activation(affine(bias, h, weight))
         return h
 
     def at(self, rows: SparseRows, places: SparseRows) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from recae.models.heads import Head, make_head
 from recae.nn import Autoencoder, Decode, Decoder, Encoder
 from recae.nn.layers import Beside, Rows, check_fraction, glorot_uniform
+from recae.nn.products import affine
 from recae.sparse import SparseRows, sddmm, spmm
 from recae.training import Batch
 
@@ -195,7 +196,7 @@ class RatingNetwork(nn.Module):
 
     def _outputs(self, hidden: Tensor, target: SparseRows, weight: Tensor, bias: Tensor) -> Tensor:
         if self.dense:
-            return torch.addmm(bias, hidden, weight.t())[target.row_of(), target.indices.long()]
+            return affine(bias, hidden, weight.t())[target.row_of(), target.indices.long()]
         return sddmm(target, hidden, weight, bias)
 
     def at(self, rows: Any, places: SparseRows) -> Tensor:
@@ -209,7 +210,7 @@ class RatingNetwork(nn.Module):
     def full(self, rows: Any) -> Tensor:
         """All predictions of `rows`, (batch, n), unclipped."""
         weight, bias = self.units()
-        logits = torch.addmm(bias, self.hidden(rows), weight.t())
+        logits = affine(bias, self.hidden(rows), weight.t())
         return self.finish(logits, torch.arange(len(bias), device=bias.device))
 
     def finish(self, logits: Tensor, columns: Tensor | None = None) -> Tensor:

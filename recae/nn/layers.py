@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from recae.errors import DataError, ParameterError
 from recae.nn.activations import Activation, activation
+from recae.nn.products import affine
 from recae.sparse import SparseRows, sddmm, spmm
 
 Rows = Tensor | SparseRows
@@ -45,7 +46,7 @@ class Encode(nn.Module):
                 f"rows of shape {tuple(x.shape)} for a layer that takes (batch, {self.weight.shape[0]}): give rows of "
                 f"{self.weight.shape[0]} values each (an image flattened), or build the model for the width you have"
             )
-        return torch.addmm(self.bias, x, self.weight)
+        return affine(self.bias, x, self.weight)
 
 
 class Decode(nn.Module):
@@ -66,7 +67,7 @@ class Decode(nn.Module):
             glorot_uniform(self.weight)
 
     def forward(self, h: Tensor) -> Tensor:
-        return torch.addmm(self.bias, h, self.weight.t())
+        return affine(self.bias, h, self.weight.t())
 
     def at(self, h: Tensor, places: SparseRows) -> Tensor:
         """The output at the stored places of `places` (batch rows, n_out columns): (nnz,)."""
