@@ -22,6 +22,7 @@ Examples:
   recae train ml-1m --epochs 200 --out m.recae --resume
   recae train ml-1m --settings tuned.toml --validation 0 --out m.recae
   recae train --model u-autorec -h                    with all hyper-parameters
+  torchrun --standalone --nproc-per-node=4 -m recae train ml-1m --out m.recae      four processes, one model
 
 While it trains, its state is kept in OUT.ckpt (for models that train in epochs). Ctrl-C keeps it too, says
 how to go on, and leaves with exit code 130; --resume then goes on exactly as if nothing had happened.

@@ -50,7 +50,8 @@ class GradientSum:
         *views, last = torch.split(flat, [*sizes, len(numbers)])
         for parameter, view in zip(dense, views):
             torch.mul(grads[parameter].reshape(-1), weight, out=view)
-        last.copy_(torch.stack([torch.as_tensor(n, dtype=last.dtype, device=last.device) for n in numbers]))
+        for place, number in zip(last, numbers):  # one by one: a GPU is not waited for
+            place.copy_(number) if isinstance(number, Tensor) else place.fill_(number)
         self.ranks.all_sum_(flat)
         self.sent["dense"] += len(flat)
         for parameter, view in zip(dense, views):  # a view, not a copy: the buffer is next written after the step
