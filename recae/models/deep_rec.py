@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from recae.models.heads import OUTPUTS
 from recae.models.params import param
 from recae.models.rating_network import RatingNetwork
 from recae.nn.activations import ACTIVATIONS
+from recae.nn.products import affine
 from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows
 from recae.training import Batch
@@ -52,6 +53,8 @@ class DeepRec(AutoRec):
     noise: float = param(0.0, "fraction of input ratings hidden in training", low=0)
     refeed: bool = param(True, "a second update on each batch, with the output as input and as target")
 
+    _mean_over: ClassVar[Literal["rows", "ratings"]] = "ratings"
+
     def _make_network(self, n_cols: int, ratings: RatingMatrix, settings: dict[str, Any]) -> RatingNetwork:
         return RatingNetwork(n_cols, self._widths(), code_dropout=self.code_dropout, **settings)
 
@@ -79,5 +82,5 @@ def refeeding(model: nn.Module, batch: Batch) -> Tensor:
     means = model.core.noise.means
     terms = [None] if model.presence is None else [model.presence.weight.sum(0)]
     again = model.through(dense if means is None else dense - means, terms)  # type: ignore[operator]
-    output = model.finish(torch.addmm(bias, again, weight.t()), columns)
+    output = model.finish(affine(bias, again, weight.t()), columns)
     return functional.mse_loss(output, dense)
