@@ -233,6 +233,20 @@ def test_results_do_not_depend_on_the_number_of_threads(two_threads: Any) -> Non
         assert torch.equal(one, two)
 
 
+@pytest.mark.parametrize("n_chunks", [2, 3, 50])
+def test_results_do_not_depend_on_how_rows_are_shared_out(n_chunks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One chunk of rows and several give the same bits, in columns walked in one block and in many."""
+    rows, weight, hidden = random_rows(60, 170, 0.2), normal(170, 33).float(), normal(60, 33).float()
+    results = []
+    for chunks, cache in ((1, 2**20), (n_chunks, 2**20), (1, 2048), (n_chunks, 2048)):
+        monkeypatch.setattr(cpu, "_n_chunks", lambda _, chunks=chunks: chunks)
+        monkeypatch.setattr(cpu, "_CACHE_BYTES", cache)
+        results.append((spmm(rows, weight), sddmm(rows, hidden, weight)))
+    for one, several in ((0, 1), (2, 3)):
+        assert torch.equal(results[one][0], results[several][0])
+        assert torch.equal(results[one][1], results[several][1])
+
+
 def test_the_cores_are_lent_and_given_back() -> None:
     """Within `kernel_threads` PyTorch has one thread, afterwards as many as before, even after an error."""
     before = torch.get_num_threads()

@@ -3,13 +3,13 @@
 All of them read a few hundred dense rows again and again. Two things make them fast. The columns are walked
 in blocks whose dense rows stay in a core's second-level cache (entries are sorted by column, so each sparse
 row keeps a cursor), and several entries are taken at once, so that the running row is loaded and stored less
-often. Chunks of rows hold equally many entries, so that threads finish together. Every sum is taken in a
-fixed order: a result does not depend on the number of threads.
+often. Chunks of rows hold equally many entries, so that threads finish together, and there is one a thread: each
+walks all columns, and so reads all of the weights once. Every sum is taken in a fixed order: a result does not depend
+on the number of threads.
 """
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy.typing as npt
@@ -23,7 +23,6 @@ Array = npt.NDArray[Any]
 # Sums may be reordered (vectorised); NaN and infinity keep their meaning, so that divergence is seen.
 _REORDER = {"reassoc", "contract", "nsz", "arcp"}
 _CACHE_BYTES = 768 * 1024
-_N_CHUNKS = 4 * (os.cpu_count() or 1)
 
 
 @jit_kernel(parallel=False)
@@ -234,4 +233,6 @@ def _block(weight: Tensor) -> int:
 
 
 def _n_chunks(indptr: Tensor) -> int:
-    return max(1, min(len(indptr) - 1, _N_CHUNKS))
+    import numba
+
+    return max(1, min(len(indptr) - 1, numba.get_num_threads()))
