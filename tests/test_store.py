@@ -130,9 +130,14 @@ def test_one_id_that_is_a_text_makes_texts_of_all(tmp_path: Path) -> None:
 def test_quoted_fields_may_run_over_lines(tmp_path: Path) -> None:
     """A file with quotes is streamed and not cut: an id with a line break in it stays whole."""
     rows = [f'{n % 5},"item, {n % 3}\nof two lines",{n % 4 + 1}' for n in range(60)]
-    (tmp_path / "a.csv").write_text("user,item,rating\n" + "\n".join(rows) + "\n")
-    recae.prepare_store(tmp_path / "a.csv", tmp_path / "s")
-    assert recae.load(tmp_path / "s").item_ids.tolist() == [f"item, {n}\nof two lines" for n in range(3)]
+    text = "user,item,rating\n" + "\n".join(rows) + "\n"
+    (tmp_path / "a.csv").write_text(text)
+    (tmp_path / "b.csv.gz").write_bytes(gzip.compress(text.encode()))
+    for name in ("a.csv", "b.csv.gz"):
+        recae.prepare_store(tmp_path / name, tmp_path / f"{name} store")
+        found = recae.load(tmp_path / f"{name} store")
+        assert found.item_ids.tolist() == [f"item, {n}\nof two lines" for n in range(3)]
+        assert found.user_ids.tolist() == [0, 1, 2, 3, 4]
 
 
 def test_columns_scale_and_name_are_as_for_load(tmp_path: Path) -> None:

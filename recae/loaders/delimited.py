@@ -122,7 +122,7 @@ def arrow_options(layout: Layout, kinds: dict[str, str], newlines: bool, *, insi
 
 
 def to_numpy(column: Any, kind: str) -> Any:
-    if kind != "id":
+    if kind != "id" or str(column.type) == "int64":
         return column.to_numpy()
     return id_column(column)
 

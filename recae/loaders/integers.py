@@ -52,13 +52,18 @@ def is_plain(path: Path, delimiter: str, skip: int) -> bool:
         start = 0
         for _ in range(skip):
             start = data.find(b"\n", start) + 1
-        with ThreadPoolExecutor() as pool:  # NumPy lets go of the interpreter within a block
-            return all(
-                pool.map(lambda at: _block_is_plain(data, start, at, ord(delimiter)), range(start, len(data), BLOCK))
-            )
+        return bytes_are_plain(data, start, delimiter)
 
 
-def _block_is_plain(data: mmap.mmap, start: int, at: int, delimiter: int) -> bool:
+def bytes_are_plain(data: mmap.mmap | bytes, start: int, delimiter: str) -> bool:
+    """`is_plain` of text from `start` on, which is the beginning of a line."""
+    with ThreadPoolExecutor() as pool:  # NumPy lets go of the interpreter within a block
+        return all(
+            pool.map(lambda at: _block_is_plain(data, start, at, ord(delimiter)), range(start, len(data), BLOCK))
+        )
+
+
+def _block_is_plain(data: mmap.mmap | bytes, start: int, at: int, delimiter: int) -> bool:
     """The block from `at` on, with the two bytes before it, so that no pattern falls between two blocks."""
     text = data[at - 2 : at + BLOCK] if at > start else b"\n" + data[at : at + BLOCK]
     block = np.frombuffer(text, dtype=np.uint8)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from recae.assembly import Csr, make_csr
+from recae.assembly import Csr, is_mapped, make_csr
 from recae.errors import DataError
 from recae.models.base import Recommender
 from recae.models.blocks import Scores
@@ -25,6 +25,7 @@ from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows
 from recae.sparse.buffers import held
 from recae.training import Batch, Batches, History, RowBatches, Trainer
+from recae.training.batches import MadeBatches, rows_a_block
 from recae.training.devices import choose_device
 
 BATCH = 500  # rows a step in the papers, at most
@@ -108,10 +109,24 @@ class NeuralRanker(Recommender):
 
     def _batches(self, ratings: RatingMatrix, device: torch.device) -> Batches:
         busy = np.flatnonzero(ratings.counts("user"))
+        if is_mapped(ratings.user_rows.data):
+            return self._streamed(ratings, busy)
         wanted = as_input(ratings.user_rows[busy], self.values)
         check_counts(wanted)
         target = SparseRows.from_scipy(wanted, device=device)
         return RowBatches(self._rows(wanted, device), target, batch_size=self._rows_a_step(len(busy)))
+
+    def _streamed(self, ratings: RatingMatrix, busy: npt.NDArray[np.int64]) -> Batches:
+        """The same batches of rows on disk, made one by one; `busy` are the users who have some."""
+        if self.values == "ratings":
+            check_counts(ratings.user_rows)
+
+        def make(index: Tensor, device: torch.device) -> Batch:
+            wanted = as_input(ratings.user_rows[busy[index.numpy()]], self.values)
+            return Batch(self._rows(wanted, device), SparseRows.from_scipy(wanted, device=device))
+
+        block = rows_a_block(len(busy), ratings.n_ratings)
+        return MadeBatches(len(busy), make, self._rows_a_step(len(busy)), block)
 
     def _rows_a_step(self, n_rows: int) -> int:
         return min(BATCH, math.ceil(n_rows / 8)) if self.batch_size is None else self.batch_size

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -11,6 +13,7 @@ from recae.errors import DataError, ParameterError
 from recae.sparse import SparseRows
 
 BLOCK_BYTES = 1 << 20  # of columns and values that are read in one go
+CPU = torch.device("cpu")
 WINDOW = 256  # blocks whose rows are shuffled together
 
 
@@ -68,8 +71,7 @@ class RowBatches:
         if not self.streamed:
             return torch.randperm(self.n_examples)
         assert isinstance(self.rows, SparseRows)
-        block = max(1, BLOCK_BYTES * self.n_examples // max(1, 8 * self.rows.nnz))
-        return block_order(self.n_examples, block, WINDOW)
+        return block_order(self.n_examples, rows_a_block(self.n_examples, self.rows.nnz), WINDOW)
 
     def take(self, index: Tensor) -> Batch:
         if len(index) == self.n_examples:  # a full batch needs no order
@@ -83,6 +85,42 @@ class RowBatches:
     def to(self, device: torch.device) -> RowBatches:
         target = None if self.target is None else self.target.to(device)
         return RowBatches(self.rows.to(device), target, batch_size=self.batch_size, streamed=self.streamed)
+
+
+@dataclass
+class MadeBatches:
+    """Batches that are made when they are asked for, of rows on disk: none of them is kept.
+
+    Attributes:
+        n_examples: rows.
+        make: index, int64 (m,), and the training device to a batch. It is called on another thread, ahead of time,
+            and draws no random numbers.
+        batch_size: rows a step.
+        block: rows that lie together on the disk (`rows_a_block`).
+        device: the training device.
+    """
+
+    n_examples: int
+    make: Callable[[Tensor, torch.device], Batch]
+    batch_size: int
+    block: int
+    device: torch.device = CPU
+    streamed: ClassVar[bool] = True
+
+    def order(self) -> Tensor:
+        """Examples in the random order of an epoch, int64 (n_examples,)."""
+        return block_order(self.n_examples, self.block, WINDOW)
+
+    def take(self, index: Tensor) -> Batch:
+        return self.make(index, self.device)
+
+    def to(self, device: torch.device) -> MadeBatches:
+        return replace(self, device=device)
+
+
+def rows_a_block(n_rows: int, n_entries: int) -> int:
+    """How many rows of the mean length make `BLOCK_BYTES`, of 8 bytes an entry."""
+    return max(1, BLOCK_BYTES * n_rows // max(1, 8 * n_entries))
 
 
 def block_order(n_rows: int, block: int, window: int) -> Tensor:
