@@ -21,6 +21,7 @@ Scores = npt.NDArray[np.float32]
 Keys = npt.NDArray[np.uint64]
 
 PEAKS = 8  # columns into which a row is dealt, for each item of the list: measured, flat from 4 to 16
+ROOM, MOST = 4, 1024  # candidates that are ranked by counting: for each item of the list (mostly 1.1), and in all
 SIGN = np.uint64(0x80000000)  # of a float32's bits
 LOW = np.uint64(0xFFFFFFFF)
 
@@ -106,16 +107,54 @@ def _top_of_row(scores: Scores, index: IntArray, best: Scores) -> None:
     (one in each of n columns) reach the n-th highest peak, hence so do the n best: everything else is skipped.
     """
     n, n_items = len(best), len(scores)
-    bits = scores.view(np.uint32)
     width = min(n_items, PEAKS * n)
     peak = np.full(width, -np.inf, np.float32)
     for start in range(0, n_items, width):
         _raise_peaks(peak, scores[start : start + width])
     bar = _bar(peak, n)
+    index[:], best[:] = -1, -np.inf
+    keys = np.empty(min(n_items, ROOM * n, MOST), np.uint64)
+    count = _collect(scores, peak, bar, keys)
+    if count <= len(keys):
+        _place_by_counting(keys[:count], scores, index, best)
+    else:  # many equal scores, or a long list
+        _place_by_heap(scores, peak, bar, index, best)
+
+
+@jit_kernel(parallel=False)
+def _collect(scores: Scores, peak: Scores, bar: np.float32, keys: Keys) -> int:
+    """How many items reach the bar; their keys, as far as there is room."""
+    bits, width, count = scores.view(np.uint32), len(peak), 0
+    for column in range(width):
+        if peak[column] >= bar:
+            for item in range(column, len(scores), width):
+                if scores[item] >= bar and scores[item] > -np.inf:
+                    if count < len(keys):
+                        keys[count] = _key(bits[item], item)
+                    count += 1
+    return count
+
+
+@jit_kernel(parallel=False)
+def _place_by_counting(keys: Keys, scores: Scores, index: IntArray, best: Scores) -> None:
+    """An item's place is how many keys are above its own: of few keys, a SIMD count each is faster than a heap."""
+    for key in keys:
+        place = 0
+        for other in keys:
+            place += other > key
+        if place < len(best):
+            index[place] = np.int64(LOW - (key & LOW))
+            best[place] = scores[index[place]]
+
+
+@jit_kernel(parallel=False)
+def _place_by_heap(scores: Scores, peak: Scores, bar: np.float32, index: IntArray, best: Scores) -> None:
+    """The same of any number of items."""
+    bits, width, n = scores.view(np.uint32), len(peak), len(best)
     heap = np.zeros(n, np.uint64)  # the n best keys so far, the worst at the root; 0 is nothing
     for column in range(width):
         if peak[column] >= bar:
-            for item in range(column, n_items, width):
+            for item in range(column, len(scores), width):
                 if scores[item] >= bar and scores[item] > -np.inf:
                     key = _key(bits[item], item)
                     if key > heap[0]:
@@ -125,7 +164,6 @@ def _top_of_row(scores: Scores, index: IntArray, best: Scores) -> None:
         heap[last] = heap[0]
         _sift_down(heap, last, key)
     for place in range(n):
-        index[place], best[place] = -1, -np.inf
         if heap[place] > 0:
             index[place] = np.int64(LOW - (heap[place] & LOW))
             best[place] = scores[index[place]]
