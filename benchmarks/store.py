@@ -9,7 +9,7 @@ turn. Preparing runs in a process of its own, whose peak of resident memory is t
 million rows. Training (I-AutoRec, k = 500) runs from the store and from a copy in memory, in turn, in one process;
 the goal is 0.8 of the speed in memory. Another process opens the store with its pages out of the cache and trains: its
 first epoch reads the disk, and its peak of resident memory less that of the model and its optimiser has to stay under
-2 GiB at 20 million.
+2 GiB at 20 million. Each figure has the cores that the process was allowed and the machine's load around it.
 """
 
 from __future__ import annotations
@@ -141,13 +141,17 @@ def compare(store: Path, repeats: int) -> dict[str, Any]:
     memory = mapped.with_rows(make_csr(*arrays, users.shape))
     memory.rows("item")
     seconds: dict[str, list[float]] = {"store": [], "memory": []}
+    cpu = {"store": 0.0, "memory": 0.0}  # whole fits: what a busy machine does not change
     for turn in range(repeats):
         for name in ("store", "memory") if turn % 2 else ("memory", "store"):
+            start = time.process_time()
             fitted = model(2).fit(mapped if name == "store" else memory, progress=False)
+            cpu[name] += time.process_time() - start
             seconds[name].append(float(fitted.history_.frame()["seconds"].iloc[1]))
     medians = {name: float(np.median(times)) for name, times in seconds.items()}
     ratios = np.array(seconds["memory"]) / np.array(seconds["store"])
     return {
+        "cpu_speed": cpu["memory"] / cpu["store"],
         "store_seconds": medians["store"], "memory_seconds": medians["memory"],
         "speed": float(np.median(ratios)), "all_seconds": seconds,
     }  # fmt: skip
@@ -169,7 +173,8 @@ def main(
     if arguments:
         what, one, two = arguments
         given: list[Any] = [Path(one)] + ([Path(two)] if what == "prepare" else [int(two)] if what == "compare" else [])
-        click.echo(json.dumps(CHILDREN[what](*given)))
+        busy = {"cores": len(os.sched_getaffinity(0)), "load_before": os.getloadavg()[0]}
+        click.echo(json.dumps(CHILDREN[what](*given) | busy | {"load_after": os.getloadavg()[0]}))
         return
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         row = measured(Path(temporary), rows, only, repeats, seed)

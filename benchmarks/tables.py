@@ -111,11 +111,30 @@ def speed(result: dict[str, Any]) -> str:
   {first["nanoseconds_a_cell"]:.1f} to {last["nanoseconds_a_cell"]:.1f} ns a cell of the matrix."""
 
 
+def store(result: dict[str, Any]) -> str:
+    """The largest store that was prepared, and the largest that was trained from."""
+    rows = [result["rows"][size] for size in sorted(result["rows"], key=int)]
+    made, trained = rows[-1]["prepare"], [row["prepare"] | row["train"] for row in rows if "train" in row]
+    text = f"""\
+- A store of {made["n_rows"] / 1e6:.0f} million rows, {made["input_gib"]:.1f} GiB of csv, csv.gz and Parquet, is
+  prepared by a process that never holds more than {made["peak_gib"]:.1f} GiB."""
+    if trained:
+        last = trained[-1]
+        text += f"""
+- From a store of {last["n_ratings"] / 1e6:.0f} million ratings, I-AutoRec (k = 500) trains at
+  {last["speed"]["speed"]:.0%} of its speed from memory. Beside weights, gradients and the optimiser it takes
+  {last["beyond_model_gib"]:.1f} GiB, libraries included."""
+    return text
+
+
 def figures() -> str:
     """What stands between the marks."""
     about = f"On {_machine()}. Settings were chosen on held-out training data, never on the test part;"
     parts = [f"{about}\n[benchmarks/README.md](benchmarks/README.md) has the protocol and the command of each table."]
-    for name, write in (("accuracy-ml-1m", accuracy_1m), ("accuracy-ml-100k", accuracy_100k), ("speed", speed)):
+    writers: dict[str, Callable[[dict[str, Any]], str]] = {
+        "accuracy-ml-1m": accuracy_1m, "accuracy-ml-100k": accuracy_100k, "speed": speed, "store": store,
+    }  # fmt: skip
+    for name, write in writers.items():
         result = load(name)
         if result is not None:
             parts.append(write(result))

@@ -191,7 +191,7 @@ def test_wherever_it_stops_it_goes_on_from_there(tmp_path: Path, monkeypatch: py
             stops.append((what, n_done))
             raise Killed
 
-    monkeypatch.setattr(preparing.Bar, "_report", report)
+    monkeypatch.setattr(preparing.Bar, "report", report)
     for _ in range(1000):
         try:
             recae.prepare_store(files, tmp_path / "s")
@@ -259,11 +259,11 @@ def test_what_is_half_made_of_something_else_is_not_mixed_in(tmp_path: Path, mon
         if what == "binning by user":
             raise Killed
 
-    report = preparing.Bar._report
-    monkeypatch.setattr(preparing.Bar, "_report", stop)
+    report = preparing.Bar.report
+    monkeypatch.setattr(preparing.Bar, "report", stop)
     with pytest.raises(Killed):
         recae.prepare_store(tmp_path / "a.csv", tmp_path / "s")
-    monkeypatch.setattr(preparing.Bar, "_report", report)
+    monkeypatch.setattr(preparing.Bar, "report", report)
     with pytest.raises(DataError, match=r"duplicates='last', now 'mean'.*--restart"):
         recae.prepare_store(tmp_path / "a.csv", tmp_path / "s", duplicates="mean")
     table(seed=1).to_csv(tmp_path / "a.csv", index=False)
@@ -399,3 +399,21 @@ def test_the_commands_make_describe_and_check_a_store(tmp_path: Path) -> None:
     bad = inline("data", "check", tmp_path / "s")
     assert bad.exit_code == 1
     assert "user_rows.data.npy is missing" in bad.stderr
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 130, one line on stderr, and the same command ends what was begun."""
+    table().to_csv(tmp_path / "a.csv", index=False)
+    command, report = ("data", "prepare", tmp_path / "a.csv", "--out", tmp_path / "s"), preparing.Bar.report
+
+    def stop(_: Any, what: str, n_done: int, total: int) -> None:
+        if what == "sorting user_rows":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(preparing.Bar, "report", stop)
+    stopped = inline(*command)
+    assert (stopped.exit_code, stopped.stdout) == (130, "")
+    assert "the same command goes on from there" in stopped.stderr
+    monkeypatch.setattr(preparing.Bar, "report", report)
+    done(inline(*command))
+    same(recae.load(tmp_path / "s"), recae.RatingMatrix.from_frame(table(), timestamp="timestamp"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recae.cli import options
+from recae.cli.failures import Failure
 
 if TYPE_CHECKING:
     from recae.loaders import Dataset
@@ -166,7 +167,10 @@ def prepare(files: tuple[str, ...], out: str, restart: bool, as_json: bool, **ta
     from recae.loaders import prepare_store
 
     given = {name.removesuffix("_column"): value for name, value in table.items() if value is not None}
-    made = prepare_store(files, out, restart=restart, progress=False if options.verbosity() < 0 else None, **given)
+    try:
+        made = prepare_store(files, out, restart=restart, progress=False if options.verbosity() < 0 else None, **given)
+    except KeyboardInterrupt:
+        raise Failure(f"stopped; what is done is kept in {out}: the same command goes on from there", 130) from None
     facts = {
         "path": out, "n_users": made.n_users, "n_items": made.n_items, "n_ratings": made.n_ratings,
         "n_rows": made.n_rows, "merged": made.n_rows - made.n_ratings, "scale": list(made.scale),

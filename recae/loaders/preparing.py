@@ -16,7 +16,6 @@ from recae.loaders.columns import Choice
 from recae.loaders.pieces import Cuttable, Piece, Rows, opened
 from recae.loaders.tables import checked
 from recae.store import Manifest, Part, make_store
-from recae.store.steps import Report
 from recae.store.vocabulary import checked_ids
 
 
@@ -150,11 +149,7 @@ class Bar:
     def __exit__(self, *_: object) -> None:
         self._close()
 
-    @property
-    def report(self) -> Report:
-        return self._report
-
-    def _report(self, what: str, done: int, total: int) -> None:
+    def report(self, what: str, done: int, total: int) -> None:
         if not self.show:
             return
         if what != self._what:

@@ -80,19 +80,18 @@ def make_store(
     }  # fmt: skip
     if (out / MANIFEST).is_file() and not restart:
         return _already_whole(out, source, duplicates)
-    work = Workplace(out, plan, restart=restart)
-    _read(work, source, report)
-    facts = _number(work)
-    _bin_by_user(work, facts, report)
-    user_side = _user_side(work, facts, source, duplicates, report)
-    arrays, n_ratings, total = user_side
-    arrays |= _item_side(work, facts, arrays, report)
-    manifest = Manifest(
-        source.name, facts["n_users"], facts["n_items"], n_ratings, facts["n_rows"], total,
-        scale or (facts["low"], facts["high"]), duplicates, source.files, arrays | facts["ids"],
-    )  # fmt: skip
-    write_manifest(out, manifest)
-    work.finish()
+    with Workplace(out, plan, restart=restart) as work:
+        _read(work, source, report)
+        facts = _number(work)
+        _bin_by_user(work, facts, report)
+        arrays, n_ratings, total = _user_side(work, facts, source, duplicates, report)
+        arrays |= _item_side(work, facts, arrays, report)
+        manifest = Manifest(
+            source.name, facts["n_users"], facts["n_items"], n_ratings, facts["n_rows"], total,
+            scale or (facts["low"], facts["high"]), duplicates, source.files, arrays | facts["ids"],
+        )  # fmt: skip
+        write_manifest(out, manifest)
+        work.finish()
     return manifest
 
 

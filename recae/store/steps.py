@@ -57,6 +57,14 @@ class Workplace:
         self.folder.mkdir(parents=True)
         write_json(kept, plan)
 
+    def __enter__(self) -> Workplace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let others in, whatever has happened: a notebook keeps this alive with the error it shows."""
+        if self._lock is not None:
+            self._lock.close()
+
     def done(self, step: str) -> bool:
         return (self.folder / step).is_dir()
 
@@ -76,8 +84,7 @@ class Workplace:
             shutil.rmtree(gone)
 
     def finish(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
+        """The store is whole: how it was made is no longer needed."""
         shutil.rmtree(self.folder)
 
 
