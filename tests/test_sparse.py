@@ -233,9 +233,18 @@ def test_results_do_not_depend_on_the_number_of_threads(two_threads: Any) -> Non
         assert torch.equal(one, two)
 
 
+@pytest.mark.parametrize("tile", [1, 16, 33, 100])
+def test_wide_rows_are_taken_a_tile_at_a_time(tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiles that divide the width, that do not, and one that exceeds it give the dense product."""
+    monkeypatch.setattr(cpu, "_TILE", tile)
+    rows, weight = random_rows(12, 70, 0.4, dtype=torch.float64), normal(70, 33)
+    torch.testing.assert_close(spmm(rows, weight), rows.to_dense() @ weight)
+    assert spmm(rows, torch.zeros(70, 0, dtype=torch.float64)).shape == (12, 0)
+
+
 @pytest.mark.parametrize("n_chunks", [2, 3, 50])
 def test_results_do_not_depend_on_how_rows_are_shared_out(n_chunks: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One chunk of rows and several give the same bits, in columns walked in one block and in many."""
+    """One chunk of rows and several give the same bits, in columns walked in one block and in many, wide or narrow."""
     rows, weight, hidden = random_rows(60, 170, 0.2), normal(170, 33).float(), normal(60, 33).float()
     results = []
     for chunks, cache in ((1, 2**20), (n_chunks, 2**20), (1, 2048), (n_chunks, 2048)):

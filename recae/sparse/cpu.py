@@ -23,6 +23,7 @@ Array = npt.NDArray[Any]
 # Sums may be reordered (vectorised); NaN and infinity keep their meaning, so that divergence is seen.
 _REORDER = {"reassoc", "contract", "nsz", "arcp"}
 _CACHE_BYTES = 768 * 1024
+_TILE = 1024  # floats of a row that are taken at once by spmm, so that a few stay in the first-level cache
 
 
 @jit_kernel(parallel=False)
@@ -42,35 +43,34 @@ def _cut(indptr: Array, chunk: int, n_chunks: int) -> int:
 
 @jit_kernel(parallel=True, fastmath=_REORDER)
 def _spmm(
-    indptr: Array, indices: Array, values: Array, weight: Array, out: Array, n_chunks: int, block: int, n_cols: int
-) -> None:
+    indptr: Array, indices: Array, values: Array, weight: Array, out: Array,
+    n_chunks: int, block: int, n_cols: int, tile: int,
+) -> None:  # fmt: skip
     k = weight.shape[1]
     for chunk in prange(n_chunks):
         first, last = _cut(indptr, chunk, n_chunks), _cut(indptr, chunk + 1, n_chunks)
-        cursor = indptr[first : last + 1].copy()
         out[first:last] = 0
-        for start in range(0, n_cols, block):
-            stop = start + block
-            for row in range(first, last):
-                z, end = cursor[row - first], indptr[row + 1]
-                total = out[row]
-                while z + 3 < end and indices[z + 3] < stop:
-                    v0, v1, v2, v3 = values[z], values[z + 1], values[z + 2], values[z + 3]
-                    w0, w1, w2, w3 = (
-                        weight[indices[z]],
-                        weight[indices[z + 1]],
-                        weight[indices[z + 2]],
-                        weight[indices[z + 3]],
-                    )
-                    for j in range(k):
-                        total[j] += v0 * w0[j] + v1 * w1[j] + v2 * w2[j] + v3 * w3[j]
-                    z += 4
-                while z < end and indices[z] < stop:
-                    v, w = values[z], weight[indices[z]]
-                    for j in range(k):
-                        total[j] += v * w[j]
-                    z += 1
-                cursor[row - first] = z
+        for left in range(0, k, tile):
+            right = min(k, left + tile)
+            cursor = indptr[first : last + 1].copy()
+            for start in range(0, n_cols, block):
+                stop = start + block
+                for row in range(first, last):
+                    z, end = cursor[row - first], indptr[row + 1]
+                    total = out[row, left:right]
+                    while z + 3 < end and indices[z + 3] < stop:
+                        v0, v1, v2, v3 = values[z], values[z + 1], values[z + 2], values[z + 3]
+                        w0, w1 = weight[indices[z], left:right], weight[indices[z + 1], left:right]
+                        w2, w3 = weight[indices[z + 2], left:right], weight[indices[z + 3], left:right]
+                        for j in range(right - left):
+                            total[j] += v0 * w0[j] + v1 * w1[j] + v2 * w2[j] + v3 * w3[j]
+                        z += 4
+                    while z < end and indices[z] < stop:
+                        v, w = values[z], weight[indices[z], left:right]
+                        for j in range(right - left):
+                            total[j] += v * w[j]
+                        z += 1
+                    cursor[row - first] = z
 
 
 @jit_kernel(parallel=True, fastmath=_REORDER)
@@ -168,9 +168,10 @@ def spmm(indptr: Tensor, indices: Tensor, values: Tensor, weight: Tensor) -> Ten
     """Sparse rows (B, n) times `weight` (n, k): (B, k)."""
     weight = weight.contiguous()
     out = large_empty(len(indptr) - 1, weight.shape[1], weight.dtype)
+    tile = min(max(1, weight.shape[1]), _TILE)
     _spmm(
         _np(indptr), _np(indices), _np(values.to(weight.dtype)), _np(weight), _np(out),
-        _n_chunks(indptr), _block(weight), weight.shape[0],
+        _n_chunks(indptr), _block(tile * weight.element_size()), weight.shape[0], tile,
     )  # fmt: skip
     return out
 
@@ -182,7 +183,7 @@ def sddmm(indptr: Tensor, indices: Tensor, hidden: Tensor, weight: Tensor, bias:
     out = weight.new_empty(len(indices))
     _sddmm(
         _np(indptr), _np(indices), _np(hidden.to(weight.dtype)), _np(weight), _np(bias), _np(out),
-        _n_chunks(indptr), _block(weight), weight.shape[0],
+        _n_chunks(indptr), _block(weight.shape[1] * weight.element_size()), weight.shape[0],
     )  # fmt: skip
     return out
 
@@ -227,9 +228,9 @@ def _np(tensor: Tensor) -> Array:
     return tensor.detach().contiguous().numpy()
 
 
-def _block(weight: Tensor) -> int:
-    """Columns whose dense rows fill most of a second-level cache."""
-    return max(16, _CACHE_BYTES // max(1, weight.shape[1] * weight.element_size()))
+def _block(row_bytes: int) -> int:
+    """Columns whose dense rows, of so many bytes, fill most of a second-level cache."""
+    return max(16, _CACHE_BYTES // max(1, row_bytes))
 
 
 def _n_chunks(indptr: Tensor) -> int:
