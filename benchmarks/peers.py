@@ -1,169 +1,175 @@
-"""Mult-VAE and EASE beside another package's, on one split, measured by one evaluation, in one run.
+"""recae beside other packages: the same data, machine, cores and settings, each package in its own environment.
 
-    python -m benchmarks.peers ml-1m --peer-python /path/to/python
-    python -m benchmarks.peers ml-1m --peer-python /path/to/python --also recbole=/path/to/another/python
+\b
+    python -m benchmarks.peers                    # install, measure, print; what is there already is not done again
+    python -m benchmarks.peers --large            # reading 20 million ratings too
+    python -m benchmarks.peers --only ease-fit --again
+    python -m benchmarks.peers install            # the environments alone
+    python -m benchmarks.peers accuracy           # Mult-VAE and EASE beside irspack's: their scores, our evaluation
+    python -m benchmarks.peers page               # docs/peers.md from the results
 
-The other Python has irspack (`pip install irspack jax jaxlib dm-haiku optax`), an optional third one RecBole, of which
-only epochs are timed. They are given arrays and give back scores; recae ranks and measures all of them. Ratings of 4
-and 5 are liked; users with 5 of them; 1,000 users to stop by and 1,000 to test on, who show 80 % (Liang et al. 2018).
-
-Both Mult-VAEs have the same settings (600-200-600, steps of 500 users, Adam 1e-3, dropout 0.5, β to 0.2 over the same
-number of steps) and both keep the best epoch by NDCG@100 of the validation users, in their own package's way.
+Packages are installed under build/peers (--cache) with the versions that `peer_scripts/PEER.txt` pins. Each row is
+done by `peer_scripts/with_PEER.py` in a process of its own, which is given arrays, and gives back seconds, its peak of
+memory, and what it made, by which it is measured here. A package that does not install, fails, or takes too long is a
+row with its reason. Rows are kept in the cache as they come: an interrupted run goes on where it was.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
+import os
 import statistics
-import subprocess
-import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
-import numpy.typing as npt
 
-import recae
-from benchmarks._record import write
+from benchmarks._peer_accuracy import of_peer, our_ease, our_vae, side_by_side
+from benchmarks._peer_env import CACHE, OURS, install, names, versions
+from benchmarks._peer_run import Limits, run
+from benchmarks._peer_tasks import Row, hand_over, hand_over_liked, judged, table, vae_settings
+from benchmarks._record import commit, context, some_of, write
+from benchmarks.peers_page import PAGE, filled, told_in_words
 from benchmarks.topn import load
-from recae.comparison import paired_test
-from recae.evaluation import Report
-from recae.models import EASE, MultVAE
-from recae.models.base import Recommender, Run
-from recae.ratings import RatingMatrix
-from recae.splitting import Split
 
-METRICS = ("ndcg@100", "recall@20", "recall@50")
-HERE = Path(__file__).parent
-TIMED = 10  # epochs, after one that is not
-
-
-class Given(Recommender):
-    """Scores that somebody else made, of exactly these rows."""
-
-    def __init__(self, rows: Any, scores: npt.NDArray[np.float32]) -> None:
-        self.rows, self.scores = rows, scores
-
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
-        raise NotImplementedError
-
-    def _arrays(self) -> dict[str, Any]:
-        raise NotImplementedError
-
-    def _restore(self, arrays: dict[str, Any]) -> None:
-        raise NotImplementedError
-
-    def score(self, user_rows: Any) -> npt.NDArray[np.float32]:
-        assert user_rows.shape == self.rows.shape
-        assert (user_rows != self.rows).nnz == 0
-        return self.scores.copy()
+TASKS = ("load", "autorec-epoch", "vae-epoch", "ease-fit", "top-20", "ratings")
+cache_option = click.option("--cache", type=click.Path(path_type=Path), default=CACHE, help="Where environments, data "
+                            "and rows are kept.  [default: build/peers]")  # fmt: skip
+index_option = click.option("--index", default="", help="Another package index to look at: outside Linux on Arm, CPU "
+                            "wheels of PyTorch are at https://download.pytorch.org/whl/cpu")  # fmt: skip
+threads_option = click.option("--threads", default=os.cpu_count() or 1, show_default="cores", type=int)
+memory_option = click.option("--memory-gib", default=16.0, show_default=True, help="Each process may have.")
+limit_option = click.option("--limit", default=900.0, show_default=True, help="Seconds until a process is stopped.")
 
 
-def measured(model: Recommender, parts: Split) -> Report:
-    """All test users at once, so that given scores stay beside their rows."""
-    return recae.evaluate(model, parts, METRICS, block=parts.test.n_users)
+@click.group(help=__doc__, invoke_without_command=True)
+@cache_option
+@index_option
+@threads_option
+@memory_option
+@limit_option
+@click.option("--only", default="", help=f"Some of the tasks: {', '.join(TASKS)}.")
+@click.option("--peers", default="", help="Some of the packages.")
+@click.option("--large", is_flag=True, help="Read 20 million ratings too.")
+@click.option("--again", is_flag=True, help="Measure what is asked for anew, and try what did not install again.")
+@click.pass_context
+def main(
+    ctx: click.Context, cache: Path, index: str, threads: int, memory_gib: float, limit: float, only: str, peers: str,
+    large: bool, again: bool,
+) -> None:  # fmt: skip
+    if ctx.invoked_subcommand is not None:
+        return
+    tasks, packages = some_of(TASKS, only), some_of([*OURS, *names()], peers)
+    wanted = [row for row in table(large) if row.task in tasks and row.peer in packages]
+    reasons = install_all([peer for peer in names() if any(row.peer == peer for row in wanted)], cache, index, again)
+    settings = {"repeats": 3, "enough_seconds": 20.0, "epochs": 5, "most_epochs": 200, "l2": 500.0,
+                "memory_gib": memory_gib}  # fmt: skip
+    hand_over(cache / "data", settings, large)
+    limits = Limits(threads, limit)
+    for row in wanted:
+        file = row_file(row, cache)
+        if again or not file.exists():
+            file.unlink(missing_ok=True)
+            found = measured(row, cache, limits, reasons)
+            file.write_text(json.dumps(found))
+            click.echo(f"{row.key:<36} {told_in_words(found)}")
+    rows = [json.loads(row_file(row, cache).read_text()) for row in table(True) if row_file(row, cache).exists()]
+    click.echo(str(write("peers", {
+        "settings": settings, "threads": threads, "limit_seconds": limit, "rows": rows,
+        "not_installed": {peer: reason for peer, reason in reasons.items() if reason},
+        "packages": {peer: versions(peer, cache) for peer in names()},
+    })))  # fmt: skip
 
 
-def of_peer(parts: Split, scores: npt.NDArray[np.float32]) -> Report:
-    """The peer's scores of the test users who have something to be found, by our evaluation."""
-    model = Given(parts.test_input.user_rows[_busy(parts)], scores)  # type: ignore[union-attr]
-    model.ratings_ = parts.train
-    return measured(model, parts)
+def install_all(peers: list[str], cache: Path, index: str, again: bool) -> dict[str, str]:
+    """Peers to the reason why they could not be installed, "" where they could."""
+    reasons = {}
+    for peer in peers:
+        reasons[peer] = install(peer, cache, index, again)
+        click.echo(f"{peer:<12} {reasons[peer] or 'installed'}", err=True)
+    return reasons
 
 
-def hand_over(folder: Path, parts: Split, settings: dict[str, Any]) -> None:
-    """What a peer needs: CSR arrays of ones, and settings."""
-    assert parts.validation is not None
-    assert parts.validation_input is not None
-    assert parts.test_input is not None
-    busy = np.flatnonzero(parts.validation.counts("user"))
-    matrices = {
-        "train": parts.train.user_rows, "shown": parts.validation_input.user_rows[busy],
-        "wanted": parts.validation.user_rows[busy], "test": parts.test_input.user_rows[_busy(parts)],
-    }  # fmt: skip
-    for name, rows in matrices.items():
-        np.savez(folder / f"{name}.npz", indptr=rows.indptr, indices=rows.indices, shape=rows.shape)
-    (folder / "settings.json").write_text(json.dumps(settings))
+def row_file(row: Row, cache: Path) -> Path:
+    """Where a row is kept."""
+    (cache / "rows").mkdir(parents=True, exist_ok=True)
+    return cache / "rows" / f"{row.key.replace(' ', '_')}.json"
 
 
-def ask(python: str, package: str, folder: Path) -> dict[str, Any]:
-    """Run the peer; what it reports."""
-    found = Path(shutil.which(python) or python).absolute()
-    command = [str(found), str(HERE.absolute() / "_peer.py"), package, str(folder)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder)  # RecBole leaves logs where it runs
-    answer: dict[str, Any] = json.loads((folder / f"{package}.json").read_text())
-    return answer
+def measured(row: Row, cache: Path, limits: Limits, reasons: dict[str, str]) -> dict[str, Any]:
+    """The row's figures, or why there are none."""
+    about = {"task": row.task, "section": row.section, "peer": row.peer, "method": row.method, "commit": commit(),
+             "date": context()["date"]}  # fmt: skip
+    if reasons.get(row.peer):
+        return {**about, "reason": f"not installed: {reasons[row.peer]}"}
+    told, arrays = run(row.peer, row.task, row.method, cache / "data", cache, limits)
+    if "reason" in told:
+        return {**about, **told}
+    return {**about, "median": statistics.median(told["seconds"]), **judged(row, told, arrays, cache / "data")}
 
 
-def ours(parts: Split, settings: dict[str, Any]) -> tuple[dict[str, Report], dict[str, Any]]:
-    """Our two models, fitted as the peer's are; their reports, and times."""
-    start = time.perf_counter()
-    ease = EASE(l2=settings["l2"]).fit(parts.train)
-    ease_seconds = time.perf_counter() - start
-    vae = MultVAE(**settings["vae"], epochs=settings["epochs"], patience=settings["patience"], rng=settings["seed"])
-    vae.fit(parts.train, parts.validation, validation_input=parts.validation_input, progress=False)
-    timed = MultVAE(**settings["vae"], epochs=TIMED + 1).fit(parts.train, progress=False)
-    epochs = [record["seconds"] for record in timed.history_.records[1:]]
-    times = {"ease_seconds": ease_seconds, "epoch_seconds": epochs, "best_epoch": vae.history_.best_epoch}
-    return {"ease": measured(ease, parts), "mult-vae": measured(vae, parts)}, times
+@main.command("install")
+@cache_option
+@index_option
+@click.option("--again", is_flag=True, help="Try those that failed again.")
+def install_command(cache: Path, index: str, again: bool) -> None:
+    """Make the environments."""
+    install_all(names(), cache, index, again)
 
 
-def _busy(parts: Split) -> npt.NDArray[np.int64]:
-    return np.flatnonzero(parts.test.counts("user"))
-
-
-def _row(report: Report) -> dict[str, float]:
-    figures = {metric: float(report[metric]) for metric in METRICS}
-    return {**figures, "standard_error": float(report.per_user[METRICS[0]].sem())}
-
-
-@click.command(help=__doc__)
-@click.argument("dataset", type=click.Choice(["ml-1m"]))
-@click.option("--peer-python", required=True, help="A Python that has irspack.")
-@click.option("--also", default="", help="recbole=PYTHON: time another package's epochs.")
+@main.command()
+@cache_option
+@index_option
+@threads_option
+@memory_option
+@click.option("--limit", default=3600.0, show_default=True, help="Seconds until a process is stopped.")
 @click.option("--epochs", default=200, show_default=True, help="At most; the best by validation is kept.")
 @click.option("--patience", default=50, show_default=True)
 @click.option("--l2", default=500.0, show_default=True, help="Of both EASEs.")
-@click.option("--seed", default=0, show_default=True)
-def main(dataset: str, peer_python: str, also: str, epochs: int, patience: int, l2: float, seed: int) -> None:
-    parts = load()
-    steps = epochs * -(-parts.train.n_users // 500)
-    vae = {"hidden": 600, "latent": 200, "batch_size": 500, "lr": 1e-3, "beta": 0.2, "dropout": 0.5}
-    settings = {
-        "vae": {**vae, "anneal_steps": int(0.85 * steps)}, "epochs": epochs, "patience": patience, "l2": l2,
-        "seed": seed, "timed": TIMED,
-    }  # fmt: skip
-    reports, times = ours(parts, settings)
-    packages = {"recae": times}
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        hand_over(folder, parts, settings)
-        packages["irspack"] = ask(peer_python, "irspack", folder)
-        theirs = {name: of_peer(parts, np.load(folder / f"{name}.npy")) for name in reports}
-        if also:
-            package, _, python = also.partition("=")
-            packages[package] = ask(python, package, folder)
-    rows = {f"recae {name}": _row(report) for name, report in reports.items()}
-    rows |= {f"irspack {name}": _row(report) for name, report in theirs.items()}
-    tests = {
-        name: paired_test(reports[name].per_user[METRICS[0]], theirs[name].per_user[METRICS[0]]) for name in reports
-    }
-    for name, row in rows.items():
-        click.echo(f"{name:18s} " + "  ".join(f"{metric} {value:.4f}" for metric, value in row.items()))
-    for package, told in packages.items():
-        told["epoch_median"] = statistics.median(told["epoch_seconds"])
-        click.echo(f"{package:18s} an epoch of Mult-VAE: {told['epoch_median']:.3f} s")
-    payload = {
-        "data": repr(parts),
-        "settings": settings,
-        "rows": rows,
-        "recae_less_irspack": tests,
-        "packages": packages,
-    }
-    click.echo(str(write(f"peers-{dataset}", payload)))
+@click.option("--seeds", default=1, show_default=True, help="Trainings of each Mult-VAE.")
+def accuracy(
+    cache: Path, index: str, threads: int, memory_gib: float, limit: float, epochs: int, patience: int, l2: float,
+    seeds: int,
+) -> None:  # fmt: skip
+    """Mult-VAE and EASE beside irspack's on hidden users of MovieLens-1M, as in Liang et al. (2018).
+
+    Ratings of 4 and 5 are liked; users with 5 of them; 1,000 users to stop by and 1,000 to test on, who show 80 %. Both
+    Mult-VAEs have the same settings, and both keep the best epoch by NDCG@100 of the validation users, in their own
+    package's way.
+    """
+    reason = install("irspack", cache, index)
+    if reason:
+        raise click.ClickException(f"irspack could not be installed: {reason}")
+    settings: dict[str, Any] = {"most_epochs": epochs, "patience": patience, "l2": l2, "memory_gib": memory_gib}
+    data, parts = cache / "data-accuracy", load()
+    data.mkdir(parents=True, exist_ok=True)
+    hand_over_liked(data, parts)
+    settings["vae"] = vae_settings(parts, epochs)
+    (data / "settings.json").write_text(json.dumps(settings))
+
+    def theirs(method: str) -> tuple[Any, dict[str, Any]]:
+        told, arrays = run("irspack", "accuracy", method, data, cache, Limits(threads, limit))
+        if "reason" in told:
+            raise click.ClickException(f"irspack, {method}: {told['reason']}")
+        return of_peer(parts, arrays["scores"]), told
+
+    rows = {"ease": side_by_side([our_ease(parts, l2)], [theirs("ease")[0]])}
+    pairs = [(our_vae(parts, settings, seed), theirs(f"mult-vae {seed}")) for seed in range(seeds)]
+    rows["mult-vae"] = side_by_side([ours[0] for ours, _ in pairs], [peer[0] for _, peer in pairs])
+    rows["mult-vae"]["runs"] = {"recae": [ours[1] for ours, _ in pairs], "irspack": [peer[1] for _, peer in pairs]}
+    for model, row in rows.items():
+        for package in ("recae", "irspack"):
+            click.echo(f"{model:<9} {package:<8} NDCG@100 {row[package]['ndcg@100']:.4f} "
+                       f"± {row[package]['standard_error']:.4f}")  # fmt: skip
+    payload = {"data": repr(parts), "settings": settings, "rows": rows, "packages": versions("irspack", cache)}
+    click.echo(str(write("peers-accuracy", payload)))
+
+
+@main.command()
+def page() -> None:
+    """Put the results into docs/peers.md."""
+    PAGE.write_text(filled(PAGE.read_text()))
+    click.echo(str(PAGE))
 
 
 if __name__ == "__main__":

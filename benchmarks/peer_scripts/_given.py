@@ -1,0 +1,81 @@
+"""What each peer's script shares: arrays in, seconds out. It imports NumPy and SciPy alone, in any Python.
+
+    python with_PEER.py TASK METHOD DATA OUT
+
+DATA/settings.json says how many threads and how much memory there are; OUT/told.json is the answer. Scripts are called
+with_PEER.py because a script called PEER.py would be imported in place of the package.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+
+def answer(tasks):
+    """Do the task that the command line names, and write what it tells, with the peak of memory."""
+    task, method, data, out = sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])
+    settings = json.loads((data / "settings.json").read_text())
+    if settings.get("memory_gib"):
+        allowed = int(settings["memory_gib"] * 2**30)
+        resource.setrlimit(resource.RLIMIT_DATA, (allowed, allowed))
+    told = tasks[task](data, out, {**settings, "method": method})
+    (out / "told.json").write_text(json.dumps({**told, "peak_mb": peak_mb()}))
+
+
+def repeated(work, settings):
+    """Seconds of each run after the first, in which things are compiled and memory is found; and the last result.
+
+    What takes long is not repeated: its first run is all there is.
+    """
+    start = time.perf_counter()
+    result = work()
+    first = time.perf_counter() - start
+    seconds = []
+    while len(seconds) < settings["repeats"] and first + sum(seconds) < settings["enough_seconds"]:
+        result = None  # not two at once
+        start = time.perf_counter()
+        result = work()
+        seconds.append(time.perf_counter() - start)
+    return {"seconds": seconds or [first], "first_seconds": first}, result
+
+
+def timed(work):
+    """Seconds, and the result."""
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result
+
+
+def rows(folder, name, dtype=np.float32):
+    """CSR matrix of ones, (n_users, n_items)."""
+    with np.load(folder / f"{name}.npz") as file:
+        ones = np.ones(len(file["indices"]), dtype)
+        return sparse.csr_matrix((ones, file["indices"], file["indptr"]), shape=tuple(file["shape"]))
+
+
+def columns(folder, name):
+    """Users, items (indices) and ratings of `name`, three arrays."""
+    with np.load(folder / f"{name}.npz") as file:
+        return file["users"], file["items"], file["ratings"]
+
+
+def peak_mb():
+    """Peak memory of this process in MB. (`getrusage` also counts what its parent had.)"""
+    try:
+        status = Path("/proc/self/status").read_text()
+        return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
+    except (OSError, StopIteration):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def threads():
+    """How many there are to use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
