@@ -71,7 +71,8 @@ def one_fit(dataset: str, row: dict[str, Any], seed: int, name: str | None = Non
     seconds = time.perf_counter() - start
     users, items, ratings = test.pairs()
     if revealed is None:
-        predicted = model.predict_pairs(users, items)
+        dates = {"timestamps": test.timestamps} if model.reads_dates else {}
+        predicted = model.predict_pairs(users, items, **dates)
     else:
         predicted = model.predict_pairs_new(revealed.user_rows, users, items)
     error = predicted.astype(np.float64) - ratings
@@ -79,7 +80,7 @@ def one_fit(dataset: str, row: dict[str, Any], seed: int, name: str | None = Non
         **sizes, "rmse": float(np.sqrt(np.mean(error**2))), "mae": float(np.abs(error).mean()), "seconds": seconds,
         "peak_mb": peak_mb(), **learned_weights(model),
     }  # fmt: skip
-    if name is not None and revealed is None:
+    if name is not None and revealed is None and not model.reads_dates:
         keep(f"{dataset}-{name}-{seed}", row, model, test, found)
     return found
 

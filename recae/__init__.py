@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from recae.models import Bias as Bias
     from recae.models import BiasedMF as BiasedMF
     from recae.models import Blend as Blend
+    from recae.models import Dated as Dated
     from recae.models import DeepRec as DeepRec
     from recae.models import DualAutoRec as DualAutoRec
     from recae.models import GlobalMean as GlobalMean
@@ -74,7 +75,7 @@ _HOMES = {
     "recae.loaders": ("load", "prepare_store"),
     "recae.models": (
         "CDAE", "CFN", "DAN", "DLAE", "EASE", "EDLAE", "ELSA", "MODELS", "RLAE", "SLIM", "AutoRec", "Bias", "BiasedMF",
-        "Blend", "DeepRec", "DualAutoRec", "GLocalK", "GlobalMean", "ImplicitALS", "ImplicitBPR", "ItemKNN",
+        "Blend", "Dated", "DeepRec", "DualAutoRec", "GLocalK", "GlobalMean", "ImplicitALS", "ImplicitBPR", "ItemKNN",
         "LinearAutoencoder", "MultDAE", "MultVAE", "PCARecommender", "Popularity", "RecVAE", "Recommender",
         "SparseEASE", "SparseFC", "WideDeep", "load_model", "make_model",
     ),

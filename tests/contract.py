@@ -36,13 +36,27 @@ SMALL_FOR: dict[str, dict[str, Any]] = {
     "rec-vae": {"dropout": 0.2, "latent": 4, "epochs": 20}, "cdae": {"dropout": 0.2},
     "blend": {"members": tuple({"model": f"{by}-autorec", "hidden": 8, "epochs": 80, "lr": 0.02, "batch_size": 8,
                                 "l2": 2.0, "device": "cpu"} for by in "iu"), "seeds": 2, "l2": 10.0},
+    "dated": {"base": {"model": "i-autorec", "hidden": 8, "epochs": 80, "lr": 0.02, "batch_size": 8, "l2": 2.0,
+                       "device": "cpu"}},
     **{name: {"l2": 100.0} for name in ("ease", "edlae", "dlae", "rlae", "dan", "sparse-ease")},
 }  # fmt: skip
 
 # The same list for everybody, but for what each has seen.
 IMPERSONAL = {"bias", "global-mean", "popularity"}
 # Known users have parameters of their own: an unseen user with the same ratings gets nearly, not exactly, the same.
-SOLVED_FOR = {"i-autorec", "dual-autorec", "cfn", "wide-deep", "glocal-k", "sparse-fc", "blend", "bias", "bpr", "cdae"}
+SOLVED_FOR = {
+    "i-autorec",
+    "dual-autorec",
+    "cfn",
+    "wide-deep",
+    "glocal-k",
+    "sparse-fc",
+    "blend",
+    "dated",
+    "bias",
+    "bpr",
+    "cdae",
+}
 
 N_A, N_B, FILMS_A, FILMS_B = 16, 14, 9, 8  # users and films of each group
 USERS = [f"{group}·{u:02d} ü" for group, n in (("a", N_A), ("b", N_B)) for u in range(n)]
@@ -73,8 +87,11 @@ def ratings() -> RatingMatrix:
     """31 users x 18 films; the last user (by id) and the last film have no ratings."""
     rows = [(USERS[u], FILMS[film], r) for u in range(len(USERS)) for film, r in stars(u).items()]
     frame = pd.DataFrame([*rows, (COLD_USER, COLD_FILM, 3.0)], columns=["user", "item", "rating"])
+    frame["timestamp"] = 10**9 + 3600 * np.arange(len(frame))  # for models that read dates
     titles = pd.DataFrame({"item": [*FILMS, COLD_FILM], "title": [f"The {film}" for film in [*FILMS, COLD_FILM]]})
-    matrix = RatingMatrix.from_frame(frame, scale=(1.0, 5.0), item_table=titles, name="two groups")
+    matrix = RatingMatrix.from_frame(
+        frame, timestamp="timestamp", scale=(1.0, 5.0), item_table=titles, name="two groups"
+    )
     users, items, _ = matrix.pairs()
     cold = matrix.user_index([COLD_USER])[0], matrix.item_index([COLD_FILM])[0]
     return matrix.select(~((users == cold[0]) & (items == cold[1])))

@@ -44,11 +44,8 @@ def _predict(model: Recommender, case: Case, users: Any, items: Any) -> Any:
     known = items >= 0
     if case.inputs is None:
         index = case.user_index[users]
-        blocks = [
-            model.predict_pairs(index[start : start + PAIRS], items[start : start + PAIRS])
-            for start in range(0, len(users), PAIRS)
-        ]
-        predicted = np.concatenate(blocks)
+        parts = [slice(start, start + PAIRS) for start in range(0, len(users), PAIRS)]
+        predicted = np.concatenate([model.predict_pairs(index[p], items[p], **_dates(model, case, p)) for p in parts])
     else:
         predicted = np.empty(len(users), np.float32)
         predicted[known] = _predict_hidden(model, case.inputs, users[known], items[known])
@@ -56,6 +53,12 @@ def _predict(model: Recommender, case: Case, users: Any, items: Any) -> Any:
             predicted[~known] = model.predict_pairs(items[~known], items[~known])
     _refuse_not_finite(model, case, predicted, users)
     return predicted
+
+
+def _dates(model: Recommender, case: Case, part: slice) -> dict[str, Any]:
+    """When the ratings of `part` were given, for models that read it."""
+    stamps = case.test.timestamps
+    return {"timestamps": stamps[part]} if model.reads_dates and stamps is not None else {}
 
 
 def _predict_hidden(model: Recommender, inputs: Csr, users: Any, items: Any) -> Any:

@@ -7,6 +7,7 @@ from recae.models.biased_mf import BiasedMF
 from recae.models.blend import Blend
 from recae.models.cdae import CDAE
 from recae.models.cfn import CFN
+from recae.models.dated import Dated
 from recae.models.deep_rec import DeepRec
 from recae.models.dual_autorec import DualAutoRec
 from recae.models.elsa import ELSA
@@ -38,6 +39,7 @@ __all__ = [
     "Bias",
     "BiasedMF",
     "Blend",
+    "Dated",
     "DeepRec",
     "DualAutoRec",
     "GLocalK",

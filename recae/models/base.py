@@ -37,6 +37,7 @@ class Recommender(Parameters, ABC):
     predicts_ratings: ClassVar[bool] = False
     iterative: ClassVar[bool] = False
     linear: ClassVar[bool] = False  # score(x) = score(0) + x B for some B, of which `recae.explain` makes use
+    reads_dates: ClassVar[bool] = False  # predictions take timestamps=, and evaluation hands them over
     meets_hidden_users: ClassVar[bool] = False  # an iterative model that can be stopped by users it does not learn from
     shares_rows: ClassVar[bool] = False  # several processes (torchrun) can fit it together, each with its rows
 

@@ -15,6 +15,7 @@ from recae.errors import ParameterError
 from recae.models import files
 from recae.models.base import Recommender
 from recae.models.blocks import IntArray, Scores
+from recae.models.members import member_of, plain_params
 from recae.models.params import learned, param
 from recae.models.run import Run
 from recae.models.tables import normalised
@@ -183,8 +184,7 @@ class Blend(Recommender):
     # ---------------------------------------------------------------- files
 
     def save(self, path: str | Path) -> Path:
-        params = {**self.get_params(), "members": tuple(_spec(member) for member in self.members)}
-        return files.write_model(path, type(self).__name__, params, self._fitted(), self._arrays())
+        return files.write_model(path, type(self).__name__, plain_params(self), self._fitted(), self._arrays())
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         arrays = {"weights": self.weights_, "intercept": np.array(self.intercept_)}
@@ -229,42 +229,6 @@ def stacking(predicted: Floats, truth: Floats, l2: float) -> tuple[Floats, float
     q, r = np.linalg.qr(left)  # the same problem with m rows instead of n
     weights, _ = nnls(r, q.T @ right)
     return weights, level - float(mean @ weights)
-
-
-def member_of(member: Any) -> Recommender:
-    """A model that predicts ratings, from its name, its settings, or itself (then a clone).
-
-    Raises:
-        ParameterError: it is none of these, or predicts no ratings.
-    """
-    from recae.models.registry import make_model  # which knows this module
-
-    if isinstance(member, Recommender):
-        model = member.clone()
-    elif isinstance(member, str):
-        model = make_model(member)
-    elif isinstance(member, dict) and isinstance(member.get("model"), str):
-        settings = {key: tuple(v) if isinstance(v, list) else v for key, v in member.items() if key != "model"}
-        model = make_model(member["model"]).set_params(**settings)
-    else:
-        raise ParameterError(f'members: {member!r} is no model; a name, a model, or {{"model": name, ...}} is needed')
-    if not model.predicts_ratings:
-        raise ParameterError(f"members: {type(model).__name__} ranks items; a blend is of models that predict ratings")
-    return model
-
-
-def _spec(member: Any) -> Any:
-    """A member in plain values, for a file."""
-    if not isinstance(member, Recommender):
-        return member
-    from recae.models.registry import MODELS
-
-    params = member.get_params()
-    for name, entry in MODELS.items():
-        if entry.model_class is type(member) and all(params[key] == value for key, value in entry.preset.items()):
-            nested = {"members": tuple(_spec(m) for m in params["members"])} if "members" in params else {}
-            return {"model": name, **params, **nested}
-    raise ParameterError(f"members: {type(member).__name__} is not in recae.MODELS, and could not be read back")
 
 
 def _pairs_of(group: Group, users: IntArray, items: IntArray) -> Scores:

@@ -12,7 +12,7 @@ import torch
 
 from recae.models.blocks import IntArray
 from recae.models.global_stage import ORDERS, GlobalNetwork, WholeMatrix, neighbourhoods, ordering
-from recae.models.item_codes import FloatArray, as_numpy, column_means, validator
+from recae.models.item_codes import FloatArray, as_numpy, validator
 from recae.models.kernel_recommender import KernelRecommender, published
 from recae.models.params import learned, param
 from recae.models.run import Run
@@ -97,11 +97,10 @@ class GLocalK(KernelRecommender):
         return published(0.012, 0.036, ratings.n_ratings) if self.kernel_l2 is None else self.kernel_l2
 
     def _network(self, ratings: RatingMatrix) -> GlobalNetwork:
-        start = column_means(ratings)[torch.from_numpy(ordering(ratings, self.order)[0])]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.rng)
             return GlobalNetwork(
-                ratings.n_users, n_items=ratings.n_items, dot_scale=self.dot_scale, start=start,
+                ratings.n_users, n_items=ratings.n_items, dot_scale=self.dot_scale,
                 **self._network_settings(ratings),
             )  # fmt: skip
 

@@ -24,7 +24,6 @@ class KernelNetwork(nn.Module):
         n_cols: ratings a row could have.
         hidden: widths of the hidden layers.
         dims: coordinates of the units' positions.
-        start: mean ratings of columns, (n_cols,), which the output's biases start from.
         act: activation of the hidden layers.
         noise: fraction of input ratings hidden in training.
         l2: weight of |W|² / 2 of each layer, against the summed squared error: the optimiser's decay is to be 1 / rows.
@@ -33,14 +32,15 @@ class KernelNetwork(nn.Module):
     """
 
     def __init__(
-        self, n_cols: int, hidden: tuple[int, ...], *, start: Tensor, n_rows: int, dims: int = 5,
+        self, n_cols: int, hidden: tuple[int, ...], *, n_rows: int, dims: int = 5,
         act: str = "sigmoid", noise: float = 0.0, l2: float = 0.0, kernel_l2: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__()
         widths = itertools.pairwise([n_cols, *hidden])
         self.encode = nn.ModuleList(KernelWeight(wide, narrow, dims=dims) for wide, narrow in widths)
         self.decode = KernelWeight(n_cols, hidden[-1], dims=dims)
-        self.biases = nn.ParameterList([*(torch.zeros(width) for width in hidden), start.clone()])
+        # from 0: where the output starts at the columns' means, L-BFGS ends with a third of it unconnected, and worse
+        self.biases = nn.ParameterList([torch.zeros(width) for width in (*hidden, n_cols)])
         self.activation, self.noise = activation(act), Masking(noise)
         self.kernel_pull = kernel_l2 / 2 / n_rows
         for layer in self.layers():

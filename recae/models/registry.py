@@ -14,6 +14,7 @@ from recae.models.biased_mf import BiasedMF
 from recae.models.blend import Blend
 from recae.models.cdae import CDAE
 from recae.models.cfn import CFN
+from recae.models.dated import Dated
 from recae.models.deep_rec import DeepRec
 from recae.models.dual_autorec import DualAutoRec
 from recae.models.elsa import ELSA
@@ -72,6 +73,7 @@ MODELS: dict[str, Entry] = {
     "item-knn": Entry(ItemKNN, "item neighbourhoods by cosine"),
     "slim": Entry(SLIM, "sparse linear methods: each item regressed on few others"),
     "blend": Entry(Blend, "several rating models as one, weighted on ratings put aside (stacking)"),
+    "dated": Entry(Dated, "a rating model corrected by what it left over of ratings near in time; reads dates"),
     "bias": Entry(Bias, "mean plus user and item deviations: the baseline of rating prediction"),
     "global-mean": Entry(GlobalMean, "the mean rating, for everything"),
     "popularity": Entry(Popularity, "the most rated items, for everybody"),

@@ -11,7 +11,7 @@ import torch
 
 from recae.assembly import Csr
 from recae.models.blocks import Scores
-from recae.models.item_codes import FloatArray, as_numpy, column_means, rows_a_step, validator
+from recae.models.item_codes import FloatArray, as_numpy, rows_a_step, validator
 from recae.models.kernel_network import KernelNetwork
 from recae.models.kernel_recommender import KernelRecommender
 from recae.models.params import param
@@ -70,7 +70,7 @@ class SparseFC(KernelRecommender):
     def _network(self, ratings: RatingMatrix) -> KernelNetwork:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.rng)
-            return KernelNetwork(ratings.n_users, start=column_means(ratings), **self._network_settings(ratings))
+            return KernelNetwork(ratings.n_users, **self._network_settings(ratings))
 
     def score_new_items(self, item_rows: Csr) -> Scores:
         """Scores that all training users give items never trained on, from the items' own ratings, unclipped.
