@@ -28,7 +28,7 @@ def write(name: str, payload: dict[str, Any]) -> Path:
     return path
 
 
-def some_of(names: Iterable[str], wanted: str) -> list[str]:
+def some_of(names: Iterable[str], wanted: str, option: str = "--only") -> list[str]:
     """Those of `names` that `wanted` has, by commas; all of them where it is empty.
 
     Raises:
@@ -38,7 +38,7 @@ def some_of(names: Iterable[str], wanted: str) -> list[str]:
     found = [name.strip() for name in wanted.split(",")] if wanted else known
     for name in found:
         if name not in known:
-            raise click.BadParameter(f"{name!r}: choose some of {', '.join(known)}", param_hint="--only")
+            raise click.BadParameter(f"{name!r}: choose some of {', '.join(known)}", param_hint=option)
     return found
 
 

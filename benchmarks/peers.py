@@ -59,7 +59,7 @@ def main(
 ) -> None:  # fmt: skip
     if ctx.invoked_subcommand is not None:
         return
-    tasks, packages = some_of(TASKS, only), some_of([*OURS, *names()], peers)
+    tasks, packages = some_of(TASKS, only), some_of([*OURS, *names()], peers, "--peers")
     wanted = [row for row in table(large) if row.task in tasks and row.peer in packages]
     reasons = install_all([peer for peer in names() if any(row.peer == peer for row in wanted)], cache, index, again)
     settings = {"repeats": 3, "enough_seconds": 20.0, "epochs": 5, "most_epochs": 200, "l2": 500.0,

@@ -6,9 +6,11 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from linear_toys import ratings_of
 from scipy import sparse
 
@@ -17,7 +19,7 @@ from benchmarks import _peer_accuracy as accuracy
 from benchmarks import _peer_env as env
 from benchmarks import _peer_run as process
 from benchmarks import _peer_tasks as tasks
-from benchmarks import peers_page
+from benchmarks import peers, peers_page
 from recae.models import EASE
 from recae.splitting import Split
 
@@ -151,6 +153,44 @@ def test_a_peer_is_bound_to_its_cores_and_hands_back_arrays(scripts: Path, tmp_p
     assert told["peak_mb"] > 10
     np.testing.assert_array_equal(arrays["made"], [0, 1, 2])
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_rows_are_kept_as_they_come(scripts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second run measures nothing that is there, `--again` does; a row that failed is a row with its reason."""
+    shutil.copy(Path(env.__file__).parent / "peer_scripts" / "_given.py", scripts)
+    done = tmp_path / "done.txt"
+    (scripts / "with_torch.py").write_text(
+        "from _given import answer\n"
+        f"answer({{'autorec-epoch': lambda *_: {{'seconds': [open({str(done)!r}, 'a').write('x'), 2, 5]}}}})\n"
+    )
+    (scripts / "with_pandas.py").write_text("raise OSError('no such file')\n")
+    rows = [tasks.Row("load", "pandas", "ratings-1m"), tasks.Row("autorec-epoch", "torch")]
+    written: list[dict[str, Any]] = []
+    cache = tmp_path / "cache"
+    monkeypatch.setattr(peers, "table", lambda large: rows)
+    monkeypatch.setattr(peers, "write", lambda name, payload: written.append(payload))
+    monkeypatch.setattr(peers, "hand_over", lambda data, settings, large: handed(data))
+
+    def handed(data: Path) -> None:
+        data.mkdir(exist_ok=True)
+        (data / "settings.json").write_text("{}")
+
+    for arguments, times in (([], 1), ([], 1), (["--again", "--only", "autorec-epoch"], 2)):
+        outcome = CliRunner().invoke(peers.main, ["--cache", str(cache), "--threads", "1", *arguments])
+        assert outcome.exit_code == 0, outcome.output
+        assert done.read_text() == "x" * times
+        found = written[-1]["rows"]
+        assert [(row["peer"], row.get("median"), row.get("reason")) for row in found] == [
+            ("pandas", None, "OSError: no such file"), ("torch", 2, None),
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize("option", ["--only", "--peers"])
+def test_unknown_names_are_refused(option: str) -> None:
+    """A task or a package that is not there is named, with the option, and with those that are."""
+    outcome = CliRunner().invoke(peers.main, [option, "nonsense"])
+    assert outcome.exit_code == 2
+    assert f"Invalid value for {option}: 'nonsense': choose some of" in outcome.output
 
 
 # ---------------------------------------------------------------- what is made of the answers
