@@ -59,7 +59,7 @@ class Dated(Recommender):
     rng: int = param(0, "seed of the part put aside, and of the base model where it says none")
 
     base_: Recommender = learned()
-    weights_: Floats = learned()
+    theta_: Floats = learned()
 
     # ---------------------------------------------------------------- fitting
 
@@ -67,14 +67,14 @@ class Dated(Recommender):
         _stamps(ratings)
         if not 0 < self.holdout < 1:
             raise ParameterError(f"holdout={self.holdout}: a share between 0 and 1, both excluded, is needed")
-        self.weights_ = np.zeros(len(USER_SPANS) + len(ITEM_SPANS) + 4)
+        self.theta_ = np.zeros(len(USER_SPANS) + len(ITEM_SPANS) + 4)
         if validation is None and self.holdout * ratings.n_ratings >= 1:
             rest, aside = take_validation(ratings, self.holdout, self.rng)
             self._remember(self._made().fit(rest, progress=run.progress), rest)
-            self.weights_ = self._regress(rest, aside)
+            self.theta_ = self._regress(rest, aside)
         self._remember(self._made().fit(ratings, progress=run.progress), ratings)
         if validation is not None:
-            self.weights_ = self._regress(ratings, validation)
+            self.theta_ = self._regress(ratings, validation)
 
     def _made(self) -> Recommender:
         model = member_of(self.base)
@@ -106,8 +106,8 @@ class Dated(Recommender):
         users, items, truth = aside.pairs()
         times = _stamps(aside).astype(np.float64)
         warm = (known.counts("user")[users] > 0) & (known.counts("item")[items] > 0)
-        if warm.sum() <= len(self.weights_):
-            return np.zeros_like(self.weights_)
+        if warm.sum() <= len(self.theta_):
+            return np.zeros_like(self.theta_)
         users, items, truth, times = users[warm], items[warm], truth[warm], times[warm]
         score = _asked(self.base_, users, items)
         ridge = make_pipeline(StandardScaler(), RidgeCV(PENALTIES))
@@ -167,7 +167,7 @@ class Dated(Recommender):
             part = slice(start, start + PAIRS)
             score = _asked(self.base_, users[part], items[part])
             features = self._features(users[part], items[part], times[part], score)
-            out[part] = score + features @ self.weights_[:-1] + self.weights_[-1]
+            out[part] = score + features @ self.theta_[:-1] + self.theta_[-1]
         return out
 
     def score(self, user_rows: Csr) -> Scores:
@@ -192,13 +192,13 @@ class Dated(Recommender):
         return files.write_model(path, type(self).__name__, plain_params(self), self._fitted(), self._arrays())
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
-        return {"weights": self.weights_, **{f"base/{k}": v for k, v in self.base_._arrays().items()}}
+        return {"theta": self.theta_, **{f"base/{k}": v for k, v in self.base_._arrays().items()}}
 
     def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         base = self._made()
         base._settle(self.ratings_)
         base._restore({k.removeprefix("base/"): v for k, v in arrays.items() if k.startswith("base/")})
-        self.weights_ = arrays["weights"]
+        self.theta_ = arrays["theta"]
         self._remember(base, self.ratings_)
 
 
