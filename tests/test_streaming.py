@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
+import tracemalloc
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import sparse
@@ -185,6 +187,23 @@ def test_rows_on_disk_are_not_copied(folder: Path) -> None:
     assert tensors.indices.data_ptr() == rows.indices.ctypes.data
     with pytest.raises(ValueError, match="read-only"):
         rows.data[0] = 1
+
+
+def test_training_from_a_store_copies_no_column_of_ratings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From fit to prediction, NumPy is never asked for as much memory as the ratings alone would take."""
+    users, items = np.divmod(np.arange(240_000), 400)
+    frame = pd.DataFrame({"user": users, "item": items, "rating": (users + items) % 5 + 1})
+    frame.to_parquet(tmp_path / "a.parquet")
+    recae.prepare_store(tmp_path / "a.parquet", tmp_path / "s")
+    monkeypatch.setattr(biases, "BLOCK", 2000)
+    settings: Any = {"hidden": 2, "epochs": 1, "batch_size": 50, "path": "sparse"}
+    model("user", **settings).fit(recae.load(tmp_path / "s"))  # compiles
+    ratings = recae.load(tmp_path / "s")
+    tracemalloc.start()
+    model("user", **settings).fit(ratings).predict(3, 7)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * 240_000
 
 
 def test_the_caller_s_matrix_with_repeated_places_stays_as_it_is() -> None:

@@ -8,6 +8,7 @@ from the user side to the item side (`by_item.*`). Ids are kept in memory, ratin
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ import numpy.typing as npt
 from recae.assembly import Duplicates, cut_evenly
 from recae.errors import DataError
 from recae.ids import IdArray, IntArray, plain
-from recae.store.layout import MANIFEST, Manifest, map_array, read_manifest, write_json, write_manifest
+from recae.store.layout import MAKING, MANIFEST, Manifest, map_array, read_manifest, write_json, write_manifest
 from recae.store.sides import Cuts, PairNames, Side, bin_by_rows, counts_of, sort_bins, turned
 from recae.store.steps import Report, Workplace, need, read, save
 from recae.store.vocabulary import Numbering, merged, read_ids, write_ids
@@ -102,6 +103,7 @@ def _already_whole(out: Path, source: Source, duplicates: Duplicates) -> Manifes
             f"{out} is a whole store of other files, or these were changed since: choose another folder, or make it "
             "anew with --restart (restart=True)"
         )
+    shutil.rmtree(out / MAKING, ignore_errors=True)  # killed when only that was left to do
     return manifest
 
 
