@@ -30,7 +30,7 @@ SMALL_FOR: dict[str, dict[str, Any]] = {
     "cfn": {"l2": 2.0, "beta": 1.0, "hide_rows": 0.0}, "wide-deep": {"l2": 2.0, "vector_l2": 300.0, "hide_rows": 0.0},
     "deep-rec": {"hidden": (8, 8, 8), "code_dropout": 0.1, "optimizer": "adam"},
     "i-autorec": {"l2": 2.0}, "u-autorec": {"l2": 2.0},
-    "glocal-k": {"l2": 2.0, "epochs": 10, "tune_epochs": 10, "order": "singular"},
+    "glocal-k": {"l2": 2.0, "dot_scale": 0.1, "epochs": 10, "tune_epochs": 10, "order": "singular"},
     "dual-autorec": {"l2": 2.0}, "sparse-fc": {"l2": 2.0, "lr": 1.0, "epochs": 10}, "linear-ae": {"hidden": 2},
     "mult-dae": {"dropout": 0.2}, "mult-vae": {"dropout": 0.2, "latent": 4},
     "rec-vae": {"dropout": 0.2, "latent": 4, "epochs": 20}, "cdae": {"dropout": 0.2},

@@ -15,6 +15,7 @@ class Ranker:
     """Scores by a fixed matrix: known users by their row of it, rows of hidden users by a product with it."""
 
     predicts_ratings: ClassVar[bool] = False
+    reads_dates: ClassVar[bool] = False
 
     def __init__(self, ratings: RatingMatrix, seed: int = 0) -> None:
         self.ratings_ = ratings

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from cli_helpers import done, inline, parsed, process
 
 import recae
 from recae.errors import DataError, ParameterError
@@ -136,3 +138,30 @@ def test_means_near_in_time_are_what_numpy_says() -> None:
             kernel = np.exp(-np.abs(times[part] - t) / span)
             assert found[n, s] == pytest.approx((kernel * values[part]).sum() / (kernel.sum() + 3.0))
     assert near_counts(starts, times, row, at, 9.0).tolist() == [2, 0, 2, 0]
+
+
+def test_the_command_line_takes_dates_from_a_column(tmp_path: Path) -> None:
+    """`recae predict` hands a column of seconds or of dates to a model that reads them; a bad one is named."""
+    data = recae.split(moody(), "random", test=0.2, rng=0)
+    data.train.to_frame().to_csv(tmp_path / "train.csv", index=False)
+    train = ("train", tmp_path / "train.csv", "--model", "dated", "--base", "bias", "--test", 0)
+    done(inline(*train, "--out", tmp_path / "m.recae"))
+    frame = data.test.to_frame().head(20)
+    frame.drop(columns="rating").to_csv(tmp_path / "pairs.csv", index=False)
+    model = recae.load_model(tmp_path / "m.recae")
+    assert isinstance(model, Dated)
+    expected = model.predict(frame["user"], frame["item"], timestamps=frame["timestamp"])
+    told = parsed("predict", tmp_path / "m.recae", tmp_path / "pairs.csv")
+    np.testing.assert_allclose([row["rating"] for row in told], expected, atol=1e-4)
+
+    days = pd.to_datetime(frame["timestamp"], unit="s").dt.strftime("%Y-%m-%d %H:%M:%S")
+    frame.assign(timestamp=days).drop(columns="rating").to_csv(tmp_path / "days.csv", index=False)
+    again = parsed("predict", tmp_path / "m.recae", tmp_path / "days.csv")
+    assert [row["rating"] for row in again] == [row["rating"] for row in told]
+
+    pairs = (tmp_path / "pairs.csv").read_text().rstrip()
+    (tmp_path / "bad.csv").write_text(pairs.rsplit(",", 1)[0] + ",soon\n")
+    refused = process("predict", "m.recae", "bad.csv", cwd=tmp_path)
+    assert refused.returncode != 0
+    assert "bad.csv, line 21" in refused.stderr
+    assert "Traceback" not in refused.stderr

@@ -137,7 +137,14 @@ def test_what_ranks_predicts_no_ratings(name: str) -> None:
 
 def quick(name: str, data: RatingMatrix):  # type: ignore[no-untyped-def]
     more = {"epochs": 3} if "epochs" in small(name).get_params() else {}
-    return small(name, **more).fit(data)
+    model = small(name, **more)
+    return model.fit(with_dates(data) if model.reads_dates else data)
+
+
+def with_dates(data: RatingMatrix) -> RatingMatrix:
+    """The same ratings, a second apart."""
+    frame = data.to_frame().assign(timestamp=range(data.n_ratings))
+    return RatingMatrix.from_frame(frame, timestamp="timestamp", scale=data.scale)
 
 
 def usable(model, data: RatingMatrix) -> None:  # type: ignore[no-untyped-def]
@@ -185,7 +192,8 @@ def test_a_rating_of_zero_is_a_rating(name: str) -> None:
     users, films = np.nonzero(rng.random((20, 9)) < 0.8)
     given = np.where(films < 3, 0.0, 5.0)
     data = RatingMatrix.from_columns(users, films, given, scale=(0.0, 5.0))
-    model = small(name).fit(data)
+    model = small(name)
+    model.fit(with_dates(data) if model.reads_dates else data)
     seen = set(films[users == 0])
     assert set(model.recommend(data.user_ids[0], n=9)["item"]) == set(range(9)) - seen
     if model.predicts_ratings and name != "global-mean":

@@ -63,7 +63,8 @@ def predict(
 ) -> None:
     """Predict ratings for PAIRS, a table with a column of users and one of items.
 
-    The table comes back as csv with a column more: rating, or prediction where it has a rating already.
+    The table comes back as csv with a column more: rating, or prediction where it has a rating already. A model that
+    reads dates takes them from a column called timestamp, time or date.
     """  # fmt: skip
     from recae.cli.printing import print_json, records
     from recae.cli.reading import load_model, read_pairs
@@ -95,7 +96,8 @@ def _of_known(model: Recommender, table: Pairs, unknown: str) -> npt.NDArray[np.
         for column, known in ((table.user, users), (table.item, items)):
             table.check(column, known, "--unknown baseline predicts it all the same")
     ids = [known.find(table.frame[name], unknown="keep") for known, name in ((users, table.user), (items, table.item))]
-    return model.predict(*ids, unknown="baseline" if unknown == "baseline" else "error")
+    dates: dict[str, Any] = {"timestamps": table.dates()} if model.reads_dates else {}
+    return model.predict(*ids, unknown="baseline" if unknown == "baseline" else "error", **dates)
 
 
 def _of_new(model: Recommender, table: Pairs, file: str) -> npt.NDArray[np.float32]:

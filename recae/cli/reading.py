@@ -13,6 +13,8 @@ from recae.cli.options import COLUMN_OPTIONS, note, verbosity
 from recae.errors import DataError, UnknownIdError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
 
     from recae.models import Recommender
@@ -152,13 +154,31 @@ def title_of(model: Recommender, item: Any) -> str | None:
 
 @dataclass
 class Pairs:
-    """A table of pairs: every field as text, which columns hold users and items, and the line of each row."""
+    """A table of pairs: every field as text, which columns hold users, items and dates, and the line of each row."""
 
     frame: pd.DataFrame
     user: str
     item: str
+    time: str | None
     lines: list[int]
     file: str
+
+    def dates(self) -> npt.NDArray[np.int64] | None:
+        """Seconds since 1970 of each row; None where no column tells.
+
+        Raises:
+            DataError: a field is neither a number of seconds nor a date; names the line of the file.
+        """
+        import pandas as pd
+
+        from recae.assembly import seconds
+
+        if self.time is None:
+            return None
+        text = self.frame[self.time]
+        numbers = pd.to_numeric(text, errors="coerce")
+        column = numbers if numbers.notna().any() else pd.to_datetime(text, errors="coerce")
+        return seconds(column, self.time, lambda row: f"{self.file}, line {self.lines[row]}")
 
     def check(self, column: str, known: KnownIds, remedy: str = "") -> None:
         """Refuse an id that the model does not know.
@@ -186,7 +206,7 @@ def read_pairs(path: str, user_column: Any, item_column: Any) -> Pairs:
         raise DataError(f"no file {path}: a table with a column of users and one of items is needed")
     layout = sniff(Path(path), tuple(name for name in (user_column, item_column) if isinstance(name, str)))
     file, names = layout.path.name, list(layout.names)
-    chosen = assign(names, {"user": user_column, "item": item_column, "rating": False, "timestamp": False}, file)
+    chosen = assign(names, {"user": user_column, "item": item_column, "rating": False}, file)
     lines, rows = [], []
     for line, fields in records(layout):
         if len(fields) != len(names):
@@ -195,4 +215,5 @@ def read_pairs(path: str, user_column: Any, item_column: Any) -> Pairs:
         rows.append(fields)
     if not rows:
         raise DataError(f"{file} has no pairs: at least one is needed")
-    return Pairs(pd.DataFrame(rows, columns=names, dtype=object), chosen["user"], chosen["item"], lines, file)
+    frame = pd.DataFrame(rows, columns=names, dtype=object)
+    return Pairs(frame, chosen["user"], chosen["item"], chosen.get("timestamp"), lines, file)

@@ -46,7 +46,7 @@ def kinds_of(hint: Any) -> list[Any]:
     """The plain types of a type hint: int | tuple[int, ...] | None to [None, int, tuple[int, ...]]."""
     parts = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     flat = [type(choice) for part in parts if get_origin(part) is Literal for choice in get_args(part)]
-    flat += [part for part in parts if get_origin(part) is not Literal]
+    flat += [str if part is Any else part for part in parts if get_origin(part) is not Literal]
     order = (type(None), bool, int, float, tuple, str)  # a text is tried as each in turn; anything is a str
     return sorted(set(flat), key=lambda kind: order.index(get_origin(kind) or kind))
 

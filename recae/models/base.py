@@ -18,10 +18,9 @@ from recae.models.biases import fit_biases
 from recae.models.blocks import IntArray, Scores, pick
 from recae.models.lists import best, nearest
 from recae.models.params import Parameters, check
-from recae.models.run import Run
+from recae.models.run import Run, refuse_many_processes
 from recae.models.stopping import check_validation
 from recae.ratings import RatingMatrix
-from recae.training.distributed import current
 
 
 class Recommender(Parameters, ABC):
@@ -298,17 +297,3 @@ class Recommender(Parameters, ABC):
         model._settle(ratings)
         model._restore(arrays)
         return model
-
-
-def refuse_many_processes(model: type[Recommender]) -> None:
-    """Under torchrun, refuse a model that would be fitted over and over instead of together.
-
-    Raises:
-        ParameterError: it is one.
-    """
-    n = current().size
-    if n > 1 and not model.shares_rows:
-        raise ParameterError(
-            f"{model.__name__} is fitted by one process, and torchrun started {n}: start it without torchrun (models "
-            "that share rows among processes are listed in docs/scale.md)"
-        )

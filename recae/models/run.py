@@ -1,4 +1,4 @@
-"""`Run`: how one call of `fit` is to run."""
+"""`Run`: how one call of `fit` is to run; and which models several processes may fit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recae.errors import ParameterError
 from recae.ratings import RatingMatrix
+from recae.training.distributed import current
 
 
 @dataclass(frozen=True)
@@ -35,3 +37,17 @@ class Run:
     def shown(self, ratings: RatingMatrix) -> RatingMatrix:
         """What validation users are known by: what hidden ones show, or else the `ratings` that are learnt from."""
         return ratings if self.validation_input is None else self.validation_input
+
+
+def refuse_many_processes(model: type[Any]) -> None:
+    """Under torchrun, refuse a model that would be fitted over and over instead of together.
+
+    Raises:
+        ParameterError: it is one.
+    """
+    n = current().size
+    if n > 1 and not model.shares_rows:
+        raise ParameterError(
+            f"{model.__name__} is fitted by one process, and torchrun started {n}: start it without torchrun (models "
+            "that share rows among processes are listed in docs/scale.md)"
+        )
