@@ -59,9 +59,14 @@ def epoch(shape: str) -> float:
     return 1e3 * statistics.median(ours(generated(*SHAPES[shape]), epochs=5, path="sparse"))
 
 
+def inverse(shape: str) -> float:
+    """Milliseconds of the closed forms' inverse."""
+    return 1e3 * statistics.median(seconds_of(_operations.inversion(SHAPES[shape][1]).work, 5))
+
+
 MEASURES: dict[str, Callable[[str], float]] = {
     "spmm": spmm_like("spmm"), "sddmm": spmm_like("sddmm"), "gradient": spmm_like("gradient"),
-    "epoch": epoch, "top-20, EASE": list_like("EASE"), "top-20, 64 factors": list_like("64 factors"),
+    "epoch": epoch, "inverse": inverse, "top-20, EASE": list_like("EASE"), "top-20, 64 factors": list_like("64 factors"),
 }  # fmt: skip
 
 

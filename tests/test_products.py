@@ -61,6 +61,37 @@ def test_a_product_does_not_depend_on_the_layout(onednn: list[tuple[int, int, in
 
 
 @needs_onednn
+@pytest.mark.parametrize("alpha", [1.0, -0.5])
+def test_a_product_is_added_in_place(
+    onednn: list[tuple[int, int, int]], monkeypatch: pytest.MonkeyPatch, alpha: float
+) -> None:
+    """Three columns at a time, the last time one, onto a part of a larger matrix, whose rest stays as it was."""
+    monkeypatch.setattr(products, "COLUMNS", 3)
+    monkeypatch.setattr(products, "NARROWEST", 1)
+    whole = normal(9, 10, seed=2)
+    wanted = whole.clone()
+    a, b = layouts(normal(5, 6))["columns"], layouts(normal(6, 7, seed=1))["part"]
+    wanted[2:7, 1:8] += alpha * (a @ b)
+    products.add_product_(whole[2:7, 1:8], a, b, alpha=alpha)
+    torch.testing.assert_close(whole, wanted)
+    assert [shape[2] for shape in onednn] == [7, 3, 3, 1]
+
+
+@needs_onednn
+def test_no_part_of_a_larger_matrix_reaches_onednn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each operand is contiguous one way or the other: with a part, oneDNN takes its reference loop."""
+    given: list[Tensor] = []
+    plain = products._plain
+    monkeypatch.setattr(products, "onednn_is_faster", lambda: True)
+    monkeypatch.setattr(products, "_plain", lambda x: given.append(plain(x)) or given[-1])
+    large = normal(300, 400)
+    product(large[:200, 50:250], large[:200, 50:250])
+    products.add_product_(torch.zeros(200, 200), large[:200, 50:250].t(), large[:200, 50:250])
+    assert len(given) >= 4
+    assert all(x.is_contiguous() or x.t().is_contiguous() for x in given)
+
+
+@needs_onednn
 def test_gradients_are_those_of_addmm(onednn: list[tuple[int, int, int]]) -> None:
     """Values, first gradients (with the parameter's layout, so that nothing is copied) and second ones agree."""
     found = []

@@ -18,6 +18,7 @@ from torch import Tensor
 from recae.assembly import Csr
 from recae.errors import DivergenceError
 from recae.jit import jit_kernel, prange
+from recae.nn.products import add_product_, product
 from recae.sparse import SparseRows, spmm
 from recae.sparse.threads import kernel_threads
 from recae.training.distributed import Ranks
@@ -141,10 +142,10 @@ def _cholesky_(a: Tensor) -> None:
                 + (", or take precision='float64'" if a.dtype == torch.float32 else "")
             )
         a[start:end, start:end] = factor
-        panel = torch.linalg.solve_triangular(factor.mT, a[end:, start:end], upper=True, left=False)
+        panel = torch.linalg.solve_triangular(factor.mT, a[end:, start:end], upper=True, left=False).contiguous()
         a[end:, start:end] = panel
         for left, right in _blocks(len(panel)):
-            a[end + left :, end + left : end + right].addmm_(panel[left:], panel[left:right].mT, alpha=-1)
+            add_product_(a[end + left :, end + left : end + right], panel[left:], panel[left:right].mT, alpha=-1)
 
 
 def _invert_lower_(a: Tensor) -> None:
@@ -152,18 +153,18 @@ def _invert_lower_(a: Tensor) -> None:
     for start, end in reversed(list(_blocks(len(a)))):
         eye = torch.eye(end - start, dtype=a.dtype, device=a.device)
         inverse = torch.linalg.solve_triangular(a[start:end, start:end], eye, upper=False)
-        panel = a[end:, start:end] @ inverse
+        panel = product(a[end:, start:end], inverse)
         for left, right in _blocks(len(panel)):
             rows = slice(end + left, end + right)
-            a[rows, start:end] = torch.mm(a[rows, end : end + right], panel[:right]).neg_()
+            a[rows, start:end] = product(a[rows, end : end + right], panel[:right]).neg_()
         a[start:end, start:end] = inverse
 
 
 def _product_(a: Tensor) -> None:
     """L⁻¹ to its (L⁻¹)ᵀ L⁻¹, from the first block row to the last."""
     for start, end in _blocks(len(a)):
-        rows = a[start:end, start:end].mT @ a[start:end, :end]
-        rows.addmm_(a[end:, start:end].mT, a[end:, :end])
+        rows = product(a[start:end, start:end].mT, a[start:end, :end])
+        add_product_(rows, a[end:, start:end].mT, a[end:, :end])
         a[start:end, :end] = rows
 
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 WORK = 2**21  # multiply-adds from which oneDNN's start, some 10 µs, no longer matters
+COLUMNS = 512  # of a product that is added to something, at once
 NARROWEST = 8  # of the three widths; with fewer, a product reads more than it computes
 
 
@@ -35,6 +36,17 @@ def affine(bias: Tensor, a: Tensor, b: Tensor) -> Tensor:
         return torch.addmm(bias, a, b)
     made: Tensor = _Affine.apply(bias, a, b)  # type: ignore[no-untyped-call]
     return made
+
+
+def add_product_(out: Tensor, a: Tensor, b: Tensor, *, alpha: float = 1.0) -> None:
+    """out += alpha a b, in place, without gradients; beside the three, some columns of the product are held."""
+    if not _pays(a, b):
+        out.addmm_(a, b, alpha=alpha)
+        return
+    a = _plain(a)
+    for start in range(0, b.shape[1], COLUMNS):
+        columns = slice(start, start + COLUMNS)
+        out[:, columns].add_(product(a, b[:, columns]), alpha=alpha)
 
 
 @functools.cache
