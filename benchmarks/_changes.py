@@ -66,7 +66,8 @@ def inverse(shape: str) -> float:
 
 MEASURES: dict[str, Callable[[str], float]] = {
     "spmm": spmm_like("spmm"), "sddmm": spmm_like("sddmm"), "gradient": spmm_like("gradient"),
-    "epoch": epoch, "inverse": inverse, "top-20, EASE": list_like("EASE"), "top-20, 64 factors": list_like("64 factors"),
+    "epoch": epoch, "inverse": inverse,
+    "top-20, EASE": list_like("EASE"), "top-20, 64 factors": list_like("64 factors"),
 }  # fmt: skip
 
 

@@ -22,6 +22,8 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from recae import errors
 from recae.errors import ParameterError, ProcessLostError, RecaeError
@@ -165,9 +167,17 @@ def _join() -> Ranks:
         torch.cuda.set_device(here.local_rank)
     if not dist.is_initialized():
         with _peers():
-            dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo", timeout=PATIENCE)
+            _meet(here, "cpu:gloo,cuda:nccl" if on_gpus else "gloo")
         atexit.register(_leave)
     return Ranks(here.rank, here.size, here.local_rank, here.local_size, here.restarts)
+
+
+def _meet(here: Launch, backend: str) -> None:
+    """Join the others of this start. torchrun keeps one store for all of its starts, and what processes that are gone
+    have written there, such as where to reach them, must not be found by those that come after them."""
+    store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
+    store = PrefixStore(f"start {here.restarts} of {size}", store)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
 
 
 def _take_threads(n: int) -> None:
