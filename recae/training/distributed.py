@@ -22,8 +22,6 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed.distributed_c10d import PrefixStore
-from torch.distributed.rendezvous import rendezvous
 
 from recae import errors
 from recae.errors import ParameterError, ProcessLostError, RecaeError
@@ -175,6 +173,9 @@ def _join() -> Ranks:
 def _meet(here: Launch, backend: str) -> None:
     """Join the others of this start. torchrun keeps one store for all of its starts, and what processes that are gone
     have written there, such as where to reach them, must not be found by those that come after them."""
+    from torch.distributed.distributed_c10d import PrefixStore
+    from torch.distributed.rendezvous import rendezvous
+
     store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
     store = PrefixStore(f"start {here.restarts} of {size}", store)
     dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
