@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,14 @@ from benchmarks.speed import generated
 from recae.sparse import SparseRows, cpu, sddmm, spmm
 
 FLOAT = 4
+
+
+def shared_part(name: str) -> Any:
+    """A module of `recae.recommender`; in older versions, which `_changes` measures, these were in `recae.models`."""
+    try:
+        return import_module(f"recae.recommender.{name}")
+    except ModuleNotFoundError:
+        return import_module(f"recae.models.{name}")
 
 
 @dataclass(frozen=True)
@@ -99,8 +108,7 @@ def adam_step(n_rows: int, k: int) -> Operation:
 
 def inversion(n: int) -> Operation:
     """The closed forms' inverse, in place: n³ operations (a third each: factor, its inverse, their product)."""
-    from recae.models.gram import invert_
-
+    invert_ = shared_part("gram").invert_
     a = torch.randn(n, n) / n**0.5
     spd = a @ a.T + torch.eye(n)
     to = torch.empty_like(spd)
@@ -112,8 +120,7 @@ def inversion(n: int) -> Operation:
 
 def gram_matrix(n_users: int, n_items: int, n_ratings: int) -> Operation:
     """The closed forms' XᵀX, lower half: for each pair of a user's items one product is added at its place."""
-    from recae.models.gram import gram
-
+    gram = shared_part("gram").gram
     rows = generated(n_users, n_items, n_ratings).user_rows
     each = np.diff(rows.indptr).astype(np.float64)
     pairs = float((each * (each + 1) / 2).sum())

@@ -14,8 +14,8 @@ from benchmarks._peer_tasks import busy_users
 from recae.comparison import paired_test
 from recae.evaluation import Report
 from recae.models import EASE, MultVAE
-from recae.models.base import Recommender, Run
 from recae.ratings import RatingMatrix
+from recae.recommender.base import Recommender, Run
 from recae.splitting import Split
 
 METRICS = ("ndcg@100", "recall@20", "recall@50")

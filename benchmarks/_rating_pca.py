@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from recae.assembly import Csr, make_csr
-from recae.models.base import Recommender
-from recae.models.biases import Biases, fit_biases, user_deviations
-from recae.models.blocks import Scores
-from recae.models.params import learned, param
 from recae.models.pca import directions
-from recae.models.run import Run
 from recae.ratings import RatingMatrix
+from recae.recommender.base import Recommender
+from recae.recommender.biases import Biases, fit_biases, user_deviations
+from recae.recommender.blocks import Scores
+from recae.recommender.params import learned, param
+from recae.recommender.run import Run
 
 Floats = npt.NDArray[np.float32]
 

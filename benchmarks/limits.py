@@ -27,11 +27,10 @@ import torch
 
 from benchmarks import _ceilings, _operations
 from benchmarks._ceilings import Ceilings, seconds_of
-from benchmarks._operations import Operation
+from benchmarks._operations import Operation, shared_part
 from benchmarks._record import write
 from benchmarks.speed import generated, ours
 from recae.jit import Kernel
-from recae.models.blocks import blocks
 from recae.ranking import top_n
 from recae.sparse.threads import kernel_threads
 
@@ -115,11 +114,11 @@ def lists(name: str, score: Callable[[Any], Any], ratings: Any, n_items: int, ru
     users = np.arange(ratings.n_users)
 
     def product() -> None:
-        for block in blocks(len(users), n_items):
+        for block in shared_part("blocks").blocks(len(users), n_items):
             score(users[block])
 
     def ranked() -> None:
-        for block in blocks(len(users), n_items):
+        for block in shared_part("blocks").blocks(len(users), n_items):
             top_n(score(users[block]).numpy(), n, ratings.user_rows[users[block]])
 
     with torch.no_grad(), kernel_threads():

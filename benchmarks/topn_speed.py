@@ -21,7 +21,7 @@ import recae
 from benchmarks._record import write
 from benchmarks.inverse import synthetic
 from recae.models import Recommender
-from recae.models.blocks import blocks
+from recae.recommender.blocks import blocks
 from recae.splitting import split
 
 LIST = 20

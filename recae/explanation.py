@@ -11,8 +11,9 @@ from scipy import sparse
 
 from recae.assembly import Csr, make_csr
 from recae.errors import DataError, NotFittedError, ParameterError
-from recae.models import Recommender, tables
+from recae.models import Recommender
 from recae.ratings import RatingMatrix
+from recae.recommender import tables
 
 Floats = npt.NDArray[np.float32]
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from recae.errors import ModelFileError, ParameterError
 from recae.models import MODELS, Recommender, make_model
-from recae.models.params import check, declared
+from recae.recommender.params import check, declared
 
 __all__ = ["load_settings", "name_of", "read_settings", "write_settings"]
 

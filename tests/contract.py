@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 
 from recae.models import MODELS, Recommender, make_model
-from recae.models.params import declared
 from recae.ratings import RatingMatrix
+from recae.recommender.params import declared
 
 # Settings by the name of the hyper-parameter, for every model that declares it; then by model.
 SMALL: dict[str, Any] = {

@@ -12,9 +12,9 @@ from scipy import sparse, special
 from recae.errors import DivergenceError, ParameterError
 from recae.loaders.sample import sample
 from recae.models import AutoRec, Bias
-from recae.models.folding import solve_columns
-from recae.models.rating_network import RatingNetwork
+from recae.networks.rating_network import RatingNetwork
 from recae.ratings import RatingMatrix
+from recae.recommender.folding import solve_columns
 from recae.sparse import SparseRows
 from recae.training import Batch
 

@@ -18,7 +18,7 @@ from recae.cli.hyper import ModelCommand, model_options
 from recae.cli.train import SPLITS, train
 from recae.cli.values import Value, shown
 from recae.models import MODELS
-from recae.models.params import Param, declared
+from recae.recommender.params import Param, declared
 from recae.splitting import HOW
 
 ALL = {ctx.command_path: ctx for ctx in commands()}

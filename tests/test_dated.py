@@ -13,8 +13,8 @@ import recae
 from recae.errors import DataError, ParameterError
 from recae.models import Dated, make_model
 from recae.models.leagues import league_of
-from recae.models.nearness import near_counts, near_means
 from recae.ratings import RatingMatrix
+from recae.recommender.nearness import near_counts, near_means
 
 HOUR, DAY = 3600, 86_400
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from recae.models import Bias, DeepRec
 from recae.models.deep_rec import refeeding
-from recae.models.heads import SeluHead
+from recae.networks.heads import SeluHead
 from recae.sparse import SparseRows
 from recae.training import Batch, RowBatches, Trainer
 from recae.training.schedules import schedule

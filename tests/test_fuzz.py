@@ -14,8 +14,8 @@ from linear_toys import assert_sane, random_ratings, ratings_of, sparse_sets
 
 from recae.errors import DataError, DivergenceError, ParameterError
 from recae.models import MODELS
-from recae.models.params import declared
 from recae.ratings import RatingMatrix
+from recae.recommender.params import declared
 
 RANKING = [name for name, entry in MODELS.items() if not entry.model_class.predicts_ratings]
 PARAMS = {name: {p.name for p in declared(MODELS[name].model_class)} for name in RANKING}

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from recae.errors import ParameterError, TrainingInterrupted
 from recae.models import Bias, GLocalK, SparseFC, load_model
-from recae.models.global_stage import GlobalNetwork, WholeMatrix, neighbourhoods, ordering
-from recae.models.kernel_network import KernelNetwork
 from recae.models.kernel_recommender import published
+from recae.networks.global_stage import GlobalNetwork, WholeMatrix, neighbourhoods, ordering
+from recae.networks.kernel_network import KernelNetwork
 from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows
 from recae.training import Batch
@@ -142,7 +142,7 @@ def test_the_sparse_convolution_is_the_dense_one(shape: tuple[int, int]) -> None
 @pytest.mark.parametrize("dense_from", [0.0, 2.0], ids=["dense", "sparse"])
 def test_the_global_objective_is_the_papers(dense_from: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Mean outputs make the kernel, the convolved matrix goes through the same network: NumPy and PyTorch agree."""
-    monkeypatch.setattr("recae.models.global_stage.DENSE_FROM", dense_from)
+    monkeypatch.setattr("recae.networks.global_stage.DENSE_FROM", dense_from)
     data = low_rank(9, 7)
     torch.manual_seed(0)
     network = GlobalNetwork(9, (5, 4), n_items=7, dot_scale=0.5, n_rows=7, kernel_l2=0.3)
@@ -197,6 +197,21 @@ def test_the_model_depends_on_the_order_of_ids_only_where_it_says_so() -> None:
     assert change["singular"] < 1e-4 < change["given"]
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_kernel_that_hides_everything_is_turned_round(sign: int) -> None:
+    """C and -C start from the same kernel, whose centre lets ratings through; nothing is turned that does already."""
+    data = low_rank(9, 7)
+    torch.manual_seed(0)
+    network = GlobalNetwork(9, (5, 4), n_items=7, dot_scale=0.5, n_rows=7, kernel_l2=0.3)
+    rows = SparseRows.from_scipy(data.rows("item"))
+    with torch.no_grad():
+        network.biases[-1].fill_(3.0)  # so that mean outputs are not 0, as after the first stage
+        network.mixture.abs_().mul_(sign)
+        network.open_(rows)
+        assert (network.mixture >= 0).all()
+        assert float(network.kernel(rows, network.weights()[0])[4]) > 0
+
+
 def test_glocal_k_learns_and_keeps_learning_under_the_convolution(tmp_path: Path) -> None:
     """Better than biases on hidden ratings; the second stage lowers its own loss; a file brings it back."""
     train, test = parted(low_rank(150, 90))
@@ -236,6 +251,6 @@ def test_either_stage_resumes_exactly(stage: str, tmp_path: Path, monkeypatch: p
 
 def test_too_many_neighbourhoods_are_refused_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where memory is short, GLocalK says how much it needs and which model needs less."""
-    monkeypatch.setattr("recae.models.global_stage.available_bytes", lambda device: 2**20)
+    monkeypatch.setattr("recae.networks.global_stage.available_bytes", lambda device: 2**20)
     with pytest.raises(ParameterError, match=r"may need .* GiB.*SparseFC"):
         quick(GLocalK, epochs=1).fit(low_rank(200, 100))

@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[1]
 ORDER = (
     "errors", "launch", "ids", "assembly", "ratings", "jit", "store", "loaders", "splitting", "ranking", "metrics",
     "sparse", "nn",
-    "storage", "training", "models", "settings", "explanation", "evaluation", "comparison", "tuning", "plots",
+    "storage", "training", "recommender", "networks", "models",
+    "settings", "explanation", "evaluation", "comparison", "tuning", "plots",
     "plots_comparison", "demos", "cli",
 )  # fmt: skip
 # Importing upwards on purpose, each with its reason.

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from linear_toys import Dense, assert_sane, ones_of, random_ratings, ratings_of, ridge, sparse_sets
 
 from recae.errors import DivergenceError, ParameterError
-from recae.models import gram as gram_module
 from recae.models import linear as linear_module
-from recae.models import memory
-from recae.models.gram import gram, invert_
 from recae.models.linear import DAN, DLAE, EASE, EDLAE, RLAE, ClosedForm, fit_together
+from recae.recommender import gram as gram_module
+from recae.recommender import memory
+from recae.recommender.gram import gram, invert_
 
 RATINGS = random_ratings()
 X = ones_of(RATINGS)

@@ -14,7 +14,7 @@ import recae
 from benchmarks import linear_vs_mf
 from benchmarks._rating_pca import RatingPCA
 from recae.models import MODELS, pca
-from recae.models.params import check
+from recae.recommender.params import check
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "linear_vs_mf-ml-1m.json"

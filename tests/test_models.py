@@ -26,7 +26,7 @@ from contract import (
 
 from recae.errors import DataError, NotFittedError, ParameterError, UnknownIdError
 from recae.models import MODELS, Recommender, make_model
-from recae.models.params import declared
+from recae.recommender.params import declared
 
 PERSONAL = [name for name in MODELS if name not in IMPERSONAL]
 RATING = [name for name in MODELS if MODELS[name].model_class.predicts_ratings]
@@ -238,7 +238,7 @@ def test_blocks_make_no_difference(name: str, monkeypatch: pytest.MonkeyPatch) -
         ]
 
     whole = scores()
-    monkeypatch.setattr("recae.models.blocks.BLOCK_BYTES", 3 * N * 4)
+    monkeypatch.setattr("recae.recommender.blocks.BLOCK_BYTES", 3 * N * 4)
     for in_blocks, at_once in zip(scores(), whole):
         assert in_blocks == pytest.approx(at_once, rel=1e-5, abs=1e-5)  # sums may differ in the last digit
 

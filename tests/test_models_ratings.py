@@ -23,8 +23,8 @@ from contract import (
 
 from recae.errors import DataError, ParameterError, UnknownIdError
 from recae.models import MODELS
-from recae.models.biases import fit_biases
 from recae.ratings import RatingMatrix
+from recae.recommender.biases import fit_biases
 
 RATING = [name for name in MODELS if MODELS[name].model_class.predicts_ratings]
 RANKING = [name for name in MODELS if name not in RATING]

@@ -19,8 +19,8 @@ from safetensors.numpy import load_file
 import recae
 from benchmarks.accuracy import one_fit
 from recae.models import MODELS, Recommender
-from recae.models.params import declared
 from recae.ratings import RatingMatrix
+from recae.recommender.params import declared
 from recae.splitting import Split
 
 RATING = [name for name in MODELS if MODELS[name].model_class.predicts_ratings]

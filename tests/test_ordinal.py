@@ -12,10 +12,10 @@ from test_autorec import By, both, low_rank, quick, rmse
 
 from recae.errors import DataError, ParameterError
 from recae.models import AutoRec, Bias, load_model
-from recae.models.folding import solve_columns_ordinal
-from recae.models.heads import OrdinalHead
+from recae.networks.heads import OrdinalHead
 from recae.nn.ordinal import CumulativeLogit
 from recae.ratings import RatingMatrix
+from recae.recommender.folding import solve_columns_ordinal
 from recae.sparse import SparseRows
 
 LEVELS = np.array([0.5, 1.0, 3.0, 5.0])

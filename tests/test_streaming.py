@@ -19,7 +19,8 @@ from torch import Tensor
 import recae
 from recae.assembly import is_mapped
 from recae.errors import TrainingInterrupted
-from recae.models import AutoRec, biases
+from recae.models import AutoRec
+from recae.recommender import biases
 from recae.sparse import SparseRows
 from recae.training import Batch, RowBatches, batches, prefetch
 from recae.training.batches import block_order

@@ -11,7 +11,7 @@ import torch
 from scipy import sparse
 
 from recae.models.mult_vae import MultVAE
-from recae.models.rating_network import RatingNetwork
+from recae.networks.rating_network import RatingNetwork
 from recae.nn.implicit import multinomial
 from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows

@@ -1,4 +1,4 @@
-"""Hyper-parameters as options, made from each model's own declaration (`recae.models.params`)."""
+"""Hyper-parameters as options, made from each model's own declaration (`recae.recommender.params`)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from recae.cli.values import Value, shown
 
 if TYPE_CHECKING:
     from recae.models import Recommender
-    from recae.models.params import Param
     from recae.models.registry import Entry
+    from recae.recommender.params import Param
 
 DEFAULT_MODEL = "i-autorec"
 _GENERATED, _GIVEN, _ARGS = "recae.generated", "recae.given", "recae.args"
@@ -27,7 +27,7 @@ def option_name(name: str) -> str:
 
 def free_params(entry: Entry) -> list[Param]:
     """The hyper-parameters that a model's name leaves open (i-autorec says `by` already)."""
-    from recae.models.params import declared
+    from recae.recommender.params import declared
 
     return [p for p in declared(entry.model_class) if p.name not in entry.preset]
 
@@ -61,7 +61,7 @@ def model_of(ctx: click.Context, name: str, seed: int) -> Recommender:
         ParameterError: one is out of range.
     """
     from recae.models import MODELS
-    from recae.models.params import check
+    from recae.recommender.params import check
 
     entry = MODELS[name]
     seeds = {_SEED: seed} if any(p.name == _SEED for p in free_params(entry)) else {}

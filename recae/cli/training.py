@@ -32,7 +32,7 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
 
     Of several processes, each does all of it up to the fit, which they share; the first one alone writes and measures.
     """
-    from recae.models.run import refuse_many_processes
+    from recae.recommender.run import refuse_many_processes
 
     refuse_idle(given)
     model, here = model_of(ctx, given["name"], given["seed"]), launch()

@@ -28,7 +28,7 @@ BEST = 5  # trials that are listed at the end
 
 def run(ctx: click.Context, given: dict[str, Any]) -> None:
     """Load, split the test part off, search, write, print; `given` are the options of `recae tune`."""
-    from recae.models.params import check
+    from recae.recommender.params import check
     from recae.tuning import tune
     from recae.tuning.space import space_of
 
@@ -60,7 +60,7 @@ def searched(model: Recommender, tries: tuple[str, ...]) -> dict[str, Any] | Non
     Raises:
         ParameterError: a text that means nothing, or a name given twice.
     """
-    from recae.models.params import declared
+    from recae.recommender.params import declared
 
     params, space = {p.name: p for p in declared(type(model))}, {}
     for text in tries:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 import click
 
 if TYPE_CHECKING:
-    from recae.models.params import Param
+    from recae.recommender.params import Param
 
 _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
 

@@ -17,7 +17,7 @@ from recae.ratings import RatingMatrix
 from recae.splitting import Split
 
 if TYPE_CHECKING:
-    from recae.models.base import Recommender
+    from recae.recommender.base import Recommender
 
 __all__ = ["METRICS", "RANKING_DEFAULTS", "RATING_DEFAULTS", "Report", "evaluate"]
 

@@ -18,7 +18,7 @@ from recae.ids import IntArray
 from recae.ranking import top_n
 
 if TYPE_CHECKING:
-    from recae.models.base import Recommender
+    from recae.recommender.base import Recommender
 
 BLOCK_BYTES = 64 * 2**20  # of scores
 

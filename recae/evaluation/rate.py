@@ -15,7 +15,7 @@ from recae.evaluation.names import Metric
 from recae.evaluation.report import Figure, ratio
 
 if TYPE_CHECKING:
-    from recae.models.base import Recommender
+    from recae.recommender.base import Recommender
 
 PAIRS = 2**20  # predicted at once, for known users
 HIDDEN_USERS = 2048  # predicted at once

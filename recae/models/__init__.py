@@ -1,7 +1,6 @@
 """Models: one paper a file, registered in `MODELS`."""
 
 from recae.models.autorec import AutoRec
-from recae.models.base import Recommender
 from recae.models.baselines import Bias, GlobalMean, Popularity
 from recae.models.biased_mf import BiasedMF
 from recae.models.blend import Blend
@@ -23,6 +22,7 @@ from recae.models.registry import MODELS, load_model, make_model
 from recae.models.sparse_ease import SparseEASE
 from recae.models.sparse_fc import SparseFC
 from recae.models.wide_deep import WideDeep
+from recae.recommender.base import Recommender
 
 __all__ = [
     "CDAE",

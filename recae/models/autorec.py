@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from recae.assembly import is_mapped
-from recae.models.biases import fit_biases
-from recae.models.heads import OUTPUTS, Head, OrdinalHead, make_head
-from recae.models.params import param
-from recae.models.rating_network import RatingNetwork
 from recae.models.row_autoencoder import RowAutoencoder
-from recae.models.run import Run
-from recae.models.stopping import tag_of
+from recae.networks.heads import OUTPUTS, Head, OrdinalHead, make_head
+from recae.networks.rating_network import RatingNetwork
 from recae.nn.activations import ACTIVATIONS
 from recae.ratings import RatingMatrix
+from recae.recommender.biases import fit_biases
+from recae.recommender.params import param
+from recae.recommender.run import Run
+from recae.recommender.stopping import tag_of
 from recae.sparse import SparseRows
 from recae.training import Batch, RowBatches, Trainer
 from recae.training.devices import choose_device
@@ -39,7 +39,7 @@ class AutoRec(RowAutoencoder):
     In a deep one the layers between W and V, which all rows share and which have data enough, take `inner_l2`.
 
     Item-based, a row is what an item received and the output has a unit for every user; an unseen user's unit
-    is solved for, with the item codes as they are (`recae.models.folding`). User-based, a row is what a user
+    is solved for, with the item codes as they are (`recae.recommender.folding`). User-based, a row is what a user
     gave, and an unseen user's row is simply encoded.
 
     By default a fifth of the input ratings is hidden in training, as in a denoising autoencoder. Otherwise, where rows

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from recae.assembly import Csr
-from recae.models.base import Recommender
-from recae.models.biases import Biases, fit_biases, user_deviations
-from recae.models.blocks import IntArray, Scores
-from recae.models.params import learned, param
-from recae.models.run import Run
 from recae.ratings import RatingMatrix
+from recae.recommender.base import Recommender
+from recae.recommender.biases import Biases, fit_biases, user_deviations
+from recae.recommender.blocks import IntArray, Scores
+from recae.recommender.params import learned, param
+from recae.recommender.run import Run
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from recae.assembly import Csr
 from recae.jit import jit_kernel, prange
-from recae.models.base import Recommender
-from recae.models.biases import fit_biases
-from recae.models.blocks import IntArray, Scores
-from recae.models.params import learned, param
-from recae.models.run import Run
 from recae.ratings import RatingMatrix
+from recae.recommender.base import Recommender
+from recae.recommender.biases import fit_biases
+from recae.recommender.blocks import IntArray, Scores
+from recae.recommender.params import learned, param
+from recae.recommender.run import Run
 
 Floats = npt.NDArray[np.float32]
 _PAIRS = 2**18  # at once

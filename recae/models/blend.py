@@ -12,14 +12,14 @@ import numpy.typing as npt
 
 from recae.assembly import Csr
 from recae.errors import ParameterError
-from recae.models import files
-from recae.models.base import Recommender
-from recae.models.blocks import IntArray, Scores
 from recae.models.members import member_of, plain_params
-from recae.models.params import learned, param
-from recae.models.run import Run
-from recae.models.tables import normalised
 from recae.ratings import RatingMatrix
+from recae.recommender import files
+from recae.recommender.base import Recommender
+from recae.recommender.blocks import IntArray, Scores
+from recae.recommender.params import learned, param
+from recae.recommender.run import Run
+from recae.recommender.tables import normalised
 from recae.splitting import take_validation
 
 Floats = npt.NDArray[np.float64]

@@ -10,15 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from recae.assembly import Csr
-from recae.models.blocks import IntArray, Scores
-from recae.models.inputs import as_input
 from recae.models.neural import NeuralRanker
-from recae.models.params import param
-from recae.models.run import Run
-from recae.models.stopping import ranking_error
 from recae.nn import Decode, Dropout, Encode, implicit
 from recae.nn.activations import ACTIVATIONS, activation
 from recae.ratings import RatingMatrix
+from recae.recommender.blocks import IntArray, Scores
+from recae.recommender.inputs import as_input
+from recae.recommender.params import param
+from recae.recommender.run import Run
+from recae.recommender.stopping import ranking_error
 from recae.sparse import SparseRows
 from recae.training import Batch, RowBatches
 

@@ -11,14 +11,14 @@ import numpy.typing as npt
 
 from recae.assembly import Csr
 from recae.errors import DataError, ParameterError
-from recae.models import files, tables
-from recae.models.base import Recommender
-from recae.models.blocks import IntArray, Scores
 from recae.models.members import member_of, plain_params
-from recae.models.nearness import Floats, near_counts, near_means
-from recae.models.params import learned, param
-from recae.models.run import Run
 from recae.ratings import RatingMatrix
+from recae.recommender import files, tables
+from recae.recommender.base import Recommender
+from recae.recommender.blocks import IntArray, Scores
+from recae.recommender.nearness import Floats, near_counts, near_means
+from recae.recommender.params import learned, param
+from recae.recommender.run import Run
 from recae.splitting import take_validation
 
 DAY = 86_400.0

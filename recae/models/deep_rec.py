@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recae.models.autorec import AutoRec
-from recae.models.heads import OUTPUTS
-from recae.models.params import param
-from recae.models.rating_network import RatingNetwork
+from recae.networks.heads import OUTPUTS
+from recae.networks.rating_network import RatingNetwork
 from recae.nn.activations import ACTIVATIONS
 from recae.nn.products import affine
 from recae.ratings import RatingMatrix
+from recae.recommender.params import param
 from recae.sparse import SparseRows
 from recae.training import Batch
 from recae.training.run import Objective

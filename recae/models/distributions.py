@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 
 from recae.errors import ParameterError
-from recae.models.blocks import IntArray
-from recae.models.heads import OrdinalHead
+from recae.networks.heads import OrdinalHead
+from recae.recommender.blocks import IntArray
 
 if TYPE_CHECKING:
     from recae.models.row_autoencoder import RowAutoencoder

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from recae.assembly import Csr
-from recae.models.biases import fit_biases
-from recae.models.dual_network import DualBatches, DualNetwork, Side, UserRows
-from recae.models.folding import solve_columns
 from recae.models.item_codes import FloatArray, ItemCodes, as_numpy, column_means, rows_a_step, validator
-from recae.models.params import learned, param
-from recae.models.run import Run
-from recae.models.stopping import tag_of
+from recae.networks.dual_network import DualBatches, DualNetwork, Side, UserRows
 from recae.nn.activations import ACTIVATIONS
 from recae.ratings import RatingMatrix
+from recae.recommender.biases import fit_biases
+from recae.recommender.folding import solve_columns
+from recae.recommender.params import learned, param
+from recae.recommender.run import Run
+from recae.recommender.stopping import tag_of
 from recae.sparse import SparseRows
 from recae.training import Reconstruction, RowBatches
 from recae.training.pretraining import pretrain
@@ -41,7 +41,7 @@ class DualAutoRec(ItemCodes):
 
     Loss: Σ over stored ratings of (r - prediction)² + (l2 / 2) of AutoRec's weights and (side_l2 / 2) of the user
     side's. An unseen user's p is encoded; the rest of the unit is a ridge regression on the codes of the items rated,
-    of what p leaves over (`recae.models.folding`).
+    of what p leaves over (`recae.recommender.folding`).
     """
 
     hidden: int | tuple[int, ...] = param(500, "hidden units; several layers as 500,250,500", low=1)

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from recae.assembly import Csr
-from recae.models.base import Recommender
-from recae.models.blocks import Scores
-from recae.models.inputs import VALUES, VALUES_HELP, Values, as_input
-from recae.models.params import learned, param
-from recae.models.run import Run
-from recae.models.stopping import ranking_error, tag_of
 from recae.ratings import RatingMatrix
+from recae.recommender.base import Recommender
+from recae.recommender.blocks import Scores
+from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
+from recae.recommender.params import learned, param
+from recae.recommender.run import Run
+from recae.recommender.stopping import ranking_error, tag_of
 from recae.sparse import SparseRows, spmm
 from recae.sparse.threads import kernel_threads
 from recae.training import Batch, History, RowBatches, Trainer

@@ -18,12 +18,12 @@ from scipy import sparse
 from recae.assembly import Csr
 from recae.errors import DivergenceError, ParameterError
 from recae.jit import jit_kernel, prange
-from recae.models.base import Recommender
-from recae.models.blocks import IntArray, Scores
-from recae.models.inputs import VALUES, Values, as_input
-from recae.models.params import learned, param
-from recae.models.run import Run
 from recae.ratings import RatingMatrix
+from recae.recommender.base import Recommender
+from recae.recommender.blocks import IntArray, Scores
+from recae.recommender.inputs import VALUES, Values, as_input
+from recae.recommender.params import learned, param
+from recae.recommender.run import Run
 
 Floats = npt.NDArray[np.float32]
 

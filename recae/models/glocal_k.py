@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from recae.models.blocks import IntArray
-from recae.models.global_stage import ORDERS, GlobalNetwork, WholeMatrix, neighbourhoods, ordering
 from recae.models.item_codes import FloatArray, as_numpy, validator
 from recae.models.kernel_recommender import KernelRecommender, published
-from recae.models.params import learned, param
-from recae.models.run import Run
-from recae.models.stopping import tag_of
+from recae.networks.global_stage import ORDERS, GlobalNetwork, WholeMatrix, neighbourhoods, ordering
 from recae.ratings import RatingMatrix
+from recae.recommender.blocks import IntArray
+from recae.recommender.params import learned, param
+from recae.recommender.run import Run
+from recae.recommender.stopping import tag_of
 from recae.sparse import SparseRows
 from recae.training import History, RowBatches
 
@@ -28,14 +28,15 @@ class GLocalK(KernelRecommender):
 
     The 3 x 3 kernel is made from the network's own mean output for each item. Both stages are full-batch L-BFGS;
     an epoch is a round of 20 iterations. The authors print the lowest test error over the second stage's epochs;
-    here the last epoch counts, or with a validation part the best one by it.
+    here the last epoch counts, or with a validation part the best one by it. Of the kernel's draw and its negative the
+    one is taken that does not hide the ratings' own places: with the other, about every second fit is lost.
 
     The convolution mixes the ratings of whatever stands side by side, so the model depends on the order of users and
     items. `order="given"` is the authors' (ids as they are sorted, which means nothing); "popularity" and "singular"
     make neighbours of those that are alike, and do not change when ids are renamed, but for ties.
 
     The convolution needs the whole matrix: codes are those of the training items, and an unseen user's output unit
-    is a ridge regression on them (`recae.models.folding`), as if the user had stood outside of the convolution.
+    is a ridge regression on them (`recae.recommender.folding`), as if the user had stood outside of the convolution.
     """
 
     order: str = param("given", "which users and items are neighbours", choices=ORDERS)
@@ -81,6 +82,7 @@ class GLocalK(KernelRecommender):
         )  # fmt: skip
         device = torch.device(trainer.device)
         whole = WholeMatrix(rows.to(device), neighbourhoods(rows, device))
+        self.network_.to(device).open_(whole.rows)
         validate = None
         if places is not None:
             held_out = places.to(device)

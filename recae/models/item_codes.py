@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from recae.assembly import Csr
-from recae.models.base import Recommender
-from recae.models.biases import fit_biases
-from recae.models.blocks import IntArray, Scores
-from recae.models.params import learned
-from recae.models.run import Run
 from recae.ratings import RatingMatrix
+from recae.recommender.base import Recommender
+from recae.recommender.biases import fit_biases
+from recae.recommender.blocks import IntArray, Scores
+from recae.recommender.params import learned
+from recae.recommender.run import Run
 from recae.sparse import SparseRows
 from recae.sparse.threads import kernel_threads
 from recae.training import History, Trainer

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from recae.assembly import Csr
-from recae.models.blocks import IntArray
-from recae.models.folding import solve_columns
 from recae.models.item_codes import FloatArray, ItemCodes, as_numpy
-from recae.models.kernel_network import KernelNetwork
-from recae.models.params import learned, param
+from recae.networks.kernel_network import KernelNetwork
 from recae.nn.activations import ACTIVATIONS
 from recae.ratings import RatingMatrix
+from recae.recommender.blocks import IntArray
+from recae.recommender.folding import solve_columns
+from recae.recommender.params import learned, param
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

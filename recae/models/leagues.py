@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from recae.models.base import Recommender
 from recae.models.blend import Blend
+from recae.recommender.base import Recommender
 
 LEAGUES = {
     "ratings": "ratings only",

@@ -25,14 +25,14 @@ from torch import Tensor
 
 from recae.assembly import Csr
 from recae.errors import ParameterError
-from recae.models.base import Recommender
-from recae.models.blocks import Scores
-from recae.models.gram import gram, invert_, peak_bytes, sum_lower_to_first_, take_from_first_
-from recae.models.inputs import VALUES, VALUES_HELP, Values, as_input
-from recae.models.memory import available_bytes, refuse_too_large
-from recae.models.params import check, learned, param
-from recae.models.run import Run
 from recae.ratings import RatingMatrix
+from recae.recommender.base import Recommender
+from recae.recommender.blocks import Scores
+from recae.recommender.gram import gram, invert_, peak_bytes, sum_lower_to_first_, take_from_first_
+from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
+from recae.recommender.memory import available_bytes, refuse_too_large
+from recae.recommender.params import check, learned, param
+from recae.recommender.run import Run
 from recae.sparse import SparseRows, spmm
 from recae.sparse.threads import kernel_threads
 from recae.training.devices import choose_device

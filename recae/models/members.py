@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from recae.errors import ParameterError
-from recae.models.base import Recommender
+from recae.recommender.base import Recommender
 
 
 def member_of(member: Any) -> Recommender:

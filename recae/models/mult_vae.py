@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from torch import nn
 
 from recae.models.neural import NeuralRanker, widths
-from recae.models.params import param
 from recae.nn import Autoencoder, Decoder, Deterministic, Dropout, Encoder, GaussianCode
 from recae.nn.activations import ACTIVATIONS
 from recae.ratings import RatingMatrix
+from recae.recommender.params import param
 
 # The paper's schedule adds 1 / 200,000 a step and stops at 0.2, which its training on MovieLens-20M reached after
 # 40,000 of its 200 x 234 steps.

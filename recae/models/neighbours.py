@@ -12,15 +12,15 @@ from scipy import sparse
 
 from recae.assembly import Csr
 from recae.jit import jit_kernel, prange
-from recae.models.base import Recommender
-from recae.models.blocks import Scores, blocks
-from recae.models.gram import gram, gram_rows, mirror_, peak_bytes
-from recae.models.inputs import VALUES, VALUES_HELP, Values, as_input
-from recae.models.memory import refuse_too_large
-from recae.models.params import learned, param
-from recae.models.run import Run
 from recae.ranking import top_n
 from recae.ratings import RatingMatrix
+from recae.recommender.base import Recommender
+from recae.recommender.blocks import Scores, blocks
+from recae.recommender.gram import gram, gram_rows, mirror_, peak_bytes
+from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
+from recae.recommender.memory import refuse_too_large
+from recae.recommender.params import learned, param
+from recae.recommender.run import Run
 
 Floats = npt.NDArray[np.float32]
 

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 
 from recae.assembly import Csr, is_mapped, make_csr
 from recae.errors import DataError
-from recae.models.base import Recommender
-from recae.models.blocks import Scores
-from recae.models.inputs import VALUES, VALUES_HELP, Values, as_input
-from recae.models.params import learned, param
-from recae.models.run import Run
-from recae.models.stopping import ranking_error, tag_of
 from recae.nn.implicit import multinomial
 from recae.ratings import RatingMatrix
+from recae.recommender.base import Recommender
+from recae.recommender.blocks import Scores
+from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
+from recae.recommender.params import learned, param
+from recae.recommender.run import Run
+from recae.recommender.stopping import ranking_error, tag_of
 from recae.sparse import SparseRows
 from recae.sparse.buffers import held
 from recae.training import Batch, Batches, History, RowBatches, Trainer

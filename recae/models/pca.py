@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from recae.assembly import Csr
-from recae.models.base import Recommender
-from recae.models.blocks import Scores
-from recae.models.inputs import VALUES, VALUES_HELP, Values, as_input
-from recae.models.params import learned, param
-from recae.models.run import Run
 from recae.ratings import RatingMatrix
+from recae.recommender.base import Recommender
+from recae.recommender.blocks import Scores
+from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
+from recae.recommender.params import learned, param
+from recae.recommender.run import Run
 
 Floats = npt.NDArray[np.float32]
 _SMALL = 2**20  # entries: below, the matrix is decomposed densely and exactly

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from recae.models.neural import NeuralRanker
-from recae.models.params import param
-from recae.models.run import Run
 from recae.nn import Autoencoder, Decoder, Dropout, Encode, GaussianCode
 from recae.nn.implicit import multinomial
 from recae.nn.layers import Rows
 from recae.ratings import RatingMatrix
+from recae.recommender.params import param
+from recae.recommender.run import Run
 from recae.training import Batch
 
 PARTS = (3 / 20, 3 / 4, 1 / 10)  # of the prior: N(0, 1), the last encoder's posterior, N(0, e¹⁰)

@@ -8,7 +8,6 @@ from typing import Any
 
 from recae.errors import ModelFileError, ParameterError
 from recae.models.autorec import AutoRec
-from recae.models.base import Recommender
 from recae.models.baselines import Bias, GlobalMean, Popularity
 from recae.models.biased_mf import BiasedMF
 from recae.models.blend import Blend
@@ -19,7 +18,6 @@ from recae.models.deep_rec import DeepRec
 from recae.models.dual_autorec import DualAutoRec
 from recae.models.elsa import ELSA
 from recae.models.factorisation import ImplicitALS, ImplicitBPR
-from recae.models.files import read_model
 from recae.models.glocal_k import GLocalK
 from recae.models.linear import DAN, DLAE, EASE, EDLAE, RLAE
 from recae.models.linear_ae import LinearAutoencoder
@@ -30,6 +28,8 @@ from recae.models.recvae import RecVAE
 from recae.models.sparse_ease import SparseEASE
 from recae.models.sparse_fc import SparseFC
 from recae.models.wide_deep import WideDeep
+from recae.recommender.base import Recommender
+from recae.recommender.files import read_model
 
 
 @dataclass(frozen=True)

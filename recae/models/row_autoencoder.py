@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 
 from recae.assembly import Csr
-from recae.models.base import Recommender
-from recae.models.blocks import IntArray, Scores
 from recae.models.distributions import RatingDistribution, distribution
-from recae.models.folding import solve_columns, solve_columns_ordinal
-from recae.models.heads import OrdinalHead
-from recae.models.params import learned
-from recae.models.rating_network import RatingNetwork
+from recae.networks.heads import OrdinalHead
+from recae.networks.rating_network import RatingNetwork
 from recae.ratings import RatingMatrix
+from recae.recommender.base import Recommender
+from recae.recommender.blocks import IntArray, Scores
+from recae.recommender.folding import solve_columns, solve_columns_ordinal
+from recae.recommender.params import learned
 from recae.sparse import SparseRows
 from recae.sparse.threads import kernel_threads
 from recae.training import History

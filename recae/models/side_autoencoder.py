@@ -11,13 +11,13 @@ import torch
 
 from recae.assembly import Csr
 from recae.models.autorec import AutoRec
-from recae.models.blocks import IntArray
-from recae.models.features import encode_table
-from recae.models.params import learned, param
-from recae.models.rating_network import RatingNetwork
-from recae.models.side_network import SideNetwork
-from recae.models.side_rows import SideRows
+from recae.networks.rating_network import RatingNetwork
+from recae.networks.side_network import SideNetwork
+from recae.networks.side_rows import SideRows
 from recae.ratings import RatingMatrix
+from recae.recommender.blocks import IntArray
+from recae.recommender.features import encode_table
+from recae.recommender.params import learned, param
 from recae.sparse import SparseRows
 
 Side = npt.NDArray[np.float32]

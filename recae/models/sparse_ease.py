@@ -23,12 +23,12 @@ from scipy import sparse
 from recae.assembly import Csr
 from recae.errors import DivergenceError, ParameterError
 from recae.jit import jit_kernel, prange
-from recae.models.inputs import VALUES, VALUES_HELP, Values, as_input
-from recae.models.memory import GIB, available_bytes
 from recae.models.neighbours import SparseWeights
-from recae.models.params import learned, param
-from recae.models.run import Run
 from recae.ratings import RatingMatrix
+from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
+from recae.recommender.memory import GIB, available_bytes
+from recae.recommender.params import learned, param
+from recae.recommender.run import Run
 
 Floats = npt.NDArray[np.float32]
 _ENTRIES = 2**24  # products of ratings that a block of the Gram matrix sums up

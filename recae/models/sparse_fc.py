@@ -10,14 +10,14 @@ import numpy.typing as npt
 import torch
 
 from recae.assembly import Csr
-from recae.models.blocks import Scores
 from recae.models.item_codes import FloatArray, as_numpy, rows_a_step, validator
-from recae.models.kernel_network import KernelNetwork
 from recae.models.kernel_recommender import KernelRecommender
-from recae.models.params import param
-from recae.models.run import Run
-from recae.models.stopping import tag_of
+from recae.networks.kernel_network import KernelNetwork
 from recae.ratings import RatingMatrix
+from recae.recommender.blocks import Scores
+from recae.recommender.params import param
+from recae.recommender.run import Run
+from recae.recommender.stopping import tag_of
 from recae.sparse import SparseRows
 from recae.training import RowBatches
 from recae.training.distributed import current
@@ -34,7 +34,7 @@ class SparseFC(KernelRecommender):
     objective than Adam does; `epochs` counts rounds of 20 of its iterations. The authors used SciPy's L-BFGS-B,
     20 times 50 iterations.
 
-    An unseen user's output unit is a ridge regression on the codes of the items rated (`recae.models.folding`). An
+    An unseen user's output unit is a ridge regression on the codes of the items rated (`recae.recommender.folding`). An
     unseen item is encoded from its row: `score_new_items`.
     """
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from recae.models.params import param
 from recae.models.side_autoencoder import SideAutoencoder
 from recae.ratings import RatingMatrix
+from recae.recommender.params import param
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from recae.errors import ParameterError
 from recae.models import Recommender
-from recae.models.params import declared
+from recae.recommender.params import declared
 
 if TYPE_CHECKING:
     import optuna

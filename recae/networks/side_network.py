@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from recae.models.rating_network import RatingNetwork, RowNoise
-from recae.models.side_rows import SideRows
+from recae.networks.rating_network import RatingNetwork, RowNoise
+from recae.networks.side_rows import SideRows
 from recae.nn.layers import Beside, glorot_uniform
 from recae.sparse import SparseRows
 

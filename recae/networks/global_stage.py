@@ -11,17 +11,18 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from recae.errors import ParameterError
-from recae.models.blocks import IntArray
-from recae.models.kernel_network import KernelNetwork
-from recae.models.memory import GIB, available_bytes
+from recae.networks.kernel_network import KernelNetwork
 from recae.nn.losses import masked_squared_error
 from recae.ratings import RatingMatrix
+from recae.recommender.blocks import IntArray
+from recae.recommender.memory import GIB, available_bytes
 from recae.sparse import SparseRows, sddmm
 from recae.training import Batch
 
 ORDERS = ("given", "popularity", "singular")
 DENSE_FROM = 0.05  # of places reached: from here on a dense product is faster than the sparse loops
 SIDE = 3  # of the convolution's kernel
+CENTRE = SIDE * SIDE // 2
 
 
 class Neighbourhoods(NamedTuple):
@@ -104,6 +105,17 @@ class GlobalNetwork(KernelNetwork):
         mean_unit, mean_bias = weights[-1].mean(0), self.biases[-1].mean()
         mean_output = self.hidden(rows, weights) @ mean_unit + mean_bias
         return self.dot_scale * torch.mv(self.mixture.t(), mean_output)
+
+    @torch.no_grad()
+    def open_(self, rows: SparseRows) -> None:
+        """Negate C where the kernel would hide every rating's own place.
+
+        C and -C are equally likely draws, but from a kernel that is negative where it matters ReLU lets nothing
+        through, and no gradient ever comes back.
+        """
+        weights, _ = self.weights()
+        if self.kernel(rows, weights)[CENTRE] < 0:
+            self.mixture.neg_()
 
     def global_hidden(self, rows: SparseRows, around: Neighbourhoods, weights: list[Tensor]) -> Tensor:
         """What the output layer is given for the convolved matrix, (n_items, dm)."""

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from recae.models.heads import Head, make_head
+from recae.networks.heads import Head, make_head
 from recae.nn import Autoencoder, Decode, Decoder, Encoder
 from recae.nn.layers import Beside, Rows, check_fraction, glorot_uniform
 from recae.nn.products import affine
@@ -214,7 +214,7 @@ class RatingNetwork(nn.Module):
         return self.finish(logits, torch.arange(len(bias), device=bias.device))
 
     def finish(self, logits: Tensor, columns: Tensor | None = None) -> Tensor:
-        """Ratings from logits (see `recae.models.heads`)."""
+        """Ratings from logits (see `recae.networks.heads`)."""
         return self.head.finish(logits, columns)
 
     def to_logits(self, ratings: Tensor) -> Tensor:

@@ -13,20 +13,20 @@ import pandas as pd
 
 from recae.assembly import Csr
 from recae.errors import DataError, NotFittedError, ParameterError
-from recae.models import files, tables
-from recae.models.biases import fit_biases
-from recae.models.blocks import IntArray, Scores, pick
-from recae.models.lists import best, nearest
-from recae.models.params import Parameters, check
-from recae.models.run import Run, refuse_many_processes
-from recae.models.stopping import check_validation
 from recae.ratings import RatingMatrix
+from recae.recommender import files, tables
+from recae.recommender.biases import fit_biases
+from recae.recommender.blocks import IntArray, Scores, pick
+from recae.recommender.lists import best, nearest
+from recae.recommender.params import Parameters, check
+from recae.recommender.run import Run, refuse_many_processes
+from recae.recommender.stopping import check_validation
 
 
 class Recommender(Parameters, ABC):
     """Base of all models.
 
-    A model is a keyword-only dataclass of hyper-parameters (`recae.models.params.param`) that writes `_fit`,
+    A model is a keyword-only dataclass of hyper-parameters (`recae.recommender.params.param`) that writes `_fit`,
     `score`, `_arrays` and `_restore`. Everything that a user calls is here. Learned state ends in `_`.
 
     Attributes:

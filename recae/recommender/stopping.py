@@ -10,10 +10,10 @@ import numpy as np
 
 from recae import metrics
 from recae.errors import DataError
-from recae.models.blocks import Scores, blocks
-from recae.models.params import Parameters
 from recae.ranking import top_n
 from recae.ratings import RatingMatrix
+from recae.recommender.blocks import Scores, blocks
+from recae.recommender.params import Parameters
 from recae.training.distributed import current
 
 LIST = 100  # items of the lists that validation looks at

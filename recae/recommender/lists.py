@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from recae.assembly import Csr
-from recae.models.blocks import IntArray, Scores, blocks, top_allowed
 from recae.ranking import top_n
+from recae.recommender.blocks import IntArray, Scores, blocks, top_allowed
 
 
 def best(
