@@ -1,12 +1,13 @@
-"""Settings of the neural recommenders for MovieLens-1M, chosen on its validation users; test users are never looked at.
+"""Settings of top-N models for MovieLens-1M, chosen on its validation users; test users are never looked at.
 
     python -m benchmarks.choose_topn [mult-vae rec-vae ...]
 
-The split and the rule are those of `benchmarks.topn`. Each model has six candidates: the paper's settings first, then
-changes of what the paper tuned, and smaller steps, for there are few users here. Each is trained once (seed 0) until
-NDCG@100 of the validation users has not risen for `patience` epochs. What was tried is in
-results/choose-topn-ml-1m.json; a candidate that is in there already is not trained again. The best of each model is
-written by hand into configs/topn-ml-1m.toml.
+The neural recommenders and those for large catalogues; `benchmarks.linear_vs_mf` has the searches of the others. The
+split and the rule are those of `benchmarks.topn`. Each model has six candidates: the defaults first, which are the
+papers' settings, then changes of what the papers tuned, and smaller steps, for there are few users here. Each is
+fitted once (seed 0); what learns by epochs stops when NDCG@100 of the validation users has not risen for `patience`
+epochs. What was tried is in results/choose-topn-ml-1m.json; a candidate that is in there already is not trained again.
+The best of each model is written by hand into configs/topn-ml-1m.toml.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import click
 from benchmarks._record import RESULTS, write
 from benchmarks.topn import fitted, load
 from recae.models import MODELS, make_model
+from recae.recommender.stopping import ranking_error
 from recae.splitting import Split
 
 Settings = dict[str, Any]
@@ -40,16 +42,26 @@ CANDIDATES: dict[str, list[Settings]] = {
         {}, {"hidden": 200}, {"hidden": 200, "l2": 0.1}, {"hidden": 200, "negatives": None},
         {"hidden": 200, "batch_size": 100}, {"hidden": 200, "batch_size": 100, "dropout": 0.8},
     ],
+    "elsa": [{}, {"factors": 128}, {"factors": 512}, {"lr": 0.01}, {"lr": 0.1}, {"epochs": 40}],
+    "sparse-ease": [
+        {}, {"l2": 250.0}, {"l2": 1000.0}, {"neighbours": 400}, {"l2": 250.0, "dropout": 0.3},
+        {"l2": 250.0, "dropout": 0.3, "neighbours": 400},
+    ],
 }  # fmt: skip
 
 
 def tried(name: str, settings: Settings, parts: Split) -> dict[str, Any]:
-    """One candidate: its best NDCG@100 on the validation users, and when it was reached."""
+    """One candidate: its NDCG@100 on the validation users, of its best epoch where it learns by epochs."""
     start = time.perf_counter()
     model: Any = fitted(make_model(name, **settings), parts)
+    seconds = time.perf_counter() - start
+    if not model.iterative:
+        assert parts.validation is not None
+        assert parts.validation_input is not None
+        error = ranking_error(model.score, parts.validation_input, parts.validation)(None)
+        return {"settings": settings, "ndcg@100": 1 - error, "seconds": seconds}
     found = {"settings": settings, "ndcg@100": 1 - model.history_.best, "best_epoch": model.history_.best_epoch}
-    found |= {"epochs": len(model.history_), "patience": model.patience}
-    return {**found, "seconds": time.perf_counter() - start}
+    return {**found, "epochs": len(model.history_), "patience": model.patience, "seconds": seconds}
 
 
 @click.command(help=__doc__)
