@@ -16,55 +16,21 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from cli_helpers import LIMITS, done, inline, parsed
+from cli_helpers import LIMITS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from store_toys import Killed, prepared, same, table, take_small_steps
 
 import recae
-from recae.errors import DataError, ParameterError
+from recae.errors import DataError
 from recae.loaders import pieces, preparing
 from recae.store import check_store, making
 
 
 @pytest.fixture(autouse=True)
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pieces, parts and bins of a few rows, so that small files are cut as large ones are."""
-    monkeypatch.setattr(pieces, "PIECE_BYTES", 200)
-    monkeypatch.setattr(pieces, "PART_ROWS", 16)
-    monkeypatch.setattr(making, "BIN", 12)
-
-
-def table(n: int = 90, seed: int = 0, texts: bool = False) -> pd.DataFrame:
-    """Rows with pairs that occur twice, in no order; 7 users, 11 items, five times."""
-    rng = np.random.default_rng(seed)
-    frame = pd.DataFrame({"user": rng.integers(1, 8, n), "item": rng.integers(-3, 8, n)})
-    frame["rating"], frame["timestamp"] = rng.integers(1, 11, n) / 2, rng.integers(0, 5, n)
-    if texts:
-        frame["user"] = "u " + frame["user"].astype(str)
-    return frame
-
-
-def same(store: recae.RatingMatrix, memory: recae.RatingMatrix) -> None:
-    """Both sides, ids, times and scale are those of a matrix in memory."""
-    assert store.shape == memory.shape
-    for by in ("user", "item"):
-        found, expected = store.rows(by), memory.rows(by)
-        for part in ("indptr", "indices", "data"):
-            np.testing.assert_array_equal(getattr(found, part), getattr(expected, part))
-    assert store.user_ids.tolist() == memory.user_ids.tolist()
-    assert store.item_ids.tolist() == memory.item_ids.tolist()
-    assert (store.timestamps is None) == (memory.timestamps is None)
-    if memory.timestamps is not None:
-        np.testing.assert_array_equal(store.timestamps, memory.timestamps)
-    assert store.scale == memory.scale
-    assert store.mean == pytest.approx(memory.mean)
-
-
-def prepared(folder: Path, frame: pd.DataFrame, **options: Any) -> Path:
-    """A store of one csv file of this frame, in `folder`."""
-    frame.to_csv(folder / "ratings.csv", index=False)
-    recae.prepare_store(folder / "ratings.csv", folder / "store", **options)
-    return folder / "store"
+    """Small files are cut as large ones are."""
+    take_small_steps(monkeypatch)
 
 
 # ---------------------------------------------------------------- a store holds what memory would
@@ -170,10 +136,6 @@ def test_opening_needs_no_memory_for_ratings(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------- kills
-
-
-class Killed(BaseException):
-    """As sudden as can be had within one process."""
 
 
 def test_wherever_it_stops_it_goes_on_from_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,138 +244,5 @@ def test_a_whole_store_is_left_as_it_is(tmp_path: Path) -> None:
     recae.prepare_store(tmp_path / "ratings.csv", store)
     assert (store / "manifest.json").stat().st_mtime_ns == before
     table(seed=2).to_csv(tmp_path / "b.csv", index=False)
-    with pytest.raises(DataError, match="whole store of other files"):
+    with pytest.raises(DataError, match=r"whole store of something else \(other files, or changed since\).*--restart"):
         recae.prepare_store(tmp_path / "b.csv", store)
-
-
-# ---------------------------------------------------------------- damage
-
-
-@pytest.mark.parametrize("name", ["user_rows.data", "item_rows.indices", "timestamps", "user_ids"])
-def test_a_flipped_bit_is_found(tmp_path: Path, name: str) -> None:
-    """One bit in any array: `check_store` names the file and the remedy."""
-    store = prepared(tmp_path, table())
-    assert check_store(store).manifest.n_ratings == recae.load(store).n_ratings
-    file = store / f"{name}.npy"
-    content = bytearray(file.read_bytes())
-    content[-3] ^= 16
-    file.write_bytes(content)
-    with pytest.raises(DataError, match=rf"checksum of {name}.npy .*--restart"):
-        check_store(store)
-
-
-def test_what_is_cheap_to_see_is_seen_at_opening(tmp_path: Path) -> None:
-    """A short file, a missing one, a changed manifest and one of a newer format are refused before anything is read."""
-    store = prepared(tmp_path, table())
-    file, manifest = store / "item_rows.data.npy", store / "manifest.json"
-    content, text = file.read_bytes(), manifest.read_text()
-    file.write_bytes(content[:-4])
-    with pytest.raises(DataError, match=r"item_rows.data.npy has [\d,]+ bytes, expected"):
-        recae.load(store)
-    file.unlink()
-    with pytest.raises(DataError, match=r"item_rows.data.npy is missing"):
-        recae.load(store)
-    file.write_bytes(content)
-    manifest.write_text(text.replace('"scale": [\n      0.5', '"scale": [\n      0.0'))
-    with pytest.raises(DataError, match=r"manifest.json is damaged"):
-        recae.load(store)
-    manifest.write_text(text.replace('"format": 1', '"format": 2'))
-    with pytest.raises(DataError, match="newer"):
-        recae.load(store)
-
-
-# ---------------------------------------------------------------- bad input
-
-
-def test_a_bad_rating_is_named_by_file_and_line(tmp_path: Path) -> None:
-    """In any piece of a plain file, in a packed one and in Parquet: file, line or row, and the value."""
-    lines = ["user,item,rating", *(f"{n % 7},{n % 11},3" for n in range(80))]
-    lines[57] = "5,6,bad"
-    (tmp_path / "a.csv").write_text("\n".join(lines))
-    with gzip.open(tmp_path / "b.csv.gz", "wt") as file:
-        file.write("\n".join(lines))
-    for name in ("a.csv", "b.csv.gz"):
-        with pytest.raises(DataError, match=rf"{name}, line 58: rating 'bad'"):
-            recae.prepare_store(tmp_path / name, tmp_path / "s", restart=True)
-    lines[57] = "5,6,9"
-    (tmp_path / "c.csv").write_text("\n".join(lines))
-    with pytest.raises(DataError, match=r"c.csv, line 58: rating 9 is outside the scale"):
-        recae.prepare_store(tmp_path / "c.csv", tmp_path / "s", scale=(1, 5), restart=True)
-    lines[57] = ",6,3"
-    (tmp_path / "d.csv").write_text("\n".join(lines))
-    with pytest.raises(DataError, match=r"d.csv, line 58: the id in column 'user' is missing"):
-        recae.prepare_store(tmp_path / "d.csv", tmp_path / "s", restart=True)
-    frame = pd.DataFrame({"user": [1] * 50, "item": range(50), "rating": [1.0] * 40 + [float("inf")] + [1.0] * 9})
-    frame.to_parquet(tmp_path / "e.parquet", row_group_size=7)
-    with pytest.raises(DataError, match=r"e.parquet, row 41: rating inf"):
-        recae.prepare_store(tmp_path / "e.parquet", tmp_path / "s", restart=True)
-
-
-def test_a_second_rating_is_named_by_file_and_line(tmp_path: Path) -> None:
-    """duplicates="error": the pair's raw ids, and the line on which it comes for the second time."""
-    (tmp_path / "a.csv").write_text("user,item,rating\n" + "".join(f"u{n},7,3\n" for n in range(60)))
-    (tmp_path / "b.csv").write_text("item,user,rating\n9,u3,1\n7,u3,2\n")
-    with pytest.raises(DataError, match=r"b.csv, line 3: a second rating for user 'u3', item 7"):
-        recae.prepare_store([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "s", duplicates="error")
-
-
-def test_what_cannot_be_prepared_says_why(tmp_path: Path) -> None:
-    """Missing files, JSON, fractions as ids, times in some files only, no rows, unknown options."""
-    with pytest.raises(DataError, match="no file"):
-        recae.prepare_store(tmp_path / "none.csv", tmp_path / "s")
-    (tmp_path / "a.jsonl").write_text("{}")
-    with pytest.raises(DataError, match=r"\.jsonl files cannot be prepared"):
-        recae.prepare_store(tmp_path / "a.jsonl", tmp_path / "s")
-    pd.DataFrame({"user": [0.5], "item": [1], "rating": [1.0]}).to_parquet(tmp_path / "a.parquet")
-    with pytest.raises(DataError, match=r"a.parquet: the id 0.5 in column 'user' is a float"):
-        recae.prepare_store(tmp_path / "a.parquet", tmp_path / "s")
-    (tmp_path / "a.csv").write_text("user,item,rating\n1,2,3\n")
-    table(5).to_csv(tmp_path / "b.csv", index=False)
-    with pytest.raises(DataError, match=r"a.csv has no timestamps, and others have.*timestamp=False"):
-        recae.prepare_store([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "t")
-    (tmp_path / "c.csv").write_text("user,item,rating\n")
-    with pytest.raises(DataError, match="no rows"):
-        recae.prepare_store(tmp_path / "c.csv", tmp_path / "u")
-    with pytest.raises(ParameterError, match="'first': choose"):
-        recae.prepare_store(tmp_path / "a.csv", tmp_path / "v", duplicates="first")  # type: ignore[arg-type]
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="no files"):
-        recae.prepare_store(tmp_path / "empty", tmp_path / "w")
-
-
-# ---------------------------------------------------------------- the command line
-
-
-def test_the_commands_make_describe_and_check_a_store(tmp_path: Path) -> None:
-    """prepare, info, check and train, one after another, from one file; a bad one ends with exit code 1."""
-    frame = table(200)
-    frame.to_csv(tmp_path / "a.csv", index=False)
-    memory = recae.RatingMatrix.from_frame(frame, timestamp="timestamp")
-    made = parsed("data", "prepare", tmp_path / "a.csv", "--out", tmp_path / "s")
-    assert (made["n_rows"], made["n_ratings"], made["merged"]) == (200, memory.n_ratings, 200 - memory.n_ratings)
-    described = parsed("data", "info", tmp_path / "s")
-    assert (described["n_users"], described["n_items"]) == memory.shape
-    assert parsed("data", "check", tmp_path / "s")["whole"]
-    done(inline("train", tmp_path / "s", "--hidden", "3", "--epochs", "1", "--test", "0", "--out", tmp_path / "m"))
-    (tmp_path / "s" / "user_rows.data.npy").unlink()
-    bad = inline("data", "check", tmp_path / "s")
-    assert bad.exit_code == 1
-    assert "user_rows.data.npy is missing" in bad.stderr
-
-
-def test_ctrl_c_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exit code 130, one line on stderr, and the same command ends what was begun."""
-    table().to_csv(tmp_path / "a.csv", index=False)
-    command, report = ("data", "prepare", tmp_path / "a.csv", "--out", tmp_path / "s"), preparing.Bar.report
-
-    def stop(_: Any, what: str, n_done: int, total: int) -> None:
-        if what == "sorting user_rows":
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(preparing.Bar, "report", stop)
-    stopped = inline(*command)
-    assert (stopped.exit_code, stopped.stdout) == (130, "")
-    assert "the same command goes on from there" in stopped.stderr
-    monkeypatch.setattr(preparing.Bar, "report", report)
-    done(inline(*command))
-    same(recae.load(tmp_path / "s"), recae.RatingMatrix.from_frame(table(), timestamp="timestamp"))

@@ -15,7 +15,7 @@ from recae.ids import factorise_both, plain
 from recae.loaders.columns import Choice
 from recae.loaders.pieces import Cuttable, Piece, Rows, opened
 from recae.loaders.tables import checked
-from recae.store import Manifest, Part, make_store
+from recae.store import Manifest, Part, is_store, make_store
 from recae.store.vocabulary import checked_ids
 
 
@@ -71,6 +71,8 @@ def files_of(given: str | Path | Iterable[str | Path]) -> list[Path]:
     found: list[Path] = []
     for one in [given] if isinstance(given, str | Path) else given:
         path = Path(one).expanduser()
+        if path.is_dir() and is_store(path):
+            raise DataError(f"{path} is a rating store already: name the files that it was made of")
         inside = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
         found += [file for file in inside if file is path or file.name[0] not in "._"]
     if not found:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recae.assembly import Csr
+from recae.assembly import Csr, is_mapped
 from recae.errors import DataError, NotFittedError, ParameterError
 from recae.ratings import RatingMatrix
 from recae.recommender import files, tables
@@ -21,6 +21,7 @@ from recae.recommender.lists import best, nearest
 from recae.recommender.params import Parameters, check
 from recae.recommender.run import Run, refuse_many_processes
 from recae.recommender.stopping import check_validation
+from recae.store import refuse_foreign_columns
 
 
 class Recommender(Parameters, ABC):
@@ -123,6 +124,8 @@ class Recommender(Parameters, ABC):
             raise DataError(f"fit takes a RatingMatrix, not {type(ratings).__name__}: recae.load(...) makes one")
         if ratings.n_ratings == 0:
             raise DataError(f"{ratings.name} holds no rating to learn from")
+        if is_mapped(ratings.user_rows.indices):
+            refuse_foreign_columns(ratings)
         check_validation(ratings, validation, validation_input, self.meets_hidden_users or not self.iterative)
         if (checkpoint is not None or resume) and not self.iterative:
             raise ParameterError(f"{type(self).__name__} is fitted in one go: there is nothing to checkpoint or resume")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from recae.store.layout import Manifest, is_store, read_manifest
 from recae.store.making import Part, Source, make_store
-from recae.store.opening import Check, check_store, open_store
+from recae.store.opening import Check, check_store, open_store, refuse_foreign_columns
 
 __all__ = [
     "Check", "Manifest", "Part", "Source", "check_store", "is_store", "make_store", "open_store", "read_manifest",
+    "refuse_foreign_columns",
 ]  # fmt: skip

@@ -45,6 +45,7 @@ class Manifest:
         duplicates: what was done with a pair that occurred twice.
         files: what it was made of: name, bytes and when the file was last changed.
         arrays: file name to type, length and CRC-32 of the array's bytes.
+        options: the columns that were stated; None where an older recae, which did not write them, made it.
     """
 
     name: str
@@ -57,11 +58,18 @@ class Manifest:
     duplicates: str
     files: list[dict[str, Any]]
     arrays: dict[str, dict[str, Any]]
+    options: dict[str, Any] | None = None
 
 
 def is_store(folder: Path) -> bool:
-    """Whether there is a store, whole or half made."""
-    return (folder / MANIFEST).is_file() or (folder / MAKING).is_dir()
+    """Whether there is a store, whole, half made or damaged; others have files of a manifest's name too."""
+    if (folder / MAKING).is_dir():
+        return True
+    if not (folder / MANIFEST).is_file():
+        return False
+    with (folder / MANIFEST).open("rb") as file:
+        head = file.read(40)
+    return b'"recae"' in head or b'"store"' in head
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -76,12 +84,12 @@ def read_manifest(folder: Path) -> Manifest:
         DataError: there is no store, or it is half made, of a newer format, or its manifest was changed.
     """
     path = folder / MANIFEST
+    if not is_store(folder):
+        raise DataError(f"{folder} is not a rating store: 'recae data prepare FILES --out FOLDER' makes one")
     if not path.is_file():
-        if (folder / MAKING).is_dir():
-            raise DataError(
-                f"the store {folder} is half made: run the same 'recae data prepare' again, and it goes on from there"
-            )
-        raise DataError(f"{folder} is not a rating store: 'recae data prepare FILES --out {folder}' makes one")
+        raise DataError(
+            f"the store {folder} is half made: run the same 'recae data prepare' again, and it goes on from there"
+        )
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
         version, content = int(body["format"]), body["content"]
@@ -182,6 +190,12 @@ def map_array(folder: Path, name: str, facts: dict[str, Any]) -> Array:
     if length == 0:
         return np.empty(0, dtype)
     return np.memmap(path, dtype, mode="r", offset=HEADER, shape=(length,))
+
+
+def has_header(path: Path, facts: dict[str, Any]) -> bool:
+    """Whether a .npy file begins as one of this type and length does."""
+    with path.open("rb") as file:
+        return file.read(HEADER) == _header(np.dtype(facts["dtype"]), int(facts["length"]))
 
 
 def crc_of_file(path: Path, block: int = 1 << 24) -> int:

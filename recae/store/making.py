@@ -22,7 +22,7 @@ from recae.errors import DataError
 from recae.ids import IdArray, IntArray, plain
 from recae.store.layout import MAKING, MANIFEST, Manifest, map_array, read_manifest, write_json, write_manifest
 from recae.store.sides import Cuts, PairNames, Side, bin_by_rows, counts_of, sort_bins, turned
-from recae.store.steps import Report, Workplace, need, read, save
+from recae.store.steps import Report, Workplace, difference, need, read, save
 from recae.store.vocabulary import Numbering, merged, read_ids, write_ids
 
 BIN = 1 << 23  # ratings sorted in memory at once: about 0.6 GB
@@ -80,7 +80,7 @@ def make_store(
         "bin": BIN,
     }  # fmt: skip
     if (out / MANIFEST).is_file() and not restart:
-        return _already_whole(out, source, duplicates)
+        return _already_whole(out, source, options, scale, duplicates)
     with Workplace(out, plan, restart=restart) as work:
         _read(work, source, report)
         facts = _number(work)
@@ -89,19 +89,25 @@ def make_store(
         arrays |= _item_side(work, facts, arrays, report)
         manifest = Manifest(
             source.name, facts["n_users"], facts["n_items"], n_ratings, facts["n_rows"], total,
-            scale or (facts["low"], facts["high"]), duplicates, source.files, arrays | facts["ids"],
+            scale or (facts["low"], facts["high"]), duplicates, source.files, arrays | facts["ids"], options,
         )  # fmt: skip
         write_manifest(out, manifest)
         work.finish()
     return manifest
 
 
-def _already_whole(out: Path, source: Source, duplicates: Duplicates) -> Manifest:
+def _already_whole(
+    out: Path, source: Source, options: dict[str, Any], scale: tuple[float, float] | None, duplicates: Duplicates
+) -> Manifest:
     manifest = read_manifest(out)
-    if manifest.files != source.files or manifest.duplicates != duplicates:
+    made = {"files": manifest.files, "duplicates": manifest.duplicates, "scale": scale and manifest.scale}
+    wanted = {"files": source.files, "duplicates": duplicates, "scale": scale and tuple(scale)}
+    if manifest.options is not None:
+        made, wanted = made | manifest.options, wanted | options
+    if different := difference(made, wanted):
         raise DataError(
-            f"{out} is a whole store of other files, or these were changed since: choose another folder, or make it "
-            "anew with --restart (restart=True)"
+            f"{out} is a whole store of something else ({different}): choose another folder, or make it anew with "
+            "--restart (restart=True)"
         )
     shutil.rmtree(out / MAKING, ignore_errors=True)  # killed when only that was left to do
     return manifest

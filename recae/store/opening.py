@@ -12,8 +12,10 @@ import numpy as np
 from recae.assembly import Csr, mapped_csr
 from recae.errors import DataError
 from recae.ratings import RatingMatrix
-from recae.store.layout import Manifest, crc_of_file, map_array, read_manifest
+from recae.store.layout import Manifest, crc_of_file, has_header, map_array, read_manifest
 from recae.store.vocabulary import read_ids
+
+BLOCK = 1 << 24  # columns that are looked at in one go
 
 
 def open_store(folder: str | Path, name: str | None = None) -> RatingMatrix:
@@ -55,7 +57,28 @@ def _side(folder: Path, manifest: Manifest, side: str, shape: tuple[int, int]) -
     expected = (shape[0] + 1, 0, *[manifest.n_ratings] * 3)
     if lengths != expected:
         raise DataError(_damaged(folder, f"the ends and lengths of {side} are {lengths}, expected {expected}"))
-    return mapped_csr(data, indices, np.array(indptr), shape)
+    ends = np.array(indptr)
+    if (np.diff(ends) < 0).any():
+        raise DataError(_damaged(folder, f"the ends of {side} are not in order"))
+    return mapped_csr(data, indices, ends, shape)
+
+
+def refuse_foreign_columns(ratings: RatingMatrix) -> None:
+    """Refuse ratings of a store with a column that there is not, before kernels write there: columns are read once.
+
+    Raises:
+        DataError: there is one.
+    """
+    for by, other in (("user", "item"), ("item", "user")):
+        rows = ratings.rows(by)  # type: ignore[arg-type]
+        for first in range(0, len(rows.indices), BLOCK):
+            part = rows.indices[first : first + BLOCK]
+            for place in (int(part.min()), int(part.max())):
+                if not 0 <= place < rows.shape[1]:
+                    raise DataError(
+                        f"{ratings.name} is damaged: a rating is of {other} number {place:,}, and there are "
+                        f"{rows.shape[1]:,}; 'recae data check' names the file of the store"
+                    )
 
 
 def _damaged(folder: Path, what: str) -> str:
@@ -86,6 +109,8 @@ def check_store(folder: str | Path, report: Callable[[str, int, int], None] = la
     for number, (name, facts) in enumerate(manifest.arrays.items()):
         report(f"checking {name}", number, len(manifest.arrays))
         map_array(folder, name, facts)
+        if not has_header(folder / name, facts):
+            raise DataError(_damaged(folder, f"the header of {name} is not that of {facts['length']:,} values"))
         found = crc_of_file(folder / name)
         if found != facts["crc32"]:
             raise DataError(_damaged(folder, f"the checksum of {name} is {found:08x}, expected {facts['crc32']:08x}"))

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from recae.errors import DataError
-from recae.store.layout import MAKING, MANIFEST, Array, write_json
+from recae.store.layout import MAKING, MANIFEST, Array, is_store, write_json
 
+ARRAYS = ("user_rows.*.npy", "item_rows.*.npy", "timestamps.npy", "user_ids*.npy", "item_ids*.npy")
 Report = Callable[[str, int, int], None]  # what is being done, how much of it is done, how much there is
 
 
@@ -35,27 +36,30 @@ class Workplace:
 
     def __init__(self, out: Path, plan: dict[str, Any], *, restart: bool) -> None:
         self.out, self.folder = out, out / MAKING
+        _refuse_foreign(out, restart)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(self.folder)  # before anything is deleted: it may be another process's
+        try:
+            self._begin(json.loads(json.dumps(plan)), restart)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def _begin(self, plan: dict[str, Any], restart: bool) -> None:
+        kept = self.folder / "plan.json"
         if restart:
-            clear(out)
-        self._begin(json.loads(json.dumps(plan)))
+            clear(self.out)
         for half in self.folder.glob("*.part"):
             shutil.rmtree(half)
-        self._lock = _locked(self.folder)
-
-    def _begin(self, plan: dict[str, Any]) -> None:
-        kept = self.folder / "plan.json"
-        if kept.is_file():
-            difference = _difference(json.loads(kept.read_text(encoding="utf-8")), plan)
-            if difference:
-                raise DataError(
-                    f"{self.out} is half made of something else ({difference}): prepare it as before to go on, or "
-                    "begin afresh with --restart (restart=True)"
-                )
-            return
-        if self.out.is_dir() and any(self.out.iterdir()):
-            raise DataError(f"{self.out} holds something else: choose a new folder for the store")
-        self.folder.mkdir(parents=True)
-        write_json(kept, plan)
+        begun = kept.is_file() and any(path.is_dir() for path in self.folder.iterdir())
+        different = difference(json.loads(kept.read_text(encoding="utf-8")), plan) if begun else ""
+        if different:
+            raise DataError(
+                f"{self.out} is half made of something else ({different}): prepare it as before to go on, or "
+                "begin afresh with --restart (restart=True)"
+            )
+        if not begun:
+            write_json(kept, plan)
 
     def __enter__(self) -> Workplace:
         return self
@@ -89,15 +93,33 @@ class Workplace:
 
 
 def clear(out: Path) -> None:
-    """Delete a store, whole or half made, and nothing else that is in its folder."""
+    """Delete a store, whole or half made, and nothing else that is in its folder; `.making` and its lock stay."""
     (out / MANIFEST).unlink(missing_ok=True)
-    shutil.rmtree(out / MAKING, ignore_errors=True)
-    for pattern in ("user_rows.*.npy", "item_rows.*.npy", "timestamps.npy", "user_ids.*", "item_ids.*"):
-        for file in out.glob(pattern):
-            file.unlink()
+    for step in (out / MAKING).iterdir():
+        if step.is_dir():
+            shutil.rmtree(step)
+    for file in filter(_is_array, out.iterdir()):
+        file.unlink()
 
 
-def _difference(kept: dict[str, Any], wanted: dict[str, Any]) -> str:
+def _is_array(file: Path) -> bool:
+    """Whether a file has the name of one of a store's arrays."""
+    return any(file.match(pattern) for pattern in ARRAYS)
+
+
+def _refuse_foreign(out: Path, restart: bool) -> None:
+    """Refuse a folder with anything else than a store; with one that is whole, unless it is made anew."""
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out} is a file: choose a new folder for the store")
+    if not out.is_dir() or ((out / MAKING).is_dir() and not restart):
+        return
+    known = {MANIFEST, MAKING} if restart and is_store(out) else set()
+    others = [file.name for file in out.iterdir() if file.name not in known and not (known and _is_array(file))]
+    if others:
+        raise DataError(f"{out} holds something else ({min(others)}): choose a new folder for the store")
+
+
+def difference(kept: dict[str, Any], wanted: dict[str, Any]) -> str:
     """The first thing in which two plans differ, in words; empty where they are the same."""
     for name in wanted:
         if kept.get(name) != wanted[name]:
