@@ -50,7 +50,7 @@ def fitted(model: Recommender, parts: Split) -> Recommender:
 
 def measured(name: str, settings: Row, parts: Split, seeds: int = SEEDS) -> tuple[Row, pd.Series]:
     """Figures of one model, mean over seeds, and NDCG@100 of each user, mean over seeds."""
-    settings = dict(settings)
+    settings = {key: None if value == "none" else value for key, value in settings.items()}  # TOML has no null
     kind = settings.pop("model", name)
     stochastic = "rng" in make_model(kind).get_params()
     runs: list[Row] = []
