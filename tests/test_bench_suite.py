@@ -33,6 +33,12 @@ def test_another_machine_is_held_less_tightly() -> None:
         assert ratios.tolerance(BASELINE, machine, threads) == ratios.ELSEWHERE > ratios.TOLERANCE
 
 
+def test_a_crowded_machine_is_named_beside_a_slow_operation() -> None:
+    """Where more runs than there are cores, the message says so, and what to do; elsewhere it says nothing more."""
+    assert ratios.crowded(1.9, 2) == ""
+    assert ratios.crowded(4.31, 2) == " (but 4.3 processes share 2 cores: run it again when the machine is quiet)"
+
+
 def test_storing_keeps_what_was_not_run(tmp_path: Path) -> None:
     """A part of the suite stores its own ratios, and leaves the others."""
     file = tmp_path / "baseline.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -51,9 +52,9 @@ def held_to_baseline(
         found[name] = benchmark.stats.stats.min / min(references)
         benchmark.extra_info["ratio"] = found[name]
         if not request.config.getoption("--store"):
-            baseline, threads = ratios.stored(), torch.get_num_threads()
-            wrong = ratios.slower(name, found[name], baseline, ratios.tolerance(baseline, machine(), threads))
-            assert not wrong, wrong
+            baseline, threads, here = ratios.stored(), torch.get_num_threads(), machine()
+            wrong = ratios.slower(name, found[name], baseline, ratios.tolerance(baseline, here, threads))
+            assert not wrong, wrong + ratios.crowded(os.getloadavg()[0], here["cores"])
 
     return check
 

@@ -45,3 +45,10 @@ def slower(name: str, ratio: float, baseline: dict[str, Any], allowed: float) ->
         f"{name}: {ratio:.3g} times the reference product, where {before:.3g} is stored: {ratio / before:.1f} times as "
         f"much, and {allowed:g} is allowed"
     )
+
+
+def crowded(load: float, cores: int) -> str:
+    """What to make of a slow operation where more runs than there are cores: it is interrupted, the reference less."""
+    if load <= cores:
+        return ""
+    return f" (but {load:.1f} processes share {cores} cores: run it again when the machine is quiet)"
