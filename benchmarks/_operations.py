@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+import recae
 from benchmarks._ceilings import Ceilings
 from benchmarks.speed import generated
 from recae.sparse import SparseRows, cpu, sddmm, spmm
@@ -26,10 +27,8 @@ FLOAT = 4
 
 def shared_part(name: str) -> Any:
     """A module of `recae.recommender`; in older versions, which `_changes` measures, these were in `recae.models`."""
-    try:
-        return import_module(f"recae.recommender.{name}")
-    except ModuleNotFoundError:
-        return import_module(f"recae.models.{name}")
+    there = (Path(recae.__path__[0]) / "recommender").is_dir()
+    return import_module(f"recae.{'recommender' if there else 'models'}.{name}")
 
 
 @dataclass(frozen=True)
