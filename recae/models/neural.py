@@ -27,7 +27,9 @@ from recae.sparse.buffers import held
 from recae.training import Batch, Batches, History, RowBatches, Trainer
 from recae.training.batches import MadeBatches, rows_a_block
 from recae.training.devices import choose_device
+from recae.training.transfer import handed_over, has_room, size_of
 
+CPU = torch.device("cpu")
 BATCH = 500  # rows a step in the papers, at most
 
 
@@ -113,17 +115,20 @@ class NeuralRanker(Recommender):
             return self._streamed(ratings, busy)
         wanted = as_input(ratings.user_rows[busy], self.values)
         check_counts(wanted)
-        target = SparseRows.from_scipy(wanted, device=device)
-        return RowBatches(self._rows(wanted, device), target, batch_size=self._rows_a_step(len(busy)))
+        target = SparseRows.from_scipy(wanted)
+        if not has_room(2 * size_of(target), device):
+            return self._streamed(ratings, busy)
+        return RowBatches(self._rows(wanted, device), target.to(device), batch_size=self._rows_a_step(len(busy)))
 
     def _streamed(self, ratings: RatingMatrix, busy: npt.NDArray[np.int64]) -> Batches:
-        """The same batches of rows on disk, made one by one; `busy` are the users who have some."""
+        """The same batches one by one, of rows on disk or too many for a GPU; `busy` are the users who have some."""
         if self.values == "ratings":
             check_counts(ratings.user_rows)
 
         def make(index: Tensor, device: torch.device) -> Batch:
             wanted = as_input(ratings.user_rows[busy[index.numpy()]], self.values)
-            return Batch(self._rows(wanted, device), SparseRows.from_scipy(wanted, device=device))
+            rows, target = self._rows(wanted, CPU), SparseRows.from_scipy(wanted)
+            return Batch(handed_over(rows, device), handed_over(target, device))
 
         block = rows_a_block(len(busy), ratings.n_ratings)
         return MadeBatches(len(busy), make, self._rows_a_step(len(busy)), block)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from recae.errors import DataError, ParameterError
 from recae.sparse import SparseRows
+from recae.training.transfer import handed_over, has_room, size_of
 
 BLOCK_BYTES = 1 << 20  # of columns and values that are read in one go
 CPU = torch.device("cpu")
@@ -82,14 +83,26 @@ class RowBatches:
         rows = self.rows[index]
         return Batch(rows, rows if self.target is None else self.target[index])
 
-    def to(self, device: torch.device) -> RowBatches:
+    def to(self, device: torch.device) -> RowBatches | MadeBatches:
+        """The same batches on `device`; of sparse rows that it has no room for, each batch goes there by itself."""
+        rows, own = self.rows, self.target is None and self.rows.device.type == "cpu"
+        if isinstance(rows, SparseRows) and own and not has_room(size_of(rows), device):
+            return self._one_by_one(rows, device)
         target = None if self.target is None else self.target.to(device)
         return RowBatches(self.rows.to(device), target, batch_size=self.batch_size, streamed=self.streamed)
+
+    def _one_by_one(self, rows: SparseRows, device: torch.device) -> MadeBatches:
+        def make(index: Tensor, device: torch.device) -> Batch:
+            there = handed_over(rows.take(index, alone=True), device)
+            return Batch(there, there)
+
+        block = rows_a_block(len(rows), rows.nnz) if self.streamed else len(rows)
+        return MadeBatches(len(rows), make, self.batch_size, block, device)
 
 
 @dataclass
 class MadeBatches:
-    """Batches that are made when they are asked for, of rows on disk: none of them is kept.
+    """Batches that are made when they are asked for, of rows elsewhere than on the device: none of them is kept.
 
     Attributes:
         n_examples: rows.
