@@ -85,8 +85,8 @@ class RowBatches:
 
     def to(self, device: torch.device) -> RowBatches | MadeBatches:
         """The same batches on `device`; of sparse rows that it has no room for, each batch goes there by itself."""
-        rows, own = self.rows, self.target is None and self.rows.device.type == "cpu"
-        if isinstance(rows, SparseRows) and own and not has_room(size_of(rows), device):
+        rows, own = self.rows, self.target is None
+        if isinstance(rows, SparseRows) and own and rows.device.type == "cpu" and not has_room(size_of(rows), device):
             return self._one_by_one(rows, device)
         target = None if self.target is None else self.target.to(device)
         return RowBatches(self.rows.to(device), target, batch_size=self.batch_size, streamed=self.streamed)
