@@ -64,7 +64,7 @@ def tables(result: Result) -> str:
 
 
 def ahead(result: Result) -> str:
-    """Each section in which somebody is faster than recae, or more accurate, as a list."""
+    """Each section in which somebody is faster than recae, more accurate, or takes less memory, as a list."""
     lines = []
     for section, title in TITLES.items():
         rows = [row for row in result["rows"] if row["section"] == section and "reason" not in row]
@@ -75,7 +75,15 @@ def ahead(result: Result) -> str:
             first = sorted((row for row in rows if row[figure] < min(ours)), key=lambda row: row[figure])
             lines += [f"- {title}: {_name(row)} {better}, {_figure(row[figure], figure)} against "
                       f"{_figure(min(ours), figure)}." for row in first]  # fmt: skip
+        lines += _smaller(title, rows)
     return "\n".join(lines) or "- In none of these tables."
+
+
+def _smaller(title: str, rows: list[Result]) -> list[str]:
+    """Who takes less memory than the smallest of ours, in a line."""
+    ours = [row["peak_mb"] for row in rows if row["peer"] == "recae"]
+    less = [f"{_name(row)} ({row['peak_mb']:,.0f} MB)" for row in rows if ours and row["peak_mb"] < min(ours)]
+    return [f"- {title}: less memory than recae ({min(ours):,.0f} MB) is taken by {', '.join(less)}."] if less else []
 
 
 def about(result: Result) -> str:

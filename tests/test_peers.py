@@ -247,7 +247,7 @@ def row_of(peer: str, median: float = 1.0, **more: object) -> dict[str, object]:
 
 
 def test_who_is_ahead_is_said() -> None:
-    """A package that is faster, or has the lower error, is listed with both figures; one that is slower is not."""
+    """A package that is faster, has the lower error or takes less memory is listed; one that is slower is not."""
     rows = [row_of("recae", 2.0), row_of("irspack", 1.5), row_of("cornac", 2.5), row_of("recbole", reason="no")]
     errors = {("recae", "bias"): 0.9, ("recae", "a"): 0.8, ("myfm", "fm"): 0.79, ("surprise", "svd"): 0.85}
     for (peer, method), rmse in errors.items():
@@ -258,6 +258,10 @@ def test_who_is_ahead_is_said() -> None:
         "- Fitting EASE on the same users and items: irspack is faster, 1.500 s against 2.000 s.",
         "- Rating prediction, MovieLens-1M, split 0 (90/10): myFM, fm has the lower RMSE, 0.7900 against 0.8000.",
     ]
+    lean = {**row_of("cornac", 2.5), "peak_mb": row_of("recae", 2.0)["peak_mb"] - 1}
+    (line,) = peers_page.ahead({"rows": [row_of("recae", 2.0), lean]}).splitlines()
+    assert "less memory than recae" in line
+    assert "Cornac" in line
 
 
 def test_failures_stand_in_the_table() -> None:
