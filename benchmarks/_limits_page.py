@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks._pages import put, table
 from benchmarks._record import RESULTS
 
 PAGE = Path(__file__).parent / "limits.md"
@@ -20,13 +21,12 @@ def write_page() -> Path:
 
 def filled(text: str) -> str:
     """`text` with each table between its marks, where there is a result."""
-    for name, file, write in SECTIONS:
-        result = RESULTS / f"{file}.json"
-        if result.is_file():
-            start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-            head, _, rest = text.partition(start)
-            text = head + start + write(json.loads(result.read_text())) + "\n" + end + rest.partition(end)[2]
-    return text
+    made = {
+        name: write(json.loads(path.read_text())) + "\n"
+        for name, file, write in SECTIONS
+        if (path := RESULTS / f"{file}.json").is_file()
+    }
+    return put(text, made)
 
 
 def ceilings(result: Row) -> str:
@@ -95,12 +95,6 @@ def changes(result: Row) -> str:
 
 def met(reached: bool) -> str:
     return "met" if reached else "**missed**"
-
-
-def table(heads: list[str], rows: list[list[str]]) -> str:
-    """Markdown."""
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
 SECTIONS = [

@@ -8,11 +8,11 @@ A part of the page between `<!-- NAME -->` and `<!-- /NAME -->` is replaced by w
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks._pages import put
 from benchmarks._record import RESULTS
 from recae.demos import DEMOS, demo
 
@@ -24,17 +24,7 @@ def main() -> None:
     found = json.loads((RESULTS / "demos.json").read_text())
     speed = json.loads((RESULTS / "mnist_speed.json").read_text())
     parts = {"run": how(found), "bars": bars(found["bars"]), "sections": sections(found["demos"]), "speed": pace(speed)}
-    page = PAGE.read_text()
-    for name, text in parts.items():
-        page, times = re.subn(
-            rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)",
-            lambda match, text=text: f"{match[1]}{text}\n{match[2]}",
-            page,
-            flags=re.DOTALL,
-        )
-        if times != 1:
-            raise SystemExit(f"{PAGE} has {times} places marked {name}; one is needed")
-    PAGE.write_text(page)
+    PAGE.write_text(put(PAGE.read_text(), {name: f"{text}\n" for name, text in parts.items()}))
     print(PAGE)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks._pages import put
 from benchmarks._record import RESULTS
 
 PAGE = Path(__file__).parents[1] / "docs" / "peers.md"
@@ -43,13 +44,12 @@ REMARKS = {
 
 def filled(text: str) -> str:
     """`text` with what stands between each pair of marks made anew, where there is a result."""
-    for name, write in MARKS.items():
-        file = RESULTS / f"{name.split(':')[0]}.json"
-        if file.is_file():
-            start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-            head, _, rest = text.partition(start)
-            text = head + start + write(json.loads(file.read_text())) + "\n" + end + rest.partition(end)[2]
-    return text
+    made = {
+        name: write(json.loads(path.read_text())) + "\n"
+        for name, write in MARKS.items()
+        if (path := RESULTS / f"{name.split(':')[0]}.json").is_file()
+    }
+    return put(text, made)
 
 
 def tables(result: Result) -> str:

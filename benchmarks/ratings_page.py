@@ -10,15 +10,15 @@ tables, logs of `benchmarks.choose`, and logs of `recae tune` beside the setting
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from benchmarks._pages import put, table
 from benchmarks.accuracy import CONFIGS, config
-from benchmarks.tables import RESULTS, Rows, apart, load, table, title, with_interval
+from benchmarks.tables import RESULTS, Rows, apart, load, title, with_interval
 
 PAGE = Path(__file__).parents[1] / "docs" / "ratings.md"
 SPLITS = 5
@@ -177,16 +177,7 @@ def parts() -> dict[str, str]:
 
 def filled(page: str) -> str:
     """The page with its figures as the result files have them."""
-    for name, text in parts().items():
-        page, times = re.subn(
-            rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)",
-            lambda found, text=text: f"{found[1]}\n{text}\n\n{found[2]}" if text else f"{found[1]}{found[2]}",
-            page,
-            flags=re.DOTALL,
-        )
-        if times != 1:
-            raise SystemExit(f"{PAGE} has {times} places marked {name}; one is needed")
-    return page
+    return put(page, {name: f"\n{text}\n\n" if text else "" for name, text in parts().items()})
 
 
 @click.command(help=__doc__)

@@ -13,15 +13,15 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
+from benchmarks._pages import put, table
 from benchmarks._record import write
-from benchmarks.tables import load, table
+from benchmarks.tables import load
 
 PAGE = Path(__file__).parents[1] / "docs" / "scale.md"
 RATES = {"memory": 4.8e12, "NVLink": 450e9, "network": 50e9}  # bytes/s: H200; one way; 400 Gbit/s a GPU
@@ -228,15 +228,6 @@ def parts(users: float, items: float, ratings: float, hidden: int) -> dict[str, 
     }  # fmt: skip
 
 
-def put(page: str, made: dict[str, str]) -> str:
-    """The page with its parts replaced."""
-    for name, text in made.items():
-        pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
-        page, n = re.subn(pattern, lambda m, text=text: f"{m[1]}{text}\n{m[2]}", page, flags=re.DOTALL)
-        assert n == 1, f"{PAGE.name} has {n} parts called {name!r}"
-    return page
-
-
 def record(users: float, items: float, ratings: float, hidden: int) -> None:
     """The sizing's numbers, with the rates they rest on, as JSON."""
     rows: list[dict[str, Any]] = [
@@ -264,7 +255,7 @@ def main(users: float, items: float, ratings: float, hidden: int, check: bool) -
         click.echo("\n\n".join(made[name] for name in ("sizing", "times", "cpus", "closed")))
         return
     before = PAGE.read_text()
-    after = put(before, made)
+    after = put(before, {name: f"{text}\n" for name, text in made.items()})
     if check:
         raise SystemExit(0 if before == after else 1)
     PAGE.write_text(after)

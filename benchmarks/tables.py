@@ -14,6 +14,8 @@ from typing import Any
 
 import click
 
+from benchmarks._pages import table
+
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
 START, END = "<!-- figures: python -m benchmarks.tables -->", "<!-- end of figures -->"
@@ -29,12 +31,6 @@ def load(name: str) -> dict[str, Any] | None:
     """A result file, or None where it has not been made."""
     path = RESULTS / f"{name}.json"
     return json.loads(path.read_text()) if path.exists() else None
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 Rows = list[dict[str, Any]]

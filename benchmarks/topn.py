@@ -24,6 +24,7 @@ import click
 import pandas as pd
 
 import recae
+from benchmarks._pages import put
 from benchmarks._record import RESULTS, peak_mb, some_of, write
 from recae.comparison import paired_test
 from recae.models import Recommender, make_model
@@ -115,13 +116,12 @@ def page() -> None:
 
 def filled(text: str) -> str:
     """`text` with each table between its marks, where there is a result."""
-    for name, write_table in (("topn-ml-1m", hidden_users), ("gowalla", gowalla)):
-        file = RESULTS / f"{name}.json"
-        if file.is_file():
-            start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-            head, _, rest = text.partition(start)
-            text = head + start + write_table(json.loads(file.read_text())) + "\n" + end + rest.partition(end)[2]
-    return text
+    made = {
+        name: write_table(json.loads(path.read_text())) + "\n"
+        for name, write_table in (("topn-ml-1m", hidden_users), ("gowalla", gowalla))
+        if (path := RESULTS / f"{name}.json").is_file()
+    }
+    return put(text, made)
 
 
 def gowalla(result: Row) -> str:
