@@ -67,6 +67,12 @@ def columns(folder, name):
         return file["users"], file["items"], file["ratings"]
 
 
+def factors(folder):
+    """Factors of users and of items, (n_users, k), (n_items, k)."""
+    with np.load(folder / "factors.npz") as file:
+        return file["users"], file["items"]
+
+
 def peak_mb():
     """Peak memory of this process in MB. (`getrusage` also counts what its parent had.)"""
     try:

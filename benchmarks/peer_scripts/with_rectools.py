@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from _given import answer, repeated, rows
+from _given import answer, factors, repeated, rows
 from implicit.cpu.als import AlternatingLeastSquares
 from rectools import Columns
 from rectools.dataset import Dataset
@@ -45,8 +45,7 @@ def ease_fit(data, out, settings):
 
 def top_20(data, out, settings):
     """Its wrapper takes fitted factors; BLAS has one thread, as implicit, which does the work, asks for."""
-    with np.load(data / "factors.npz") as file:
-        users, items = file["users"], file["items"]
+    users, items = factors(data)
     dataset = dataset_of(rows(data, "seen"))
     als = AlternatingLeastSquares(factors=users.shape[1], num_threads=0)
     als.user_factors = np.ascontiguousarray(users[dataset.user_id_map.external_ids])

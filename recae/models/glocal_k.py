@@ -28,8 +28,8 @@ class GLocalK(KernelRecommender):
 
     The 3 x 3 kernel is made from the network's own mean output for each item. Both stages are full-batch L-BFGS;
     an epoch is a round of 20 iterations. The authors print the lowest test error over the second stage's epochs;
-    here the last epoch counts, or with a validation part the best one by it. Of the kernel's draw and its negative the
-    one is taken that does not hide the ratings' own places: with the other, about every second fit is lost.
+    here the last epoch counts, or with a validation part the best one by it. Of the kernel's draw and its negative,
+    which are equally likely, the one is taken that does not hide the ratings' own places (`GlobalNetwork.open_`).
 
     The convolution mixes the ratings of whatever stands side by side, so the model depends on the order of users and
     items. `order="given"` is the authors' (ids as they are sorted, which means nothing); "popularity" and "singular"
