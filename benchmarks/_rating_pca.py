@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from recae.assembly import Csr, make_csr
-from recae.models.pca import directions
+from recae.models.linear.pca_recommender import directions
 from recae.ratings import RatingMatrix
+from recae.ratings.csr import Csr, make_csr
 from recae.recommender.base import Recommender
 from recae.recommender.biases import Biases, fit_biases, user_deviations
 from recae.recommender.blocks import Scores
+from recae.recommender.fit_options import Run
 from recae.recommender.params import learned, param
-from recae.recommender.run import Run
 
 Floats = npt.NDArray[np.float32]
 

@@ -115,7 +115,7 @@ def tupled(value: Any) -> Any:
 
 def league_of(row: dict[str, Any]) -> str:
     """The league that the row, or else its model, says it is in."""
-    from recae.models.leagues import league_of as league_of_model
+    from recae.comparison.leagues import league_of as league_of_model
 
     if "of" in row:
         return "blends"

@@ -46,7 +46,7 @@ def validation_rmse(model_name: str, settings: dict[str, Any], train: Any, valid
 
 def stacked(members: dict[str, Any], train: Any, validation: Any, folds: int = 5) -> dict[str, Any]:
     """Weights of fitted members as `Blend` stacks them, each member's RMSE, and the blend's by cross-fitting."""
-    from recae.models.blend import Blend, stacking
+    from recae.models.ensemble.blend import Blend, stacking
 
     users, items, truth = validation.pairs()
     warm = (train.counts("user")[users] > 0) & (train.counts("item")[items] > 0)

@@ -24,8 +24,8 @@ from torch import Tensor, nn
 
 from benchmarks._record import write
 from benchmarks.speed import generated
+from recae.distributed.ranks import current
 from recae.sparse import SparseRows, sddmm, spmm
-from recae.training.distributed import current
 
 ROWS, COLUMNS, RATINGS, HIDDEN, BATCH, STEPS = 2_000, 5_000, 60_000, 32, 128, 20
 

@@ -42,7 +42,7 @@ def worker(name: str, file: Path) -> None:
     """One fit, after a short one that compiles; the first process writes what all of them spent."""
     import torch
 
-    from recae.training.distributed import current
+    from recae.distributed.ranks import current
 
     ranks = current()
     ratings = generated(4_000, 40_000, 100_000) if "wide" in name else movielens_1m()
@@ -60,7 +60,7 @@ def worker(name: str, file: Path) -> None:
 def fit(name: str, ratings: Any, epochs: int) -> dict[str, Any]:
     """The model's fit; its losses, and what its sums of gradients sent and took."""
     import recae
-    from recae.training.gradients import GradientSum
+    from recae.distributed.gradients import GradientSum
 
     made: list[Any] = []
 
@@ -81,7 +81,7 @@ def fit(name: str, ratings: Any, epochs: int) -> dict[str, Any]:
                 self.cpu += time.process_time() - start
                 self.calls += 1
 
-    with mock.patch("recae.training.shares.GradientSum", Timed):
+    with mock.patch("recae.distributed.data_parallel.GradientSum", Timed):
         if name == "ease":
             model: Any = recae.EASE().fit(ratings)
             return {"checksum": float(model.weights_.double().abs().sum())}

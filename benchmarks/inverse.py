@@ -18,8 +18,8 @@ import numpy as np
 import torch
 
 from benchmarks._record import write
-from recae.assembly import make_csr
 from recae.ratings import RatingMatrix
+from recae.ratings.csr import make_csr
 
 WAYS = ("recae", "torch", "numpy-float64")
 
@@ -38,8 +38,8 @@ def synthetic(n_users: int, n_items: int, a_user: int, seed: int = 0) -> RatingM
 
 def one(way: str, items: int, device: str) -> dict[str, Any]:
     """Seconds and peak memory of one way, in this process; memory in copies of the float32 matrix."""
-    from recae.models.linear import EASE
-    from recae.recommender.gram import gram, mirror_
+    from recae.models.linear.closed_form import EASE
+    from recae.models.linear.gram import gram, mirror_
 
     ratings = synthetic(3 * items, items, 60)
     EASE(device=device).fit(synthetic(200, 600, 20))  # kernels are compiled

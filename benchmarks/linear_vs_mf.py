@@ -25,7 +25,7 @@ from benchmarks._record import write
 from recae.comparison import Comparison, compare
 from recae.models import Recommender, make_model
 from recae.plots import save
-from recae.plots_comparison import accuracy_against_time
+from recae.plots.comparison_plot import accuracy_against_time
 from recae.splitting import Split, take_validation
 
 DOCS = Path(__file__).parents[1] / "docs"

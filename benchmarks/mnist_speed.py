@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks._record import write
-from recae.loaders.images import load_mnist
+from recae.datasets.mnist import load_mnist
 from recae.nn import Autoencoder
 from recae.training import Reconstruction, RowBatches, Trainer
 

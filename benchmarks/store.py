@@ -136,7 +136,7 @@ def compare(store: Path, repeats: int) -> dict[str, Any]:
     mapped = recae.load(store)
     users = mapped.user_rows
     arrays = [np.array(array) for array in (users.data, users.indices, users.indptr)]
-    from recae.assembly import make_csr
+    from recae.ratings.csr import make_csr
 
     memory = mapped.with_rows(make_csr(*arrays, users.shape))
     memory.rows("item")

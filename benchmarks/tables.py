@@ -43,7 +43,7 @@ def title(row: dict[str, Any]) -> str:
 
 def by_league(rows: Rows) -> dict[str, Rows]:
     """Rows by league, in the leagues' order; those that have none rows are left out."""
-    from recae.models.leagues import LEAGUES
+    from recae.comparison.leagues import LEAGUES
 
     found = {words: [r for r in rows if r.get("league", "ratings") == key] for key, words in LEAGUES.items()}
     return {words: rows for words, rows in found.items() if rows}

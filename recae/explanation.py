@@ -9,11 +9,11 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
-from recae.assembly import Csr, make_csr
 from recae.errors import DataError, NotFittedError, ParameterError
 from recae.models import Recommender
 from recae.ratings import RatingMatrix
-from recae.recommender import tables
+from recae.ratings.csr import Csr, make_csr
+from recae.recommender import frames
 
 Floats = npt.NDArray[np.float32]
 
@@ -66,7 +66,7 @@ def _row_of(model: Recommender, ratings: RatingMatrix, user: Any) -> Csr:
     """The user's ratings, (1, n_items)."""
     if isinstance(user, pd.DataFrame | RatingMatrix):
         new = user.assign(user="new user") if isinstance(user, pd.DataFrame) and "user" not in user else user
-        rows = tables.new_users(new, ratings, needs_rating=model.predicts_ratings).user_rows
+        rows = frames.new_users(new, ratings, needs_rating=model.predicts_ratings).user_rows
         if rows.shape[0] != 1:
             raise DataError(f"ratings of {rows.shape[0]} users are given: one user's score is explained at a time")
         name = "the new user"

@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from recae.assembly import Csr
 from recae.errors import DataError, ParameterError
-from recae.ids import IntArray
 from recae.jit import jit_kernel, prange
 from recae.ratings import RatingMatrix
+from recae.ratings.csr import Csr
+from recae.ratings.ids import IntArray
 
 Floats = npt.NDArray[np.float64]
 

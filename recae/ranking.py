@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recae.assembly import Csr
 from recae.errors import DataError, ParameterError
-from recae.ids import IntArray
 from recae.jit import jit_kernel, prange
+from recae.ratings.csr import Csr
+from recae.ratings.ids import IntArray
 
 Scores = npt.NDArray[np.float32]
 Keys = npt.NDArray[np.uint64]

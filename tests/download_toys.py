@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from recae.loaders import downloads, places
-from recae.loaders.catalogue import DATASETS, Dataset, Remote
+from recae.datasets import downloads
+from recae.datasets import locations as places
+from recae.datasets.catalogue import DATASETS, Dataset, Remote
 
 RATINGS = "userId,movieId,rating,timestamp\n1,10,4.5,100\n2,10,0.5,101\n"
 

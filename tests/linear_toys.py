@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 from hypothesis import strategies as st
 
-from recae.assembly import make_csr
 from recae.ratings import RatingMatrix
+from recae.ratings.csr import make_csr
 
 Dense = npt.NDArray[np.float64]
 

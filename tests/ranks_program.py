@@ -19,6 +19,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from recae.distributed.gradients import GradientSum
+from recae.distributed.ranks import alone, current
 from recae.errors import DataError, DivergenceError, ParameterError, RecaeError, TrainingInterrupted
 from recae.evaluation import evaluate
 from recae.models import DAN, EASE, AutoRec, BiasedMF, DualAutoRec, GLocalK, make_model
@@ -26,8 +28,6 @@ from recae.nn import Autoencoder
 from recae.nn.codes import KLSparse
 from recae.ratings import RatingMatrix
 from recae.training import Batch, Reconstruction, RowBatches, Trainer
-from recae.training.distributed import alone, current
-from recae.training.gradients import GradientSum
 
 USERS, ITEMS = 29, 22  # rows in batches of 7: of the last batch one process has one row, the other none
 EXACT = {"epochs": 4, "batch_size": 7, "rng": 3}

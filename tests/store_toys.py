@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import recae
-from recae.loaders import pieces
+from recae.store import chunks as pieces
 from recae.store import making
 
 

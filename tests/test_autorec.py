@@ -9,10 +9,10 @@ import pytest
 import torch
 from scipy import sparse, special
 
+from recae.datasets.sample import sample
 from recae.errors import DivergenceError, ParameterError
-from recae.loaders.sample import sample
 from recae.models import AutoRec, Bias
-from recae.networks.rating_network import RatingNetwork
+from recae.models.autorec.rating_network import RatingNetwork
 from recae.ratings import RatingMatrix
 from recae.recommender.folding import solve_columns
 from recae.sparse import SparseRows

@@ -13,8 +13,8 @@ from test_resume import ratings as few
 import recae
 from recae.errors import ParameterError
 from recae.models import AutoRec, Bias, BiasedMF, Blend, GlobalMean, load_model
-from recae.models.blend import stacking
-from recae.models.members import member_of
+from recae.models.ensemble.blend import stacking
+from recae.models.ensemble.members import member_of
 from recae.ratings import RatingMatrix
 from recae.splitting import take_validation
 

@@ -12,7 +12,7 @@ from scipy import special
 
 import recae
 from recae.models import CDAE
-from recae.models.cdae import UserBatches
+from recae.models.vae.cdae import UserBatches
 from recae.splitting import take_validation
 from recae.training import Batch
 

@@ -13,9 +13,9 @@ from cli_helpers import command, done, inline, parsed, process
 
 from recae import __version__
 from recae.cli import COMMANDS, recae
+from recae.cli.commands.train import SPLITS, train
 from recae.cli.docs import commands, page
 from recae.cli.hyper import ModelCommand, model_options
-from recae.cli.train import SPLITS, train
 from recae.cli.values import Value, shown
 from recae.models import MODELS
 from recae.recommender.params import Param, declared

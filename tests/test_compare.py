@@ -18,7 +18,7 @@ from recae import comparison
 from recae.comparison import compare, paired_test
 from recae.errors import DataError, ParameterError
 from recae.models import EASE, Bias, BiasedMF, Popularity
-from recae.plots_comparison import accuracy_against_time
+from recae.plots.comparison_plot import accuracy_against_time
 
 
 def groups(n_users: int = 150, seed: int = 0) -> Any:

@@ -10,11 +10,11 @@ import pytest
 from cli_helpers import done, inline, parsed, process
 
 import recae
+from recae.comparison.leagues import league_of
 from recae.errors import DataError, ParameterError
 from recae.models import Dated, make_model
-from recae.models.leagues import league_of
+from recae.models.ensemble.time_kernel import near_counts, near_means
 from recae.ratings import RatingMatrix
-from recae.recommender.nearness import near_counts, near_means
 
 HOUR, DAY = 3600, 86_400
 

@@ -12,8 +12,8 @@ from test_autorec import low_rank, network, rmse
 from torch.nn import functional
 
 from recae.models import Bias, DeepRec
-from recae.models.deep_rec import refeeding
-from recae.networks.heads import SeluHead
+from recae.models.autorec.deep_rec import refeeding
+from recae.models.autorec.heads import SeluHead
 from recae.sparse import SparseRows
 from recae.training import Batch, RowBatches, Trainer
 from recae.training.schedules import schedule

@@ -16,13 +16,13 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import silhouette_score
 
 from recae import demos
+from recae.datasets.mnist import Images, small_digits
+from recae.datasets.newsgroups import small_corpus
 from recae.demos import measures
-from recae.demos.data import Digits
+from recae.demos.digits import Digits
 from recae.demos.eightbit import bits
 from recae.demos.stage import Stage
 from recae.errors import ParameterError
-from recae.loaders.documents import small_corpus
-from recae.loaders.images import Images, small_digits
 
 
 def few_digits() -> Digits:

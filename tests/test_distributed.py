@@ -19,11 +19,11 @@ from cli_helpers import LIMITS, inline, parsed, process
 from ranks_program import CURVES, NOISY
 from safetensors.numpy import load_file
 
+from recae.distributed.launch import Launch, launch, threads_each
+from recae.distributed.ranks import Ranks, current, own_device
 from recae.errors import ParameterError
-from recae.launch import Launch, launch, threads_each
 from recae.models import MODELS
 from recae.training.devices import choose_device
-from recae.training.distributed import Ranks, current, own_device
 
 TORCHRUN = [
     sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--monitor-interval=0.1"

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from download_toys import GOOD, Server, left_in, make_zip, md5, republish, serving, tiny_in_reach
 
+from recae.datasets.catalogue import DATASETS, Remote
 from recae.errors import DatasetNotFoundError, DownloadError
 from recae.loaders import fetch, load, load_mnist
-from recae.loaders.catalogue import DATASETS, Remote
 
 server = pytest.fixture(serving)
 cache = pytest.fixture(tiny_in_reach)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from recae.errors import TrainingInterrupted
 from recae.models import Bias, DualAutoRec
-from recae.networks.dual_network import DualBatches, DualNetwork, Side, UserRows
+from recae.models.item_codes.dual_network import DualBatches, DualNetwork, Side, UserRows
 from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows
 from recae.training import Batch

@@ -8,7 +8,7 @@ import torch
 from linear_toys import assert_sane, random_ratings, ratings_of
 from torch.nn import functional
 
-from recae.models.elsa import ELSA, Codes, cosine_loss
+from recae.models.linear.elsa import ELSA, Codes, cosine_loss
 from recae.sparse import SparseRows
 from recae.training import Batch
 

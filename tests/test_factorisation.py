@@ -12,10 +12,10 @@ from linear_toys import Dense, assert_sane, ones_of, random_ratings, ratings_of,
 from scipy.linalg import subspace_angles
 
 from recae.errors import DivergenceError, ParameterError
-from recae.models.biased_mf import BiasedMF, _solve_in_place
-from recae.models.factorisation import ImplicitALS, ImplicitBPR
-from recae.models.linear_ae import LinearAutoencoder
-from recae.models.pca import PCARecommender
+from recae.models.classic.biased_mf import BiasedMF, _solve_in_place
+from recae.models.classic.implicit_mf import ImplicitALS, ImplicitBPR
+from recae.models.linear.linear_ae import LinearAutoencoder
+from recae.models.linear.pca_recommender import PCARecommender
 
 RATINGS = random_ratings()
 X = ones_of(RATINGS)

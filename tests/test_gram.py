@@ -10,8 +10,8 @@ import pytest
 import torch
 from scipy import sparse
 
-from recae.recommender import gram as module
-from recae.recommender.gram import gram
+from recae.models.linear.closed_form import gram as module
+from recae.models.linear.gram import gram
 
 CPU = torch.device("cpu")
 ROWS = sparse.random_array((23, 9), density=0.3, format="csr", dtype=np.float32, rng=0)

@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from recae.datasets import locations as places
+from recae.datasets import newsgroups as documents
+from recae.datasets.mnist import as_rows, read_idx, small_digits
 from recae.errors import DataError
-from recae.loaders import documents, load_mnist, load_newsgroups, places
-from recae.loaders.images import as_rows, read_idx, small_digits
+from recae.loaders import load_mnist, load_newsgroups
 
 
 def idx(array: np.ndarray, code: int = 0x08) -> bytes:

@@ -11,7 +11,8 @@ from scipy import sparse, special
 from torch import Tensor
 
 from recae.errors import DataError
-from recae.nn import implicit, losses
+from recae.models.vae import implicit_losses as implicit
+from recae.nn import losses
 from recae.sparse import SparseRows
 
 

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from recae.errors import ParameterError, TrainingInterrupted
 from recae.models import Bias, GLocalK, SparseFC, load_model
-from recae.models.kernel_recommender import published
-from recae.networks.global_stage import GlobalNetwork, WholeMatrix, neighbourhoods, ordering
-from recae.networks.kernel_network import KernelNetwork
+from recae.models.item_codes.global_stage import GlobalNetwork, WholeMatrix, neighbourhoods, ordering
+from recae.models.item_codes.kernel_network import KernelNetwork
+from recae.models.item_codes.kernel_recommender import published
 from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows
 from recae.training import Batch
@@ -142,7 +142,7 @@ def test_the_sparse_convolution_is_the_dense_one(shape: tuple[int, int]) -> None
 @pytest.mark.parametrize("dense_from", [0.0, 2.0], ids=["dense", "sparse"])
 def test_the_global_objective_is_the_papers(dense_from: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Mean outputs make the kernel, the convolved matrix goes through the same network: NumPy and PyTorch agree."""
-    monkeypatch.setattr("recae.networks.global_stage.DENSE_FROM", dense_from)
+    monkeypatch.setattr("recae.models.item_codes.global_stage.DENSE_FROM", dense_from)
     data = low_rank(9, 7)
     torch.manual_seed(0)
     network = GlobalNetwork(9, (5, 4), n_items=7, dot_scale=0.5, n_rows=7, kernel_l2=0.3)
@@ -251,6 +251,6 @@ def test_either_stage_resumes_exactly(stage: str, tmp_path: Path, monkeypatch: p
 
 def test_too_many_neighbourhoods_are_refused_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where memory is short, GLocalK says how much it needs and which model needs less."""
-    monkeypatch.setattr("recae.networks.global_stage.available_bytes", lambda device: 2**20)
+    monkeypatch.setattr("recae.models.item_codes.global_stage.available_bytes", lambda device: 2**20)
     with pytest.raises(ParameterError, match=r"may need .* GiB.*SparseFC"):
         quick(GLocalK, epochs=1).fit(low_rank(200, 100))

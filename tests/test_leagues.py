@@ -10,8 +10,8 @@ from test_resume import ratings
 
 import recae
 from benchmarks import accuracy, ratings_page, tables
+from recae.comparison.leagues import LEAGUES, league_of
 from recae.models import MODELS, Bias, Blend
-from recae.models.leagues import LEAGUES, league_of
 
 
 def row(name: str, league: str, rmse: float, runs: int = 5) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from linear_toys import Dense, assert_sane, ones_of, random_ratings, ratings_of,
 
 from recae.errors import DivergenceError, ParameterError
 from recae.models import linear as linear_module
-from recae.models.linear import DAN, DLAE, EASE, EDLAE, RLAE, ClosedForm, fit_together
-from recae.recommender import gram as gram_module
+from recae.models.linear.closed_form import DAN, DLAE, EASE, EDLAE, RLAE, ClosedForm, fit_together
+from recae.models.linear.closed_form import gram as gram_module
+from recae.models.linear.gram import gram, invert_
 from recae.recommender import memory
-from recae.recommender.gram import gram, invert_
 
 RATINGS = random_ratings()
 X = ones_of(RATINGS)

@@ -13,7 +13,8 @@ from linear_toys import ones_of, random_ratings, ratings_of
 import recae
 from benchmarks import linear_vs_mf
 from benchmarks._rating_pca import RatingPCA
-from recae.models import MODELS, pca
+from recae.models import MODELS
+from recae.models.linear.closed_form import pca_recommender as pca
 from recae.recommender.params import check
 
 ROOT = Path(__file__).parents[1]

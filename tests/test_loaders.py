@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from recae.errors import DataError, DatasetNotFoundError, ParameterError
 from recae.loaders import DATASETS, datasets, info, load
-from recae.loaders.integers import BLOCK, is_plain
 from recae.ratings import RatingMatrix
+from recae.readers.integers import BLOCK, is_plain
 
 CHECK = Path(__file__).parent.parent / "data" / "check"
 

@@ -8,7 +8,7 @@ import torch
 from scipy import special
 from test_autorec import By, as_rows, both, low_rank, network, quick
 
-from recae.networks.rating_network import Presence, RowNoise
+from recae.models.autorec.rating_network import Presence, RowNoise
 from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows
 from recae.training import Batch

@@ -14,7 +14,7 @@ from contract import COLD_USER, FILMS, USERS, fitted, frame_of
 
 from recae.errors import ModelFileError, ParameterError
 from recae.models import MODELS, Bias, Popularity, load_model
-from recae.models.autorec import AutoRec
+from recae.models.autorec.autorec import AutoRec
 from recae.ratings import RatingMatrix
 from recae.storage import read_file, write_file
 

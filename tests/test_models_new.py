@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from contract import N_A, SOLVED_FOR, USERS, N, fitted, frame_of, frames_agree
 
-from recae.assembly import make_csr
 from recae.errors import DataError
 from recae.models import MODELS
+from recae.ratings.csr import make_csr
 
 each = pytest.mark.parametrize("name", MODELS)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from recae.datasets import locations as places
 from recae.errors import DataError, DatasetNotFoundError, ParameterError
-from recae.loaders import FOLDS, load, load_fold, places
+from recae.loaders import FOLDS, load, load_fold
 from recae.ratings import RatingMatrix
 
 GENRES = ("unknown", "Action", "Adventure", "Comedy", "Drama")

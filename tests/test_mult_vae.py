@@ -12,7 +12,7 @@ from scipy import special
 from torch import nn
 
 from recae.models import MultDAE, MultVAE
-from recae.models.neural import NeuralRanker
+from recae.models.vae.neural_ranker import NeuralRanker
 from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows
 from recae.training import Batch

@@ -14,7 +14,7 @@ from test_resume import StopAt
 import recae
 from recae.errors import DataError, TrainingInterrupted
 from recae.models import MODELS, make_model
-from recae.models.neural import NeuralRanker, unit_rows
+from recae.models.vae.neural_ranker import NeuralRanker, unit_rows
 from recae.ratings import RatingMatrix
 
 NAMES = [name for name, entry in MODELS.items() if issubclass(entry.model_class, NeuralRanker)]

@@ -12,7 +12,7 @@ from test_autorec import By, both, low_rank, quick, rmse
 
 from recae.errors import DataError, ParameterError
 from recae.models import AutoRec, Bias, load_model
-from recae.networks.heads import OrdinalHead
+from recae.models.autorec.heads import OrdinalHead
 from recae.nn.ordinal import CumulativeLogit
 from recae.ratings import RatingMatrix
 from recae.recommender.folding import solve_columns_ordinal

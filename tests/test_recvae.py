@@ -14,7 +14,7 @@ from scipy import special, stats
 from torch import nn
 
 from recae.models import RecVAE
-from recae.models.recvae import Alternating, log_composite_prior
+from recae.models.vae.recvae import Alternating, log_composite_prior
 from recae.training import Batch
 
 SETTINGS: dict[str, Any] = {

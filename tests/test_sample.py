@@ -7,10 +7,11 @@ import time
 import numpy as np
 import pytest
 
+from recae.datasets import sample
+from recae.datasets.sample import NOISE
+from recae.datasets.sample_titles import GENRES
 from recae.errors import ParameterError
-from recae.loaders import load, sample, sample_truth, sample_with_truth
-from recae.loaders.sample import NOISE
-from recae.loaders.titles import GENRES
+from recae.loaders import load, sample_truth, sample_with_truth
 
 
 def test_shape_of_movielens() -> None:

@@ -12,10 +12,10 @@ from scipy import special
 
 from recae.errors import ParameterError
 from recae.models import CFN, Bias, Recommender, WideDeep, load_model
-from recae.networks.side_network import SideNetwork
-from recae.networks.side_rows import SideRows
+from recae.models.autorec.feature_tables import encode_table
+from recae.models.autorec.side_network import SideNetwork
+from recae.models.autorec.side_rows import SideRows
 from recae.ratings import RatingMatrix
-from recae.recommender.features import encode_table
 from recae.sparse import SparseRows
 from recae.training import Batch
 
@@ -95,7 +95,7 @@ def test_the_network_is_the_documented_one() -> None:
 
 def test_whole_rows_are_hidden_in_training_only() -> None:
     """With hide_rows, that share of rows shows nothing; in evaluation every rating is shown."""
-    from recae.networks.rating_network import RowNoise
+    from recae.models.autorec.rating_network import RowNoise
 
     torch.manual_seed(0)
     rows = SparseRows.from_scipy(np.ones((2000, 3)))

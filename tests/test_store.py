@@ -23,8 +23,9 @@ from store_toys import Killed, prepared, same, table, take_small_steps
 
 import recae
 from recae.errors import DataError
-from recae.loaders import pieces, preparing
 from recae.store import check_store, making
+from recae.store import chunks as pieces
+from recae.store import prepare as preparing
 
 
 @pytest.fixture(autouse=True)
@@ -173,14 +174,14 @@ def test_wherever_it_stops_it_goes_on_from_there(tmp_path: Path, monkeypatch: py
 
 SLOW = """
 import sys
-from recae.loaders import pieces
+from recae.store import chunks as pieces
 from recae.store import making
 pieces.PIECE_BYTES, making.BIN = 3000, 4000
 from recae.cli import main
 main(["data", "prepare", *sys.argv[1:], "-q"])
 """
 GO_ON = """
-from recae.loaders import preparing
+from recae.store import prepare as preparing
 read = preparing.FileSource.read
 def once(self, piece):
     assert piece >= 9, f"piece {piece} is read again"

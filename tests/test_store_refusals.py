@@ -16,8 +16,8 @@ from store_toys import Killed, prepared, same, table, take_small_steps
 
 import recae
 from recae.errors import DataError, ParameterError
-from recae.loaders import preparing
 from recae.store import check_store
+from recae.store import prepare as preparing
 
 
 @pytest.fixture(autouse=True)

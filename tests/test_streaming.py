@@ -17,9 +17,9 @@ from scipy import sparse
 from torch import Tensor
 
 import recae
-from recae.assembly import is_mapped
 from recae.errors import TrainingInterrupted
 from recae.models import AutoRec
+from recae.ratings.csr import is_mapped
 from recae.recommender import biases
 from recae.sparse import SparseRows
 from recae.training import Batch, RowBatches, batches, prefetch

@@ -17,7 +17,7 @@ from recae.training.batches import MadeBatches
 from recae.training.transfer import handed_over, has_room, size_of
 
 META = torch.device("meta")
-BATCHES, NEURAL = "recae.training.batches.has_room", "recae.models.neural.has_room"
+BATCHES, NEURAL = "recae.training.batches.has_room", "recae.models.vae.neural_ranker.has_room"
 
 
 def rows() -> SparseRows:

@@ -150,8 +150,8 @@ def test_it_must_be_fitted_first_and_codes_must_fit() -> None:
 def test_it_is_found_where_the_core_is() -> None:
     """recae.nn names it without importing it before it is asked for, and knows no other name."""
     import recae.nn
-    import recae.training.transformer
+    import recae.sklearn
 
-    assert recae.nn.AutoencoderTransformer is recae.training.transformer.AutoencoderTransformer
+    assert recae.nn.AutoencoderTransformer is recae.sklearn.AutoencoderTransformer
     with pytest.raises(AttributeError, match="no attribute 'Encodr'"):
         _ = recae.nn.Encodr

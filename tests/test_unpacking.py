@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from download_toys import GOOD, RATINGS, Server, left_in, make_zip, republish, serving, tiny_in_reach
 
+from recae.datasets.unpacking import unpack
 from recae.errors import DatasetNotFoundError, DownloadError, ParameterError
 from recae.loaders import fetch, load
-from recae.loaders.unpacking import unpack
 
 server = pytest.fixture(serving)
 cache = pytest.fixture(tiny_in_reach)

@@ -131,7 +131,7 @@ def test_layerwise_pretraining_of_a_tied_stack_on_noisy_rows_gives_a_head_start(
 
 def test_the_same_pretraining_serves_a_deep_autorec() -> None:
     """A deep rating network, pretrained pair by pair on stored ratings, starts nearer to them than untrained."""
-    from recae.networks.rating_network import RatingNetwork
+    from recae.models.autorec.rating_network import RatingNetwork
 
     rows = structured_rows("sparse")
     torch.manual_seed(0)

@@ -10,9 +10,9 @@ import pytest
 import torch
 from scipy import sparse
 
-from recae.models.mult_vae import MultVAE
-from recae.networks.rating_network import RatingNetwork
-from recae.nn.implicit import multinomial
+from recae.models.autorec.rating_network import RatingNetwork
+from recae.models.vae.implicit_losses import multinomial
+from recae.models.vae.mult_vae import MultVAE
 from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows
 from recae.training import Batch, RowBatches

@@ -16,7 +16,7 @@ from work_counts import Work, grown, less, long_tailed, measured
 
 import recae
 from recae.evaluation import rank
-from recae.networks.rating_network import RatingNetwork
+from recae.models.autorec.rating_network import RatingNetwork
 from recae.ratings import RatingMatrix
 from recae.splitting import Split
 

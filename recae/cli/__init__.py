@@ -21,17 +21,17 @@ __all__ = ["COMMANDS", "main", "recae"]
 
 # Where each command lives; the name of the function is the command's (with a trailing _ where Python has it).
 COMMANDS = {
-    "train": "recae.cli.train:train",
-    "evaluate": "recae.cli.evaluate:evaluate",
-    "predict": "recae.cli.predict:predict",
-    "recommend": "recae.cli.recommend:recommend",
-    "similar": "recae.cli.similar:similar",
-    "explain": "recae.cli.explain:explain",
-    "tune": "recae.cli.tune:tune",
-    "compare": "recae.cli.compare:compare",
-    "data": "recae.cli.data:data",
-    "models": "recae.cli.models:models",
-    "demo": "recae.cli.demo:demo",
+    "train": "recae.cli.commands.train:train",
+    "evaluate": "recae.cli.commands.evaluate:evaluate",
+    "predict": "recae.cli.commands.predict:predict",
+    "recommend": "recae.cli.commands.recommend:recommend",
+    "similar": "recae.cli.commands.similar:similar",
+    "explain": "recae.cli.commands.explain:explain",
+    "tune": "recae.cli.commands.tune:tune",
+    "compare": "recae.cli.commands.compare:compare",
+    "data": "recae.cli.commands.data:data",
+    "models": "recae.cli.commands.models:models",
+    "demo": "recae.cli.commands.demo:demo",
 }
 
 _EXAMPLES = """\b

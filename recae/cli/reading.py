@@ -60,7 +60,7 @@ class KnownIds:
     """
 
     def __init__(self, known: Iterable[Any], kind: str) -> None:
-        from recae.ids import plain
+        from recae.ratings.ids import plain
 
         self.kind = kind
         self.by_text = {str(plain(i)): plain(i) for i in known}
@@ -102,7 +102,7 @@ def with_ids_of(ratings: RatingMatrix, model: Recommender) -> RatingMatrix:
 
 
 def _as_known(ids: Any, known: KnownIds) -> Any:
-    from recae.ids import as_id_array, plain
+    from recae.ratings.ids import as_id_array, plain
 
     return as_id_array(known.find(map(plain, ids), unknown="keep"))
 
@@ -171,7 +171,7 @@ class Pairs:
         """
         import pandas as pd
 
-        from recae.assembly import seconds
+        from recae.ratings.csr import seconds
 
         if self.time is None:
             return None
@@ -199,8 +199,8 @@ def read_pairs(path: str, user_column: Any, item_column: Any) -> Pairs:
     """
     import pandas as pd
 
-    from recae.loaders.columns import assign
-    from recae.loaders.delimited import records, sniff
+    from recae.readers.columns import assign
+    from recae.readers.delimited import records, sniff
 
     if not Path(path).is_file():
         raise DataError(f"no file {path}: a table with a column of users and one of items is needed")

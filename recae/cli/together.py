@@ -7,8 +7,8 @@ import os
 import sys
 from collections.abc import Iterator
 
+from recae.distributed.launch import launch
 from recae.errors import ParameterError
-from recae.launch import launch
 
 TOGETHER = ("train",)  # the commands whose work is shared
 

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from recae import plots
-from recae.demos.data import Digits
+from recae.datasets.newsgroups import Documents
+from recae.demos.digits import Digits
 from recae.errors import ParameterError
-from recae.loaders.documents import Documents
 from recae.nn import Autoencoder
 from recae.training import History, Reconstruction, RowBatches, Trainer
 
@@ -68,7 +68,7 @@ class Stage:
     @cached_property
     def digits(self) -> Digits:
         """MNIST, or where it is not to be had, scikit-learn's 8 x 8 digits; the loader says which."""
-        from recae.loaders.images import load_mnist
+        from recae.datasets.mnist import load_mnist
 
         digits = self._digits or Digits.of(load_mnist(self.data_dir), self.seed)
         self.say(f"images: {digits.source}, {len(digits.train):,} train, {len(digits.validation):,} validation, "
@@ -78,7 +78,7 @@ class Stage:
     @cached_property
     def documents(self) -> Documents:
         """20 Newsgroups, or where there is no copy, the small generated corpus."""
-        from recae.loaders.documents import load_newsgroups
+        from recae.datasets.newsgroups import load_newsgroups
 
         documents = self._documents or load_newsgroups(self.data_dir)
         self.say(f"documents: {documents!r}")

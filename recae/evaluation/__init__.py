@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from recae.errors import NotFittedError, ParameterError
-from recae.evaluation.case import Case, case_of
+from recae.evaluation.aligned_test import Case, case_of
 from recae.evaluation.names import METRICS, Metric, parse_metrics
 from recae.evaluation.rank import measure_lists
 from recae.evaluation.rate import measure_ratings

@@ -10,7 +10,7 @@ from typing import Literal
 
 from recae import metrics
 from recae.errors import ParameterError
-from recae.ids import IntArray
+from recae.ratings.ids import IntArray
 
 Kind = Literal["rating", "list", "catalogue"]
 

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from recae import metrics
-from recae.assembly import Csr, make_csr
 from recae.errors import DataError, DivergenceError
-from recae.evaluation.case import Case, overlap
+from recae.evaluation.aligned_test import Case, overlap
 from recae.evaluation.names import ACCURACY, CATALOGUE, Metric
 from recae.evaluation.report import Figure, mean
-from recae.ids import IntArray
 from recae.ranking import top_n
+from recae.ratings.csr import Csr, make_csr
+from recae.ratings.ids import IntArray
 
 if TYPE_CHECKING:
     from recae.recommender.base import Recommender

@@ -1,27 +1,27 @@
 """Models: one paper a file, registered in `MODELS`."""
 
-from recae.models.autorec import AutoRec
+from recae.models.autorec.autorec import AutoRec
+from recae.models.autorec.cfn import CFN
+from recae.models.autorec.deep_rec import DeepRec
+from recae.models.autorec.wide_deep import WideDeep
 from recae.models.baselines import Bias, GlobalMean, Popularity
-from recae.models.biased_mf import BiasedMF
-from recae.models.blend import Blend
-from recae.models.cdae import CDAE
-from recae.models.cfn import CFN
-from recae.models.dated import Dated
-from recae.models.deep_rec import DeepRec
-from recae.models.dual_autorec import DualAutoRec
-from recae.models.elsa import ELSA
-from recae.models.factorisation import ImplicitALS, ImplicitBPR
-from recae.models.glocal_k import GLocalK
-from recae.models.linear import DAN, DLAE, EASE, EDLAE, RLAE
-from recae.models.linear_ae import LinearAutoencoder
-from recae.models.mult_vae import MultDAE, MultVAE
-from recae.models.neighbours import SLIM, ItemKNN
-from recae.models.pca import PCARecommender
-from recae.models.recvae import RecVAE
+from recae.models.classic.biased_mf import BiasedMF
+from recae.models.classic.implicit_mf import ImplicitALS, ImplicitBPR
+from recae.models.ensemble.blend import Blend
+from recae.models.ensemble.dated import Dated
+from recae.models.item_codes.dual_autorec import DualAutoRec
+from recae.models.item_codes.glocal_k import GLocalK
+from recae.models.item_codes.sparse_fc import SparseFC
+from recae.models.linear.closed_form import DAN, DLAE, EASE, EDLAE, RLAE
+from recae.models.linear.elsa import ELSA
+from recae.models.linear.linear_ae import LinearAutoencoder
+from recae.models.linear.neighbours import SLIM, ItemKNN
+from recae.models.linear.pca_recommender import PCARecommender
+from recae.models.linear.sparse_ease import SparseEASE
 from recae.models.registry import MODELS, load_model, make_model
-from recae.models.sparse_ease import SparseEASE
-from recae.models.sparse_fc import SparseFC
-from recae.models.wide_deep import WideDeep
+from recae.models.vae.cdae import CDAE
+from recae.models.vae.mult_vae import MultDAE, MultVAE
+from recae.models.vae.recvae import RecVAE
 from recae.recommender.base import Recommender
 
 __all__ = [

@@ -14,7 +14,7 @@ from recae.nn.layers import Decode, Decoder, Encode, Encoder
 from recae.nn.noise import Dropout, Gaussian, Masking, SaltAndPepper
 
 if TYPE_CHECKING:
-    from recae.training.transformer import AutoencoderTransformer as AutoencoderTransformer
+    from recae.sklearn import AutoencoderTransformer as AutoencoderTransformer
 
 __all__ = [
     "Autoencoder", "AutoencoderTransformer", "Bound", "ConvDecoder", "ConvEncoder", "Decode", "Decoder",
@@ -27,4 +27,4 @@ def __getattr__(name: str) -> Any:
     """`AutoencoderTransformer` trains, so it lives with the trainer, later on the way; users look for it here."""
     if name != "AutoencoderTransformer":
         raise AttributeError(f"module 'recae.nn' has no attribute {name!r}")
-    return importlib.import_module("recae.training.transformer").AutoencoderTransformer
+    return importlib.import_module("recae.sklearn").AutoencoderTransformer

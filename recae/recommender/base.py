@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recae.assembly import Csr, is_mapped
 from recae.errors import DataError, NotFittedError, ParameterError
 from recae.ratings import RatingMatrix
-from recae.recommender import files, tables
+from recae.ratings.csr import Csr, is_mapped
+from recae.recommender import files, frames
 from recae.recommender.biases import fit_biases
 from recae.recommender.blocks import IntArray, Scores, pick
+from recae.recommender.fit_options import Run, refuse_many_processes
 from recae.recommender.lists import best, nearest
 from recae.recommender.params import Parameters, check
-from recae.recommender.run import Run, refuse_many_processes
 from recae.recommender.stopping import check_validation
 from recae.store import refuse_foreign_columns
 
@@ -111,7 +111,7 @@ class Recommender(Parameters, ABC):
             progress: show a bar; None for "where stderr is a terminal".
 
         Under torchrun all processes call this alike, with the same ratings, and all of them end with the same model
-        (docs/scale.md); within `recae.training.distributed.alone()` each fits its own.
+        (docs/scale.md); within `recae.distributed.ranks.alone()` each fits its own.
 
         Raises:
             ParameterError: a hyper-parameter is out of range, or several processes cannot fit this model together.
@@ -160,7 +160,7 @@ class Recommender(Parameters, ABC):
         """
         ratings = self._fitted()
         self._needs_ratings()
-        tables.check_choice("unknown", unknown, ("error", "baseline"))
+        frames.check_choice("unknown", unknown, ("error", "baseline"))
         missing: Any = "error" if unknown == "error" else "-1"
         user_index, item_index = np.broadcast_arrays(
             ratings.user_index(users, missing=missing), ratings.item_index(items, missing=missing)
@@ -187,8 +187,8 @@ class Recommender(Parameters, ABC):
             UnknownIdError: a pair's user has no ratings in `new_ratings`, or its item was not in training.
         """
         ratings = self._fitted()
-        new = tables.new_users(new_ratings, ratings, needs_rating=self.predicts_ratings)
-        tables.require(pairs, ("user", "item"), "pairs")
+        new = frames.new_users(new_ratings, ratings, needs_rating=self.predicts_ratings)
+        frames.require(pairs, ("user", "item"), "pairs")
         rows, items = new.user_index(pairs["user"]), ratings.item_index(pairs["item"])
         return self.predict_pairs_new(new.user_rows, rows, items)
 
@@ -238,19 +238,19 @@ class Recommender(Parameters, ABC):
             ParameterError: n is below 1 or larger than the catalogue.
         """
         ratings = self._fitted()
-        tables.check_choice("unknown", unknown, ("error", "popular"))
-        tables.check_n(n, ratings.n_items)
-        allowed = tables.allowed_items(ratings, candidates, exclude)
+        frames.check_choice("unknown", unknown, ("error", "popular"))
+        frames.check_n(n, ratings.n_items)
+        allowed = frames.allowed_items(ratings, candidates, exclude)
         user_index = ratings.user_index(users, missing="error" if unknown == "error" else "-1")
-        wanted = tables.as_id_array(users)
+        wanted = frames.as_id_array(users)
         found = np.full((len(wanted), n), -1, np.int64), np.full((len(wanted), n), -np.inf, np.float32)
         known = user_index >= 0
         seen = ratings.user_rows if filter_seen else None
         found[0][known], found[1][known] = best(self.score_users, user_index[known], seen, n, allowed)
         if (user_index < 0).any():
-            popular = tables.popular(ratings, n, allowed)
+            popular = frames.popular(ratings, n, allowed)
             found[0][user_index < 0], found[1][user_index < 0] = popular
-        return tables.ranked_frame(wanted, *found, ratings)
+        return frames.ranked_frame(wanted, *found, ratings)
 
     def recommend_new(
         self,
@@ -268,20 +268,20 @@ class Recommender(Parameters, ABC):
                 RatingMatrix. Items unknown to the model are left out, with a warning.
         """
         ratings = self._fitted()
-        tables.check_n(n, ratings.n_items)
-        new = tables.new_users(new_ratings, ratings, needs_rating=self.predicts_ratings)
-        allowed = tables.allowed_items(ratings, candidates, exclude)
+        frames.check_n(n, ratings.n_items)
+        new = frames.new_users(new_ratings, ratings, needs_rating=self.predicts_ratings)
+        allowed = frames.allowed_items(ratings, candidates, exclude)
         seen = new.user_rows if filter_seen else None
         index, score = best(lambda rows: self.score(new.user_rows[rows]), np.arange(new.n_users), seen, n, allowed)
-        return tables.ranked_frame(new.user_ids, index, score, ratings)
+        return frames.ranked_frame(new.user_ids, index, score, ratings)
 
     def similar_items(self, items: Any, n: int = 10) -> pd.DataFrame:
         """The n items nearest to each one, by the cosine of `item_vectors`: item, similar, score, rank, title."""
         ratings = self._fitted()
-        tables.check_n(n, ratings.n_items)
+        frames.check_n(n, ratings.n_items)
         item_index = ratings.item_index(items)
-        index, score = nearest(tables.normalised(self.item_vectors()), item_index, n)
-        return tables.ranked_frame(tables.as_id_array(items), index, score, ratings, of="item", found="similar")
+        index, score = nearest(frames.normalised(self.item_vectors()), item_index, n)
+        return frames.ranked_frame(frames.as_id_array(items), index, score, ratings, of="item", found="similar")
 
     # ---------------------------------------------------------------- files
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from recae.assembly import Csr
 from recae.ranking import top_n
+from recae.ratings.csr import Csr
 
 IntArray = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float32]

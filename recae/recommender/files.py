@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recae.assembly import make_csr
 from recae.errors import ModelFileError
-from recae.ids import IdArray
 from recae.ratings import RatingMatrix
+from recae.ratings.csr import make_csr
+from recae.ratings.ids import IdArray
 from recae.storage import pack, read_file, unpack, write_file
 
 KIND = "model"

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import torch
 from scipy import linalg
 
-from recae.assembly import Csr
 from recae.nn.ordinal import CumulativeLogit
+from recae.ratings.csr import Csr
 
 FloatArray = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]

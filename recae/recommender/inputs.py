@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from recae.assembly import Csr, make_csr
+from recae.ratings.csr import Csr, make_csr
 
 Values = Literal["binary", "ratings"]
 VALUES = ("binary", "ratings")

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recae.assembly import Csr
 from recae.ranking import top_n
+from recae.ratings.csr import Csr
 from recae.recommender.blocks import IntArray, Scores, blocks, top_allowed
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from recae.errors import DataError, ParameterError
-from recae.ids import IntArray
 from recae.ratings import RatingMatrix
+from recae.ratings.ids import IntArray
 from recae.splitting.masks import rank_of_each
 from recae.splitting.parts import Mask, Split, check_fraction, take
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from recae.errors import DataError, ParameterError
-from recae.ids import IntArray
 from recae.ratings import RatingMatrix
+from recae.ratings.ids import IntArray
 from recae.splitting.parts import Mask, check_fraction
 
 

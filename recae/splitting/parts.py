@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from recae.assembly import make_csr
 from recae.errors import DataError, ParameterError
-from recae.ids import IntArray
 from recae.ratings import RatingMatrix
+from recae.ratings.csr import make_csr
+from recae.ratings.ids import IntArray
 
 Rng = int | np.random.Generator | None
 Mask = npt.NDArray[np.bool_]

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recae.assembly import make_csr
 from recae.errors import DataError, DatasetNotFoundError
-from recae.loaders.delimited import open_bytes
 from recae.ratings import RatingMatrix
+from recae.ratings.csr import make_csr
+from recae.readers.delimited import open_bytes
 from recae.splitting.parts import Split
 
 Ints = npt.NDArray[np.int64]

@@ -17,9 +17,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from recae.assembly import Duplicates, cut_evenly
 from recae.errors import DataError
-from recae.ids import IdArray, IntArray, plain
+from recae.ratings.csr import Duplicates, cut_evenly
+from recae.ratings.ids import IdArray, IntArray, plain
 from recae.store.layout import MAKING, MANIFEST, Manifest, map_array, read_manifest, write_json, write_manifest
 from recae.store.sides import Cuts, PairNames, Side, bin_by_rows, counts_of, sort_bins, turned
 from recae.store.steps import Report, Workplace, difference, need, read, save

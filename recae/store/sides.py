@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recae.assembly import Duplicates, cut_evenly, to_csr
+from recae.ratings.csr import Duplicates, cut_evenly, to_csr
 from recae.store.layout import Array, ArrayFile, write_json
 from recae.store.steps import Report, Workplace, need, read, save
 

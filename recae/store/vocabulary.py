@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from recae.errors import DataError
-from recae.ids import IdArray, plain
+from recae.ratings.ids import IdArray, plain
 from recae.store.layout import map_array, write_array
 
 MERGED_AT_ONCE = 1 << 20  # ids

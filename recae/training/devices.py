@@ -6,9 +6,9 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
+from recae.distributed.launch import launch
+from recae.distributed.ranks import own_device
 from recae.errors import ParameterError
-from recae.launch import launch
-from recae.training.distributed import own_device
 
 PRECISIONS = ("float32", "bf16")
 

@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from recae.distributed.ranks import current
 from recae.errors import DataError, ParameterError
 from recae.nn import losses
 from recae.sparse import SparseRows
 from recae.training.batches import Batch
-from recae.training.distributed import current
 
 # Each takes (model, logits, target), for a loss is on the output head's values or on the logits before it.
 LOSSES: dict[str, Callable[[Any, Tensor, Tensor], Tensor]] = {

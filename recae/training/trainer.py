@@ -10,17 +10,17 @@ from typing import Literal
 import torch
 from torch import nn
 
+from recae.distributed.ranks import Ranks, current
 from recae.errors import ParameterError
 from recae.nn.codes import KLSparse
 from recae.sparse.threads import kernel_threads
 from recae.training.averaging import check_ema
 from recae.training.batches import Batches
 from recae.training.devices import choose_device
-from recae.training.distributed import Ranks, current
 from recae.training.history import History
 from recae.training.interruption import interruptible
+from recae.training.loop import Objective, TrainingRun, Validate
 from recae.training.optimizers import FULL_BATCH
-from recae.training.run import Objective, TrainingRun, Validate
 from recae.training.schedules import schedule
 
 __all__ = ["Objective", "Trainer", "Validate"]
@@ -82,7 +82,7 @@ class Trainer:
         """Train `model` in place and leave it on the training device, in evaluation mode.
 
         Under torchrun all processes call this alike; each takes its share of every batch's rows, and all of them end
-        with the same model (`recae.training.distributed`, where `alone` says otherwise).
+        with the same model (`recae.distributed.ranks`, where `alone` says otherwise).
 
         Args:
             model: any module.

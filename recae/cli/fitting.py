@@ -1,0 +1,215 @@
+"""What `recae train` does, step by step."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from recae.cli.failures import Failure
+from recae.cli.hyper import again, model_of
+from recae.cli.options import note, verbosity
+from recae.cli.printing import print_json
+from recae.cli.reading import load_ratings
+from recae.cli.summary import Outcome, Parts, as_object, measure, print_outcome
+from recae.cli.writing import check_writable
+from recae.distributed.launch import launch
+from recae.errors import DivergenceError, ModelFileError, ParameterError, TrainingInterrupted
+
+if TYPE_CHECKING:
+    from recae.models import Recommender
+    from recae.ratings import RatingMatrix
+
+VALIDATION = 0.05  # of what is left for training, where nothing is said and the model trains in epochs
+
+
+def run(ctx: click.Context, given: dict[str, Any]) -> None:
+    """Load, split, fit, save, measure, print; `given` are the options of `recae train`.
+
+    Of several processes, each does all of it up to the fit, which they share; the first one alone writes and measures.
+    """
+    from recae.recommender.fit_options import refuse_many_processes
+
+    refuse_idle(given)
+    model, here = model_of(ctx, given["name"], given["seed"]), launch()
+    refuse_many_processes(type(model))
+    if here.restarts and model.iterative:
+        go_on(given)
+    checkpoint = checkpoint_of(given, model)
+    for file in (given["out"], given["save_test"], checkpoint):
+        if here.is_first:
+            check_writable(file)
+    ratings = load_in_turn(given)
+    parts = divide(ratings, model, given)
+    if given["save_test"] and here.is_first:
+        save_test(parts, given["save_test"])
+    if not given["out"]:
+        note("The model will not be kept: --out m.recae keeps it.")
+    seconds = fit(ctx, model, parts, checkpoint, given)
+    if not here.is_first:
+        return
+    if given["out"]:
+        model.save(given["out"])
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
+    outcome = Outcome(given, model, ratings, parts, seconds)
+    measure(outcome)
+    if given["as_json"]:
+        print_json(as_object(outcome))
+    else:
+        print_outcome(outcome)
+
+
+# ---------------------------------------------------------------- several processes
+
+
+def go_on(given: dict[str, Any]) -> None:
+    """torchrun has started all processes again: training goes on from its checkpoint without being told to."""
+    given["resume"], given["restart"] = bool(given["checkpoint"] or given["out"]), False
+    note("torchrun has started all processes again: training goes on from the checkpoint, if there is one.")
+
+
+def load_in_turn(given: dict[str, Any]) -> RatingMatrix:
+    """The ratings; of a machine's processes one goes ahead where they may have to be downloaded."""
+    from recae.distributed.ranks import current
+    from recae.loaders import DATASETS
+
+    named = given["dataset"] in DATASETS and bool(DATASETS[given["dataset"]].files)
+    with current().one_ahead() if named else nullcontext():
+        return load_ratings(given["dataset"], **given)
+
+
+# ---------------------------------------------------------------- before training
+
+
+def refuse_idle(given: dict[str, Any]) -> None:
+    """Options that would do nothing.
+
+    Raises:
+        ParameterError: there is one.
+    """
+    if given["test"] == 0:
+        for name in ("save_test", "metrics"):
+            if given[name]:
+                raise ParameterError(f"--{name.replace('_', '-')}: with --test 0 there is no test part")
+
+
+def checkpoint_of(given: dict[str, Any], model: Recommender) -> Path | None:
+    """Where the state of training goes; None for a model that is fitted in one go, or where nothing is kept.
+
+    Raises:
+        ParameterError: --resume or --checkpoint makes no sense here.
+        ModelFileError: there is a checkpoint, and it is not said what is to become of it.
+    """
+    named = given["checkpoint"] or (f"{given['out']}.ckpt" if given["out"] else None)
+    if not model.iterative:
+        if given["resume"] or given["checkpoint"]:
+            raise ParameterError(f"{given['name']} is fitted in one go: there is nothing to checkpoint or resume")
+        return None
+    if given["resume"] and given["restart"]:
+        raise ParameterError("--resume and --restart: choose one of them")
+    if given["resume"] and named is None:
+        raise ParameterError("--resume needs --out or --checkpoint, to know what to go on from")
+    if named is None:
+        return None
+    path = Path(named)
+    if given["resume"] and not path.exists():
+        note(f"There is no checkpoint {path}: training begins from the start.")
+    if path.exists() and not given["resume"] and not given["restart"]:
+        raise ModelFileError(
+            f"{path} holds the state of a training that was interrupted: add --resume to go on, or --restart to begin "
+            "afresh"
+        )
+    return path
+
+
+def divide(ratings: RatingMatrix, model: Recommender, given: dict[str, Any]) -> Parts:
+    """Training, validation and test parts, as the options say."""
+    from recae.splitting import split, take_validation
+
+    how, test, seed = given["how"], given["test"], given["seed"]
+    parts = Parts(ratings)
+    if test != 0:
+        made = split(ratings, how, rng=seed, **split_options(given))
+        parts = Parts(made.train, split=made)
+    validation = given["validation"]
+    if validation is None:
+        enough = model.iterative and parts.train.n_ratings * VALIDATION >= 1
+        validation = VALIDATION if enough else 0.0
+    if validation >= 1:
+        raise ParameterError(f"--validation {validation}: a share below 1 is needed")
+    parts.validation_share = validation
+    if validation:
+        way: Any = how if how in ("per-user", "time") else "random"
+        parts.train, parts.validation = take_validation(parts.train, validation, seed, way)
+    if parts.split is not None:
+        kept = None if how == "held-out-users" else parts.validation
+        parts.split = replace(parts.split, train=parts.train, validation=kept)
+        note(repr(parts.split), level=1)
+    return parts
+
+
+def split_options(given: dict[str, Any]) -> dict[str, Any]:
+    """What `recae.split` is told besides the seed.
+
+    Raises:
+        ParameterError: an option belongs to another split.
+    """
+    how, test = given["how"], given["test"]
+    folds = {name: given[name] for name in ("folds", "fold") if given[name] is not None}
+    if how == "k-fold":
+        if "fold" not in folds:
+            raise ParameterError("--split k-fold needs --fold, which of the folds is the test part: 0, 1, ...")
+        return {"test": test, **folds}
+    if folds:
+        raise ParameterError(f"--{next(iter(folds))} is for --split k-fold, and this is {how}")
+    if test is not None and test >= 1 and how != "held-out-users":
+        raise ParameterError(f"--test {test}: a share below 1 is needed (a number of users: --split held-out-users)")
+    return {"test": test}
+
+
+def save_test(parts: Parts, file: str) -> None:
+    assert parts.split is not None
+    parts.split.test.to_frame().to_csv(file, index=False)
+    note(f"The test part is in {file}.")
+
+
+# ---------------------------------------------------------------- training
+
+
+def fit(ctx: click.Context, model: Recommender, parts: Parts, checkpoint: Path | None, given: dict[str, Any]) -> float:
+    """Train, and say what is left of it if it is stopped; gives the seconds that it took."""
+    start = time.perf_counter()
+    settings: dict[str, Any] = {}
+    if checkpoint is not None:
+        settings = {"checkpoint": checkpoint, "checkpoint_seconds": given["checkpoint_every"]}
+        if given["restart"]:
+            checkpoint.unlink(missing_ok=True)
+    together = f" with {launch().size} processes" if launch().size > 1 else ""
+    note(f"Training {given['name']} on {parts.train.n_ratings:,} ratings{together} ...")
+    try:
+        model.fit(
+            parts.train, parts.validation, resume=given["resume"], progress=False if verbosity() < 0 else None,
+            **settings,
+        )  # fmt: skip
+    except (TrainingInterrupted, KeyboardInterrupt) as error:
+        raise Failure(interrupted(ctx, error, checkpoint), 130) from None
+    except DivergenceError:
+        if checkpoint is not None:  # to go on from it would only come here again
+            checkpoint.unlink(missing_ok=True)
+        raise
+    return time.perf_counter() - start
+
+
+def interrupted(ctx: click.Context, error: BaseException, checkpoint: Path | None) -> str:
+    """What to say after Ctrl-C."""
+    if checkpoint is None or not checkpoint.exists():
+        return "training was stopped; nothing is kept (--out m.recae would keep the state as well)"
+    done = str(error).split(";")[0] or "training was stopped"
+    if launch().size > 1:
+        return f"{done}; its state is kept in {checkpoint}. Go on with the same torchrun command and --resume"
+    return f"{done}; its state is kept in {checkpoint}. Go on with:\n  {again(ctx, '--resume', ['--restart'])}"

@@ -1,0 +1,159 @@
+"""What `recae tune` does, step by step."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from recae.cli.failures import Failure
+from recae.cli.fitting import split_options
+from recae.cli.hyper import again, given_params, model_of, option_name
+from recae.cli.options import note
+from recae.cli.printing import print_json, print_table
+from recae.cli.reading import load_ratings
+from recae.cli.values import Value, shown
+from recae.cli.writing import check_writable
+from recae.errors import ModelFileError, ParameterError, TrainingInterrupted
+
+if TYPE_CHECKING:
+    from recae.models import Recommender
+    from recae.ratings import RatingMatrix
+    from recae.tuning import Tuning
+
+BEST = 5  # trials that are listed at the end
+
+
+def run(ctx: click.Context, given: dict[str, Any]) -> None:
+    """Load, split the test part off, search, write, print; `given` are the options of `recae tune`."""
+    from recae.recommender.params import check
+    from recae.tuning import tune
+    from recae.tuning.space import space_of
+
+    model = model_of(ctx, given["name"], given["seed"])
+    check(model)
+    space = space_of(model, searched(model, given["tries"]), tuple(given_params(ctx)))
+    study = study_of(given)
+    for file in (given["out"], study):
+        check_writable(file)
+    ratings = to_search_on(load_ratings(given["dataset"], **given), given)
+    if given["restart"] and study is not None:
+        study.unlink(missing_ok=True)
+    note(f"Searching {', '.join(space)} of {given['name']} on {ratings.n_ratings:,} ratings ...")
+    try:
+        found = tune(
+            model, ratings, space, given["budget"], validation=given["validation"], hide=given["hide"],
+            metric=given["metric"], study=study, prune=not given["no_pruning"], rng=given["seed"], progress=note,
+        )  # fmt: skip
+    except (TrainingInterrupted, KeyboardInterrupt):
+        raise Failure(interrupted(ctx, study), 130) from None
+    if given["out"]:
+        found.save(given["out"])
+    report(found, given)
+
+
+def searched(model: Recommender, tries: tuple[str, ...]) -> dict[str, Any] | None:
+    """What --try says; None where it is not given.
+
+    Raises:
+        ParameterError: a text that means nothing, or a name given twice.
+    """
+    from recae.recommender.params import declared
+
+    params, space = {p.name: p for p in declared(type(model))}, {}
+    for text in tries:
+        option, _, where = text.partition("=")
+        name = option.strip().replace("-", "_")
+        if name not in params:
+            raise ParameterError(f"--try {text}: there is no {option!r}; there are {', '.join(params)}")
+        if name in space or not where:
+            raise ParameterError(f"--try {text}: NAME=WHERE is needed, once for each name")
+        space[name] = place(Value(params[name]), text, where)
+    return space or None
+
+
+def place(kind: Value, text: str, where: str) -> Any:
+    """low:high and low:high:log as a range, a|b|c as values of the hyper-parameter's own kind."""
+    ends = where.split(":")
+    try:
+        if len(ends) in (2, 3) and "|" not in where:
+            numbers = [int(end) if end.strip().lstrip("-").isdecimal() else float(end) for end in ends[:2]]
+            return (*numbers, *ends[2:])
+        return [kind.convert(value, None, None) for value in where.split("|")]
+    except ValueError:
+        raise ParameterError(f"--try {text}: numbers such as 20:300 or 20:300:log are needed") from None
+    except click.BadParameter as error:
+        raise ParameterError(f"--try {text}: {error.message}") from None
+
+
+def study_of(given: dict[str, Any]) -> Path | None:
+    """Where trials are kept; None where nothing is.
+
+    Raises:
+        ParameterError: --resume makes no sense here.
+        ModelFileError: there is a study, and it is not said what is to become of it.
+    """
+    named = given["study"] or (f"{given['out']}.study" if given["out"] else None)
+    if given["resume"] and given["restart"]:
+        raise ParameterError("--resume and --restart: choose one of them")
+    if named is None:
+        if given["resume"]:
+            raise ParameterError("--resume needs --out or --study, to know what to go on from")
+        note("The settings will not be kept: --out tuned.toml keeps them.")
+        return None
+    path = Path(named)
+    if path.exists() and not given["resume"] and not given["restart"]:
+        raise ModelFileError(
+            f"{path} holds the trials of a search: add --resume to go on, or --restart to begin afresh"
+        )
+    if given["resume"] and not path.exists():
+        note(f"There is no study {path}: the search begins from the start.")
+    return path
+
+
+def to_search_on(ratings: RatingMatrix, given: dict[str, Any]) -> RatingMatrix:
+    """The train part of the split that `recae train` would make: the test part is never looked at."""
+    from recae.splitting import split
+
+    if given["test"] == 0:
+        return ratings
+    return split(ratings, given["how"], rng=given["seed"], **split_options(given)).train
+
+
+def interrupted(ctx: click.Context, study: Path | None) -> str:
+    """What to say after Ctrl-C."""
+    if study is None or not study.exists():
+        return "the search was stopped; nothing is kept (--out tuned.toml would keep its trials)"
+    return f"the search was stopped; {study} holds its trials. Go on with:\n  {again(ctx, '--resume', ['--restart'])}"
+
+
+def report(found: Tuning, given: dict[str, Any]) -> None:
+    """The best settings, for people or for programs."""
+    if given["as_json"]:
+        print_json({**found.to_dict(), "dataset": given["dataset"], "out": given["out"]})
+        return
+    ordered = sorted(
+        (t for t in found.trials if t["value"] is not None), key=lambda t: t["value"],
+        reverse=found.about["direction"] == "maximize",
+    )  # fmt: skip
+    names = list(found.settings)
+    rows = [[f"{t['value']:.4f}", *(_short(t["settings"][n]) for n in names), f"{t['seconds']:.1f}"] for t in ordered]
+    print_table(rows[:BEST], [found.metric, *names, "seconds"], "r" * (len(names) + 2))
+    note(f"{len(found.trials)} trials, {len(ordered)} of them to their end, in {found.about['seconds']:.0f} s.")
+    if given["out"]:
+        root = click.get_current_context().find_root().info_name
+        note(f"The settings are in {given['out']}, the log of the search in {Path(given['out']).with_suffix('.json')}.")
+        again_with = "" if given["seed"] == 0 else f" --seed {given['seed']}"
+        note(
+            f"\nNext:\n  {root} train {shlex.quote(given['dataset'])} --settings {shlex.quote(given['out'])} "
+            f"--validation 0{again_with} --out m.recae"
+        )
+    else:
+        options = " ".join(f"{option_name(n)} {shlex.quote(shown(found.settings[n]))}" for n in names)
+        note(f"As options: --model {given['name']} {options}")
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else shown(value)

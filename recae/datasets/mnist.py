@@ -1,0 +1,142 @@
+"""Digits: MNIST from its idx files, or, without network and copy, the small 8 x 8 digits that scikit-learn carries.
+
+Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, Gradient-based learning applied to document recognition, Proc. IEEE
+86(11), 1998.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from recae.datasets.locations import load_folder
+from recae.errors import DataError, DatasetNotFoundError
+
+log = logging.getLogger("recae")
+
+Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+TYPES = {0x08: "uint8", 0x09: "int8", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Images:
+    """Grey images with labels, in a train and a test part.
+
+    Attributes:
+        train_images: uint8, shape (n_train, height, width), 0 black to 255 white.
+        train_labels: uint8, shape (n_train,).
+        test_images: uint8, shape (n_test, height, width).
+        test_labels: uint8, shape (n_test,).
+        source: what they are, in words for a caption.
+    """
+
+    train_images: Bytes
+    train_labels: Bytes
+    test_images: Bytes
+    test_labels: Bytes
+    source: str
+
+    @property
+    def train(self) -> Floats:
+        """The train images as rows, float32 in [0, 1], shape (n_train, height * width)."""
+        return as_rows(self.train_images)
+
+    @property
+    def test(self) -> Floats:
+        """The test images as rows, float32 in [0, 1], shape (n_test, height * width)."""
+        return as_rows(self.test_images)
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.train_images.shape[1], self.train_images.shape[2]
+
+    def __repr__(self) -> str:
+        height, width = self.image_shape
+        return f"Images({self.source}: {len(self.train_images):,} + {len(self.test_images):,} of {height} x {width})"
+
+
+def as_rows(images: Bytes) -> Floats:
+    """Images of shape (n, height, width), 0..255, as float32 rows in [0, 1], shape (n, height * width)."""
+    return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
+
+
+def load_mnist(data_dir: str | Path | None = None, download: bool = True) -> Images:
+    """MNIST: 60,000 + 10,000 images of 28 x 28, found (gzipped or not) or downloaded and verified.
+
+    Without network and copy: scikit-learn's 1,797 digits of 8 x 8, and a warning and `source` say so.
+
+    Raises:
+        DataError: a file that was found is not what it should be.
+        DownloadError: what came is wrong, or the folder for it cannot be written.
+    """
+    try:
+        folder = load_folder("mnist", data_dir, download)
+    except DatasetNotFoundError as error:
+        log.warning("No copy of MNIST, and none to be had: using scikit-learn's 8 x 8 digits instead")
+        log.info("%s", error)
+        return small_digits()
+    return Images(
+        _part(folder, "train-images-idx3-ubyte", (60_000, 28, 28)),
+        _part(folder, "train-labels-idx1-ubyte", (60_000,)),
+        _part(folder, "t10k-images-idx3-ubyte", (10_000, 28, 28)),
+        _part(folder, "t10k-labels-idx1-ubyte", (10_000,)),
+        "MNIST",
+    )
+
+
+def small_digits(test: int = 360, rng: int = 0) -> Images:
+    """scikit-learn's handwritten digits, 8 x 8, grey values 0..16 stretched to 0..255; a seeded split."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
+    labels = digits.target.astype(np.uint8)
+    order = np.random.default_rng(rng).permutation(len(images))
+    held, kept = order[:test], order[test:]
+    source = "scikit-learn's 8 x 8 digits (MNIST was not to be had)"
+    return Images(images[kept], labels[kept], images[held], labels[held], source)
+
+
+def _part(folder: Path, name: str, shape: tuple[int, ...]) -> Bytes:
+    path = next(p for p in (folder / name, folder / f"{name}.gz") if p.is_file())
+    array = read_idx(path)
+    if array.shape != shape or array.dtype != np.uint8:
+        raise DataError(f"{path} holds {array.dtype} of shape {array.shape}, expected uint8 {shape}: not MNIST's file")
+    return np.asarray(array, dtype=np.uint8)
+
+
+def read_idx(path: str | Path) -> npt.NDArray[np.generic]:
+    """An idx file, gzipped or not, as an array of the shape and type that its header says.
+
+    The format: two zero bytes, a type code, the number of dimensions, each dimension as a big-endian
+    uint32, then the values in C order.
+
+    Raises:
+        DataError: another kind of file, or a truncated one.
+    """
+    path = Path(path)
+    data = path.read_bytes()
+    if data[:2] == b"\x1f\x8b":
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(f"{path} is not a whole gzip file ({error}): delete it and fetch again") from None
+    if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in TYPES:
+        raise DataError(f"{path} is not an idx file: it begins with {data[:4].hex(' ') or 'nothing'}, not 00 00 08 ..")
+    dtype, start = np.dtype(TYPES[data[2]]), 4 + 4 * data[3]
+    shape = tuple(int(n) for n in np.frombuffer(data[4:start], ">u4")) if len(data) >= start else ()
+    expected = start + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    if len(data) < start or len(data) != expected:
+        raise DataError(
+            f"{path} has {len(data):,} bytes, its header of {data[3]} dimensions {shape} asks for {expected:,}: "
+            "truncated or damaged; delete it and fetch again"
+        )
+    return np.frombuffer(data, dtype, offset=start).reshape(shape)

@@ -1,0 +1,192 @@
+"""MovieLens in every layout that GroupLens published, with titles, years, genres and user tables.
+
+    ml-100k                     u.data (tabs), u.item, u.user ('|', Latin-1), the folds u1..u5, ua, ub
+    ml-1m, ml-10m               ratings.dat, movies.dat, users.dat ('::')
+    ml-20m, 25m, 32m, latest    ratings.csv, movies.csv, tags.csv
+
+F. M. Harper and J. A. Konstan, The MovieLens Datasets: History and Context, ACM TiiS 5(4), 2015.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from recae.datasets.catalogue import DATASETS
+from recae.datasets.locations import load_folder
+from recae.errors import DataError, DatasetNotFoundError, ParameterError
+from recae.ratings import RatingMatrix
+from recae.ratings.csr import Duplicates, to_csr
+from recae.readers.delimited import Layout, read_columns
+
+FOLDS = ("u1", "u2", "u3", "u4", "u5", "ua", "ub")
+WHOLE_STARS, HALF_STARS = (1.0, 5.0), (0.5, 5.0)
+SCALES = {
+    entry.name: WHOLE_STARS if entry.name in ("ml-100k", "ml-1m") else HALF_STARS
+    for entry in DATASETS.values()
+    if entry.name.startswith("ml-")
+}
+COLUMNS = {"user": "integer", "item": "integer", "rating": "rating", "timestamp": "integer"}
+NAMES = tuple(COLUMNS)
+YEAR = re.compile(r"\((\d{4})(?:[-–]\d{0,4})?\)\s*$")  # 'Toy Story (1995)', 'Fawlty Towers (1975-1979)'
+
+AGES = {1: "under 18", 18: "18-24", 25: "25-34", 35: "35-44", 45: "45-49", 50: "50-55", 56: "56+"}
+OCCUPATIONS = (
+    "other", "academic/educator", "artist", "clerical/admin", "college/grad student", "customer service",
+    "doctor/health care", "executive/managerial", "farmer", "homemaker", "K-12 student", "lawyer", "programmer",
+    "retired", "sales/marketing", "scientist", "self-employed", "technician/engineer", "tradesman/craftsman",
+    "unemployed", "writer",
+)  # fmt: skip
+
+
+class Fold(NamedTuple):
+    """A published train/test pair; both parts have the users and items of the whole set, in one order."""
+
+    train: RatingMatrix
+    test: RatingMatrix
+
+
+def load_movielens(
+    name: str, data_dir: str | Path | None = None, *, download: bool = True, duplicates: Duplicates = "last"
+) -> RatingMatrix:
+    """The MovieLens set `name` (see `recae.loaders.datasets`), found or downloaded.
+
+    `item_table` has title, year and genres ('Comedy|Drama', '' for none) of every film that the set knows,
+    also of those that nobody rated; `user_table` (ml-100k, ml-1m) gender, age, occupation and zip.
+
+    Raises:
+        DatasetNotFoundError, DownloadError: see `recae.loaders.fetch`.
+    """
+    folder = load_folder(name, data_dir, download)
+    return read_movielens(folder, name, duplicates=duplicates)
+
+
+def read_movielens(folder: Path, name: str | None = None, *, duplicates: Duplicates = "last") -> RatingMatrix:
+    """The MovieLens set in `folder`; its layout is told by its files.
+
+    Raises:
+        DatasetNotFoundError: the folder has none of the layouts.
+        DataError: a file is not as published; the message names the line.
+    """
+    name = name or folder.resolve().name
+    layout = _layout(folder)
+    columns = read_columns(layout, COLUMNS)
+    return RatingMatrix.from_columns(
+        columns["user"], columns["item"], columns["rating"], columns["timestamp"],
+        scale=SCALES.get(name), duplicates=duplicates,
+        item_table=_item_table(folder), user_table=_user_table(folder), name=name,
+    )  # fmt: skip
+
+
+def load_fold(name: str, fold: str, data_dir: str | Path | None = None, *, download: bool = True) -> Fold:
+    """One of the published splits of ml-100k: u1 to u5 (disjoint tests of 20 %), ua, ub (10 ratings a user).
+
+    Raises:
+        ParameterError: another set or another fold.
+    """
+    if name != "ml-100k" or fold not in FOLDS:
+        raise ParameterError(f"{name!r}, fold {fold!r}: only ml-100k has published folds, {', '.join(FOLDS)}")
+    folder = load_folder(name, data_dir, download)
+    whole = read_movielens(folder, name)
+    return Fold(*(_part(whole, folder / f"{fold}.{part}") for part in ("base", "test")))
+
+
+def _part(whole: RatingMatrix, path: Path) -> RatingMatrix:
+    if not path.is_file():
+        raise DatasetNotFoundError(f"{path} is missing: this copy of ml-100k has no such fold; fetch the whole set")
+    columns = read_columns(Layout(path, "\t", NAMES, 0, False), COLUMNS)
+    users = whole.user_index(columns["user"]).astype(np.int32)
+    items = whole.item_index(columns["item"]).astype(np.int32)
+    rows, stamps = to_csr(
+        users, items, columns["rating"], columns["timestamp"], whole.shape, "error", lambda place: f"place {place}"
+    )
+    return whole.with_rows(rows, stamps, name=f"ml-100k {path.name}")
+
+
+# ---------------------------------------------------------------- ratings
+
+
+def is_movielens(folder: Path) -> bool:
+    """Whether `folder` has one of the layouts."""
+    return any((folder / name).is_file() for name in ("u.data", "ratings.dat", "ratings.csv"))
+
+
+def _layout(folder: Path) -> Layout:
+    if (folder / "u.data").is_file():
+        return Layout(folder / "u.data", "\t", NAMES, 0, False)
+    if (folder / "ratings.dat").is_file():
+        return Layout(folder / "ratings.dat", "::", NAMES, 0, False)
+    if (folder / "ratings.csv").is_file():
+        return Layout(folder / "ratings.csv", ",", NAMES, 1, False)
+    raise DatasetNotFoundError(f"{folder} has no u.data, ratings.dat or ratings.csv: it is not a MovieLens folder")
+
+
+# ---------------------------------------------------------------- tables
+
+
+def _item_table(folder: Path) -> pd.DataFrame | None:
+    if (folder / "u.item").is_file():
+        return _item_table_100k(folder)
+    if (folder / "movies.dat").is_file():
+        rows = [line.split("::") for line in _lines(folder / "movies.dat")]
+    elif (folder / "movies.csv").is_file():
+        rows = list(csv.reader(io.StringIO(_text(folder / "movies.csv"))))[1:]
+    else:
+        return None
+    ids, titles, genres = zip(*((row[0], row[1], row[2]) for row in rows))
+    return _items(ids, titles, ["" if names == "(no genres listed)" else names for names in genres])
+
+
+def _item_table_100k(folder: Path) -> pd.DataFrame:
+    """u.item: id | title | release date | video date | URL | 19 flags, in the order of u.genre."""
+    names = [line.split("|")[0] for line in _lines(folder / "u.genre")]
+    rows = [line.split("|") for line in _lines(folder / "u.item")]
+    genres = ["|".join(name for name, flag in zip(names, row[5:]) if flag == "1" and name != "unknown") for row in rows]
+    return _items([row[0] for row in rows], [row[1] for row in rows], genres)
+
+
+def _items(ids: object, titles: object, genres: object) -> pd.DataFrame:
+    table = pd.DataFrame({"item": ids, "title": titles, "genres": genres})
+    table["item"] = table["item"].astype(np.int64)
+    table["title"] = table["title"].str.strip()
+    found = [YEAR.search(title) for title in table["title"]]
+    table["year"] = pd.array([int(match.group(1)) if match else None for match in found], dtype="Int64")
+    return table.set_index("item")[["title", "year", "genres"]]
+
+
+def _user_table(folder: Path) -> pd.DataFrame | None:
+    if (folder / "u.user").is_file():
+        rows = [line.split("|") for line in _lines(folder / "u.user")]
+        frame = pd.DataFrame(rows, columns=["user", "age", "gender", "occupation", "zip"])
+        frame["age"] = frame["age"].astype(np.int64)
+    elif (folder / "users.dat").is_file():
+        rows = [line.split("::") for line in _lines(folder / "users.dat")]
+        frame = pd.DataFrame(rows, columns=["user", "gender", "age", "occupation", "zip"])
+        frame["age"] = [AGES.get(int(age), age) for age in frame["age"]]
+        frame["occupation"] = [OCCUPATIONS[int(code)] for code in frame["occupation"]]
+    else:
+        return None
+    frame["user"] = frame["user"].astype(np.int64)
+    return frame.set_index("user")[["gender", "age", "occupation", "zip"]]
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.is_file():
+        raise DataError(f"{path} is missing: this copy is not complete")
+    return [line for line in _text(path).split("\n") if line.strip()]
+
+
+def _text(path: Path) -> str:
+    """UTF-8 (from ml-10m on), else Latin-1 (ml-100k, ml-1m), with plain line ends."""
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    return text.replace("\r\n", "\n")

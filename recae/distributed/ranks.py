@@ -1,0 +1,233 @@
+"""Several processes that fit one model, on torch.distributed: what they say to each other.
+
+torchrun starts them (`recae.distributed.launch`); gloo carries what is on CPUs, NCCL what is on GPUs. Every process
+runs the same program on the same data and takes its share of the rows; the first one alone draws what is random for
+all, and writes.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from recae import errors
+from recae.distributed.launch import Launch, launch, threads_each
+from recae.errors import ParameterError, ProcessLostError, RecaeError
+from recae.storage import pack, unpack
+
+T = TypeVar("T")
+PATIENCE = timedelta(minutes=30)  # for the slowest: the first one writes files while the others wait
+_alone: ContextVar[bool] = ContextVar("recae.training.alone", default=False)
+
+
+@dataclass(frozen=True)
+class Ranks(Launch):
+    """The processes that fit a model together, as seen by one of them.
+
+    All of them must call the methods that communicate, in the same order; of a process by itself these do nothing.
+
+    Raises:
+        ProcessLostError: (by all that communicates) another process is gone.
+    """
+
+    def share(self, index: Any) -> Any:
+        """The part of `index`, a sequence that all processes have, that is this one's: every `size`-th."""
+        if self.size == 1:
+            return index
+        own = index[self.rank :: self.size]
+        return own.contiguous() if isinstance(own, Tensor) else own
+
+    def all_sum_(self, tensor: Tensor) -> Tensor:
+        """`tensor` becomes the sum over all processes, with the same bits in each."""
+        if self.size > 1:
+            with _peers():
+                dist.all_reduce(tensor)
+        return tensor
+
+    def total(self, *numbers: float) -> list[float]:
+        """Each number summed over all processes, in double precision."""
+        return [float(n) for n in self.all_sum_(torch.tensor(numbers, dtype=torch.float64))]
+
+    def sum_to_first_(self, tensor: Tensor) -> Tensor:
+        """`tensor` becomes the sum in the first process, and anything in the others."""
+        if self.size > 1:
+            with _peers():
+                dist.reduce(tensor, dst=0)
+        return tensor
+
+    def gather(self, tensor: Tensor) -> Tensor:
+        """Tensors of one shape, one of each process, stacked: (size, *shape)."""
+        if self.size == 1:
+            return tensor[None]
+        out = tensor.new_empty((self.size, *tensor.shape))
+        with _peers():
+            dist.all_gather(list(out.unbind()), tensor.contiguous())
+        return out
+
+    def broadcast_(self, tensor: Tensor) -> Tensor:
+        """`tensor`, of one shape and type everywhere, becomes the first process's."""
+        if self.size > 1 and tensor.numel():
+            flat = tensor.detach().contiguous().view(-1).view(torch.uint8)  # gloo does not know every type
+            with _peers():
+                dist.broadcast(flat, src=0)
+            if not tensor.is_contiguous():
+                with torch.no_grad():
+                    tensor.copy_(flat.view(tensor.dtype).view(tensor.shape))
+        return tensor
+
+    def from_first(self, function: Callable[[], T]) -> T:
+        """What `function` gives in the first process, a nest of tensors and plain values; its error comes to all."""
+        if self.size == 1:
+            return function()
+        result: Any = None
+        failure: RecaeError | None = None
+        if self.is_first:
+            try:
+                result = function()
+            except RecaeError as error:
+                failure = error
+        told = self._told({"result": result, "error": failure and [type(failure).__name__, str(failure)]})
+        if failure is not None:
+            raise failure
+        if told["error"]:
+            raise getattr(errors, told["error"][0], RecaeError)(told["error"][1])
+        return result if self.is_first else told["result"]  # type: ignore[no-any-return]
+
+    def same(self, text: str) -> bool:
+        """Whether `text` is the same in all processes."""
+        return self.total(float(text != self.from_first(lambda: text)))[0] == 0
+
+    def barrier(self) -> None:
+        """Wait for all."""
+        self.total(0.0)
+
+    @contextmanager
+    def one_ahead(self) -> Iterator[None]:
+        """Within, the first process of each machine goes before the others: what it downloads, they find."""
+        if self.local_rank:
+            self.barrier()
+        try:
+            yield
+        finally:
+            if not self.local_rank:
+                self.barrier()
+
+    def _told(self, tree: Any) -> Any:
+        """The first process's nest of tensors and plain values, without pickle: JSON that says what follows, arrays."""
+        arrays, twin = pack(tree) if self.is_first else ({}, None)
+        shapes = [[name, array.dtype.str, list(array.shape)] for name, array in arrays.items()]
+        header = json.dumps([shapes, twin]).encode()
+        length = self.broadcast_(torch.tensor([len(header)]))
+        text = np.frombuffer(header.ljust(int(length)), np.uint8)[: int(length)].copy()
+        self.broadcast_(torch.from_numpy(text))
+        shapes, twin = json.loads(text.tobytes())
+        for name, kind, shape in shapes:
+            array = np.ascontiguousarray(arrays[name]) if self.is_first else np.empty(shape, kind)
+            self.broadcast_(torch.from_numpy(array.reshape(-1).view(np.uint8)))
+            arrays[name] = array
+        return tree if self.is_first else unpack(arrays, twin)
+
+
+def current() -> Ranks:
+    """The processes that this one fits models with, by its environment; joined at the first call."""
+    return Ranks() if _alone.get() or launch().size == 1 else _join()
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Within (this thread), models are fitted by this process by itself, whoever started it."""
+    token = _alone.set(True)
+    try:
+        yield
+    finally:
+        _alone.reset(token)
+
+
+@functools.cache
+def _join() -> Ranks:
+    here = launch()
+    _take_threads(threads_each(here.local_size))
+    on_gpus = torch.cuda.is_available()
+    if on_gpus and here.local_rank < torch.cuda.device_count():
+        torch.cuda.set_device(here.local_rank)
+    if not dist.is_initialized():
+        with _peers():
+            _meet(here, "cpu:gloo,cuda:nccl" if on_gpus else "gloo")
+        atexit.register(_leave)
+    return Ranks(here.rank, here.size, here.local_rank, here.local_size, here.restarts)
+
+
+def _meet(here: Launch, backend: str) -> None:
+    """Join the others of this start. torchrun keeps one store for all of its starts, and what processes that are gone
+    have written there, such as where to reach them, must not be found by those that come after them."""
+    from torch.distributed.distributed_c10d import PrefixStore
+    from torch.distributed.rendezvous import rendezvous
+
+    store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
+    store = PrefixStore(f"start {here.restarts} of {size}", store)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
+
+
+def _take_threads(n: int) -> None:
+    """PyTorch and numba take `n` threads: else each process's kernels would take every core there is."""
+    torch.set_num_threads(n)
+    if "numba" in sys.modules:
+        numba = sys.modules["numba"]
+        numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))
+    else:  # read when it is imported
+        os.environ["NUMBA_NUM_THREADS"] = str(n)
+
+
+def _leave() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+@contextmanager
+def _peers() -> Iterator[None]:
+    """Within, a broken connection is reported as what it is: another process is gone."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise ProcessLostError(
+            f"process {launch().rank} of {launch().size} has lost touch with the others, one of which failed or was "
+            "killed: look for the first error above; torchrun --max-restarts=3 starts them again from the checkpoint "
+            f"({str(error).splitlines()[0] if str(error) else type(error).__name__})"
+        ) from error
+
+
+def own_device(device: torch.device) -> torch.device:
+    """Where this process computes: of GPUs each process of a machine has its own. Nothing is communicated.
+
+    Raises:
+        ParameterError: there are more processes than GPUs, one GPU is named for all, or it is a device whose gradients
+            cannot be added up over processes.
+    """
+    here = launch()
+    if here.size == 1 or _alone.get() or device.type == "cpu":
+        return device
+    if device.type != "cuda":
+        raise ParameterError(f"device {str(device)!r} with {here.size} processes: choose 'cpu' or 'cuda'")
+    if device.index not in (None, here.local_rank):
+        raise ParameterError(f"device {str(device)!r} with {here.size} processes: 'cuda' gives each of them its own")
+    there = torch.cuda.device_count()
+    if here.local_rank >= there:
+        raise ParameterError(
+            f"{here.local_size} processes on a machine with {there} GPUs: start {there} (--nproc-per-node={there}), "
+            "or train on device='cpu'"
+        )
+    return torch.device("cuda", here.local_rank)

@@ -1,0 +1,158 @@
+"""A test part in the model's own terms: who is tested, on what, knowing what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from scipy import sparse
+
+from recae.errors import DataError, ParameterError
+from recae.ratings import RatingMatrix
+from recae.ratings.csr import Csr, make_csr
+from recae.ratings.ids import IdArray, IntArray
+from recae.splitting import Split
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """Users to test, n of them, with columns as the model has them.
+
+    Attributes:
+        trained_on: what the model was fitted on, shape (n_users, n_items).
+        test: the test ratings as given.
+        user_ids: raw ids, shape (n,).
+        user_index: the model's index of each user, -1 where it does not know them, shape (n,).
+        inputs: what is shown of hidden users, shape (n, n_items); None where users are known to the model.
+        target: test ratings of items that the model knows, shape (n, n_items).
+        seen: what is not to be ranked (all ones), shape (n, n_items).
+        item_index: the model's index of each item of `test`, -1 where it does not know it.
+        name: what it is called in reports.
+    """
+
+    trained_on: RatingMatrix
+    test: RatingMatrix
+    user_ids: IdArray
+    user_index: IntArray
+    inputs: Csr | None
+    target: Csr
+    seen: Csr
+    item_index: IntArray
+    name: str
+
+    def scorable(self) -> Any:
+        """Users that the model can rank for: known, or met with what is shown of them; bool (n,)."""
+        return np.ones(len(self.user_ids), dtype=bool) if self.inputs is not None else self.user_index >= 0
+
+    def counts(self) -> dict[str, int]:
+        """What the figures rest on, for the report.
+
+        `cold_*`: test users, items and ratings (of such a user or item) without any training rating;
+        `unknown_ratings`: those of them whose user or item the model does not know at all, which ranking
+        skips; `seen_ratings`: test ratings of a pair that the model was shown.
+        """
+        users, items, _ = self.test.pairs()
+        shown = self.trained_on.user_rows if self.inputs is None else self.inputs
+        row = self.user_index if self.inputs is None else np.arange(len(self.user_ids))
+        cold_user = (row < 0) | (np.diff(shown.indptr)[row] == 0)
+        cold_item = (self.item_index < 0) | (self.trained_on.counts("item")[self.item_index] == 0)
+        unknown = ~self.scorable()[users] | (self.item_index < 0)[items]
+        return {
+            "n_ratings": self.test.n_ratings,
+            "cold_users": int((cold_user & (self.test.counts("user") > 0)).sum()),
+            "cold_items": int((cold_item & (self.test.counts("item") > 0)).sum()),
+            "cold_ratings": int((cold_user[users] | cold_item[items]).sum()),
+            "unknown_ratings": int(unknown.sum()),
+            "seen_ratings": int(overlap(self.target, self.seen).nnz),
+        }
+
+
+def case_of(
+    trained_on: RatingMatrix,
+    given: Split | RatingMatrix,
+    part: Literal["test", "validation"],
+    exclude: Sequence[RatingMatrix],
+) -> Case:
+    """The test part of a split, or ratings of known users, matched with the model's ids."""
+    if part not in ("test", "validation"):
+        raise ParameterError(f"part={part!r}: choose 'test' or 'validation'")
+    test, inputs, shown = _parts(given, part)
+    if test.n_ratings == 0:
+        raise DataError(f"the {part} part of {test.name!r} holds no rating: there is nothing to measure")
+    user_ids = test.user_ids
+    if inputs is None:
+        sources = [trained_on, *(other for other in shown if other is not trained_on), *exclude]
+    else:
+        sources = [inputs, *exclude]
+    aligned = [align(source, user_ids, trained_on) for source in sources]
+    return Case(
+        trained_on, test, user_ids, trained_on.user_index(user_ids, missing="-1"),
+        None if inputs is None else aligned[0], align(test, user_ids, trained_on), _union(aligned),
+        trained_on.item_index(test.item_ids, missing="-1"), _name(given, test),
+    )  # fmt: skip
+
+
+def _parts(
+    given: Split | RatingMatrix, part: Literal["test", "validation"]
+) -> tuple[RatingMatrix, RatingMatrix | None, list[RatingMatrix]]:
+    """(test ratings, what is shown of hidden users, what else is not to be ranked)."""
+    if isinstance(given, RatingMatrix):
+        if part != "test":
+            raise ParameterError(f"part={part!r} is for a Split; these are ratings: pass that part itself")
+        return given, None, []
+    if not isinstance(given, Split):
+        raise DataError(f"evaluate takes a Split or a RatingMatrix, not {type(given).__name__}: recae.split makes one")
+    if part == "test":
+        shown = [given.train] if given.validation is None else [given.train, given.validation]
+        return given.test, given.test_input, shown
+    if given.validation is None:
+        raise DataError("this split has no validation part: make it with validation=0.1")
+    return given.validation, given.validation_input, [given.train]
+
+
+def _name(given: Split | RatingMatrix, test: RatingMatrix) -> str:
+    return f"{test.name}, {given.how} split" if isinstance(given, Split) and given.how else test.name
+
+
+def align(matrix: RatingMatrix, user_ids: IdArray, like: RatingMatrix) -> Csr:
+    """Rows of `user_ids` (empty for users that `matrix` lacks), columns of `like` (other items are dropped)."""
+    rows = matrix.user_rows
+    if matrix.user_ids is not user_ids:
+        index = matrix.user_index(user_ids, missing="-1")
+        picked = rows[index[index >= 0]]
+        counts = np.zeros(len(user_ids), dtype=np.int64)
+        counts[index >= 0] = np.diff(picked.indptr)
+        rows = make_csr(picked.data, picked.indices, _indptr(counts), (len(user_ids), matrix.n_items))
+    if matrix.item_ids is like.item_ids:
+        return rows
+    columns = like.item_index(matrix.item_ids, missing="-1")[rows.indices]
+    known = columns >= 0
+    indptr = _indptr(known)[rows.indptr]
+    moved = sparse.csr_array((rows.data[known], columns[known], indptr), shape=(len(user_ids), like.n_items))
+    moved.sort_indices()
+    return moved
+
+
+def overlap(one: Csr, other: Csr) -> Csr:
+    """Places that both store, as ones (stored zeros count: they are ratings)."""
+    both: Csr = _ones(one).multiply(_ones(other)).tocsr()
+    return both
+
+
+def _union(matrices: Sequence[Csr]) -> Csr:
+    """Places that any stores, as ones."""
+    total = _ones(matrices[0])
+    for matrix in matrices[1:]:
+        total = (total + _ones(matrix)).tocsr()
+    total.sort_indices()
+    return total
+
+
+def _ones(matrix: Csr) -> Csr:
+    return make_csr(np.ones(matrix.nnz, np.float32), matrix.indices, matrix.indptr, matrix.shape)
+
+
+def _indptr(counts: Any) -> IntArray:
+    return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])

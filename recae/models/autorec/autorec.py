@@ -1,0 +1,200 @@
+"""AutoRec: rating prediction by an autoencoder over sparse rows (Sedhain et al., WWW 2015)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recae.distributed.ranks import current
+from recae.models.autorec.heads import OUTPUTS, Head, OrdinalHead, make_head
+from recae.models.autorec.rating_network import RatingNetwork
+from recae.models.autorec.row_autoencoder import RowAutoencoder
+from recae.nn.activations import ACTIVATIONS
+from recae.ratings import RatingMatrix
+from recae.ratings.csr import is_mapped
+from recae.recommender.biases import fit_biases
+from recae.recommender.fit_options import Run
+from recae.recommender.params import param
+from recae.recommender.stopping import tag_of
+from recae.sparse import SparseRows
+from recae.training import Batch, RowBatches, Trainer
+from recae.training.devices import choose_device
+from recae.training.loop import Objective
+from recae.training.optimizers import FULL_BATCH
+from recae.training.pretraining import pretrain
+
+ORDINAL_L2 = 0.2  # of the weight against squared error; found on held-out training data
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class AutoRec(RowAutoencoder):
+    """One autoencoder for all rows; missing ratings are neither input nor target.
+
+    Loss (eq. 3): Σ over stored ratings of (r - f(W g(V r + mu) + b))² + (l2 / 2) (|W|² + |V|²), biases free.
+    In a deep one the layers between W and V, which all rows share and which have data enough, take `inner_l2`.
+
+    Item-based, a row is what an item received and the output has a unit for every user; an unseen user's unit
+    is solved for, with the item codes as they are (`recae.recommender.folding`). User-based, a row is what a user
+    gave, and an unseen user's row is simply encoded.
+
+    By default a fifth of the input ratings is hidden in training, as in a denoising autoencoder. Otherwise, where rows
+    are short, the network learns to repeat what it is given: on ml-latest-small it then ends far above the bias
+    baseline. `noise=0` is the paper's model.
+    """
+
+    by: Literal["item", "user"] = param("item", "whose rows are encoded", choices=("item", "user"))
+    hidden: int | tuple[int, ...] = param(500, "hidden units; several layers as 500,250,500", low=1)
+    activation: str = param("sigmoid", "activation g of hidden layers", choices=tuple(ACTIVATIONS))
+    output: str = param(
+        "identity",
+        "activation f of the output; ordinal: a distribution over rating levels (with `predict_distribution`)",
+        choices=OUTPUTS,
+    )
+    thresholds: Literal["shared", "column"] = param(
+        "shared",
+        "of ordinal output: the same between levels for all, or each output unit's own",
+        choices=("shared", "column"),
+    )
+    input: Literal["auto", "raw", "centred"] = param(
+        "auto",
+        "ratings as they are, or less their column's mean; auto: raw item-based, centred user-based",
+        choices=("auto", "raw", "centred"),
+    )
+    mask_input: bool = param(False, "what was rated, whatever the rating, is a second input, with weights of its own")
+    l2: float | None = param(
+        None,
+        "L2 weight on W and V, against the summed loss; none: 100 item-based, "
+        "100 sqrt(ratings / 1e6) user-based, and a fifth of that for ordinal output",
+        low=0,
+        tune=(10.0, 300.0, "log"),
+    )
+    inner_l2: float = param(1.0, "L2 weight on the layers between them, in a deep one", low=0)
+    optimizer: str = param("adam", "how to minimise", choices=("adam", "sgd", "rprop", "lbfgs"))
+    lr: float = param(2e-3, "learning rate", low=0, tune=(5e-4, 8e-3, "log"))
+    schedule: str = param("cosine", "learning rate over time", choices=("constant", "cosine", "linear", "one-cycle"))
+    epochs: int = param(30, "passes over the rows, at most", low=0, tune=(15, 60))
+    batch_size: int | None = param(
+        None, "rows a step; none for an eighth of them, at most 512; 0 for all at once (as rprop and lbfgs do)", low=0
+    )
+    dropout: float = param(0.0, "fraction of hidden units dropped in training", low=0)
+    noise: float = param(
+        0.2, "fraction of input ratings hidden in training; 0 for the paper's AutoRec", low=0, tune=(0.0, 0.5)
+    )
+    ema: float = param(
+        0.0,
+        "decay a step of the weights' running mean, which is kept instead; 0: not averaged",
+        low=0,
+        tune=[0.0, 0.9, 0.97],
+    )
+    patience: int | None = param(10, "epochs without a better validation RMSE before stopping")
+    pretrain_epochs: int = param(0, "epochs of greedy layer-wise pretraining, each layer", low=0)
+    path: Literal["auto", "sparse", "dense"] = param(
+        "auto", "sparse kernels or dense products", choices=("auto", "sparse", "dense")
+    )
+    device: str = param("auto", "where to train: auto, cpu, cuda, cuda:N, mps")
+    precision: str = param("float32", "of matrix products on CUDA", choices=("float32", "bf16"))
+    rng: int = param(0, "seed of everything random")
+
+    _mean_over: ClassVar[Literal["rows", "ratings"]] = "rows"  # what `_objective` is a mean over
+
+    # ---------------------------------------------------------------- fitting
+
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+        device = choose_device(self.device)
+        matrix = ratings.rows(self.by)
+        self.network_ = self._network(matrix.shape[1], ratings).to(device)
+        given = self._rows(matrix, np.arange(matrix.shape[0]))
+        rows = self.network_.ratings_of(given)
+        streamed = isinstance(given, SparseRows) and is_mapped(matrix.data)
+        batches = RowBatches(given, batch_size=self._rows_a_step(len(rows)), streamed=streamed)
+        dense = self.network_.choose_path(rows, self.path)
+        trainer = Trainer(
+            epochs=self.epochs, optimizer=self.optimizer, lr=self.lr, schedule=self.schedule, decay=self._decay(rows),
+            second=self._second(), ema=self.ema, patience=self.patience, device=device, precision=self.precision,
+            kernels=not dense, mean_over=self._mean_over, seed=self.rng, tag=tag_of(self, ratings, validation),
+            **run.for_trainer(),
+        )  # fmt: skip
+        if self.pretrain_epochs and not trainer.resumes():
+            plain = RowBatches(rows, batch_size=batches.batch_size)
+            pretrain(self.network_.core, plain, self.network_.objective, trainer, epochs=self.pretrain_epochs)
+        validate = None if validation is None else self._validator(given, validation)
+        self.history_ = trainer.fit(self.network_, batches, self._objective, validate)
+        self._forget_codes()
+
+    def _decay(self, rows: SparseRows) -> float:
+        """What L2 weights are multiplied by, as the objective is divided: 1 / rows."""
+        return 1 / len(rows)
+
+    def _second(self) -> Objective | None:
+        """An objective for a second update on each batch."""
+        return None
+
+    def _objective(self, model: torch.nn.Module, batch: Batch) -> Tensor:
+        """What is minimised, a mean over rows."""
+        return self.network_.objective(model, batch)
+
+    def _widths(self) -> tuple[int, ...]:
+        return (self.hidden,) if isinstance(self.hidden, int) else tuple(self.hidden)
+
+    def _network(self, n_cols: int, ratings: RatingMatrix) -> RatingNetwork:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.rng)
+            return self._make_network(n_cols, ratings, {
+                "activation": self.activation, "output": self._head(n_cols, ratings), "scale": ratings.scale,
+                "start": self._start(ratings), "dropout": self.dropout, "noise": self.noise, "l2": self._l2(ratings),
+                "inner_l2": self.inner_l2, "centred": self._centred(), "mask_input": self.mask_input,
+            })  # fmt: skip
+
+    def _make_network(self, n_cols: int, ratings: RatingMatrix, settings: dict[str, Any]) -> RatingNetwork:
+        """A network with what a subclass adds to these settings."""
+        return RatingNetwork(n_cols, self._widths(), **settings)
+
+    def _head(self, n_cols: int, ratings: RatingMatrix) -> Head:
+        """The output head; an ordinal one's levels are the ratings that occur."""
+        if self.output != "ordinal":
+            return make_head(self.output, ratings.scale)
+        levels, counts = np.unique(ratings.user_rows.data, return_counts=True)
+        own = n_cols if self.thresholds == "column" else 0
+        return OrdinalHead(torch.from_numpy(levels), torch.from_numpy(counts), own)
+
+    def _start(self, ratings: RatingMatrix) -> Tensor:
+        """Mean ratings of the columns, (n_cols,), drawn towards the mean of all where there are few."""
+        biases = fit_biases(ratings, user_l2=10.0, item_l2=5.0, sweeps=3)
+        return torch.from_numpy(biases.mean + (biases.user if self.by == "item" else biases.item))
+
+    def _l2(self, ratings: RatingMatrix) -> float:
+        """`l2`, or what was good on held-out training data of MovieLens with 100,000 and 1,000,000 ratings."""
+        if self.l2 is not None:
+            return self.l2
+        plain = 100.0 if self.by == "item" else 100.0 * math.sqrt(ratings.n_ratings / 1e6)
+        return plain * ORDINAL_L2 if self.output == "ordinal" else plain
+
+    def _centred(self) -> bool:
+        """A short row of raw ratings says how many there are; less their means, it says what this user thinks."""
+        return self.input == "centred" or (self.input == "auto" and self.by == "user")
+
+    def _rows_a_step(self, n_rows: int) -> int:
+        if self.optimizer in FULL_BATCH:
+            return 0
+        return min(512, math.ceil(n_rows / 8)) if self.batch_size is None else self.batch_size
+
+    def _validator(self, rows: Any, validation: RatingMatrix) -> Any:
+        """RMSE on held-out ratings, clipped to the scale, a block of rows at a time."""
+        places, ranks = SparseRows.from_scipy(validation.rows(self.by), device=self._place()), current()
+        busy = ranks.share(torch.nonzero(places.lengths()).squeeze(1))
+        blocks = [(rows[index], places[index]) for index in torch.split(busy, 2048)]
+        low, high = validation.scale
+
+        def validate(network: torch.nn.Module) -> float:
+            total = torch.zeros((), device=places.device)
+            for given, wanted in blocks:
+                predicted = network.at(given, wanted).clamp(low, high)  # type: ignore[operator]
+                total += (predicted - wanted.values).square().sum()
+            return float((ranks.all_sum_(total) / max(1, places.nnz)).sqrt())
+
+        return validate

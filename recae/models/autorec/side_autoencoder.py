@@ -1,0 +1,94 @@
+"""AutoRec with side information: the base of `CFN` and `WideDeep`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from recae.models.autorec.autorec import AutoRec
+from recae.models.autorec.feature_tables import encode_table
+from recae.models.autorec.rating_network import RatingNetwork
+from recae.models.autorec.side_network import SideNetwork
+from recae.models.autorec.side_rows import SideRows
+from recae.ratings import RatingMatrix
+from recae.ratings.csr import Csr
+from recae.recommender.blocks import IntArray
+from recae.recommender.params import learned, param
+from recae.sparse import SparseRows
+
+Side = npt.NDArray[np.float32]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SideAutoencoder(AutoRec):
+    """AutoRec that reads the tables of users and items (`features.encode_table`) besides the ratings.
+
+    A user or an item without a single training rating is served from its features, where its table has any; from
+    the bias baseline otherwise. Unseen users (`predict_new`) are known by their ratings alone. On MovieLens-100K what
+    is known of items pays, for those with ratings and for cold ones; age, sex and occupation of users do not
+    (`benchmarks/cold.py`: features="item" leaves cold users to the baseline, which is better there).
+    """
+
+    features: Literal["both", "user", "item", "none"] = param(
+        "both", "whose tables are read, where there are any", choices=("both", "user", "item", "none")
+    )
+    hide_rows: float = param(0.05, "fraction of rows that lose all ratings in training: features alone must do", low=0)
+    side_l2: float = param(1.0, "L2 weight on the weights of rows' features", low=0, tune=(0.3, 30.0, "log"))
+    column_l2: float = param(
+        3000.0, "L2 weight on those of columns' features (of users, item-based)", low=0, tune=(100.0, 1e5, "log")
+    )
+
+    _sides: dict[str, Side] | None = learned()
+
+    @property
+    def league(self) -> str:
+        """A key of `recae.comparison.leagues.LEAGUES`."""
+        return "ratings" if self.features == "none" else "side"
+
+    # ---------------------------------------------------------------- hooks of AutoRec
+
+    def _network(self, n_cols: int, ratings: RatingMatrix) -> RatingNetwork:
+        self._sides = {
+            "user": encode_table(self._table(ratings, "user"), ratings.user_ids).matrix,
+            "item": encode_table(self._table(ratings, "item"), ratings.item_ids).matrix,
+        }
+        return super()._network(n_cols, ratings)
+
+    def _make_network(self, n_cols: int, ratings: RatingMatrix, settings: dict[str, Any]) -> RatingNetwork:
+        assert self._sides is not None
+        across: Literal["user", "item"] = "item" if self.by == "user" else "user"
+        return SideNetwork(
+            n_cols, self._widths(), columns=torch.from_numpy(self._sides[across]),
+            counts=torch.from_numpy(ratings.counts(across)), n_features=self._sides[self.by].shape[1],
+            hide_rows=self.hide_rows, side_l2=self.side_l2, column_l2=self.column_l2,
+            **self._variant(ratings), **settings,
+        )  # fmt: skip
+
+    def _variant(self, ratings: RatingMatrix) -> dict[str, Any]:
+        """What a subclass asks of `SideNetwork`."""
+        return {}
+
+    def _table(self, ratings: RatingMatrix, by: str) -> Any:
+        return getattr(ratings, f"{by}_table") if self.features in ("both", by) else None
+
+    def _rows(self, matrix: Csr, index: IntArray | None = None) -> SideRows:
+        place = self._place()
+        assert self._sides is not None
+        side = self._sides[self.by]
+        if index is None:
+            features, known = np.zeros((matrix.shape[0], side.shape[1]), np.float32), np.full(matrix.shape[0], -1)
+        else:
+            features, known = side[index], np.asarray(index, np.int64)
+        return SideRows(
+            SparseRows.from_scipy(matrix, device=place), torch.from_numpy(features).to(place),
+            torch.from_numpy(known).to(place),
+        )  # fmt: skip
+
+    def _serves(self, by: Literal["user", "item"], index: IntArray) -> npt.NDArray[np.bool_]:
+        assert self._sides is not None
+        described: npt.NDArray[np.bool_] = (self._sides[by] != 0).any(axis=1)
+        return super()._serves(by, index) | ((index >= 0) & described[index])

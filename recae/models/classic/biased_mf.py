@@ -1,0 +1,160 @@
+"""Biased matrix factorisation for rating prediction: what AutoRec is measured against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from recae.jit import jit_kernel, prange
+from recae.ratings import RatingMatrix
+from recae.ratings.csr import Csr
+from recae.recommender.base import Recommender
+from recae.recommender.biases import fit_biases
+from recae.recommender.blocks import IntArray, Scores
+from recae.recommender.fit_options import Run
+from recae.recommender.params import learned, param
+
+Floats = npt.NDArray[np.float32]
+_PAIRS = 2**18  # at once
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class BiasedMF(Recommender):
+    """r = mu + b_u + b_i + p_u·q_i (Koren, Bell and Volinsky, 2009) by alternating least squares on stored ratings.
+
+    Minimises Σ over stored ratings of (r - r̂)² + Σ_u (l2 n_u^power |p_u|² + bias_l2 b_u²) + the same over items, n
+    being how many ratings one has: power 1 is ALS-WR (Zhou et al., 2008), 0 the plain penalty. With the items' side
+    given, each user is one ridge regression of k + 1 unknowns, and vice versa; an unseen user is that regression.
+    """
+
+    predicts_ratings: ClassVar[bool] = True
+
+    factors: int = param(32, "width of the factors", low=1, tune=(8, 128, "log"))
+    l2: float = param(0.08, "L2 weight on factors, times n^power", low=0, tune=(0.02, 0.3, "log"))
+    bias_l2: float = param(1.0, "L2 weight on biases", low=0, tune=(0.1, 10.0, "log"))
+    power: float = param(
+        1.0, "how much stronger the penalty is for whoever has more ratings: 0 to 1", low=0, tune=(0.0, 1.0)
+    )
+    sweeps: int = param(15, "alternations between users and items", low=1)
+    rng: int = param(0, "seed of the first factors")
+
+    mean_: float = learned()
+    user_: Floats = learned()
+    item_: Floats = learned()
+
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+        rng = np.random.default_rng(self.rng)
+        start = fit_biases(ratings, user_l2=10.0, item_l2=5.0, sweeps=3)
+        self.mean_ = start.mean
+        factors = rng.normal(0, 0.1 / np.sqrt(self.factors), (ratings.n_items, self.factors))
+        self.item_ = np.column_stack([factors, start.item]).astype(np.float32)
+        item_rows = ratings.rows("item")
+        for sweep in range(self.sweeps):
+            self.user_ = self._solve(ratings.user_rows, self.item_)
+            if sweep < self.sweeps - 1:
+                self.item_ = self._solve(item_rows, self.user_)
+        # users come last: a known user is what an unseen one with the same ratings is
+
+    def _solve(self, rows: Csr, other: Floats) -> Floats:
+        """Factors and bias of each row, (n_rows, k + 1), given those of the columns (n_cols, k + 1)."""
+        out = np.zeros((rows.shape[0], self.factors + 1), np.float32)
+        _ridge_rows(
+            rows.indptr,
+            rows.indices,
+            rows.data,
+            other,
+            self.mean_,
+            max(self.l2, 1e-6),
+            self.power,
+            self.bias_l2 + 1e-6,
+            out,
+        )
+        return out
+
+    def score(self, user_rows: Csr) -> Scores:
+        return self._scores(self._solve(user_rows, self.item_))
+
+    def score_users(self, user_index: IntArray) -> Scores:
+        return self._scores(self.user_[user_index])
+
+    def _scores(self, user: Floats) -> Scores:
+        scores = user[:, :-1] @ self.item_[:, :-1].T
+        scores += self.item_[:, -1] + np.float32(self.mean_)
+        scores += user[:, -1:]
+        return scores
+
+    def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
+        return self._at(self.user_, user_index, item_index)
+
+    def _pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
+        return self._at(self._solve(user_rows, self.item_), row_index, item_index)
+
+    def _at(self, users: Floats, user_index: IntArray, item_index: IntArray) -> Scores:
+        out = np.empty(len(user_index), np.float32)
+        for start in range(0, len(out), _PAIRS):
+            part = slice(start, start + _PAIRS)
+            user, item = users[user_index[part]], self.item_[item_index[part]]
+            out[part] = np.einsum("zk,zk->z", user[:, :-1], item[:, :-1]) + user[:, -1] + item[:, -1] + self.mean_
+        return out
+
+    def item_vectors(self) -> Floats:
+        """The items' factors, (n_items, factors)."""
+        return self.item_[:, :-1]
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {"mean": np.array(self.mean_), "user": self.user_, "item": self.item_}
+
+    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        self.mean_, self.user_, self.item_ = float(arrays["mean"]), arrays["user"], arrays["item"]
+
+
+@jit_kernel(parallel=True)
+def _ridge_rows(
+    indptr: Any, indices: Any, data: Any, other: Any, mean: float, l2: float, power: float, bias_l2: float, out: Any
+) -> None:
+    """Each row: argmin over (p, b) of Σ (r - mean - b_j - p·q_j - b)² + l2 n^power |p|² + bias_l2 b², by Cholesky."""
+    width = out.shape[1]
+    for row in prange(out.shape[0]):
+        n = indptr[row + 1] - indptr[row]
+        if n == 0:
+            continue
+        normal, target, feature = np.zeros((width, width)), np.zeros(width), np.ones(width)
+        for place in range(indptr[row], indptr[row + 1]):
+            column = indices[place]
+            rest = data[place] - mean - other[column, width - 1]
+            for a in range(width - 1):
+                feature[a] = other[column, a]
+            for a in range(width):
+                target[a] += rest * feature[a]
+                for b in range(a + 1):
+                    normal[a, b] += feature[a] * feature[b]
+        for a in range(width - 1):
+            normal[a, a] += l2 * n**power
+        normal[width - 1, width - 1] += bias_l2
+        _solve_in_place(normal, target)
+        for a in range(width):
+            out[row, a] = target[a]
+
+
+@jit_kernel(parallel=False)
+def _solve_in_place(a: Any, x: Any) -> None:
+    """x to A⁻¹ x, A being positive definite and given by its lower triangle, which is overwritten."""
+    n = len(x)
+    for j in range(n):
+        for k in range(j):
+            for i in range(j, n):
+                a[i, j] -= a[i, k] * a[j, k]
+        a[j, j] = np.sqrt(a[j, j])
+        for i in range(j + 1, n):
+            a[i, j] /= a[j, j]
+    for i in range(n):
+        for k in range(i):
+            x[i] -= a[i, k] * x[k]
+        x[i] /= a[i, i]
+    for i in range(n - 1, -1, -1):
+        for k in range(i + 1, n):
+            x[i] -= a[k, i] * x[k]
+        x[i] /= a[i, i]

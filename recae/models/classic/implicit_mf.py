@@ -1,0 +1,209 @@
+"""Matrix factorisation for ranking: the package `implicit`, behind the contract that all models keep.
+
+A factorisation is a linear autoencoder whose encoder is a solver: a row goes to the factors that fit it best, and these
+times the items' factors are its scores. That is how unseen users are met here, without retraining.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from recae.errors import DivergenceError, ParameterError
+from recae.jit import jit_kernel, prange
+from recae.ratings import RatingMatrix
+from recae.ratings.csr import Csr
+from recae.recommender.base import Recommender
+from recae.recommender.blocks import IntArray, Scores
+from recae.recommender.fit_options import Run
+from recae.recommender.inputs import VALUES, Values, as_input
+from recae.recommender.params import learned, param
+
+Floats = npt.NDArray[np.float32]
+
+
+class _Factors(Recommender):
+    """Users' and items' factors: scores of known users are their product."""
+
+    user_factors_: Floats
+    item_factors_: Floats
+
+    def score_users(self, user_index: IntArray) -> Scores:
+        return self.user_factors_[user_index] @ self.item_factors_.T
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {"user": self.user_factors_, "item": self.item_factors_}
+
+    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        self.user_factors_, self.item_factors_ = arrays["user"], arrays["item"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ImplicitALS(_Factors):
+    """Weighted matrix factorisation by alternating least squares (Hu, Koren and Volinsky, ICDM 2008), by `implicit`.
+
+    Minimises Σ c_ui (p_ui - x_u·y_i)² + l2 (|X|² + |Y|²) over all users and items, where p is 1 at ratings and 0
+    elsewhere, and c is alpha (times the rating, with values="ratings") there and 1 elsewhere. An unseen user's factors
+    are the exact solution for their row, the items' being what they are; so, at last, are those of known users.
+    """
+
+    factors: int = param(64, "width of the factors", low=1, tune=(16, 256, "log"))
+    l2: float = param(10.0, "L2 weight on the factors; above 0", low=0, tune=(0.1, 300.0, "log"))
+    alpha: float = param(1.0, "weight of a rating against that of a missing one", low=0, tune=(0.5, 50.0, "log"))
+    iterations: int = param(15, "alternations", low=1)
+    values: Values = param("binary", "what alpha is multiplied by: 1, or the ratings as they are", choices=VALUES)
+    rng: int = param(0, "seed of the first factors")
+
+    user_factors_: Floats = learned()
+    item_factors_: Floats = learned()
+
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+        if not self.l2 > 0:
+            raise ParameterError(f"l2={self.l2!r}: above 0 is needed, or users of few ratings have no solution; try 10")
+        rows = self._confidence(ratings.user_rows)
+        with _one_blas_thread(), self._diverging():
+            solver = self._solver()
+            solver.fit(rows, show_progress=_shown(run))
+        self.item_factors_ = np.asarray(solver.item_factors, np.float32)
+        self.user_factors_ = self._fold_in(rows)
+
+    def score(self, user_rows: Csr) -> Scores:
+        return self._fold_in(self._confidence(user_rows)) @ self.item_factors_.T
+
+    def item_vectors(self) -> Floats:
+        """The items' factors, (n_items, factors)."""
+        return self.item_factors_
+
+    def _fold_in(self, confidence: Any) -> Floats:
+        """Factors of rows, the items' being what they are: (n_rows, factors)."""
+        if confidence.shape[0] == 0:
+            return np.zeros((0, self.factors), np.float32)
+        with _one_blas_thread(), self._diverging():
+            solver = self._solver()
+            solver.item_factors = self.item_factors_
+            return np.asarray(solver.recalculate_user(np.arange(confidence.shape[0]), confidence), np.float32)
+
+    @contextmanager
+    def _diverging(self) -> Iterator[None]:
+        """What `implicit` raises where its equations are singular, in our words."""
+        from implicit.recommender_base import ModelFitError
+
+        try:
+            yield
+        except (ModelFitError, ValueError) as error:
+            raise DivergenceError(f"l2={self.l2!r} is too small for these ratings ({error}): raise it") from None
+
+    def _solver(self) -> Any:
+        from implicit.cpu.als import AlternatingLeastSquares
+
+        return AlternatingLeastSquares(
+            factors=self.factors, regularization=self.l2, alpha=1.0, iterations=self.iterations,
+            random_state=self.rng,
+        )  # fmt: skip
+
+    def _confidence(self, user_rows: Csr) -> Any:
+        """c at the ratings, as `implicit` wants it; a weight of 0 is none."""
+        rows = _as_matrix(as_input(user_rows, self.values))
+        rows.data = rows.data * np.float32(self.alpha)
+        rows.eliminate_zeros()
+        return rows
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ImplicitBPR(_Factors):
+    """Bayesian personalised ranking (Rendle et al., UAI 2009), by `implicit`: what is rated above what is not.
+
+    An unseen user is met as a training user would have been: their factors, from 0, take the same number of the same
+    stochastic steps on pairs of an item of theirs and another one, the items' factors being what they are. The random
+    numbers are the same for everybody, so that equal rows get equal scores. One thread trains: more would
+    be faster and, as they do not wait for each other, never twice the same.
+    """
+
+    factors: int = param(64, "width of the factors, apart from the items' biases", low=1, tune=(16, 256, "log"))
+    lr: float = param(0.01, "learning rate", low=0, tune=(0.003, 0.1, "log"))
+    l2: float = param(0.01, "L2 weight on the factors of a pair, in each step", low=0, tune=(1e-4, 0.1, "log"))
+    iterations: int = param(100, "steps for each rating", low=1)
+    rng: int = param(0, "seed of everything random")
+
+    user_factors_: Floats = learned()
+    item_factors_: Floats = learned()
+
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+        from implicit.cpu.bpr import BayesianPersonalizedRanking
+
+        model = BayesianPersonalizedRanking(
+            factors=self.factors, learning_rate=self.lr, regularization=self.l2, iterations=self.iterations,
+            num_threads=1, random_state=self.rng,
+        )  # fmt: skip
+        rows = _as_matrix(as_input(ratings.user_rows, "binary"))
+        model.fit(rows, show_progress=_shown(run))
+        self.item_factors_ = np.asarray(model.item_factors, np.float32)
+        self.user_factors_ = np.asarray(model.user_factors, np.float32)
+        self.user_factors_[ratings.counts("user") == 0] = np.eye(1, self.factors + 1, self.factors)  # the biases only
+
+    def score(self, user_rows: Csr) -> Scores:
+        users = np.zeros((user_rows.shape[0], self.factors + 1), np.float32)
+        users[:, -1] = 1
+        _fold_in_bpr(
+            user_rows.indptr, user_rows.indices, self.ratings_.user_rows.indices, self.item_factors_, users,
+            self.lr, self.l2, self.iterations, self.rng,
+        )  # fmt: skip
+        return users @ self.item_factors_.T
+
+    def item_vectors(self) -> Floats:
+        """The items' factors without their biases, (n_items, factors)."""
+        return self.item_factors_[:, :-1]
+
+
+@jit_kernel(parallel=True)
+def _fold_in_bpr(
+    indptr: Any, indices: Any, pool: Any, items: Floats, users: Floats,
+    lr: float, l2: float, iterations: int, seed: int,
+) -> None:  # fmt: skip
+    """`implicit`'s steps on `users` (n, k + 1) alone: a rated item, one by popularity, a step if that is unrated."""
+    for row in prange(users.shape[0]):
+        first, n = indptr[row], indptr[row + 1] - indptr[row]
+        state = np.uint64(seed * 2 + 88172645463325253)
+        for _step in range(n * iterations):
+            state ^= state << np.uint64(13)  # xorshift64 (Marsaglia, 2003)
+            state ^= state >> np.uint64(7)
+            state ^= state << np.uint64(17)
+            liked = indices[first + int((state >> np.uint64(32)) % np.uint64(n))]
+            other = pool[int((state & np.uint64(0xFFFFFFFF)) % np.uint64(len(pool)))]
+            place = first + np.searchsorted(indices[first : first + n], other)
+            if place < first + n and indices[place] == other:
+                continue
+            margin = 0.0
+            for k in range(users.shape[1]):
+                margin += users[row, k] * (items[liked, k] - items[other, k])
+            pull = 1.0 / (1.0 + np.exp(margin))
+            for k in range(users.shape[1] - 1):
+                users[row, k] += lr * (pull * (items[liked, k] - items[other, k]) - l2 * users[row, k])
+
+
+def _as_matrix(rows: Csr) -> Any:
+    """The `csr_matrix` with 32-bit indices that `implicit` takes; its data may be changed."""
+    parts = rows.data.copy(), rows.indices.astype(np.int32), rows.indptr.astype(np.int32)
+    return sparse.csr_matrix(parts, shape=rows.shape)
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """`implicit` has threads of its own; those of the BLAS beside them make it many times slower."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, "blas"):
+        yield
+
+
+def _shown(run: Run) -> bool:
+    """Whether `implicit` is to show its bar."""
+    import sys
+
+    return sys.stderr.isatty() if run.progress is None else run.progress

@@ -1,0 +1,237 @@
+"""Blend: several rating models as one, weighted by how well they predict ratings they were not fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from recae.errors import ParameterError
+from recae.models.ensemble.members import member_of, plain_params
+from recae.ratings import RatingMatrix
+from recae.ratings.csr import Csr
+from recae.recommender import files
+from recae.recommender.base import Recommender
+from recae.recommender.blocks import IntArray, Scores
+from recae.recommender.fit_options import Run
+from recae.recommender.frames import normalised
+from recae.recommender.params import learned, param
+from recae.splitting import take_validation
+
+Floats = npt.NDArray[np.float64]
+_PAIRS = 2**20  # predicted at once
+
+
+@dataclass
+class Group:
+    """A member, fitted once or with several seeds, whose mean it then is."""
+
+    models: list[Recommender]
+
+    def mean(self, ask: Any) -> Scores:
+        """The mean of what `ask` gives for each of the models."""
+        total = ask(self.models[0]).astype(np.float32, copy=True)
+        for model in self.models[1:]:
+            total += ask(model)
+        return total / np.float32(len(self.models))  # type: ignore[no-any-return]
+
+    def fit(self, ratings: RatingMatrix, progress: bool | None) -> None:
+        for model in self.models:
+            model.fit(ratings, progress=progress)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Blend(Recommender):
+    """Linear stacking of rating models (Breiman, 1996, "Stacked regressions"): Σ_k w_k r̂_k + c with w_k >= 0.
+
+    The weights come from predictions out of sample. A part of the ratings is put aside, the members are fitted on the
+    rest, and with centred predictions p_k and ratings r of that part
+
+        w = argmin over w >= 0 of Σ (r - Σ_k w_k p_k)² + l2 Σ_k (w_k - 1/m)²;
+
+    little evidence means equal weights, and too few ratings for any mean exactly these. Then the members are fitted
+    again, on all ratings. A validation part that is handed to `fit` takes the place of the part put aside, and
+    nothing has to be fitted twice.
+
+    An unseen user is what each member makes of them. One member and several `seeds` is the plain mean of one model's
+    fits, which have the same weight.
+    """
+
+    predicts_ratings: ClassVar[bool] = True
+
+    members: tuple[Any, ...] = param(
+        ("i-autorec", "u-autorec"),
+        'rating models: names; in Python also models, or {"model": name, setting: value, ...}',
+    )
+    seeds: int = param(1, "fits of each member, with seeds in a row, of which the mean is taken", low=1)
+    weights: str | tuple[float, ...] = param(
+        "stacked", "stacked: chosen on ratings put aside; equal; or one for each member: these take no second fit"
+    )
+    holdout: float = param(0.1, "share of the ratings put aside to choose the weights on, in (0, 1)", low=0)
+    l2: float = param(10.0, "pull of the weights towards equal ones", low=0)
+    rng: int = param(0, "seed of the part put aside, and of members that say none")
+
+    groups_: list[Group] = learned()
+    weights_: Floats = learned()
+    intercept_: float = learned()
+    member_rmse_: Floats | None = field(init=False, repr=False, default=None)
+
+    # ---------------------------------------------------------------- fitting
+
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+        groups = self._made()
+        self.weights_, self.member_rmse_ = self._given_weights(len(groups)), None
+        # predictions have about the mean of the ratings: what weights do not sum up to is missing of that
+        self.intercept_ = float((1 - self.weights_.sum()) * ratings.user_rows.data.mean(dtype=np.float64))
+        stacks = self.weights == "stacked" and len(groups) > 1
+        if stacks and validation is None and self.holdout * ratings.n_ratings > len(groups):
+            rest, aside = take_validation(ratings, self.holdout, self.rng)
+            self._stack(self._made(), rest, aside, run)
+        for group in groups:
+            group.fit(ratings, run.progress)
+        if stacks and validation is not None:
+            self._weigh(groups, ratings, validation)
+        self.groups_ = groups
+
+    def _given_weights(self, n: int) -> Floats:
+        """The weights as long as no better ones are found: those given, or equal ones.
+
+        Raises:
+            ParameterError: they are not one number, 0 or more, for each member.
+        """
+        if self.weights in ("stacked", "equal"):
+            return np.full(n, 1 / n)
+        given = () if isinstance(self.weights, str) else tuple(self.weights)
+        if len(given) != n or not all(isinstance(w, int | float) and w >= 0 for w in given):
+            raise ParameterError(
+                f"weights={self.weights!r}: 'stacked', 'equal', or a number of 0 or more for each of {n} members"
+            )
+        return np.array(given, dtype=np.float64)
+
+    def _stack(self, groups: list[Group], rest: RatingMatrix, aside: RatingMatrix, run: Run) -> None:
+        for group in groups:
+            group.fit(rest, run.progress)
+        self._weigh(groups, rest, aside)
+
+    def _weigh(self, groups: list[Group], known: RatingMatrix, aside: RatingMatrix) -> None:
+        """Weights from `aside`, which the groups, fitted on `known`, have not seen. Cold pairs are the fallback's."""
+        users, items, truth = aside.pairs()
+        warm = (known.counts("user")[users] > 0) & (known.counts("item")[items] > 0)
+        users, items, truth = users[warm], items[warm], truth[warm]
+        if len(truth) <= len(groups):  # no evidence at all: they stay equal
+            return
+        predicted = np.column_stack([_pairs_of(group, users, items) for group in groups]).astype(np.float64)
+        self.member_rmse_ = np.sqrt(np.mean((np.clip(predicted, *aside.scale) - truth[:, None]) ** 2, axis=0))
+        self.weights_, self.intercept_ = stacking(predicted, truth.astype(np.float64), self.l2)
+
+    def _made(self) -> list[Group]:
+        """The members with nothing learnt."""
+        if isinstance(self.members, str) or not self.members:
+            raise ParameterError(f"members={self.members!r}: a tuple of rating models is needed, such as ('bias',)")
+        if not 0 < self.holdout < 1:
+            raise ParameterError(f"holdout={self.holdout}: a share between 0 and 1, both excluded, is needed")
+        return [Group(list(self._seeded(member_of(member)))) for member in self.members]
+
+    def _seeded(self, model: Recommender) -> Iterator[Recommender]:
+        """The model once for each seed; once in all, if nothing in it is random."""
+        seed = model.get_params().get("rng")
+        if seed is None:
+            yield model
+            return
+        for step in range(self.seeds):
+            yield model.clone().set_params(rng=(seed or self.rng) + step)
+
+    # ---------------------------------------------------------------- scoring
+
+    def score(self, user_rows: Csr) -> Scores:
+        return self._mix(lambda model: model.score(user_rows))
+
+    def score_users(self, user_index: IntArray) -> Scores:
+        return self._mix(lambda model: model.score_users(user_index))
+
+    def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
+        return self._mix(lambda model: model._pairs(user_index, item_index))
+
+    def _pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
+        return self._mix(lambda model: model._pairs_new(user_rows, row_index, item_index))
+
+    def _mix(self, ask: Any) -> Scores:
+        """The weighted sum of what `ask` gives for each member; those of weight 0 are not asked."""
+        total: Any = np.float32(self.intercept_)
+        for weight, group in zip(self.weights_, self.groups_):
+            if weight > 0:
+                total = total + np.float32(weight) * group.mean(ask)
+        if np.ndim(total) == 0:  # nobody has a weight: the mean of what was put aside
+            total = total + 0 * self.groups_[0].mean(ask)
+        return np.asarray(total, np.float32)
+
+    def item_vectors(self) -> Any:
+        """All members' vectors side by side: the cosine is then the weighted mean of the members' cosines."""
+        from scipy import sparse
+
+        parts = [
+            normalised(group.models[0].item_vectors()) * np.float32(np.sqrt(max(weight, 1e-12)))
+            for weight, group in zip(self.weights_, self.groups_)
+        ]
+        if any(sparse.issparse(part) for part in parts):
+            return sparse.hstack([sparse.csr_array(part) for part in parts], format="csr")
+        return np.concatenate(parts, axis=1)
+
+    # ---------------------------------------------------------------- files
+
+    def save(self, path: str | Path) -> Path:
+        return files.write_model(path, type(self).__name__, plain_params(self), self._fitted(), self._arrays())
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        arrays = {"weights": self.weights_, "intercept": np.array(self.intercept_)}
+        if self.member_rmse_ is not None:
+            arrays["member_rmse"] = self.member_rmse_
+        for prefix, model in self._each(self.groups_):
+            arrays |= {prefix + name: array for name, array in model._arrays().items()}
+        return arrays
+
+    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        self.weights_, self.intercept_ = arrays["weights"], float(arrays["intercept"])
+        self.member_rmse_ = arrays.get("member_rmse")
+        self.groups_ = self._made()
+        for prefix, model in self._each(self.groups_):
+            theirs = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+            model._settle(self.ratings_)
+            model._restore(theirs)
+
+    @staticmethod
+    def _each(groups: list[Group]) -> Iterator[tuple[str, Recommender]]:
+        """Each fitted model, with what its arrays' names begin with in a file."""
+        for k, group in enumerate(groups):
+            for s, model in enumerate(group.models):
+                yield f"{k}.{s}/", model
+
+
+def stacking(predicted: Floats, truth: Floats, l2: float) -> tuple[Floats, float]:
+    """Weights >= 0 and the intercept: ridge regression towards equal weights, by non-negative least squares.
+
+    Args:
+        predicted: (n, m), out of sample.
+        truth: (n,).
+        l2: weight of the pull towards 1 / m.
+    """
+    from scipy.optimize import nnls
+
+    m = predicted.shape[1]
+    mean, level = predicted.mean(axis=0), float(truth.mean())
+    pull = np.sqrt(l2)
+    left = np.vstack([predicted - mean, pull * np.eye(m)])
+    right = np.concatenate([truth - level, np.full(m, pull / m)])
+    q, r = np.linalg.qr(left)  # the same problem with m rows instead of n
+    weights, _ = nnls(r, q.T @ right)
+    return weights, level - float(mean @ weights)
+
+
+def _pairs_of(group: Group, users: IntArray, items: IntArray) -> Scores:
+    """Predictions of pairs, unclipped as they are blended."""
+    parts = [slice(start, start + _PAIRS) for start in range(0, len(users), _PAIRS)]
+    return np.concatenate([group.mean(lambda model, p=part: model._pairs(users[p], items[p])) for part in parts])

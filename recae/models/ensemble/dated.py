@@ -1,0 +1,231 @@
+"""Dated: a rating model, corrected by what it left over of ratings near in time. Reads the date asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from recae.errors import DataError, ParameterError
+from recae.models.ensemble.members import member_of, plain_params
+from recae.models.ensemble.time_kernel import Floats, near_counts, near_means
+from recae.ratings import RatingMatrix
+from recae.ratings.csr import Csr
+from recae.recommender import files, frames
+from recae.recommender.base import Recommender
+from recae.recommender.blocks import IntArray, Scores
+from recae.recommender.fit_options import Run
+from recae.recommender.params import learned, param
+from recae.splitting import take_validation
+
+DAY = 86_400.0
+USER_SPANS = (20.0, 60.0, 300.0, 1800.0, DAY, 30 * DAY)  # seconds; a visit lasts minutes
+ITEM_SPANS = (3 * DAY, 20 * DAY, 100 * DAY)  # an item's reputation changes over weeks
+USER_SHRINK, ITEM_SHRINK = 2.0, 5.0  # ratings of mean 0 that are added
+PENALTIES = np.logspace(-2, 6, 17)  # of the ridge regression, chosen among by leaving one out
+PAIRS = 2**18  # corrected at once
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Dated(Recommender):
+    """What ratings near in time add to a model that knows no dates.
+
+    The prediction for user u, item i at time t is r̂_ui + c + θ · f_uit. r̂ is the base model's; f holds the means of
+    what r̂ left over (r - r̂, on training ratings) of the user's ratings near t, from 20 seconds to a month, and of
+    the item's, from days to months, each under a kernel exp(-|t - t_j| / span); how many ratings the user gave on
+    that day, for how long the user has been there, and r̂ itself. These are the day effects and drifts of Koren
+    ("Collaborative filtering with temporal dynamics", 2009), smoothed from what is left over instead of learnt for
+    each user and day.
+
+    θ is a ridge regression on a part put aside, with the base fitted on the rest; then the base is fitted again, on
+    all. A validation part handed to `fit` takes its place, and the base is fitted once.
+
+    A date is part of the question: `predict(users, items, timestamps=...)`. Where none is given the base model answers
+    alone, as it does for unseen users and in lists. Figures belong to the league of dates: knowing to the second when a
+    rating was given says which others were given on the same visit, which nobody knows beforehand.
+    """
+
+    predicts_ratings: ClassVar[bool] = True
+    reads_dates: ClassVar[bool] = True
+    league: ClassVar[str] = "dates"
+
+    base: Any = param(
+        "dual-autorec", 'the rating model that is corrected: a name; in Python also a model, or {"model": name, ...}'
+    )
+    holdout: float = param(0.1, "share of the ratings put aside to fit the correction on, in (0, 1)", low=0)
+    rng: int = param(0, "seed of the part put aside, and of the base model where it says none")
+
+    base_: Recommender = learned()
+    theta_: Floats = learned()
+
+    # ---------------------------------------------------------------- fitting
+
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+        _stamps(ratings)
+        if not 0 < self.holdout < 1:
+            raise ParameterError(f"holdout={self.holdout}: a share between 0 and 1, both excluded, is needed")
+        self.theta_ = np.zeros(len(USER_SPANS) + len(ITEM_SPANS) + 4)
+        if validation is None and self.holdout * ratings.n_ratings >= 1:
+            rest, aside = take_validation(ratings, self.holdout, self.rng)
+            self._remember(self._made().fit(rest, progress=run.progress), rest)
+            self.theta_ = self._regress(rest, aside)
+        self._remember(self._made().fit(ratings, progress=run.progress), ratings)
+        if validation is not None:
+            self.theta_ = self._regress(ratings, validation)
+
+    def _made(self) -> Recommender:
+        model = member_of(self.base)
+        if model.reads_dates:
+            raise ParameterError(f"base={type(model).__name__} reads dates already: give the model under it")
+        seed = model.get_params().get("rng")
+        return model if seed is None else model.set_params(rng=seed or self.rng)
+
+    def _remember(self, base: Recommender, ratings: RatingMatrix) -> None:
+        """The base, and what it left over of its ratings, by users and by items."""
+        self.base_ = base
+        users, items, truth = ratings.pairs()
+        left = (truth - _asked(base, users, items)).astype(np.float64)
+        times = _stamps(ratings).astype(np.float64)
+        by_item = np.argsort(items, kind="stable")
+        self._by_user = (ratings.user_rows.indptr.astype(np.int64), left, times)
+        starts = np.concatenate([[0], np.cumsum(ratings.counts("item"))])
+        self._by_item = (starts.astype(np.int64), left[by_item], times[by_item])
+        rated = ratings.counts("user") > 0
+        self._first = np.zeros(ratings.n_users)
+        self._first[rated] = np.minimum.reduceat(times, self._by_user[0][:-1][rated])
+
+    def _regress(self, known: RatingMatrix, aside: RatingMatrix) -> Floats:
+        """[θ, c] from ratings that the base has not seen; cold pairs are the fallback's."""
+        from sklearn.linear_model import RidgeCV
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        users, items, truth = aside.pairs()
+        times = _stamps(aside).astype(np.float64)
+        warm = (known.counts("user")[users] > 0) & (known.counts("item")[items] > 0)
+        if warm.sum() <= len(self.theta_):
+            return np.zeros_like(self.theta_)
+        users, items, truth, times = users[warm], items[warm], truth[warm], times[warm]
+        score = _asked(self.base_, users, items)
+        ridge = make_pipeline(StandardScaler(), RidgeCV(PENALTIES))
+        ridge.fit(self._features(users, items, times, score), truth - score)
+        scale = np.where(ridge[0].scale_ > 0, ridge[0].scale_, 1)
+        theta = ridge[1].coef_ / scale
+        return np.append(theta, ridge[1].intercept_ - ridge[0].mean_ @ theta)
+
+    def _features(self, users: IntArray, items: IntArray, times: Floats, score: Scores) -> Floats:
+        """f of pairs at times, (n, features): the user's, the item's, r̂."""
+        return np.column_stack([self._user_features(users, times), self._item_features(items, times), score])
+
+    def _user_features(self, users: IntArray, times: Floats) -> Floats:
+        starts, _, when = self._by_user
+        there = np.log1p(near_counts(starts, when, users, times, DAY / 2))
+        since = np.log1p(np.maximum(0, times - self._first[users]) / DAY)
+        return np.column_stack([near_means(*self._by_user, users, times, USER_SPANS, USER_SHRINK), there, since])
+
+    def _item_features(self, items: IntArray, times: Floats) -> Floats:
+        return near_means(*self._by_item, items, times, ITEM_SPANS, ITEM_SHRINK)
+
+    # ---------------------------------------------------------------- scoring
+
+    def predict(
+        self, users: Any, items: Any, *, unknown: Literal["error", "baseline"] = "error", timestamps: Any = None
+    ) -> Scores:
+        """As of any model; `timestamps` are the dates of the ratings asked for, in seconds since 1970, (n,) or one.
+
+        Where none are given, the base model answers.
+        """
+        ratings = self._fitted()
+        frames.check_choice("unknown", unknown, ("error", "baseline"))
+        missing: Any = "error" if unknown == "error" else "-1"
+        user_index, item_index = np.broadcast_arrays(
+            ratings.user_index(users, missing=missing), ratings.item_index(items, missing=missing)
+        )
+        return self.predict_pairs(user_index, item_index, timestamps)
+
+    def predict_pairs(self, user_index: IntArray, item_index: IntArray, timestamps: Any = None) -> Scores:
+        """Ratings for pairs of indices, (n,), within the scale; -1 for an unknown one; `timestamps` as in `predict`.
+
+        Raises:
+            ParameterError: timestamps are neither one nor as many as pairs, or not finite.
+        """
+        ratings = self._fitted()
+        out = self.base_.predict_pairs(user_index, item_index)
+        if timestamps is not None:
+            times = _checked(timestamps, len(out))
+            served = self._serves("user", user_index) & self._serves("item", item_index)
+            out[served] = self._at(user_index[served], item_index[served], times[served])
+        return np.clip(out, *ratings.scale)
+
+    def _at(self, users: IntArray, items: IntArray, times: Floats) -> Scores:
+        """Scores of known pairs at times, (n,), unclipped."""
+        out = np.empty(len(users), np.float32)
+        for start in range(0, len(users), PAIRS):
+            part = slice(start, start + PAIRS)
+            score = _asked(self.base_, users[part], items[part])
+            features = self._features(users[part], items[part], times[part], score)
+            out[part] = score + features @ self.theta_[:-1] + self.theta_[-1]
+        return out
+
+    def score(self, user_rows: Csr) -> Scores:
+        """Rows hold no dates: what the base makes of them."""
+        return self.base_.score(user_rows)
+
+    def score_users(self, user_index: IntArray) -> Scores:
+        return self.base_.score_users(user_index)
+
+    def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
+        return self.base_._pairs(user_index, item_index)
+
+    def _pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
+        return self.base_._pairs_new(user_rows, row_index, item_index)
+
+    def item_vectors(self) -> npt.NDArray[np.float32] | Csr:
+        return self.base_.item_vectors()
+
+    # ---------------------------------------------------------------- files
+
+    def save(self, path: str | Path) -> Path:
+        return files.write_model(path, type(self).__name__, plain_params(self), self._fitted(), self._arrays())
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {"theta": self.theta_, **{f"base/{k}": v for k, v in self.base_._arrays().items()}}
+
+    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        base = self._made()
+        base._settle(self.ratings_)
+        base._restore({k.removeprefix("base/"): v for k, v in arrays.items() if k.startswith("base/")})
+        self.theta_ = arrays["theta"]
+        self._remember(base, self.ratings_)
+
+
+def _stamps(ratings: RatingMatrix) -> npt.NDArray[np.int64]:
+    """When each rating was given, (nnz,).
+
+    Raises:
+        DataError: it is not known.
+    """
+    if ratings.timestamps is None:
+        raise DataError(
+            f"{ratings.name} has no timestamps, and this model reads dates: load a column of them "
+            "(recae.load(..., timestamp=NAME)), or take its base model alone"
+        )
+    return ratings.timestamps
+
+
+def _checked(timestamps: Any, n: int) -> Floats:
+    times = np.asarray(timestamps, np.float64)
+    if times.ndim and times.shape != (n,):
+        raise ParameterError(f"timestamps: {times.shape} for {n} pairs; one each, or one for all, is needed")
+    if not np.isfinite(times).all():
+        raise ParameterError("timestamps: seconds since 1970 are needed, and one is not a finite number")
+    return np.broadcast_to(times, (n,))
+
+
+def _asked(base: Recommender, users: IntArray, items: IntArray) -> Scores:
+    """The base's scores of pairs, (n,), unclipped, a part at a time."""
+    parts = [slice(start, start + PAIRS) for start in range(0, len(users), PAIRS)]
+    return np.concatenate([base._pairs(users[p], items[p]) for p in parts] or [np.empty(0, np.float32)])

@@ -1,0 +1,166 @@
+"""Item-based models, served: once trained, a code for each item and a unit for each user are all there is."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from recae.distributed.ranks import current
+from recae.ratings import RatingMatrix
+from recae.ratings.csr import Csr
+from recae.recommender.base import Recommender
+from recae.recommender.biases import fit_biases
+from recae.recommender.blocks import IntArray, Scores
+from recae.recommender.fit_options import Run
+from recae.recommender.params import learned
+from recae.sparse import SparseRows
+from recae.sparse.threads import kernel_threads
+from recae.training import History, Trainer
+from recae.training.devices import choose_device
+from recae.training.optimizers import FULL_BATCH
+
+PAIRS = 2**16  # evaluated at a time
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ItemCodes(Recommender):
+    """Base of item-based rating models whose score is w_u · h_i + b_u: h_i the item's code, (w_u, b_u) the user's unit.
+
+    A subclass declares the hyper-parameters `device`, `patience` and `rng`, and writes `_fit`, `_restore`,
+    `_make_codes`, `_make_units` and `_solve`.
+    """
+
+    predicts_ratings: ClassVar[bool] = True
+    iterative: ClassVar[bool] = True
+
+    network_: Any = learned()
+    history_: History = learned()
+    _kept_codes: FloatArray | None = learned()
+    _kept_units: tuple[FloatArray, FloatArray] | None = learned()
+
+    # ---------------------------------------------------------------- what a subclass writes
+
+    @abstractmethod
+    def _make_codes(self) -> FloatArray:
+        """Codes of the items of training, (n_items, k); called within `_inference`."""
+
+    @abstractmethod
+    def _make_units(self) -> tuple[FloatArray, FloatArray]:
+        """Weights (n_users, k) and biases (n_users,) of the users of training; called within `_inference`."""
+
+    @abstractmethod
+    def _solve(self, user_rows: Csr) -> tuple[FloatArray, FloatArray]:
+        """Units of unseen users from their ratings (n_rows, n_items): (n_rows, k) and (n_rows,)."""
+
+    def _trainer(self, n_rows: int, run: Run, tag: dict[str, str], **settings: Any) -> Trainer:
+        """A trainer for objectives that are divided by `n_rows`."""
+        return Trainer(
+            decay=1 / n_rows, patience=self.patience, device=choose_device(self.device), kernels=True, seed=self.rng,  # type: ignore[attr-defined]
+            tag=tag, **run.for_trainer(), **settings,
+        )  # fmt: skip
+
+    # ---------------------------------------------------------------- scoring
+
+    def score(self, user_rows: Csr) -> Scores:
+        weight, bias = self._solve(user_rows)
+        return weight @ self._codes().T + bias[:, None]
+
+    def score_users(self, user_index: IntArray) -> Scores:
+        weight, bias = self._units()
+        return weight[user_index] @ self._codes().T + bias[user_index, None]
+
+    def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
+        return self._products(*self._units(), user_index, item_index)
+
+    def _pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
+        distinct, where = np.unique(row_index, return_inverse=True)
+        return self._products(*self._solve(user_rows[distinct]), where, item_index)
+
+    def item_vectors(self) -> FloatArray:
+        """The items' codes, (n_items, k)."""
+        return self._codes()
+
+    def _products(self, weight: FloatArray, bias: FloatArray, row: IntArray, item: IntArray) -> Scores:
+        """w_row · h_item + b_row of pairs, (n,)."""
+        codes, out = self._codes(), np.empty(len(row), np.float32)
+        for start in range(0, len(out), PAIRS):
+            part = slice(start, start + PAIRS)
+            out[part] = np.einsum("zk,zk->z", weight[row[part]], codes[item[part]]) + bias[row[part]]
+        return out
+
+    def _codes(self) -> FloatArray:
+        if self._kept_codes is None:
+            with self._inference():
+                self._kept_codes = self._make_codes()
+        return self._kept_codes
+
+    def _units(self) -> tuple[FloatArray, FloatArray]:
+        if self._kept_units is None:
+            with self._inference():
+                self._kept_units = self._make_units()
+        return self._kept_units
+
+    def _forget(self) -> None:
+        self._kept_codes, self._kept_units = None, None
+
+    @contextmanager
+    def _inference(self) -> Iterator[None]:
+        """No gradients, and on the CPU the kernels have the cores."""
+        self.network_.eval()
+        on_cpu = next(self.network_.parameters()).device.type == "cpu"
+        with torch.no_grad(), kernel_threads(on_cpu):
+            yield
+
+    # ---------------------------------------------------------------- files
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {name: as_numpy(value) for name, value in self.network_.state_dict().items()}
+
+    def _load(self, network: nn.Module, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        network.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+        self.network_ = network.to(choose_device(self.device))  # type: ignore[attr-defined]
+        self._forget()
+
+
+def column_means(ratings: RatingMatrix) -> Tensor:
+    """Mean ratings of the users, (n_users,), drawn towards the mean of all where there are few."""
+    biases = fit_biases(ratings, user_l2=10.0, item_l2=5.0, sweeps=3)
+    return torch.from_numpy(biases.mean + biases.user)
+
+
+def rows_a_step(optimizer: str, batch_size: int | None, n_rows: int) -> int:
+    """All (0) for full-batch optimisers, else `batch_size`, by default an eighth of the rows, at most 512."""
+    if optimizer in FULL_BATCH:
+        return 0
+    return min(512, math.ceil(n_rows / 8)) if batch_size is None else batch_size
+
+
+def validator(
+    predict: Callable[[nn.Module, SparseRows], Tensor], places: SparseRows, scale: tuple[float, float]
+) -> Callable[[nn.Module], float]:
+    """RMSE at held-out `places`, clipped to the scale; `predict` says what a network gives there, (nnz,).
+
+    Of several processes that fit together, each hands in its share of the places; all get the figure of all.
+    """
+    ranks = current()
+
+    def validate(network: nn.Module) -> float:
+        error: Tensor = predict(network, places).clamp(*scale) - places.values
+        total, n = ranks.total(float(error.square().sum()), places.nnz)
+        return math.sqrt(total / max(1, n))
+
+    return validate
+
+
+def as_numpy(tensor: Tensor) -> FloatArray:
+    return tensor.detach().float().cpu().numpy()

@@ -1,0 +1,83 @@
+"""What SparseFC and GLocal-K share: hyper-parameters, and how unseen users are met."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from recae.models.item_codes.item_codes import FloatArray, ItemCodes, as_numpy
+from recae.models.item_codes.kernel_network import KernelNetwork
+from recae.nn.activations import ACTIVATIONS
+from recae.ratings import RatingMatrix
+from recae.ratings.csr import Csr
+from recae.recommender.blocks import IntArray
+from recae.recommender.folding import solve_columns
+from recae.recommender.params import learned, param
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class KernelRecommender(ItemCodes):
+    """Base of `SparseFC` and `GLocalK`: item-based, so a score is a code of the item times a unit of the user.
+
+    Loss: Σ over stored ratings of (r - output)² + Σ over layers of (l2 / 2) |W|² + (kernel_l2 / 2) |K|², biases
+    free. The papers halve the squared error: their 60 and 0.013 are 120 and 0.026 here, in AutoRec's units.
+    """
+
+    hidden: int | tuple[int, ...] = param((500, 500), "hidden units; several layers as 500,500", low=1)
+    activation: str = param("sigmoid", "activation of hidden layers", choices=tuple(ACTIVATIONS))
+    dims: int = param(5, "coordinates of the units' learnt positions", low=1)
+    l2: float | None = param(
+        None,
+        "L2 weight on W, against the summed squared error; none: as published for 100,000 and 1,000,000",
+        low=0,
+        tune=(10.0, 300.0, "log"),
+    )
+    kernel_l2: float | None = param(
+        None,
+        "L2 weight on K, against the summed squared error; none: as published for 100,000 and 1,000,000",
+        low=0,
+        tune=(0.003, 0.1, "log"),
+    )
+    noise: float = param(0.0, "fraction of input ratings hidden in training", low=0)
+    patience: int | None = param(10, "epochs without a better validation RMSE before stopping")
+    device: str = param("auto", "where to train: auto, cpu, cuda, cuda:N, mps")
+    rng: int = param(0, "seed of everything random")
+
+    network_: KernelNetwork = learned()
+    # ---------------------------------------------------------------- for fitting
+
+    def _network_settings(self, ratings: RatingMatrix) -> dict[str, Any]:
+        hidden = (self.hidden,) if isinstance(self.hidden, int) else tuple(self.hidden)
+        return {
+            "hidden": hidden, "dims": self.dims, "act": self.activation, "noise": self.noise,
+            "l2": self._l2(ratings), "kernel_l2": self._kernel_l2(ratings), "n_rows": ratings.n_items,
+        }  # fmt: skip
+
+    def _l2(self, ratings: RatingMatrix) -> float:
+        return published(40.0, 120.0, ratings.n_ratings) if self.l2 is None else self.l2
+
+    def _kernel_l2(self, ratings: RatingMatrix) -> float:
+        return published(0.012, 0.026, ratings.n_ratings) if self.kernel_l2 is None else self.kernel_l2
+
+    # ---------------------------------------------------------------- users
+
+    def _user_order(self) -> IntArray | slice:
+        """The network's column of each user."""
+        return slice(None)
+
+    def _make_units(self) -> tuple[FloatArray, FloatArray]:
+        """Output weights (n_users, k), the kernel's part in them included, and biases (n_users,)."""
+        weight, bias = as_numpy(self.network_.decode()[0]), as_numpy(self.network_.biases[-1])
+        order = self._user_order()
+        return weight[order], bias[order]
+
+    def _solve(self, user_rows: Csr) -> tuple[FloatArray, FloatArray]:
+        """Units of unseen users; `l2` counts in full, for it was learnt under a kernel that is at most 1."""
+        l2 = max(self._l2(self.ratings_) / 2, 1e-3)
+        return solve_columns(self._codes(), user_rows, user_rows.data, *self._units(), l2=l2)
+
+
+def published(at_100k: float, at_1m: float, n_ratings: int) -> float:
+    """A weight that was published for 100,000 and for a million ratings; a power law between and beyond."""
+    return at_1m * math.pow(n_ratings / 1e6, math.log10(at_1m / at_100k))

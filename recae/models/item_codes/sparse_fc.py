@@ -1,0 +1,103 @@
+"""SparseFC: an autoencoder whose units are connected where their learnt positions are near (Muller et al., 2018)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from recae.distributed.ranks import current
+from recae.models.item_codes.item_codes import FloatArray, as_numpy, rows_a_step, validator
+from recae.models.item_codes.kernel_network import KernelNetwork
+from recae.models.item_codes.kernel_recommender import KernelRecommender
+from recae.ratings import RatingMatrix
+from recae.ratings.csr import Csr
+from recae.recommender.blocks import Scores
+from recae.recommender.fit_options import Run
+from recae.recommender.params import param
+from recae.recommender.stopping import tag_of
+from recae.sparse import SparseRows
+from recae.training import RowBatches
+
+BLOCK = 2048  # item rows encoded at once
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SparseFC(KernelRecommender):
+    """Item rows through kernel-weighted layers n_users, 500, 500, n_users (Muller, Martel and Indiveri, ICML 2018).
+
+    Every weight is W_ij max(0, 1 - |u_i - v_j|²): the units' positions in 5 dimensions are learnt, and units far
+    apart let go of each other. All rows at once, by L-BFGS with a line search, which gets much further on this
+    objective than Adam does; `epochs` counts rounds of 20 of its iterations. The authors used SciPy's L-BFGS-B,
+    20 times 50 iterations.
+
+    An unseen user's output unit is a ridge regression on the codes of the items rated (`recae.recommender.folding`). An
+    unseen item is encoded from its row: `score_new_items`.
+    """
+
+    shares_rows: ClassVar[bool] = True
+
+    optimizer: str = param("lbfgs", "how to minimise", choices=("adam", "sgd", "rprop", "lbfgs"))
+    lr: float = param(1.0, "learning rate; of lbfgs the first step that its line search tries", low=0)
+    schedule: str = param("constant", "learning rate over time", choices=("constant", "cosine", "linear", "one-cycle"))
+    epochs: int = param(20, "passes over the rows, at most; with lbfgs, rounds of 20 iterations", low=0, tune=(8, 30))
+    batch_size: int | None = param(
+        None, "rows a step; none for an eighth of them, at most 512; 0 for all at once (as rprop and lbfgs do)", low=0
+    )
+    ema: float = param(0.0, "decay a step of the weights' running mean, which is kept instead; 0: not averaged", low=0)
+
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+        rows = SparseRows.from_scipy(ratings.rows("item"))
+        trainer = self._trainer(
+            len(rows), run, tag_of(self, ratings, validation), epochs=self.epochs, optimizer=self.optimizer, lr=self.lr,
+            schedule=self.schedule, ema=self.ema,
+        )  # fmt: skip
+        network = self._network(ratings)
+        validate = None
+        if validation is not None:
+            own = current().share(torch.arange(len(rows)))
+            given = rows.to(trainer.device)[own]
+            places = SparseRows.from_scipy(validation.rows("item"), device=trainer.device)[own]
+            validate = validator(lambda net, at: net.at(given, at), places, ratings.scale)  # type: ignore[operator]
+        batches = RowBatches(rows, batch_size=rows_a_step(self.optimizer, self.batch_size, len(rows)))
+        self.history_ = trainer.fit(network, batches, network.objective, validate)
+        self.network_ = network
+        self._forget()
+
+    def _network(self, ratings: RatingMatrix) -> KernelNetwork:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.rng)
+            return KernelNetwork(ratings.n_users, **self._network_settings(ratings))
+
+    def score_new_items(self, item_rows: Csr) -> Scores:
+        """Scores that all training users give items never trained on, from the items' own ratings, unclipped.
+
+        Args:
+            item_rows: what the items received, (n_rows, n_users), columns as in `ratings_`.
+
+        Returns:
+            (n_rows, n_users).
+        """
+        self._fitted()
+        weight, bias = self._units()
+        with self._inference():
+            return self._encode(item_rows) @ weight.T + bias
+
+    def _make_codes(self) -> FloatArray:
+        return self._encode(self.ratings_.rows("item"))
+
+    def _encode(self, item_rows: Csr) -> FloatArray:
+        """Codes of rows, a block at a time; within `_inference`."""
+        weights, _ = self.network_.weights()
+        device = weights[0].device
+        blocks = [
+            as_numpy(self.network_.hidden(SparseRows.from_scipy(item_rows[at : at + BLOCK], device=device), weights))
+            for at in range(0, item_rows.shape[0], BLOCK)
+        ]
+        return np.concatenate(blocks) if blocks else np.empty((0, weights[-1].shape[1]), np.float32)
+
+    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        self._load(self._network(self.ratings_), arrays)

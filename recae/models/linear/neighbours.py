@@ -1,0 +1,151 @@
+"""Item neighbourhoods: cosine kNN, and SLIM, which learns what kNN assumes. Scores are X S with S sparse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import sparse
+
+from recae.jit import jit_kernel, prange
+from recae.models.linear.gram import gram, gram_rows, mirror_, peak_bytes
+from recae.ranking import top_n
+from recae.ratings import RatingMatrix
+from recae.ratings.csr import Csr
+from recae.recommender.base import Recommender
+from recae.recommender.blocks import Scores, blocks
+from recae.recommender.fit_options import Run
+from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
+from recae.recommender.memory import refuse_too_large
+from recae.recommender.params import learned, param
+
+Floats = npt.NDArray[np.float32]
+
+
+class SparseWeights(Recommender):
+    """Scores X S: S[i, j], sparse, is what having i adds to the score of j."""
+
+    linear: ClassVar[bool] = True
+
+    values: Values
+    weights_: Csr
+
+    def score(self, user_rows: Csr) -> Scores:
+        return np.asarray((as_input(user_rows, self.values) @ self.weights_).toarray(), np.float32)
+
+    def item_vectors(self) -> Csr:
+        """Who rated it, as the model reads it, (n_items, n_users)."""
+        return as_input(self.ratings_.rows("item"), self.values)
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        w = self.weights_
+        return {"data": w.data, "indices": w.indices.astype(np.int32), "indptr": w.indptr.astype(np.int64)}
+
+    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        n = self.ratings_.n_items
+        self.weights_ = sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=(n, n))
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ItemKNN(SparseWeights):
+    """Item-based nearest neighbours (Sarwar et al., WWW 2001): the sum of an item's similarities to what a user has.
+
+    Similarity is the cosine of two items' columns, a·b / (|a| |b| + shrink), and an item keeps its k nearest.
+    """
+
+    k: int = param(100, "neighbours of an item", low=1, tune=(20, 500, "log"))
+    shrink: float = param(
+        10.0, "added to the cosine's denominator: similarities of little evidence are small", low=0, tune=(0.0, 200.0)
+    )
+    values: Values = param("binary", VALUES_HELP, choices=VALUES)
+
+    weights_: Csr = learned()
+
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+        user_rows, item_rows = (as_input(ratings.rows(by), self.values) for by in ("user", "item"))
+        n = ratings.n_items
+        squares = np.bincount(user_rows.indices, user_rows.data.astype(np.float64) ** 2, n)
+        norms = np.sqrt(squares).astype(np.float32)
+        parts = []
+        for block in blocks(n, n):
+            product = gram_rows(user_rows, item_rows, block.start, block.stop)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                product /= norms[block, None] * norms + np.float32(self.shrink)
+            product[~(product != 0)] = -np.inf  # 0 is no neighbour, nor is 0 / 0
+            product[np.arange(len(product)), np.arange(block.start, block.stop)] = -np.inf
+            parts.append(_kept(*top_n(product, min(self.k, n)), n))
+        self.weights_ = sparse.vstack(parts).T.tocsr()
+
+
+def _kept(index: npt.NDArray[np.int64], weight: Floats, n_items: int) -> Csr:
+    """Lists of neighbours (rows, k) as sparse rows, (rows, n_items)."""
+    row, place = np.nonzero(index >= 0)
+    entries = weight[row, place], (row, index[row, place].astype(np.int32))
+    return sparse.csr_array(entries, shape=(len(index), n_items))
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SLIM(SparseWeights):
+    """Sparse linear methods (Ning and Karypis, ICDM 2011): each item is regressed on the others, sparsely.
+
+    Column j of S minimises ½ |x_j - X w|² + (l2 / 2) |w|² + l1 |w|₁ with w ≥ 0 and w_j = 0, by coordinate descent on
+    G = Xᵀ X, which is all that the problem knows of X. EASE is the same without l1 and w ≥ 0.
+    """
+
+    l1: float = param(5.0, "L1 weight: the larger, the fewer weights", low=0, tune=(0.5, 50.0, "log"))
+    l2: float = param(300.0, "L2 weight; with l1 it may be 0", low=0, tune=(10.0, 1000.0, "log"))
+    positive: bool = param(True, "weights are 0 or more")
+    sweeps: int = param(50, "passes over the items in each regression, at most", low=1)
+    tolerance: float = param(1e-3, "no weight changed by more in a pass: the regression is done", low=0)
+    values: Values = param("binary", VALUES_HELP, choices=VALUES)
+    memory_limit: float | None = param(None, "GiB that the item-item matrix may take; none for what is free", low=0)
+
+    weights_: Csr = learned()
+
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+        cpu, n = torch.device("cpu"), ratings.n_items
+        refuse_too_large("SLIM", n, peak_bytes(n, torch.float32), cpu, self.memory_limit)
+        product = gram(as_input(ratings.user_rows, self.values), np.ones(ratings.n_users, np.float32), device=cpu)
+        mirror_(product)
+        parts = []
+        for block in blocks(n, n):
+            columns = np.zeros((block.stop - block.start, n), np.float32)
+            _descend(
+                product.numpy(), block.start, self.l1, self.l2, self.positive, self.sweeps, self.tolerance, columns
+            )
+            parts.append(sparse.csr_array(columns))
+        self.weights_ = sparse.vstack(parts).T.tocsr()
+
+
+@jit_kernel(parallel=True)
+def _descend(
+    gram: Any, first: int, l1: float, l2: float, positive: bool, sweeps: int, tolerance: float, out: Any
+) -> None:
+    """Row r of `out` (rows, n_items): the regression of item `first` + r; `slope` is x_i·(x_j - X w) of each item i."""
+    for row in prange(out.shape[0]):
+        target = first + row
+        weight = out[row]
+        slope = gram[target].copy()
+        for _sweep in range(sweeps):
+            most = 0.0
+            for item in range(gram.shape[0]):
+                own = gram[item, item]
+                if item == target or own + l2 <= 0:
+                    continue
+                pull = slope[item] + own * weight[item]
+                if pull > l1:
+                    new = np.float32((pull - l1) / (own + l2))
+                elif pull < -l1 and not positive:
+                    new = np.float32((pull + l1) / (own + l2))
+                else:
+                    new = np.float32(0)
+                change = new - weight[item]
+                if change != 0:
+                    weight[item] = new
+                    slope -= change * gram[item]
+                    most = max(most, abs(change))
+            if most <= tolerance:
+                break

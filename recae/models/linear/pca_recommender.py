@@ -1,0 +1,88 @@
+"""PCA of sparse rows as a recommender: a row is projected onto a few directions, and what comes back is its scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from recae.ratings import RatingMatrix
+from recae.ratings.csr import Csr
+from recae.recommender.base import Recommender
+from recae.recommender.blocks import Scores
+from recae.recommender.fit_options import Run
+from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
+from recae.recommender.params import learned, param
+
+Floats = npt.NDArray[np.float32]
+_SMALL = 2**20  # entries: below, the matrix is decomposed densely and exactly
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class PCARecommender(Recommender):
+    """Scores x V Vᵀ, V the first right singular vectors: PureSVD (Cremonesi et al., RecSys 2010).
+
+    It is the linear autoencoder of least squared error, missing entries being 0 (Baldi and Hornik, 1989). Centred,
+    scores are m + (x - m) V Vᵀ with V the principal components proper and m the column means; rows stay sparse.
+    """
+
+    linear: ClassVar[bool] = True
+
+    factors: int = param(
+        50, "directions that are kept; at most one less than the smaller side", low=1, tune=(10, 300, "log")
+    )
+    centre: bool = param(False, "take the mean row off first: PCA proper rather than PureSVD")
+    values: Values = param("binary", VALUES_HELP, choices=VALUES)
+    rng: int = param(0, "seed of the solver's starting vector")
+
+    components_: Floats = learned()
+    strengths_: Floats = learned()
+    mean_: Floats = learned()
+
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+        rows = as_input(ratings.user_rows, self.values)
+        mean = np.asarray(rows.mean(axis=0), np.float64).ravel() if self.centre else np.zeros(ratings.n_items)
+        self.components_, self.strengths_ = directions(rows, self.factors, centre=self.centre, seed=self.rng)
+        self.mean_ = mean.astype(np.float32)
+
+    def score(self, user_rows: Csr) -> Scores:
+        rest = self.mean_ - (self.mean_ @ self.components_) @ self.components_.T
+        codes = as_input(user_rows, self.values) @ self.components_
+        return np.asarray(codes @ self.components_.T + rest, np.float32)
+
+    def item_vectors(self) -> Floats:
+        """Loadings V S, (n_items, k): their cosines are those of the items' columns in the projected matrix."""
+        return self.components_ * self.strengths_
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {"components": self.components_, "strengths": self.strengths_, "mean": self.mean_}
+
+    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        self.components_, self.strengths_, self.mean_ = (arrays[k] for k in ("components", "strengths", "mean"))
+
+
+def directions(rows: Csr, factors: int, *, centre: bool, seed: int) -> tuple[Floats, Floats]:
+    """The first right singular vectors of `rows` less its mean row, (n_cols, k), and the singular values, (k,).
+
+    scikit-learn's TruncatedSVD and, centred, PCA; both by ARPACK, which leaves sparse rows sparse. Signs are
+    scikit-learn's; k is `factors`, or fewer where the matrix has fewer.
+    """
+    k = min(factors, min(rows.shape) - 1)
+    if k < 1 or rows.shape[0] * rows.shape[1] <= _SMALL:
+        return _dense_directions(rows, max(1, k), centre)
+    from sklearn.decomposition import PCA, TruncatedSVD
+
+    if centre:
+        solver = PCA(k, svd_solver="arpack", random_state=seed)
+    else:
+        solver = TruncatedSVD(k, algorithm="arpack", random_state=seed)
+    solver.fit(rows.astype(np.float64))
+    return np.ascontiguousarray(solver.components_.T, np.float32), solver.singular_values_.astype(np.float32)
+
+
+def _dense_directions(rows: Csr, k: int, centre: bool) -> tuple[Floats, Floats]:
+    dense = rows.toarray().astype(np.float64)
+    _, strength, right = np.linalg.svd(dense - dense.mean(0) if centre else dense, full_matrices=False)
+    return np.ascontiguousarray(right[:k].T, np.float32), strength[:k].astype(np.float32)

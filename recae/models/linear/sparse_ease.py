@@ -1,0 +1,193 @@
+"""Sparse EASE: each item regressed on the few others that say most about it. For 100,000 items and more.
+
+EASE's column j is the ridge regression of item j on all others, which all columns share one dense inverse for. Here it
+is the same regression on `neighbours` items only, solved exactly: a small Cholesky factorisation an item, all of them
+independent. The work is n k³ / 3 multiply-adds where EASE's is n³, and what is held is the sparse Gram matrix and k
+weights an item. With k = n - 1 it is EASE.
+
+SANSA (Spišák et al., RecSys 2023) factorises the sparse Gram matrix incompletely and inverts the factor approximately,
+with sweeps that may not converge, and couples all items through one ordering. The regressions here have neither: each
+is exact on its neighbours, needs l2 > 0 and nothing else, and they run on all cores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import sparse
+
+from recae.errors import DivergenceError, ParameterError
+from recae.jit import jit_kernel, prange
+from recae.models.linear.neighbours import SparseWeights
+from recae.ratings import RatingMatrix
+from recae.ratings.csr import Csr
+from recae.recommender.fit_options import Run
+from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
+from recae.recommender.memory import GIB, available_bytes
+from recae.recommender.params import learned, param
+
+Floats = npt.NDArray[np.float32]
+_ENTRIES = 2**24  # products of ratings that a block of the Gram matrix sums up
+_CHUNK = 32  # items that one thread does at a time
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SparseEASE(SparseWeights):
+    """EASE (or, with dropout, EDLAE) on each item's neighbours only. Scores are X S, S sparse with a zero diagonal.
+
+    The neighbours of j are those that alone explain most of it: the greatest G_ij² / (G_ii + γ_i), by which the
+    regression of j on i alone lowers the error. Column j of S minimises |x_j - X w|² + Σ γ_i w_i² over weights on them.
+
+    Few neighbours cost accuracy where items are few and much rated (`docs/topn.md`): where EASE fits, take EASE.
+    """
+
+    l2: float = param(500.0, "ridge λ of γ = λ + n p / (1 - p); above 0", low=0, tune=(10.0, 3000.0, "log"))
+    dropout: float = param(0.0, "share p of the input dropped in training, from 0 to below 1", low=0, tune=(0.0, 0.7))
+    neighbours: int = param(200, "items that each item is regressed on, k; work grows with k³", low=1)
+    min_common: float = param(1.0, "co-occurrences below this count as none: 2 halves the memory, or better", low=0)
+    values: Values = param("binary", VALUES_HELP, choices=VALUES)
+    memory_limit: float | None = param(None, "GiB that the sparse Gram matrix may take; none for what is free", low=0)
+
+    weights_: Csr = learned()
+
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+        if not 0 < self.l2 < np.inf:
+            raise ParameterError(f"l2={self.l2!r}: a finite number above 0 is needed to solve for anything; try 500")
+        if not self.dropout < 1:
+            raise ParameterError(f"dropout={self.dropout!r}: a share from 0 to below 1 is needed")
+        n = ratings.n_items
+        product = self._gram(ratings)
+        counts = product.diagonal()
+        ridge = (self.l2 + counts * np.float32(self.dropout / (1 - self.dropout))).astype(np.float32)
+        shape = n, max(1, min(self.neighbours, n - 1))
+        index, weight, failed = np.full(shape, -1, np.int32), np.zeros(shape, np.float32), np.zeros(n, np.bool_)
+        _regress(product.indptr, product.indices, product.data, ridge, counts, index, weight, failed)
+        if failed.any():
+            raise DivergenceError(
+                f"the regressions of {int(failed.sum()):,} items have no solution in float32: raise l2={self.l2!r}"
+                + (f", or lower min_common={self.min_common!r}" if self.min_common > 1 else "")
+            )
+        target, place = np.nonzero((index >= 0) & (weight != 0))
+        entries = weight[target, place], (index[target, place], target.astype(np.int32))
+        self.weights_ = sparse.csr_array(entries, shape=(n, n))
+
+    def _gram(self, ratings: RatingMatrix) -> Csr:
+        """Xᵀ X less its small entries, sparse, some rows at a time."""
+        user_rows, item_rows = (as_input(ratings.rows(by), self.values) for by in ("user", "item"))
+        free = self.memory_limit * GIB if self.memory_limit is not None else available_bytes(torch.device("cpu"))
+        work = np.concatenate([[0], np.cumsum(item_rows @ np.diff(user_rows.indptr).astype(np.float32), dtype=float)])
+        parts, held, start = [], 0, 0
+        while start < ratings.n_items:
+            end = max(start + 1, int(np.searchsorted(work, work[start] + _ENTRIES)))
+            part = item_rows[start:end] @ user_rows
+            own = np.repeat(np.arange(start, start + part.shape[0]), np.diff(part.indptr)) == part.indices
+            part.data[~own & (np.abs(part.data) < self.min_common)] = 0
+            part.eliminate_zeros()
+            part.sort_indices()
+            parts.append(part)
+            held += part.nnz * 8
+            if free is not None and 2 * held > free:
+                raise ParameterError(
+                    f"SparseEASE has {2 * held / GIB:.1f} GiB of co-occurrences after {end:,} of {ratings.n_items:,} "
+                    f"items, and may take {free / GIB:.1f}: raise min_common={self.min_common!r}, take elsa, or drop "
+                    "rare items with ratings.filter(min_item=...)"
+                )
+            start = end
+        return sparse.csr_array(sparse.vstack(parts, format="csr"))
+
+
+@jit_kernel(parallel=True)
+def _regress(
+    indptr: Any, indices: Any, data: Floats, ridge: Floats, counts: Floats, index: Any, weight: Floats, failed: Any
+) -> None:
+    """Fill `index` and `weight` (n_items, k) with the neighbours of each item and what they add to it."""
+    n_items, most = index.shape
+    for chunk in prange((n_items + _CHUNK - 1) // _CHUNK):
+        matrix = np.empty((most, most), np.float32)
+        for target in range(chunk * _CHUNK, min(n_items, (chunk + 1) * _CHUNK)):
+            begin, end = indptr[target], indptr[target + 1]
+            k = _nearest(target, indices[begin:end], data[begin:end], ridge, counts, index[target], weight[target])
+            chosen, solution = index[target, :k], weight[target, :k]
+            _block(indptr, indices, data, chosen, ridge, matrix)
+            failed[target] = not _solve(matrix, solution)
+
+
+@jit_kernel(parallel=False)
+def _nearest(
+    target: int, others: Any, common: Floats, ridge: Floats, counts: Floats, index: Any, weight: Floats
+) -> int:
+    """Write the neighbours, by rising index, and their co-occurrence with the target; return how many there are."""
+    gain = np.zeros(len(others), np.float32)
+    for place in range(len(others)):
+        other = others[place]
+        if other != target:
+            gain[place] = common[place] * common[place] / (counts[other] + ridge[other])
+    bar, room = np.float32(0), len(index)  # those above the bar are in; of those at it, the first
+    if len(others) > room:
+        bar = np.partition(gain, len(gain) - room)[len(gain) - room]
+    for place in range(len(others)):
+        room -= gain[place] > bar
+    k = 0
+    for place in range(len(others)):
+        if gain[place] > bar or (gain[place] == bar and bar > 0 and room > 0):
+            room -= gain[place] == bar
+            index[k], weight[k] = others[place], common[place]
+            k += 1
+    return k
+
+
+@jit_kernel(parallel=False)
+def _block(indptr: Any, indices: Any, data: Floats, chosen: Any, ridge: Floats, matrix: Floats) -> None:
+    """The lower triangle of G + diag γ of the chosen items: rows short enough are walked, long ones searched."""
+    k = len(chosen)
+    for row in range(k):
+        begin, end = indptr[chosen[row]], indptr[chosen[row] + 1]
+        walk = end - begin < 8 * (row + 1)
+        place = begin
+        for column in range(row + 1):
+            wanted = chosen[column]
+            if walk:
+                while place < end and indices[place] < wanted:
+                    place += 1
+            else:
+                last = end
+                while place < last:
+                    middle = (place + last) // 2
+                    if indices[middle] < wanted:
+                        place = middle + 1
+                    else:
+                        last = middle
+            matrix[row, column] = data[place] if place < end and indices[place] == wanted else np.float32(0)
+        matrix[row, row] += ridge[chosen[row]]
+
+
+@jit_kernel(parallel=False, fastmath={"reassoc", "contract"})
+def _dot(a: Floats, b: Floats) -> np.float32:
+    total = np.float32(0)
+    for place in range(len(a)):  # a SIMD product: its sums may be reordered
+        total += a[place] * b[place]
+    return total
+
+
+@jit_kernel(parallel=False)
+def _solve(matrix: Floats, solution: Floats) -> bool:
+    """Solve by Cholesky in place, the right-hand side being in `solution`; False where it is not positive definite."""
+    k = len(solution)
+    for row in range(k):
+        for column in range(row):
+            value = matrix[row, column] - _dot(matrix[row, :column], matrix[column, :column])
+            matrix[row, column] = value / matrix[column, column]
+        pivot = matrix[row, row] - _dot(matrix[row, :row], matrix[row, :row])
+        if not pivot > 0:
+            return False
+        matrix[row, row] = np.sqrt(pivot)
+        solution[row] = (solution[row] - _dot(matrix[row, :row], solution[:row])) / matrix[row, row]
+    for row in range(k - 1, -1, -1):
+        solution[row] /= matrix[row, row]
+        for column in range(row):
+            solution[column] -= matrix[row, column] * solution[row]
+    return True

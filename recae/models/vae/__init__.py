@@ -1,0 +1,1 @@
+"""Neural recommenders: networks from a sparse row to logits of all items."""

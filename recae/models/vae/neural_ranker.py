@@ -1,0 +1,195 @@
+"""What the neural recommenders share: sparse rows in, a logit for every item out, in epochs, stopped by NDCG@100."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from recae.errors import DataError
+from recae.models.vae.implicit_losses import multinomial
+from recae.ratings import RatingMatrix
+from recae.ratings.csr import Csr, is_mapped, make_csr
+from recae.recommender.base import Recommender
+from recae.recommender.blocks import Scores
+from recae.recommender.fit_options import Run
+from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
+from recae.recommender.params import learned, param
+from recae.recommender.stopping import ranking_error, tag_of
+from recae.sparse import SparseRows
+from recae.sparse.buffers import held
+from recae.training import Batch, Batches, History, RowBatches, Trainer
+from recae.training.batches import MadeBatches, rows_a_block
+from recae.training.devices import choose_device
+from recae.training.transfer import handed_over, has_room, size_of
+
+CPU = torch.device("cpu")
+BATCH = 500  # rows a step in the papers, at most
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class NeuralRanker(Recommender):
+    """Base of `MultVAE`, `MultDAE`, `RecVAE` and `CDAE`: a network from rows to logits, and how it is trained.
+
+    A row is scaled to unit length before anything else (not in CDAE); what is missing is 0. The first layer multiplies
+    sparse rows, the last one gives all items: on a CPU its dense products are nearly all of the work, so PyTorch has
+    the cores here. Users without ratings are not trained on, and are scored from an empty row.
+
+    Unseen users are scored from their rows, as known ones are. A validation part may therefore be of hidden users:
+    `fit(train, validation, validation_input=...)`.
+    """
+
+    iterative: ClassVar[bool] = True
+    meets_hidden_users: ClassVar[bool] = True
+    shares_rows: ClassVar[bool] = True
+
+    values: Values = param("binary", VALUES_HELP, choices=VALUES)
+    dropout: float = param(0.5, "fraction of a row's entries hidden in training", low=0, tune=(0.2, 0.8))
+    l2: float = param(0.0, "L2 weight on the weights, against the loss of a mean row", low=0)
+    lr: float = param(1e-3, "learning rate of Adam", low=0, tune=(2e-4, 3e-3, "log"))
+    schedule: str = param("constant", "learning rate over time", choices=("constant", "cosine", "linear", "one-cycle"))
+    epochs: int = param(200, "passes over the rows, at most", low=0)
+    batch_size: int | None = param(None, "rows a step; none for an eighth of them, at most 500", low=1)
+    patience: int | None = param(50, "epochs without a better validation NDCG@100 before stopping")
+    device: str = param("auto", "where to train: auto, cpu, cuda, cuda:N, mps")
+    rng: int = param(0, "seed of everything random")
+
+    network_: Any = learned()
+    history_: History = learned()
+
+    # ---------------------------------------------------------------- what a model writes
+
+    @abstractmethod
+    def _network(self, ratings: RatingMatrix, steps: int) -> nn.Module:
+        """An untrained network for these ratings; `steps` is how many there will be in all (0 where it only scores)."""
+
+    def _objective(self, model: nn.Module, batch: Batch) -> Tensor:
+        """What is minimised, a mean over rows; here -log of the multinomial likelihood, and the code's penalty."""
+        logits, penalty = model(batch.input)
+        loss: Tensor = multinomial(logits, batch.target) + penalty
+        return loss
+
+    def _trainee(self, network: nn.Module, steps: int) -> nn.Module:
+        """What the trainer is given: the network, or what holds it and is needed in training only.
+
+        `steps` is the number of them in one epoch.
+        """
+        return network
+
+    # ---------------------------------------------------------------- fitting
+
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+        device = choose_device(self.device)
+        batches = self._batches(ratings, device)
+        steps = math.ceil(batches.n_examples / batches.batch_size)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.rng)
+            self.network_ = self._network(ratings, steps * self._passes()).to(device)
+        trainee = self._trainee(self.network_, steps)
+        trainer = Trainer(
+            epochs=self._passes(), lr=self.lr, schedule=self.schedule, decay=self.l2, patience=self._patience(),
+            device=device, seed=self.rng, tag=tag_of(self, ratings, validation, run.validation_input),
+            **run.for_trainer(),
+        )  # fmt: skip
+        validate = None if validation is None else self._validator(ratings, validation, run)
+        with held():  # PyTorch has the cores, and the first layer's gradient is as large as ever
+            self.history_ = trainer.fit(trainee, batches, self._objective, validate)
+
+    def _passes(self) -> int:
+        """Passes over the rows in all."""
+        return self.epochs
+
+    def _patience(self) -> int | None:
+        """`patience` in passes."""
+        return self.patience
+
+    def _batches(self, ratings: RatingMatrix, device: torch.device) -> Batches:
+        busy = np.flatnonzero(ratings.counts("user"))
+        if is_mapped(ratings.user_rows.data):
+            return self._streamed(ratings, busy)
+        wanted = as_input(ratings.user_rows[busy], self.values)
+        check_counts(wanted)
+        target = SparseRows.from_scipy(wanted)
+        if not has_room(2 * size_of(target), device):
+            return self._streamed(ratings, busy)
+        return RowBatches(self._rows(wanted, device), target.to(device), batch_size=self._rows_a_step(len(busy)))
+
+    def _streamed(self, ratings: RatingMatrix, busy: npt.NDArray[np.int64]) -> Batches:
+        """The same batches one by one, of rows on disk or too many for a GPU; `busy` are the users who have some."""
+        if self.values == "ratings":
+            check_counts(ratings.user_rows)
+
+        def make(index: Tensor, device: torch.device) -> Batch:
+            wanted = as_input(ratings.user_rows[busy[index.numpy()]], self.values)
+            rows, target = self._rows(wanted, CPU), SparseRows.from_scipy(wanted)
+            return Batch(handed_over(rows, device), handed_over(target, device))
+
+        block = rows_a_block(len(busy), ratings.n_ratings)
+        return MadeBatches(len(busy), make, self._rows_a_step(len(busy)), block)
+
+    def _rows_a_step(self, n_rows: int) -> int:
+        return min(BATCH, math.ceil(n_rows / 8)) if self.batch_size is None else self.batch_size
+
+    def _validator(self, ratings: RatingMatrix, validation: RatingMatrix, run: Run) -> Any:
+        return ranking_error(self.score, run.shown(ratings), validation)
+
+    # ---------------------------------------------------------------- scoring
+
+    def _rows(self, rows: Csr, device: torch.device) -> SparseRows:
+        """Rows as the network reads them, of what `as_input` gave."""
+        return SparseRows.from_scipy(unit_rows(rows), device=device)
+
+    def score(self, user_rows: Csr) -> Scores:
+        device = next(self.network_.parameters()).device
+        rows = self._rows(as_input(user_rows, self.values), device)
+        with torch.no_grad():
+            scores: Scores = self.network_(rows).logits.cpu().numpy()
+        return scores
+
+    def item_vectors(self) -> npt.NDArray[np.float32]:
+        """The output layer's weights, (n_items, width of the last hidden layer)."""
+        weight: npt.NDArray[np.float32] = self.network_.decoder.layers[-1].weight.detach().cpu().numpy()
+        return weight
+
+    # ---------------------------------------------------------------- files
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {name: value.detach().cpu().numpy() for name, value in self.network_.named_parameters()}
+
+    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        self.network_ = self._network(self.ratings_, 0)
+        self.network_.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+        self.network_.to(choose_device(self.device)).eval()
+
+
+def unit_rows(rows: Csr) -> Csr:
+    """Each row divided by its Euclidean length; a row of zeros, or without entries, stays as it is."""
+    lengths = np.sqrt(np.add.reduceat(np.append(np.square(rows.data, dtype=np.float64), 0.0), rows.indptr[:-1]))
+    lengths[(np.diff(rows.indptr) == 0) | (lengths == 0)] = 1.0  # reduceat gives an empty row the next row's entry
+    data = (rows.data / np.repeat(lengths, np.diff(rows.indptr))).astype(np.float32)
+    return make_csr(data, rows.indices, rows.indptr, rows.shape)
+
+
+def check_counts(rows: Csr) -> None:
+    """A multinomial likelihood counts: values are 0 or more, and not all of them 0.
+
+    Raises:
+        DataError: names the lowest value.
+    """
+    low, high = float(rows.data.min(initial=0)), float(rows.data.max(initial=0))
+    if low < 0 or high <= 0:
+        raise DataError(
+            f"ratings from {low:g} to {high:g} cannot be read as counts, of which none is negative and one at least "
+            "is positive: take values='binary', or ratings.binarize(...)"
+        )
+
+
+def widths(hidden: int | tuple[int, ...]) -> list[int]:
+    """Widths of layers from a number or several."""
+    return [hidden] if isinstance(hidden, int) else [int(width) for width in hidden]

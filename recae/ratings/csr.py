@@ -1,0 +1,261 @@
+"""From columns of a table to the arrays of a `RatingMatrix`: checks, order, duplicates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import sparse
+
+from recae.errors import DataError, ParameterError
+from recae.ratings.ids import IntArray, plain
+
+Duplicates = Literal["last", "mean", "error"]
+Csr = sparse.csr_array
+Where = Callable[[int], str]  # position of a rating, from 0 -> how a message calls it ("row 7", "x.csv, line 8")
+
+
+def row_number(position: int) -> str:
+    """Rows are counted from 1 in messages."""
+    return f"row {position + 1}"
+
+
+def make_csr(data: Any, indices: Any, indptr: Any, shape: tuple[int, int]) -> Csr:
+    """CSR of arrays that are sorted and without duplicates; indices of one small type save scipy a copy."""
+    small = _index_type(len(data))
+    rows = sparse.csr_array((data, indices.astype(small, copy=False), indptr.astype(small, copy=False)), shape=shape)
+    rows.has_sorted_indices = True
+    rows.has_canonical_format = True
+    return rows
+
+
+def mapped_csr(data: Any, indices: Any, indptr: Any, shape: tuple[int, int]) -> Csr:
+    """`make_csr` of arrays on disk: int32 columns stay as they are even where row starts need 64 bits."""
+    if _index_type(len(data)) is np.int32:
+        return make_csr(data, indices, indptr, shape)
+    rows: Csr = sparse.csr_array(shape, dtype=data.dtype)  # its constructor would copy the columns to int64
+    rows.data, rows.indices, rows.indptr = np.asarray(data), np.asarray(indices), indptr
+    rows.has_sorted_indices = True
+    rows.has_canonical_format = True
+    return rows
+
+
+def is_mapped(array: Any) -> bool:
+    """Whether an array's memory is a file's."""
+    while array is not None:
+        if isinstance(array, np.memmap):
+            return True
+        array = getattr(array, "base", None)
+    return False
+
+
+def cut_evenly(counts: npt.NDArray[Any], size: int) -> IntArray:
+    """Where to cut rows with `counts` entries each, so that parts have about `size` entries: (n_parts + 1,).
+
+    A part is of whole rows, so a row longer than `size` makes a longer part.
+    """
+    ends = np.cumsum(counts, dtype=np.int64)
+    part = np.maximum(ends - 1, 0) // size
+    cuts = np.flatnonzero(part[1:] != part[:-1]) + 1
+    return np.concatenate([[0], cuts, [len(counts)]]).astype(np.int64)
+
+
+def _index_type(n: int) -> type[np.int32] | type[np.int64]:
+    return np.int32 if n <= np.iinfo(np.int32).max else np.int64
+
+
+def require_columns(frame: pd.DataFrame, wanted: list[str]) -> None:
+    missing = [c for c in wanted if c not in frame.columns]
+    if missing:
+        raise DataError(
+            f"no column {missing[0]!r}: the table has {', '.join(map(repr, frame.columns))}; "
+            "say which is which with user=, item=, rating=, timestamp="
+        )
+    for name in wanted:
+        if list(frame.columns).count(name) > 1:
+            raise DataError(f"column {name!r} occurs more than once: rename or drop one of them")
+
+
+def refuse_missing_ids(column: pd.Series, name: str, where: Where = row_number) -> None:
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu":
+        return
+    missing = column.isna().to_numpy()
+    if missing.any():
+        raise DataError(f"{where(int(np.argmax(missing)))}: the id in column {name!r} is missing")
+
+
+def finite_ratings(column: pd.Series, name: str, where: Where = row_number) -> npt.NDArray[np.float32]:
+    """Ratings as float32; what is no number is refused. Missing ones become NaN, which `refuse_bad_values` names."""
+    if column.dtype == np.float32:
+        return np.asarray(column.to_numpy())
+    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    bad = np.isnan(values) & ~column.isna().to_numpy()
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise DataError(f"{where(row)}: rating {column.iloc[row]!r} in column {name!r} is not a number")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as that
+        return values.astype(np.float32)
+
+
+def refuse_bad_values(
+    values: npt.NDArray[np.float32], scale: tuple[float, float] | None, where: Where = row_number
+) -> None:
+    bad = ~np.isfinite(values)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise DataError(f"{where(row)}: rating {values[row]} is not a finite number; drop or mend that row")
+    if scale is None:
+        return
+    low, high = float(scale[0]), float(scale[1])
+    if not low <= high:
+        raise ParameterError(f"scale={scale}: the lowest rating comes first")
+    bad = (values < low) | (values > high)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise DataError(f"{where(row)}: rating {values[row]:g} is outside the scale {low:g} to {high:g}")
+
+
+def seconds(column: pd.Series, name: str, where: Where = row_number) -> IntArray:
+    """Timestamps as seconds since 1970: numbers as they are, datetimes converted (without a zone: UTC)."""
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu":
+        return np.asarray(column.to_numpy().astype(np.int64, copy=False))
+    if pd.api.types.is_datetime64_any_dtype(column):
+        _refuse_missing_times(column, column, name, where)
+        if isinstance(column.dtype, pd.DatetimeTZDtype):
+            column = column.dt.tz_convert("UTC").dt.tz_localize(None)
+        return np.asarray(column.to_numpy().astype("datetime64[s]").astype(np.int64))
+    values = pd.to_numeric(column, errors="coerce")
+    _refuse_missing_times(values.where(np.isfinite(values.astype(np.float64))), column, name, where)
+    return np.asarray(values.to_numpy().astype(np.int64))
+
+
+def _refuse_missing_times(values: pd.Series, column: pd.Series, name: str, where: Where) -> None:
+    missing = values.isna().to_numpy()
+    if missing.any():
+        row = int(np.argmax(missing))
+        raise DataError(
+            f"{where(row)}: timestamp {column.iloc[row]!r} in column {name!r} is not a number of seconds; "
+            "turn dates into timestamps (pandas.to_datetime), or leave the column out (timestamp=False in recae.load)"
+        )
+
+
+def to_csr(
+    users: npt.NDArray[np.int32],
+    items: npt.NDArray[np.int32],
+    values: npt.NDArray[np.float32],
+    timestamps: IntArray | None,
+    shape: tuple[int, int],
+    duplicates: Duplicates,
+    describe: Callable[[int], str],
+    where: Where = row_number,
+) -> tuple[Csr, IntArray | None]:
+    """CSR with sorted columns, and its timestamps in the same order; duplicates resolved as asked.
+
+    Two stable counting passes (by item, then by user) order the ratings in linear time, without a comparison
+    sort; ratings that are in order already, as in the published csv files, are left where they are.
+    """
+    if duplicates not in ("last", "mean", "error"):
+        raise ParameterError(f"duplicates={duplicates!r}: choose 'last', 'mean' or 'error'")
+    stamps = None if timestamps is None else np.asarray(timestamps, dtype=np.int64)
+    if _in_order(users, items):
+        return make_csr(values, items, _row_starts(users, shape[0]), shape), stamps
+    order, columns, starts = _by_user_and_item(users, items, shape)
+    with ThreadPoolExecutor(2) as pool:  # NumPy lets go of the interpreter while it gathers
+        moved = None if stamps is None else pool.submit(stamps.__getitem__, order)
+        values, stamps = values[order], None if moved is None else moved.result()
+    repeated = np.zeros(len(order), dtype=bool)
+    repeated[1:] = columns[1:] == columns[:-1]
+    repeated[starts[:-1][np.diff(starts) > 0]] = False
+    if repeated.any():
+        if duplicates == "error":
+            row = int(order[np.argmax(repeated)])
+            raise DataError(
+                f"{where(row)}: a second rating for {describe(row)}; "
+                "choose duplicates='last' or 'mean', or mend the table"
+            )
+        values, stamps = _merge(values, stamps, repeated, duplicates)
+        kept = np.concatenate([[0], np.cumsum(~repeated)])
+        columns, starts = columns[~repeated], kept[starts]
+    return make_csr(values, columns, starts, shape), stamps
+
+
+def _in_order(users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> bool:
+    """By user, then by item, and no pair twice."""
+    step = users[1:] > users[:-1]
+    return bool((step | ((users[1:] == users[:-1]) & (items[1:] > items[:-1]))).all())
+
+
+def _row_starts(codes: npt.NDArray[np.int32], n: int) -> npt.NDArray[np.integer]:
+    return np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=n))]).astype(_index_type(len(codes)))
+
+
+def _by_user_and_item(
+    users: npt.NDArray[np.int32], items: npt.NDArray[np.int32], shape: tuple[int, int]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Positions in order (equal pairs as they came), their items, and where each user's begin.
+
+    scipy's transposition is a stable counting sort. The first one, of a single row, sorts by item and carries
+    position and user packed in one integer, which spares a gather; the second one sorts by user.
+    """
+    n = len(users)
+    small = _index_type(n)
+    packed = (users.astype(np.int64) << 32) | np.arange(n, dtype=np.int64)
+    row: Csr = sparse.csr_array((packed, items, np.array([0, n], dtype=small)), shape=(1, shape[1]))
+    sorted_by_item = row.tocsc().data
+    positions: Any = sorted_by_item.astype(np.uint32).astype(small)
+    their_users = (sorted_by_item >> 32).astype(np.int32)
+    rows = sparse.csc_array((positions, their_users, _row_starts(items, shape[1])), shape=shape).tocsr()
+    return rows.data, rows.indices, rows.indptr
+
+
+def _merge(
+    values: npt.NDArray[np.float32], stamps: IntArray | None, repeated: npt.NDArray[np.bool_], how: Duplicates
+) -> tuple[npt.NDArray[np.float32], IntArray | None]:
+    """One rating and timestamp for each run of a pair (`repeated`: the same pair as the one before).
+
+    Only runs of several rows are looked at; the others are copied.
+    """
+    followed = np.append(repeated[1:], False)
+    first, last = np.flatnonzero(~repeated & followed), np.flatnonzero(repeated & ~followed)
+    lengths = last - first + 1
+    run = np.repeat(np.arange(len(first)), lengths)
+    places = np.arange(len(run)) + np.repeat(first - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
+    latest = last
+    if stamps is not None:
+        latest = places[np.lexsort((places, stamps[places], run))[np.cumsum(lengths) - 1]]
+    merged, stamps = values.copy(), None if stamps is None else stamps.copy()
+    merged[first] = values[latest] if how == "last" else np.bincount(run, weights=values[places]) / lengths
+    if stamps is not None:
+        stamps[first] = stamps[latest]
+        stamps = stamps[~repeated]
+    return merged[~repeated], stamps
+
+
+def k_core(rows: Csr, min_user: int, min_item: int, until_stable: bool) -> tuple[IntArray, IntArray, Csr]:
+    """Users and items that have enough ratings, and where their ratings stand in `rows.data` (CSR int64)."""
+    users, items = np.arange(rows.shape[0]), np.arange(rows.shape[1])
+    places = sparse.csr_array((np.arange(rows.nnz, dtype=np.int64), rows.indices, rows.indptr), shape=rows.shape)
+    while True:
+        good_users = np.diff(places.indptr) >= min_user
+        good_items = np.bincount(places.indices, minlength=places.shape[1]) >= min_item
+        stable = bool(good_users.all() and good_items.all())
+        users, items = users[good_users], items[good_items]
+        places = places[good_users][:, good_items]
+        if stable or not until_stable:
+            places.sort_indices()
+            return users, items, places
+
+
+def indexed(table: pd.DataFrame | None, key: str) -> pd.DataFrame | None:
+    """A table of items or users, indexed by raw id (its column `key`, where it has one)."""
+    if table is None:
+        return None
+    table = table.set_index(key) if key in table.columns else table
+    if not table.index.is_unique:
+        twice = plain(table.index[table.index.duplicated()][0])
+        raise DataError(f"the {key} table has more than one row for {key} {twice!r}: keep one")
+    return table

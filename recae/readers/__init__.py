@@ -1,0 +1,1 @@
+"""Files and frames to columns of users, items, ratings and timestamps."""
