@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from recae.jit import jit_kernel, prange
-from recae.sparse.threads import kernel_threads
+from recae.sparse.resources import kernel_threads
 
 Array = npt.NDArray[Any]
 Ceilings = dict[str, float]

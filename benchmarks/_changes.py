@@ -20,7 +20,7 @@ import torch
 
 from benchmarks import _operations
 from benchmarks._ceilings import seconds_of
-from recae.sparse.threads import kernel_threads
+from recae.sparse.resources import kernel_threads
 
 ROOT = Path(__file__).parents[1]
 CONFIG = Path(__file__).parent / "configs" / "limits.toml"

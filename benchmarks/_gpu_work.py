@@ -112,10 +112,10 @@ def kernels(device: torch.device, at: Ceilings, small: bool, _: Path | None) -> 
         yield row("spmm, bf16 weights", seconds, at, flops=flops, moved=moved - touched / 2)
         taken = seconds_of(lambda: rows[index], device)
         yield row("batch assembled on the device", taken, at, flops=0, moved=16.0 * batch.nnz)
-        turned = seconds_of(
+        transposed = seconds_of(
             lambda: SparseRows(batch.indptr, batch.indices, batch.values, batch.n_cols).transposed(), device
         )
-        yield row("its transposed pattern", turned, at, flops=0, moved=16.0 * batch.nnz)
+        yield row("its transposed pattern", transposed, at, flops=0, moved=16.0 * batch.nnz)
 
 
 # ---------------------------------------------------------------- epochs

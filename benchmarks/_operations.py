@@ -72,7 +72,7 @@ def sparse_products(rows: SparseRows, k: int) -> Iterator[Operation]:
     """spmm, sddmm and their gradients: three loops, four uses."""
     made = torch.Generator().manual_seed(0)
     weight, hidden = (torch.randn(n, k, generator=made) for n in (rows.n_cols, len(rows)))
-    turned = rows.transposed()
+    transposed = rows.transposed()
     shape = f"{len(rows)} x {rows.n_cols:,}, {rows.nnz:,} stored, k = {k}"
     flops, gathered = 2.0 * rows.nnz * k, FLOAT * float(rows.nnz) * k
     touched = FLOAT * k * len(torch.unique(rows.indices))
@@ -86,7 +86,7 @@ def sparse_products(rows: SparseRows, k: int) -> Iterator[Operation]:
     yield one("sddmm: H Wᵀ at S", lambda: sddmm(rows, hidden, weight), touched + narrow + pattern + values)
     yield one(
         "gradient of a weight: Sᵀ H",
-        lambda: cpu.spmm_turned(*turned, rows.values, hidden),
+        lambda: cpu.spmm_transposed(*transposed, rows.values, hidden),
         narrow + wide + pattern + 8 * rows.nnz + values,
     )
     yield Operation(

@@ -22,7 +22,7 @@ from recae.nn import Autoencoder
 from recae.nn.losses import masked_squared_error
 from recae.nn.products import product
 from recae.sparse import SparseRows, sddmm, spmm
-from recae.sparse.threads import kernel_threads
+from recae.sparse.resources import kernel_threads
 from recae.training import Batch
 from recae.training.devices import choose_device
 from recae.training.optimizers import make_optimizer

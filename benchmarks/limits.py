@@ -32,7 +32,7 @@ from benchmarks._record import write
 from benchmarks.speed import generated, ours
 from recae.jit import Kernel
 from recae.ranking import top_n
-from recae.sparse.threads import kernel_threads
+from recae.sparse.resources import kernel_threads
 
 K = 500
 Shape = tuple[int, int, int]  # users, items, ratings

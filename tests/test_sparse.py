@@ -15,7 +15,6 @@ from torch import Tensor
 
 from recae.errors import ParameterError
 from recae.sparse import SparseRows, cpu, reference, sddmm, spmm
-from recae.sparse.threads import kernel_threads
 
 
 def random_rows(
@@ -95,8 +94,9 @@ def test_both_operations_agree_with_the_dense_result_on_anything(data: Any) -> N
         torch.testing.assert_close(kernels.spmm(*pattern, rows.values, weight), rows.to_dense() @ weight)
         entries = (hidden @ weight.T + bias)[rows.row_of(), rows.indices.long()]
         torch.testing.assert_close(kernels.sddmm(*pattern, hidden, weight, bias), entries)
-        turned = kernels.transpose(*pattern, n_cols)
-        torch.testing.assert_close(kernels.spmm_turned(*turned, rows.values, hidden), rows.to_dense().T @ hidden)
+        transposed = kernels.transpose(*pattern, n_cols)
+        product = kernels.spmm_transposed(*transposed, rows.values, hidden)
+        torch.testing.assert_close(product, rows.to_dense().T @ hidden)
 
 
 def test_transposing_twice_gives_the_pattern_back() -> None:
@@ -106,8 +106,8 @@ def test_transposing_twice_gives_the_pattern_back() -> None:
     for a, b in zip(by_kernel, by_reference):
         assert torch.equal(a, b)
     t_indptr, t_indices, position = rows.transposed()
-    turned = SparseRows(t_indptr, t_indices, rows.values[position], 13)
-    assert torch.equal(turned.to_dense(), rows.to_dense().T)
+    transposed = SparseRows(t_indptr, t_indices, rows.values[position], 13)
+    assert torch.equal(transposed.to_dense(), rows.to_dense().T)
     back = cpu.transpose(t_indptr, t_indices, 13)
     assert torch.equal(back[0], rows.indptr)
     assert torch.equal(back[1], rows.indices)
@@ -183,12 +183,12 @@ def test_opcheck(kept: bool) -> None:
     """PyTorch's own examination of schema, fake tensors, autograd registration and dynamic compilation passes."""
     rows = with_empty_rows()
     values, hidden, weight, bias = leaves(rows)
-    turned = rows.transposed() if kept else (None, None, None)
+    transposed = rows.transposed() if kept else (None, None, None)
     pattern = rows.indptr, rows.indices
-    torch.library.opcheck(torch.ops.recae.spmm.default, (*pattern, values, weight, *turned))
+    torch.library.opcheck(torch.ops.recae.spmm.default, (*pattern, values, weight, *transposed))
     for b in (bias, None):
-        torch.library.opcheck(torch.ops.recae.sddmm.default, (*pattern, hidden, weight, b, *turned))
-    torch.library.opcheck(torch.ops.recae.spmm_turned.default, (*rows.transposed(), values, hidden))
+        torch.library.opcheck(torch.ops.recae.sddmm.default, (*pattern, hidden, weight, b, *transposed))
+    torch.library.opcheck(torch.ops.recae.spmm_transposed.default, (*rows.transposed(), values, hidden))
     torch.library.opcheck(torch.ops.recae.transpose.default, (*pattern, rows.n_cols))
 
 
@@ -254,22 +254,6 @@ def test_results_do_not_depend_on_how_rows_are_shared_out(n_chunks: int, monkeyp
     for one, several in ((0, 1), (2, 3)):
         assert torch.equal(results[one][0], results[several][0])
         assert torch.equal(results[one][1], results[several][1])
-
-
-def test_the_cores_are_lent_and_given_back() -> None:
-    """Within `kernel_threads` PyTorch has one thread, afterwards as many as before, even after an error."""
-    before = torch.get_num_threads()
-    seen = []
-
-    def work() -> None:
-        with kernel_threads():
-            seen.append(torch.get_num_threads())
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        work()
-    assert seen == [1]
-    assert torch.get_num_threads() == before
 
 
 # ---------------------------------------------------------------- shapes that do not fit

@@ -125,8 +125,8 @@ _INTERPRETED = """
             ("no bias", cuda.sddmm(*pattern, hidden, weight, None), reference.sddmm(*pattern, hidden, weight, None)),
             ("strided", cuda.sddmm(*pattern, hidden.T.contiguous().T, weight, bias),
                         reference.sddmm(*pattern, hidden, weight, bias)),
-            ("turned", cuda.spmm_turned(*rows.transposed(), rows.values, hidden),
-                       reference.spmm_turned(*rows.transposed(), rows.values, hidden)),
+            ("transposed", cuda.spmm_transposed(*rows.transposed(), rows.values, hidden),
+                           reference.spmm_transposed(*rows.transposed(), rows.values, hidden)),
         ]:
             torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-4, msg=lambda m: f"{name}: {m}")
     print("checked", len(SHAPES))

@@ -104,9 +104,9 @@ def test_rows_that_are_not_there_are_refused(wanted: list[int]) -> None:
 def test_other_values_share_the_pattern() -> None:
     """`with_values` keeps the places, and what was worked out of them is not worked out again."""
     rows = small()
-    turned = rows.transposed()
+    transposed = rows.transposed()
     other = rows.with_values(torch.arange(5.0))
-    assert other.transposed() is turned
+    assert other.transposed() is transposed
     assert other.to_dense()[2].tolist() == [2, 0, 0, 3, 4]
     assert rows.to_dense().tolist() == DENSE
 

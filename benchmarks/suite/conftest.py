@@ -12,7 +12,7 @@ import torch
 
 from benchmarks._record import machine
 from benchmarks.suite import ratios
-from recae.sparse.threads import kernel_threads
+from recae.sparse.resources import kernel_threads
 
 ROUNDS = 15
 found: dict[str, float] = {}

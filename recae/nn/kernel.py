@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from recae.errors import ParameterError
 from recae.jit import jit_kernel, prange
 from recae.nn.layers import glorot_uniform
-from recae.sparse.buffers import large_empty
+from recae.sparse.resources import large_empty
 
 Array = npt.NDArray[Any]
 _REORDER = {"reassoc", "contract", "nsz", "arcp"}  # sums may be reordered; NaN and infinity keep their meaning

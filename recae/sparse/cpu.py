@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from recae.jit import jit_kernel, prange
-from recae.sparse.buffers import large_empty
+from recae.sparse.resources import large_empty
 
 Array = npt.NDArray[Any]
 # Sums may be reordered (vectorised); NaN and infinity keep their meaning, so that divergence is seen.
@@ -27,8 +27,8 @@ _TILE = 1024  # floats of a row that are taken at once by spmm, so that a few st
 
 
 @jit_kernel(parallel=False)
-def _cut(indptr: Array, chunk: int, n_chunks: int) -> int:
-    """First row of a chunk, where all have about equally much to do: an entry is a piece of work, and so is a row."""
+def _first_row(indptr: Array, chunk: int, n_chunks: int) -> int:
+    """First row of a chunk, where all chunks have about equal work: the number of entries plus the number of rows."""
     n_rows = len(indptr) - 1
     share = (indptr[n_rows] + n_rows) * chunk // n_chunks
     low, high = 0, n_rows
@@ -48,7 +48,7 @@ def _spmm(
 ) -> None:  # fmt: skip
     k = weight.shape[1]
     for chunk in prange(n_chunks):
-        first, last = _cut(indptr, chunk, n_chunks), _cut(indptr, chunk + 1, n_chunks)
+        first, last = _first_row(indptr, chunk, n_chunks), _first_row(indptr, chunk + 1, n_chunks)
         out[first:last] = 0
         for left in range(0, k, tile):
             right = min(k, left + tile)
@@ -80,7 +80,7 @@ def _sddmm(
 ) -> None:  # fmt: skip
     k = weight.shape[1]
     for chunk in prange(n_chunks):
-        first, last = _cut(indptr, chunk, n_chunks), _cut(indptr, chunk + 1, n_chunks)
+        first, last = _first_row(indptr, chunk, n_chunks), _first_row(indptr, chunk + 1, n_chunks)
         cursor = indptr[first : last + 1].copy()
         for start in range(0, n_cols, block):
             stop = start + block
@@ -107,18 +107,18 @@ def _sddmm(
 
 @jit_kernel(parallel=False)
 def _transpose(indptr: Array, indices: Array, t_indptr: Array, t_indices: Array, t_position: Array) -> None:
-    """Counting sort by column: where each entry of the transposed rows stands, and the row it comes from."""
+    """Counting sort by column: the row of each entry of the transposed rows, and its position in `values`."""
     n_cols = len(t_indptr) - 1
     t_indptr[:] = 0
     for z in range(len(indices)):
         t_indptr[indices[z] + 1] += 1
     for col in range(n_cols):
         t_indptr[col + 1] += t_indptr[col]
-    place = t_indptr[:-1].copy()
+    cursor = t_indptr[:-1].copy()
     for row in range(len(indptr) - 1):
         for z in range(indptr[row], indptr[row + 1]):
-            at = place[indices[z]]
-            place[indices[z]] = at + 1
+            at = cursor[indices[z]]
+            cursor[indices[z]] = at + 1
             t_indices[at] = row
             t_position[at] = z
 
@@ -177,7 +177,7 @@ def spmm(indptr: Tensor, indices: Tensor, values: Tensor, weight: Tensor) -> Ten
 
 
 def sddmm(indptr: Tensor, indices: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """`hidden` (B, k) times `weight`ᵀ (k, n) plus `bias` (n,) at the stored places: (nnz,)."""
+    """`hidden` (B, k) times `weight`ᵀ (k, n) plus `bias` (n,) at the stored entries: (nnz,)."""
     bias = weight.new_zeros(weight.shape[0]) if bias is None else bias.to(weight.dtype)
     weight = weight.contiguous()
     out = weight.new_empty(len(indices))
@@ -188,11 +188,11 @@ def sddmm(indptr: Tensor, indices: Tensor, hidden: Tensor, weight: Tensor, bias:
     return out
 
 
-def spmm_turned(t_indptr: Tensor, t_indices: Tensor, t_position: Tensor, values: Tensor, dense: Tensor) -> Tensor:
-    """The transposed rows (n, B), whose values stand at `t_position` of `values`, times `dense` (B, k): (n, k)."""
-    turned = torch.empty_like(values)
-    _gather(_np(values), _np(t_position), _np(turned))
-    return spmm(t_indptr, t_indices, turned, dense)
+def spmm_transposed(t_indptr: Tensor, t_indices: Tensor, t_position: Tensor, values: Tensor, dense: Tensor) -> Tensor:
+    """The transposed rows (n, B), whose values are `values[t_position]`, times `dense` (B, k): (n, k)."""
+    t_values = torch.empty_like(values)
+    _gather(_np(values), _np(t_position), _np(t_values))
+    return spmm(t_indptr, t_indices, t_values, dense)
 
 
 def transpose(indptr: Tensor, indices: Tensor, n_cols: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -75,7 +75,7 @@ def spmm(indptr: Tensor, indices: Tensor, values: Tensor, weight: Tensor) -> Ten
 
 
 def sddmm(indptr: Tensor, indices: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """`hidden` (B, k) times `weight`ᵀ (k, n) plus `bias` (n,) at the stored places: (nnz,), accumulated in float32."""
+    """`hidden` (B, k) times `weight`ᵀ (k, n) plus `bias` (n,) at the stored entries: (nnz,), accumulated in float32."""
     bias = weight.new_zeros(weight.shape[0]) if bias is None else bias
     weight = weight.contiguous()
     n_rows, k = len(indptr) - 1, weight.shape[1]
@@ -87,8 +87,8 @@ def sddmm(indptr: Tensor, indices: Tensor, hidden: Tensor, weight: Tensor, bias:
     return out
 
 
-def spmm_turned(t_indptr: Tensor, t_indices: Tensor, t_position: Tensor, values: Tensor, dense: Tensor) -> Tensor:
-    """The transposed rows (n, B), whose values stand at `t_position` of `values`, times `dense` (B, k): (n, k)."""
+def spmm_transposed(t_indptr: Tensor, t_indices: Tensor, t_position: Tensor, values: Tensor, dense: Tensor) -> Tensor:
+    """The transposed rows (n, B), whose values are `values[t_position]`, times `dense` (B, k): (n, k)."""
     return spmm(t_indptr, t_indices, values[t_position], dense)
 
 

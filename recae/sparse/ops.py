@@ -30,11 +30,11 @@ def spmm(rows: SparseRows, weight: Tensor) -> Tensor:
             f"weight has shape {tuple(weight.shape)}; sparse rows with {rows.n_cols} columns need ({rows.n_cols}, k)"
         )
     values = rows.values.to(weight.dtype)
-    return torch.ops.recae.spmm(rows.indptr, rows.indices, values, weight, *_turned(rows, weight))  # type: ignore[no-any-return]
+    return torch.ops.recae.spmm(rows.indptr, rows.indices, values, weight, *_for_gradient(rows, weight))  # type: ignore[no-any-return]
 
 
 def sddmm(rows: SparseRows, hidden: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """The entries of `hidden` `weight`ᵀ + `bias` at the stored places of `rows`: (nnz,).
+    """The entries of `hidden` `weight`ᵀ + `bias` at the stored entries of `rows`: (nnz,).
 
     Args:
         rows: B sparse rows with n columns; only their pattern matters.
@@ -53,11 +53,11 @@ def sddmm(rows: SparseRows, hidden: Tensor, weight: Tensor, bias: Tensor | None 
             f"{rows.n_cols} columns; they must be ({len(rows)}, k), ({rows.n_cols}, k) and ({rows.n_cols},)"
         )
     hidden = hidden.to(weight.dtype)
-    return torch.ops.recae.sddmm(rows.indptr, rows.indices, hidden, weight, bias, *_turned(rows, weight))  # type: ignore[no-any-return]
+    return torch.ops.recae.sddmm(rows.indptr, rows.indices, hidden, weight, bias, *_for_gradient(rows, weight))  # type: ignore[no-any-return]
 
 
-def _turned(rows: SparseRows, weight: Tensor) -> tuple[Tensor, Tensor, Tensor] | tuple[None, None, None]:
-    """The transposed pattern, where a gradient will want it."""
+def _for_gradient(rows: SparseRows, weight: Tensor) -> tuple[Tensor, Tensor, Tensor] | tuple[None, None, None]:
+    """The transposed pattern, where a gradient will need it."""
     return rows.transposed() if torch.is_grad_enabled() and weight.requires_grad else (None, None, None)
 
 
@@ -80,9 +80,9 @@ def _sddmm(
     return _kernels(weight).sddmm(indptr, indices, hidden, weight, bias)  # type: ignore[no-any-return]
 
 
-@torch.library.custom_op("recae::spmm_turned", mutates_args=())
-def _spmm_turned(t_indptr: Tensor, t_indices: Tensor, t_position: Tensor, values: Tensor, dense: Tensor) -> Tensor:
-    return _kernels(dense).spmm_turned(t_indptr, t_indices, t_position, values, dense)  # type: ignore[no-any-return]
+@torch.library.custom_op("recae::spmm_transposed", mutates_args=())
+def _spmm_transposed(t_indptr: Tensor, t_indices: Tensor, t_position: Tensor, values: Tensor, dense: Tensor) -> Tensor:
+    return _kernels(dense).spmm_transposed(t_indptr, t_indices, t_position, values, dense)  # type: ignore[no-any-return]
 
 
 def _kernels(weight: Tensor) -> Any:
@@ -106,16 +106,16 @@ def _(indptr: Tensor, indices: Tensor, hidden: Tensor, weight: Tensor, *_: Any) 
     return weight.new_empty((indices.shape[0],))
 
 
-@_spmm_turned.register_fake
+@_spmm_transposed.register_fake
 def _(t_indptr: Tensor, t_indices: Tensor, t_position: Tensor, values: Tensor, dense: Tensor) -> Tensor:
     return dense.new_empty((t_indptr.shape[0] - 1, dense.shape[1]))
 
 
-def _keep(ctx: Any, inputs: tuple[Tensor | None, ...], output: Tensor) -> None:
+def _save_inputs(ctx: Any, inputs: tuple[Tensor | None, ...], output: Tensor) -> None:
     ctx.save_for_backward(*inputs)
 
 
-def _pattern_by_columns(ctx: Any, n_cols: int) -> tuple[Tensor, Tensor, Tensor]:
+def _transposed_pattern(ctx: Any, n_cols: int) -> tuple[Tensor, Tensor, Tensor]:
     saved = ctx.saved_tensors
     if saved[-1] is not None:
         return saved[-3], saved[-2], saved[-1]
@@ -128,8 +128,8 @@ def _spmm_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     if ctx.needs_input_grad[2]:
         d_values = torch.ops.recae.sddmm(indptr, indices, grad, weight, None, None, None, None)
     if ctx.needs_input_grad[3]:
-        turned = _pattern_by_columns(ctx, weight.shape[0])
-        d_weight = torch.ops.recae.spmm_turned(*turned, values, grad)
+        transposed = _transposed_pattern(ctx, weight.shape[0])
+        d_weight = torch.ops.recae.spmm_transposed(*transposed, values, grad)
     return None, None, d_values, d_weight, None, None, None
 
 
@@ -139,20 +139,20 @@ def _sddmm_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     if ctx.needs_input_grad[2]:
         d_hidden = torch.ops.recae.spmm(indptr, indices, grad, weight, None, None, None)
     if ctx.needs_input_grad[3] or ctx.needs_input_grad[4]:
-        turned = _pattern_by_columns(ctx, weight.shape[0])
+        transposed = _transposed_pattern(ctx, weight.shape[0])
         if ctx.needs_input_grad[3]:
-            d_weight = torch.ops.recae.spmm_turned(*turned, grad, hidden)
+            d_weight = torch.ops.recae.spmm_transposed(*transposed, grad, hidden)
         if ctx.needs_input_grad[4]:
             ones = hidden.new_ones((hidden.shape[0], 1))
-            d_bias = torch.ops.recae.spmm_turned(*turned, grad, ones)[:, 0].to(bias.dtype)
+            d_bias = torch.ops.recae.spmm_transposed(*transposed, grad, ones)[:, 0].to(bias.dtype)
     return None, None, d_hidden, d_weight, d_bias, None, None, None
 
 
-_spmm.register_autograd(_spmm_backward, setup_context=_keep)
-_sddmm.register_autograd(_sddmm_backward, setup_context=_keep)
+_spmm.register_autograd(_spmm_backward, setup_context=_save_inputs)
+_sddmm.register_autograd(_sddmm_backward, setup_context=_save_inputs)
 
 
-def _spmm_turned_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+def _spmm_transposed_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     """out = Sᵀ D, so dD = S dout; dv at (row, col) = D[row]·dout[col]: what second derivatives need."""
     t_indptr, t_indices, t_position, values, dense = ctx.saved_tensors
     d_values = d_dense = None
@@ -165,4 +165,4 @@ def _spmm_turned_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     return None, None, None, d_values, d_dense
 
 
-_spmm_turned.register_autograd(_spmm_turned_backward, setup_context=_keep)
+_spmm_transposed.register_autograd(_spmm_transposed_backward, setup_context=_save_inputs)

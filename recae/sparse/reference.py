@@ -1,6 +1,6 @@
 """The two operations in plain PyTorch: what the kernels are tested against, and the path of any other device.
 
-Sizes are told where they are known: a GPU that is asked for one has to be waited for.
+Sizes are passed on where they are known: to ask a GPU for one is to wait for it.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ def spmm(indptr: Tensor, indices: Tensor, values: Tensor, weight: Tensor) -> Ten
 
 
 def sddmm(indptr: Tensor, indices: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """`hidden` (B, k) times `weight`ᵀ (k, n) plus `bias` (n,) at the stored places: (nnz,)."""
+    """`hidden` (B, k) times `weight`ᵀ (k, n) plus `bias` (n,) at the stored entries: (nnz,)."""
     products = (hidden.to(weight.dtype)[row_of(indptr, len(indices))] * weight[indices.long()]).sum(1)
     return products if bias is None else products + bias.to(weight.dtype)[indices.long()]
 
 
-def spmm_turned(t_indptr: Tensor, t_indices: Tensor, t_position: Tensor, values: Tensor, dense: Tensor) -> Tensor:
-    """The transposed rows (n, B), whose values stand at `t_position` of `values`, times `dense` (B, k): (n, k)."""
+def spmm_transposed(t_indptr: Tensor, t_indices: Tensor, t_position: Tensor, values: Tensor, dense: Tensor) -> Tensor:
+    """The transposed rows (n, B), whose values are `values[t_position]`, times `dense` (B, k): (n, k)."""
     return spmm(t_indptr, t_indices, values[t_position], dense)
 
 
@@ -41,12 +41,12 @@ def transpose(indptr: Tensor, indices: Tensor, n_cols: int) -> tuple[Tensor, Ten
 
 
 def take(
-    indptr: Tensor, indices: Tensor, values: Tensor, wanted: Tensor, nnz: int | None = None
+    indptr: Tensor, indices: Tensor, values: Tensor, index: Tensor, nnz: int | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The rows `wanted` (any order, repeats allowed) of a CSR; `nnz`: how many entries they have, where it is known."""
-    starts = indptr[wanted]
-    lengths = indptr[wanted + 1] - starts
+    """The rows `index` (any order, repeats allowed) of a CSR; `nnz`: how many entries they have, where it is known."""
+    starts = indptr[index]
+    lengths = indptr[index + 1] - starts
     new_indptr = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
     shift = torch.repeat_interleave(starts - new_indptr[:-1], lengths, output_size=nnz)
-    places = torch.arange(len(shift), device=indptr.device) + shift
-    return new_indptr, indices[places], values[places]
+    position = torch.arange(len(shift), device=indptr.device) + shift
+    return new_indptr, indices[position], values[position]

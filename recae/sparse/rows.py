@@ -15,7 +15,7 @@ from torch import Tensor
 from recae.errors import ParameterError
 from recae.sparse import cpu, reference
 
-Turned = tuple[Tensor, Tensor, Tensor]
+TransposedPattern = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,8 +33,8 @@ class SparseRows:
     indices: Tensor
     values: Tensor
     n_cols: int
-    _turned: list[Turned] = field(default_factory=list)
-    _host_indptr: Tensor | None = None  # a copy on the CPU: how large some rows are is known without asking the GPU
+    _transposed: list[TransposedPattern] = field(default_factory=list)
+    _host_indptr: Tensor | None = None  # a copy on the CPU: sizes of rows are read from it without waiting for the GPU
 
     @classmethod
     def from_scipy(
@@ -42,16 +42,16 @@ class SparseRows:
     ) -> SparseRows:
         """From any SciPy sparse matrix or array, shape (n_rows, n_cols).
 
-        Stored zeros are kept; a place stored twice becomes one entry, their sum, as SciPy means it. Arrays of the
-        right type are not copied, so that those on disk stay there: the result is not to be written to.
+        Stored zeros are kept; an index stored twice becomes one entry, their sum, as SciPy defines it. Arrays of the
+        right type are not copied, so that memory maps stay on disk: do not write to the result.
         """
         rows = matrix if isinstance(matrix, sparse.csr_array) else sparse.csr_array(matrix)
         if not rows.has_canonical_format:
             rows = rows.copy()  # the caller's matrix stays as it is
             rows.sum_duplicates()
         return cls(
-            _shared(rows.indptr.astype(np.int64)), _shared(rows.indices.astype(np.int32, copy=False)),
-            _shared(np.ascontiguousarray(rows.data)).to(dtype), int(rows.shape[1]),
+            _as_tensor(rows.indptr.astype(np.int64)), _as_tensor(rows.indices.astype(np.int32, copy=False)),
+            _as_tensor(np.ascontiguousarray(rows.data)).to(dtype), int(rows.shape[1]),
         ).to(device)  # fmt: skip
 
     def __len__(self) -> int:
@@ -76,39 +76,39 @@ class SparseRows:
     def __repr__(self) -> str:
         return f"SparseRows({len(self):,} x {self.n_cols:,}, {self.nnz:,} stored, {self.device})"
 
-    def __getitem__(self, wanted: Tensor) -> SparseRows:
-        return self.take(wanted)
+    def __getitem__(self, index: Tensor) -> SparseRows:
+        return self.take(index)
 
-    def take(self, wanted: Tensor, *, alone: bool = False) -> SparseRows:
-        """The rows of index `wanted`, shape (m,), in that order, repeats allowed.
+    def take(self, index: Tensor, *, alone: bool = False) -> SparseRows:
+        """The rows `index`, shape (m,), in that order, repeats allowed.
 
         `alone`: on the calling thread, while others work on the kernels' threads.
 
         Raises:
-            ParameterError: `wanted` is no 1-D int64 index, or (of an index on the CPU) a row is not there.
+            ParameterError: `index` is not 1-D int64, or (of an index on the CPU) a row does not exist.
         """
-        if wanted.dim() != 1 or wanted.dtype != torch.int64:
+        if index.dim() != 1 or index.dtype != torch.int64:
             raise ParameterError(
-                f"rows are taken by a 1-D int64 index, not {wanted.dtype} of shape {tuple(wanted.shape)}"
+                f"rows are taken by a 1-D int64 index, not {index.dtype} of shape {tuple(index.shape)}"
             )
         if self.device.type == "cpu":
-            wanted = self._checked(wanted.cpu())
-            return SparseRows(*cpu.take(self.indptr, self.indices, self.values, wanted), self.n_cols)
-        nnz, there = self._count(wanted), wanted.to(self.device, non_blocking=True)
-        return SparseRows(*reference.take(self.indptr, self.indices, self.values, there, nnz), self.n_cols)
+            index = self._in_range(index.cpu())
+            return SparseRows(*cpu.take(self.indptr, self.indices, self.values, index), self.n_cols)
+        nnz, index = self._nnz_of(index), index.to(self.device, non_blocking=True)
+        return SparseRows(*reference.take(self.indptr, self.indices, self.values, index, nnz), self.n_cols)
 
-    def _checked(self, wanted: Tensor) -> Tensor:
-        """`wanted`, which the kernel trusts, if all of these rows are there."""
-        low, high = (int(bound) for bound in torch.aminmax(wanted)) if len(wanted) else (0, -1)
+    def _in_range(self, index: Tensor) -> Tensor:
+        """`index` itself, if all of its rows exist: the kernel does not check."""
+        low, high = (int(bound) for bound in torch.aminmax(index)) if len(index) else (0, -1)
         if low < 0 or high >= len(self):
             raise ParameterError(f"rows {low} to {high} are wanted; there are rows from 0 to {len(self) - 1}")
-        return wanted
+        return index
 
-    def _count(self, wanted: Tensor) -> int | None:
-        """Entries of the rows `wanted`, where that is known without waiting for a GPU."""
-        if self._host_indptr is None or wanted.device.type != "cpu":
+    def _nnz_of(self, index: Tensor) -> int | None:
+        """Entries of the rows `index`, where that is known without waiting for a GPU."""
+        if self._host_indptr is None or index.device.type != "cpu":
             return None
-        return int((self._host_indptr[self._checked(wanted) + 1] - self._host_indptr[wanted]).sum())
+        return int((self._host_indptr[self._in_range(index) + 1] - self._host_indptr[index]).sum())
 
     def to(self, device: str | torch.device, dtype: torch.dtype | None = None) -> SparseRows:
         if torch.device(device) == self.device and dtype in (None, self.values.dtype):
@@ -118,8 +118,8 @@ class SparseRows:
         return SparseRows(self.indptr.to(device), self.indices.to(device), values, self.n_cols, _host_indptr=host)
 
     def with_values(self, values: Tensor) -> SparseRows:
-        """Other values, shape (nnz,), at the same places; what is known of the pattern is shared."""
-        return SparseRows(self.indptr, self.indices, values, self.n_cols, self._turned, self._host_indptr)
+        """Other values, shape (nnz,), on the same pattern; its transposed form is shared."""
+        return SparseRows(self.indptr, self.indices, values, self.n_cols, self._transposed, self._host_indptr)
 
     def row_of(self) -> Tensor:
         """The row of each stored entry, int64, shape (nnz,)."""
@@ -129,11 +129,11 @@ class SparseRows:
         """Stored entries of each row, int64, shape (n_rows,)."""
         return self.indptr[1:] - self.indptr[:-1]
 
-    def transposed(self) -> Turned:
-        """The pattern by columns (see `transpose`), worked out once."""
-        if not self._turned:
-            self._turned.append(transpose(self.indptr, self.indices, self.n_cols))
-        return self._turned[0]
+    def transposed(self) -> TransposedPattern:
+        """The transposed pattern (see `transpose`), computed once."""
+        if not self._transposed:
+            self._transposed.append(transpose(self.indptr, self.indices, self.n_cols))
+        return self._transposed[0]
 
     def to_dense(self) -> Tensor:
         """Dense (n_rows, n_cols), 0 where nothing is stored: for small data and the deliberate dense path."""
@@ -146,19 +146,19 @@ class SparseRows:
         return self.with_values(torch.ones_like(self.values)).to_dense()
 
 
-def _shared(array: npt.NDArray[Any]) -> Tensor:
-    """A tensor over the array's memory; PyTorch warns of memory that cannot be written to, which nobody does here."""
+def _as_tensor(array: npt.NDArray[Any]) -> Tensor:
+    """A tensor over the array's memory; PyTorch warns of read-only memory, which nothing here writes to."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*not writable")
         return torch.from_numpy(array)
 
 
-def transpose(indptr: Tensor, indices: Tensor, n_cols: int) -> Turned:
-    """The pattern by columns: row starts (n_cols + 1,), row of each entry (nnz,), its position in `values` (nnz,)."""
+def transpose(indptr: Tensor, indices: Tensor, n_cols: int) -> TransposedPattern:
+    """The transposed pattern: row starts (n_cols + 1,), column indices (nnz,) and positions in `values` (nnz,)."""
     return torch.ops.recae.transpose(indptr, indices, n_cols)  # type: ignore[no-any-return]
 
 
-# An operator, because backward passes that PyTorch compiles work it out too.
+# An operator, because backward passes that PyTorch compiles call it too.
 @torch.library.custom_op("recae::transpose", mutates_args=())
 def _transpose(indptr: Tensor, indices: Tensor, n_cols: int) -> tuple[Tensor, Tensor, Tensor]:
     on_cpu = indptr.device.type == "cpu"

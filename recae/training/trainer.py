@@ -13,7 +13,7 @@ from torch import nn
 from recae.distributed.ranks import Ranks, current
 from recae.errors import ParameterError
 from recae.nn.codes import KLSparse
-from recae.sparse.threads import kernel_threads
+from recae.sparse.resources import kernel_threads
 from recae.training.averaging import check_ema
 from recae.training.batches import Batches
 from recae.training.devices import choose_device

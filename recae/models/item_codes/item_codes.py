@@ -23,7 +23,7 @@ from recae.recommender.blocks import IntArray, Scores
 from recae.recommender.fit_options import Run
 from recae.recommender.params import learned
 from recae.sparse import SparseRows
-from recae.sparse.threads import kernel_threads
+from recae.sparse.resources import kernel_threads
 from recae.training import History, Trainer
 from recae.training.devices import choose_device
 from recae.training.optimizers import FULL_BATCH

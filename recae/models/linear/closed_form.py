@@ -35,7 +35,7 @@ from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
 from recae.recommender.memory import available_bytes, refuse_too_large
 from recae.recommender.params import check, learned, param
 from recae.sparse import SparseRows, spmm
-from recae.sparse.threads import kernel_threads
+from recae.sparse.resources import kernel_threads
 from recae.training.devices import choose_device
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}

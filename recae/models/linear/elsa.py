@@ -19,7 +19,7 @@ from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
 from recae.recommender.params import learned, param
 from recae.recommender.stopping import ranking_error, tag_of
 from recae.sparse import SparseRows, spmm
-from recae.sparse.threads import kernel_threads
+from recae.sparse.resources import kernel_threads
 from recae.training import Batch, History, RowBatches, Trainer
 from recae.training.devices import choose_device
 

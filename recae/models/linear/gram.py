@@ -21,7 +21,7 @@ from recae.jit import jit_kernel, prange
 from recae.nn.products import add_product_, product
 from recae.ratings.csr import Csr
 from recae.sparse import SparseRows, spmm
-from recae.sparse.threads import kernel_threads
+from recae.sparse.resources import kernel_threads
 
 BLOCK = 512  # columns: larger ones are no faster and hold more
 _USERS = 4096  # dense rows at once, on a GPU

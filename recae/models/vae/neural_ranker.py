@@ -23,7 +23,7 @@ from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
 from recae.recommender.params import learned, param
 from recae.recommender.stopping import ranking_error, tag_of
 from recae.sparse import SparseRows
-from recae.sparse.buffers import held
+from recae.sparse.resources import reuse_buffers
 from recae.training import Batch, Batches, History, RowBatches, Trainer
 from recae.training.batches import MadeBatches, rows_a_block
 from recae.training.devices import choose_device
@@ -98,7 +98,7 @@ class NeuralRanker(Recommender):
             **run.for_trainer(),
         )  # fmt: skip
         validate = None if validation is None else self._validator(ratings, validation, run)
-        with held():  # PyTorch has the cores, and the first layer's gradient is as large as ever
+        with reuse_buffers():  # PyTorch has the cores, and the first layer's gradient is as large as ever
             self.history_ = trainer.fit(trainee, batches, self._objective, validate)
 
     def _passes(self) -> int:
