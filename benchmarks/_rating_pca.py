@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from recae._types import Csr, Scores
 from recae.models.linear.pca_recommender import directions
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Csr, make_csr
+from recae.ratings.csr import make_csr
 from recae.recommender.base import Recommender
 from recae.recommender.biases import Biases, fit_biases, user_deviations
-from recae.recommender.blocks import Scores
 from recae.recommender.fit_options import Run
 from recae.recommender.params import learned, param
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
+from recae._types import Csr, FloatArray
 from recae.errors import DataError, NotFittedError, ParameterError
 from recae.models import Recommender
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Csr, make_csr
+from recae.ratings.csr import make_csr
 from recae.recommender import frames
-
-Floats = npt.NDArray[np.float32]
 
 
 def explain(model: Recommender, user: Any, item: Any, *, n: int | None = None) -> pd.DataFrame:
@@ -96,13 +94,13 @@ def _without_each(row: Csr) -> Csr:
     return rows
 
 
-def _scores(model: Recommender, rows: Csr, item: int) -> Floats:
+def _scores(model: Recommender, rows: Csr, item: int) -> FloatArray:
     """The score of one item in each row, (n_rows,), some rows at a time."""
     n = rows.shape[0]
     return model._pairs_new(rows, np.arange(n), np.full(n, item, np.int64))
 
 
-def _frame(ratings: RatingMatrix, index: Any, given: Floats, contributions: Floats) -> pd.DataFrame:
+def _frame(ratings: RatingMatrix, index: Any, given: FloatArray, contributions: FloatArray) -> pd.DataFrame:
     items = ratings.item_ids[index]
     frame = pd.DataFrame({"item": items, "rating": given, "contribution": contributions})
     table = ratings.item_table

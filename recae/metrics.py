@@ -19,13 +19,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from recae._types import Csr, DoubleArray, IntArray
 from recae.errors import DataError, ParameterError
 from recae.jit import jit_kernel, prange
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Csr
-from recae.ratings.ids import IntArray
-
-Floats = npt.NDArray[np.float64]
 
 # ---------------------------------------------------------------- ratings
 
@@ -41,7 +38,7 @@ def mae(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
     return float(np.mean(np.abs(_errors(truth, predicted))))
 
 
-def _errors(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> Floats:
+def _errors(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> DoubleArray:
     a, b = np.asarray(truth, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
     if a.shape != b.shape or a.size == 0:
         raise DataError(f"ratings of shape {a.shape} and predictions of shape {b.shape}: one each, and at least one")
@@ -100,7 +97,7 @@ def _find(ranked: IntArray, indptr: Any, indices: Any, users: IntArray, found: n
             found[row, place] = where < len(theirs) and theirs[where] == item
 
 
-def recall(hits: Hits, k: int, *, capped: bool = True) -> Floats:
+def recall(hits: Hits, k: int, *, capped: bool = True) -> DoubleArray:
     """Recall@k: relevant items among the first k, over min(k, n), n being the user's relevant items.
 
     This is the denominator of Liang et al. 2018 (Mult-VAE), with which a perfect list always has 1. Without
@@ -110,25 +107,25 @@ def recall(hits: Hits, k: int, *, capped: bool = True) -> Floats:
     return _count(hits, k) / _denominator(hits, k, capped)
 
 
-def precision(hits: Hits, k: int) -> Floats:
+def precision(hits: Hits, k: int) -> DoubleArray:
     """Precision@k: relevant items among the first k, over k (also where the list is shorter); trec_eval's P_k."""
-    share: Floats = _count(hits, k) / k
+    share: DoubleArray = _count(hits, k) / k
     return share
 
 
-def hit(hits: Hits, k: int) -> Floats:
+def hit(hits: Hits, k: int) -> DoubleArray:
     """Hit rate@k: 1 where one of the first k items is relevant, else 0; trec_eval's success_k."""
     return np.asarray(hits.at(k).any(axis=1), dtype=np.float64)
 
 
-def reciprocal_rank(hits: Hits, k: int) -> Floats:
+def reciprocal_rank(hits: Hits, k: int) -> DoubleArray:
     """Reciprocal rank@k: 1 / rank of the first relevant item, 0 where none is among the first k (mean: MRR@k)."""
     found = hits.at(k)
-    inverse: Floats = np.where(found.any(axis=1), 1.0 / (found.argmax(axis=1) + 1.0), 0.0)
+    inverse: DoubleArray = np.where(found.any(axis=1), 1.0 / (found.argmax(axis=1) + 1.0), 0.0)
     return inverse
 
 
-def average_precision(hits: Hits, k: int, *, capped: bool = True) -> Floats:
+def average_precision(hits: Hits, k: int, *, capped: bool = True) -> DoubleArray:
     """Average precision@k: the sum of precision@r over the ranks r <= k of relevant items, over min(k, n).
 
     Without `capped` the denominator is n, as in trec_eval's map_cut_k. Reports call their means
@@ -136,11 +133,11 @@ def average_precision(hits: Hits, k: int, *, capped: bool = True) -> Floats:
     """
     found = hits.at(k)
     at_rank = np.cumsum(found, axis=1) / np.arange(1, k + 1)
-    summed: Floats = (at_rank * found).sum(axis=1)
+    summed: DoubleArray = (at_rank * found).sum(axis=1)
     return summed / _denominator(hits, k, capped)
 
 
-def ndcg(hits: Hits, k: int) -> Floats:
+def ndcg(hits: Hits, k: int) -> DoubleArray:
     """NDCG@k with binary gains: sum of 1 / log2(rank + 1) over relevant items, over that of a perfect list.
 
     A perfect list has min(k, n) relevant items in front: Järvelin & Kekäläinen 2002 as cut off by
@@ -148,12 +145,12 @@ def ndcg(hits: Hits, k: int) -> Floats:
     """
     discount = 1.0 / np.log2(np.arange(2, k + 2))
     ideal = np.cumsum(discount)[np.minimum(hits.n_relevant, k) - 1]
-    gained: Floats = hits.at(k) @ discount / ideal
+    gained: DoubleArray = hits.at(k) @ discount / ideal
     return gained
 
 
-def _count(hits: Hits, k: int) -> Floats:
-    count: Floats = hits.at(k).sum(axis=1, dtype=np.float64)
+def _count(hits: Hits, k: int) -> DoubleArray:
+    count: DoubleArray = hits.at(k).sum(axis=1, dtype=np.float64)
     return count
 
 
@@ -187,27 +184,27 @@ def gini(shown: IntArray) -> float:
     return float((2 * np.arange(1, n + 1) - n - 1) @ np.sort(shown) / (n * total))
 
 
-def self_information(train: RatingMatrix) -> Floats:
+def self_information(train: RatingMatrix) -> DoubleArray:
     """-log2 of the share of users who rated each item, in bits, shape (n_items,).
 
     An item that nobody rated counts as if one user had, so that it is finite.
     """
-    bits: Floats = -np.log2(np.maximum(train.counts("item"), 1) / max(1, train.n_users))
+    bits: DoubleArray = -np.log2(np.maximum(train.counts("item"), 1) / max(1, train.n_users))
     return bits
 
 
-def novelty(ranked: IntArray, k: int, information: Floats) -> Floats:
+def novelty(ranked: IntArray, k: int, information: DoubleArray) -> DoubleArray:
     """Novelty@k: mean `self_information` of the items in the first k places, in bits (Zhou et al. 2010).
 
     Shape (users,); 0 for an empty list.
     """
     items = ranked[:, :k]
     there = items >= 0
-    mean: Floats = np.where(there, information[items], 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+    mean: DoubleArray = np.where(there, information[items], 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
     return mean
 
 
-def diversity(ranked: IntArray, k: int, train: RatingMatrix) -> Floats:
+def diversity(ranked: IntArray, k: int, train: RatingMatrix) -> DoubleArray:
     """Intra-list diversity@k: 1 - the mean cosine of all pairs of items in the first k places.
 
     The cosine is between the items' columns of `train`, 1 where a user rated: |both| / sqrt(|one| |other|); 0

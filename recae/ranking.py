@@ -10,15 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from recae._types import Csr, IntArray, KeyArray, Scores
 from recae.errors import DataError, ParameterError
 from recae.jit import jit_kernel, prange
-from recae.ratings.csr import Csr
-from recae.ratings.ids import IntArray
-
-Scores = npt.NDArray[np.float32]
-Keys = npt.NDArray[np.uint64]
 
 PEAKS = 8  # columns into which a row is dealt, for each item of the list: measured, flat from 4 to 16
 ROOM, MOST = 4, 1024  # candidates that are ranked by counting: for each item of the list (mostly 1.1), and in all
@@ -122,7 +117,7 @@ def _top_of_row(scores: Scores, index: IntArray, best: Scores) -> None:
 
 
 @jit_kernel(parallel=False)
-def _collect(scores: Scores, peak: Scores, bar: np.float32, keys: Keys) -> int:
+def _collect(scores: Scores, peak: Scores, bar: np.float32, keys: KeyArray) -> int:
     """How many items reach the bar; their keys, as far as there is room."""
     bits, width, count = scores.view(np.uint32), len(peak), 0
     for column in range(width):
@@ -136,7 +131,7 @@ def _collect(scores: Scores, peak: Scores, bar: np.float32, keys: Keys) -> int:
 
 
 @jit_kernel(parallel=False)
-def _place_by_counting(keys: Keys, scores: Scores, index: IntArray, best: Scores) -> None:
+def _place_by_counting(keys: KeyArray, scores: Scores, index: IntArray, best: Scores) -> None:
     """An item's place is how many keys are above its own: of few keys, a SIMD count each is faster than a heap."""
     for key in keys:
         place = 0
@@ -212,7 +207,7 @@ def _key(bits: np.uint32, item: int) -> np.uint64:
 
 
 @jit_kernel(parallel=False)
-def _sift_down(heap: Keys, size: int, key: np.uint64) -> None:
+def _sift_down(heap: KeyArray, size: int, key: np.uint64) -> None:
     """Replace the root of the heap `heap[:size]` by `key`."""
     place = 0
     while 2 * place + 1 < size:

@@ -18,6 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
+from recae._types import Array
 from recae.errors import ParameterError
 from recae.nn import Autoencoder
 from recae.sparse import SparseRows
@@ -27,7 +28,6 @@ from recae.training.objectives import Reconstruction
 from recae.training.trainer import Trainer
 
 BLOCK = 4096  # rows encoded or decoded at a time
-Matrix = npt.NDArray[Any]
 
 
 class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -115,13 +115,13 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self.network_ = network
         return self
 
-    def transform(self, X: Any) -> Matrix:
+    def transform(self, X: Any) -> Array:
         """Codes of rows X (n, features): (n, code), in X's precision."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False)
         return self._in_blocks(self.network_.encode, _rows(X), X.dtype)
 
-    def inverse_transform(self, X: Any) -> Matrix:
+    def inverse_transform(self, X: Any) -> Array:
         """Rows from codes X (n, code): (n, features)."""
         check_is_fitted(self)
         codes = np.asarray(X)
@@ -152,7 +152,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             )  # fmt: skip
 
     @torch.no_grad()
-    def _in_blocks(self, function: Any, rows: Tensor | SparseRows, dtype: npt.DTypeLike) -> Matrix:
+    def _in_blocks(self, function: Any, rows: Tensor | SparseRows, dtype: npt.DTypeLike) -> Array:
         device = next(self.network_.parameters()).device
         parts = torch.split(torch.arange(len(rows)), BLOCK)
         return np.concatenate([function(rows[part].to(device)).cpu().numpy() for part in parts]).astype(dtype)

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from recae._types import Arrays
 from recae.errors import ModelFileError
 
 FORMAT = 1
-Arrays = dict[str, npt.NDArray[Any]]
 
 
 def write_file(path: str | Path, kind: str, arrays: Arrays, content: dict[str, Any]) -> Path:

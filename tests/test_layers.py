@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = (
-    "errors", "jit", "ratings", "readers", "store", "datasets", "loaders", "splitting", "ranking", "metrics",
+    "errors", "_types", "jit", "ratings", "readers", "store", "datasets", "loaders", "splitting", "ranking", "metrics",
     "sparse", "nn", "storage", "distributed", "training", "sklearn", "recommender", "models",
     "settings", "explanation", "evaluation", "comparison", "tuning", "plots", "demos", "cli",
 )  # fmt: skip
@@ -100,6 +100,7 @@ def test_the_core_knows_neither_users_nor_files() -> None:
     """recae.sparse and recae.nn import nothing of ratings, loaders, models or tables: images learn with them too."""
     for path in FILES:
         if home(path) in ("sparse", "nn"):
-            outside = {place(name) for _, name in imported(path)} - {"errors", "jit", "sparse", "nn", "sklearn"}
+            core = {"errors", "_types", "jit", "sparse", "nn", "sklearn"}
+            outside = {place(name) for _, name in imported(path)} - core
             assert outside == set(), path
             assert "pandas" not in path.read_text(), path

@@ -15,13 +15,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from recae._types import ByteArray, FloatArray
 from recae.datasets.locations import load_folder
 from recae.errors import DataError, DatasetNotFoundError
 
 log = logging.getLogger("recae")
 
-Bytes = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 TYPES = {0x08: "uint8", 0x09: "int8", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
@@ -37,19 +36,19 @@ class Images:
         source: what they are, in words for a caption.
     """
 
-    train_images: Bytes
-    train_labels: Bytes
-    test_images: Bytes
-    test_labels: Bytes
+    train_images: ByteArray
+    train_labels: ByteArray
+    test_images: ByteArray
+    test_labels: ByteArray
     source: str
 
     @property
-    def train(self) -> Floats:
+    def train(self) -> FloatArray:
         """The train images as rows, float32 in [0, 1], shape (n_train, height * width)."""
         return as_rows(self.train_images)
 
     @property
-    def test(self) -> Floats:
+    def test(self) -> FloatArray:
         """The test images as rows, float32 in [0, 1], shape (n_test, height * width)."""
         return as_rows(self.test_images)
 
@@ -63,7 +62,7 @@ class Images:
         return f"Images({self.source}: {len(self.train_images):,} + {len(self.test_images):,} of {height} x {width})"
 
 
-def as_rows(images: Bytes) -> Floats:
+def as_rows(images: ByteArray) -> FloatArray:
     """Images of shape (n, height, width), 0..255, as float32 rows in [0, 1], shape (n, height * width)."""
     return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
 
@@ -105,7 +104,7 @@ def small_digits(test: int = 360, rng: int = 0) -> Images:
     return Images(images[kept], labels[kept], images[held], labels[held], source)
 
 
-def _part(folder: Path, name: str, shape: tuple[int, ...]) -> Bytes:
+def _part(folder: Path, name: str, shape: tuple[int, ...]) -> ByteArray:
     path = next(p for p in (folder / name, folder / f"{name}.gz") if p.is_file())
     array = read_idx(path)
     if array.shape != shape or array.dtype != np.uint8:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from recae.ratings.csr import Csr
+from recae._types import Csr
 
 COMMON = (
     "the and that this with have from they will would there their what about which when make like time just know "

@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from recae._types import Csr, IntArray
 from recae.datasets.locations import find
 from recae.datasets.newsgroup_topics import generated_corpus
 from recae.errors import DataError
-from recae.ratings.csr import Csr, make_csr
+from recae.ratings.csr import make_csr
 
 log = logging.getLogger("recae")
-
-Labels = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -36,9 +34,9 @@ class Documents:
     """
 
     train_rows: Csr
-    train_labels: Labels
+    train_labels: IntArray
     test_rows: Csr
-    test_labels: Labels
+    test_labels: IntArray
     vocabulary: tuple[str, ...]
     topics: tuple[str, ...]
     source: str
@@ -80,7 +78,7 @@ def _words(path: Path) -> tuple[str, ...]:
     return tuple(path.read_text(encoding="utf-8").split())
 
 
-def _part(path: Path, n_words: int, n_topics: int) -> tuple[Csr, Labels]:
+def _part(path: Path, n_words: int, n_topics: int) -> tuple[Csr, IntArray]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             rows = make_csr(

@@ -23,11 +23,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from recae._types import DoubleArray
 from recae.datasets.sample_titles import GENRES, film_titles
 from recae.errors import ParameterError
 from recae.ratings import RatingMatrix
 
-Floats = npt.NDArray[np.float64]
 Rng = int | np.random.Generator | None
 
 TASTES = 4  # dimensions of taste
@@ -52,18 +52,18 @@ class SampleTruth:
         characters: q_i, shape (n_items, TASTES).
     """
 
-    user_bias: Floats
-    item_bias: Floats
-    tastes: Floats
-    characters: Floats
+    user_bias: DoubleArray
+    item_bias: DoubleArray
+    tastes: DoubleArray
+    characters: DoubleArray
 
-    def liking(self, user_ids: Any, item_ids: Any) -> Floats:
+    def liking(self, user_ids: Any, item_ids: Any) -> DoubleArray:
         """m_ui for pairs of raw ids, shape (n_pairs,)."""
         u, i = np.asarray(user_ids) - 1, np.asarray(item_ids) - 1
         taste = np.einsum("nd,nd->n", self.tastes[u], self.characters[i]) / np.sqrt(TASTES)
         return np.asarray(MEAN + self.user_bias[u] + self.item_bias[i] + TASTE_SPREAD * taste)
 
-    def expected(self, user_ids: Any, item_ids: Any) -> Floats:
+    def expected(self, user_ids: Any, item_ids: Any) -> DoubleArray:
         """E[star | truth] for pairs of raw ids, shape (n_pairs,): the best prediction there is."""
         from scipy.special import ndtr
 
@@ -140,7 +140,7 @@ def _genres(items: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
     return np.asarray(rank < rng.choice([1, 2, 3], size=(items, 1), p=[0.4, 0.4, 0.2]))
 
 
-def _characters(genres: npt.NDArray[np.bool_], rng: np.random.Generator) -> Floats:
+def _characters(genres: npt.NDArray[np.bool_], rng: np.random.Generator) -> DoubleArray:
     directions = rng.normal(0, 1, (genres.shape[1], TASTES))
     own = rng.normal(0, 0.5, (len(genres), TASTES))
     characters = genres @ directions / genres.sum(axis=1, keepdims=True) + own

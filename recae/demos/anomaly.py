@@ -7,7 +7,8 @@ from functools import partial
 import numpy as np
 
 from recae import plots
-from recae.demos.measures import Array, reconstructed, rounded
+from recae._types import Array
+from recae.demos.measures import reconstructed, rounded
 from recae.demos.stage import Figures, Stage
 from recae.training import Reconstruction
 

@@ -8,7 +8,8 @@ import numpy as np
 from scipy import sparse
 
 from recae import plots
-from recae.demos.measures import Array, codes, precision_at, rounded
+from recae._types import Array
+from recae.demos.measures import codes, precision_at, rounded
 from recae.demos.stage import Figures, Stage
 from recae.nn import Autoencoder, Dropout
 from recae.plots import Codes

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from recae import plots
-from recae.demos.measures import Array, codes, rounded
+from recae._types import Array
+from recae.demos.measures import codes, rounded
 from recae.demos.recipes import Trained, plain, sparse
 from recae.demos.stage import Figures, Stage
 

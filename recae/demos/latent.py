@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from recae import plots
-from recae.demos.measures import Array, codes, knn_accuracy, pca, rounded, silhouette
+from recae._types import Array
+from recae.demos.measures import codes, knn_accuracy, pca, rounded, silhouette
 from recae.demos.recipes import DEEP, squeezed
 from recae.demos.stage import Figures, Stage
 from recae.plots import Codes

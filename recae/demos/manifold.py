@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from recae import plots
-from recae.demos.measures import Array, codes, rounded
+from recae._types import Array
+from recae.demos.measures import codes, rounded
 from recae.demos.recipes import DEEP, squeezed, variational
 from recae.demos.stage import Figures, Stage
 from recae.nn import Autoencoder

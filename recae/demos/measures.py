@@ -6,15 +6,13 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from recae._types import Array
 from recae.nn import Autoencoder
 from recae.nn.layers import Rows
-
-Array = npt.NDArray[Any]
 
 
 @torch.no_grad()

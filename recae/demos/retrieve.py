@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from recae import plots
-from recae.demos.measures import Array, codes, neighbours, pca, rounded
+from recae._types import Array
+from recae.demos.measures import codes, neighbours, pca, rounded
 from recae.demos.recipes import Trained
 from recae.demos.stage import Figures, Stage
 

@@ -9,10 +9,10 @@ from typing import Any, Literal
 import numpy as np
 from scipy import sparse
 
+from recae._types import Csr, IdArray, IntArray
 from recae.errors import DataError, ParameterError
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Csr, make_csr
-from recae.ratings.ids import IdArray, IntArray
+from recae.ratings.csr import make_csr
 from recae.splitting import Split
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from recae import metrics
+from recae._types import DoubleArray, IntArray
 from recae.errors import ParameterError
-from recae.ratings.ids import IntArray
 
 Kind = Literal["rating", "list", "catalogue"]
 
@@ -32,7 +32,7 @@ METRICS: dict[str, str] = {
     "gini@k": "inequality of the items' exposure: 0 equal, 1 concentrated",
 }
 
-ACCURACY: dict[str, Callable[[metrics.Hits, int], metrics.Floats]] = {
+ACCURACY: dict[str, Callable[[metrics.Hits, int], DoubleArray]] = {
     "recall": metrics.recall,
     "recall-plain": functools.partial(metrics.recall, capped=False),
     "precision": metrics.precision,

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from recae import metrics
+from recae._types import Csr, IntArray
 from recae.errors import DataError, DivergenceError
 from recae.evaluation.aligned_test import Case, overlap
 from recae.evaluation.names import ACCURACY, CATALOGUE, Metric
 from recae.evaluation.report import Figure, mean
 from recae.ranking import top_n
-from recae.ratings.csr import Csr, make_csr
-from recae.ratings.ids import IntArray
+from recae.ratings.csr import make_csr
 
 if TYPE_CHECKING:
     from recae.recommender.base import Recommender

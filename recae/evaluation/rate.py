@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from recae._types import Csr
 from recae.errors import DivergenceError
 from recae.evaluation.aligned_test import Case
 from recae.evaluation.names import Metric
 from recae.evaluation.report import Figure, ratio
-from recae.ratings.csr import Csr
 
 if TYPE_CHECKING:
     from recae.recommender.base import Recommender

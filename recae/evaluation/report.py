@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recae.metrics import Floats
+from recae._types import DoubleArray
 
 Z = 1.959964  # 97.5 % of a normal distribution lies below
 
@@ -30,13 +30,13 @@ class Figure:
         return None if self.error is None else (self.value - Z * self.error, self.value + Z * self.error)
 
 
-def mean(values: Floats) -> Figure:
+def mean(values: DoubleArray) -> Figure:
     """The mean over users, and its standard error s / sqrt(n)."""
     n = len(values)
     return Figure(float(values.mean()), float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else None)
 
 
-def ratio(total: Floats, count: npt.NDArray[Any], *, root: bool) -> Figure:
+def ratio(total: DoubleArray, count: npt.NDArray[Any], *, root: bool) -> Figure:
     """sum(total) / sum(count) over users, or its square root.
 
     The standard error is that of a ratio estimator with users as clusters (Cochran 1977, section 2.11:

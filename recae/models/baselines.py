@@ -8,11 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from recae._types import Csr, IntArray, Scores
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Csr
 from recae.recommender.base import Recommender
 from recae.recommender.biases import Biases, fit_biases, user_deviations
-from recae.recommender.blocks import IntArray, Scores
 from recae.recommender.fit_options import Run
 from recae.recommender.params import learned, param
 

@@ -12,16 +12,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from recae._types import Array
 from recae.errors import ParameterError
 from recae.jit import jit_kernel, prange
 from recae.nn.layers import glorot_uniform
 from recae.sparse.resources import large_empty
 
-Array = npt.NDArray[Any]
 _REORDER = {"reassoc", "contract", "nsz", "arcp"}  # sums may be reordered; NaN and infinity keep their meaning
 _CHUNKS = 16  # of rows; a fixed number, so that sums over rows do not depend on the number of threads
 

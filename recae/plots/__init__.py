@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from recae._types import Array
 from recae.errors import ParameterError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Array = npt.NDArray[Any]
 DPI = 110
 # Okabe and Ito's colours, told apart by colour-blind readers, with a dash and a marker each.
 LINES = (

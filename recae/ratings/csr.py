@@ -11,11 +11,11 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
+from recae._types import Csr, IntArray
 from recae.errors import DataError, ParameterError
-from recae.ratings.ids import IntArray, plain
+from recae.ratings.ids import plain
 
 Duplicates = Literal["last", "mean", "error"]
-Csr = sparse.csr_array
 Where = Callable[[int], str]  # position of a rating, from 0 -> how a message calls it ("row 7", "x.csv, line 8")
 
 

@@ -10,10 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from recae._types import IdArray, IntArray
 from recae.errors import UnknownIdError
-
-IntArray = npt.NDArray[np.int64]
-IdArray = npt.NDArray[Any]
 
 
 def look_up(index: pd.Index, ids: Any, kind: str, *, missing: str = "error") -> IntArray:

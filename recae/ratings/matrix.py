@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from recae._types import Csr, IdArray, IntArray
 from recae.errors import DataError, ParameterError
 from recae.ratings.csr import (
-    Csr,
     Duplicates,
     Where,
     finite_ratings,
@@ -28,8 +28,8 @@ from recae.ratings.csr import (
     row_number,
     seconds,
     to_csr,
-)  # fmt: skip
-from recae.ratings.ids import IdArray, IntArray, factorise_both, look_up, plain
+)
+from recae.ratings.ids import factorise_both, look_up, plain
 
 By = Literal["user", "item"]
 

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from recae._types import IntArray
 from recae.errors import DataError, ParameterError
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import Duplicates, Where, finite_ratings, refuse_missing_ids, row_number, seconds
-from recae.ratings.ids import IntArray
 from recae.readers.columns import Choice, assign
 from recae.readers.delimited import id_column, line_of, open_bytes, read_columns, sniff
 

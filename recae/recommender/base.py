@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from recae._types import Csr, IntArray, Scores
 from recae.errors import DataError, NotFittedError, ParameterError
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Csr, is_mapped
+from recae.ratings.csr import is_mapped
 from recae.recommender import files, frames
 from recae.recommender.biases import fit_biases
-from recae.recommender.blocks import IntArray, Scores, pick
+from recae.recommender.blocks import pick
 from recae.recommender.fit_options import Run, refuse_many_processes
 from recae.recommender.lists import best, nearest
 from recae.recommender.params import Parameters, check

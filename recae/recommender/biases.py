@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from recae._types import Csr, FloatArray
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Csr, cut_evenly
+from recae.ratings.csr import cut_evenly
 
-FloatArray = npt.NDArray[np.float32]
 BLOCK = 1 << 22  # ratings that are copied at once
 
 

@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
+from recae._types import Csr, IntArray, Scores
 from recae.ranking import top_n
-from recae.ratings.csr import Csr
 
-IntArray = npt.NDArray[np.int64]
-Scores = npt.NDArray[np.float32]
 BLOCK_BYTES = 64 * 2**20  # of scores at a time
 
 

@@ -6,17 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from recae._types import Arrays, IdArray
 from recae.errors import ModelFileError
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
-from recae.ratings.ids import IdArray
 from recae.storage import pack, read_file, unpack, write_file
 
 KIND = "model"
-Arrays = dict[str, npt.NDArray[Any]]
 
 
 def write_model(

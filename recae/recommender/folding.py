@@ -10,12 +10,10 @@ import numpy.typing as npt
 import torch
 from scipy import linalg
 
+from recae._types import Csr, DoubleArray, FloatArray
 from recae.nn.ordinal import CumulativeLogit
-from recae.ratings.csr import Csr
 
-FloatArray = npt.NDArray[np.float32]
-Floats = npt.NDArray[np.float64]
-Solve = Callable[[Floats, Floats, slice], tuple[npt.NDArray[Any], float]]
+Solve = Callable[[DoubleArray, DoubleArray, slice], tuple[npt.NDArray[Any], float]]
 NEWTON_STEPS = 10
 
 
@@ -42,7 +40,7 @@ def solve_columns(
         Output weights (n_rows, k) and biases (n_rows,).
     """
 
-    def solve(h: Floats, base: Floats, part: slice) -> tuple[npt.NDArray[Any], float]:
+    def solve(h: DoubleArray, base: DoubleArray, part: slice) -> tuple[npt.NDArray[Any], float]:
         return _ridge(h, targets[part].astype(np.float64) - base, l2)
 
     return _solve_rows(codes, user_rows, weight, bias, solve)
@@ -103,7 +101,7 @@ def solve_columns_ordinal(
         l2: AutoRec's l2.
     """
 
-    def solve(h: Floats, base: Floats, part: slice) -> tuple[npt.NDArray[Any], float]:
+    def solve(h: DoubleArray, base: DoubleArray, part: slice) -> tuple[npt.NDArray[Any], float]:
         ratings = torch.from_numpy(user_rows.data[part]).to(levels.first.device)
         return _newton(h, base, ratings, levels, l2)
 

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from recae._types import IdArray
 from recae.errors import DataError, ParameterError
 from recae.ranking import top_n
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
-from recae.ratings.ids import IdArray, as_id_array, plain
+from recae.ratings.ids import as_id_array, plain
 
 __all__ = [
     "allowed_items",

@@ -6,7 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from recae.ratings.csr import Csr, make_csr
+from recae._types import Csr
+from recae.ratings.csr import make_csr
 
 Values = Literal["binary", "ratings"]
 VALUES = ("binary", "ratings")

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recae._types import Csr, IntArray, Scores
 from recae.ranking import top_n
-from recae.ratings.csr import Csr
-from recae.recommender.blocks import IntArray, Scores, blocks, top_allowed
+from recae.recommender.blocks import blocks, top_allowed
 
 
 def best(

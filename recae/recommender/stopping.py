@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from recae import metrics
+from recae._types import Scores
 from recae.distributed.ranks import current
 from recae.errors import DataError
 from recae.ranking import top_n
 from recae.ratings import RatingMatrix
-from recae.recommender.blocks import Scores, blocks
+from recae.recommender.blocks import blocks
 from recae.recommender.params import Parameters
 
 LIST = 100  # items of the lists that validation looks at

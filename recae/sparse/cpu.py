@@ -12,14 +12,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from recae._types import Array
 from recae.jit import jit_kernel, prange
 from recae.sparse.resources import large_empty
 
-Array = npt.NDArray[Any]
 # Sums may be reordered (vectorised); NaN and infinity keep their meaning, so that divergence is seen.
 _REORDER = {"reassoc", "contract", "nsz", "arcp"}
 _CACHE_BYTES = 768 * 1024

@@ -21,12 +21,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from recae._types import Mask
 from recae.errors import ParameterError
 from recae.ratings import RatingMatrix
 from recae.splitting import masks
 from recae.splitting.held_out import held_out_users, strong_generalisation
 from recae.splitting.liang import liang_2018
-from recae.splitting.parts import Mask, Rng, Split, check_fraction, divide, seed_of
+from recae.splitting.parts import Rng, Split, check_fraction, divide, seed_of
 from recae.splitting.published import published_lists
 
 How = Literal["random", "k-fold", "per-user", "leave-one-out", "time", "held-out-users"]

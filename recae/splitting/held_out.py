@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from recae._types import IntArray, Mask
 from recae.errors import DataError, ParameterError
 from recae.ratings import RatingMatrix
-from recae.ratings.ids import IntArray
 from recae.splitting.masks import rank_of_each
-from recae.splitting.parts import Mask, Split, check_fraction, take
+from recae.splitting.parts import Split, check_fraction, take
 
 
 def held_out_users(

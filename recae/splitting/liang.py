@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from recae._types import Mask
 from recae.errors import DataError, ParameterError
 from recae.ratings import RatingMatrix
 from recae.splitting.held_out import strong_generalisation
-from recae.splitting.parts import Mask, Split
+from recae.splitting.parts import Split
 
 SEED = 98765
 _SHOWN_ONLY = 5  # users with fewer ratings show them all

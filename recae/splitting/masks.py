@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from recae._types import IntArray, Mask
 from recae.errors import DataError, ParameterError
 from recae.ratings import RatingMatrix
-from recae.ratings.ids import IntArray
-from recae.splitting.parts import Mask, check_fraction
+from recae.splitting.parts import check_fraction
 
 
 def random_part(ratings: RatingMatrix, fraction: float, rng: np.random.Generator) -> Mask:

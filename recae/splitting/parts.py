@@ -6,16 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
+from recae._types import IntArray, Mask
 from recae.errors import DataError, ParameterError
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
-from recae.ratings.ids import IntArray
 
 Rng = int | np.random.Generator | None
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

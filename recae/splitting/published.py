@@ -6,23 +6,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from recae._types import IntArray
 from recae.errors import DataError, DatasetNotFoundError
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
 from recae.readers.delimited import open_bytes
 from recae.splitting.parts import Split
 
-Ints = npt.NDArray[np.int64]
 SUFFIXES = ("", ".gz", ".zst", ".bz2")
 
 
 class Pairs(NamedTuple):
     """Aligned users and items of one file, (n,) each."""
 
-    users: Ints
-    items: Ints
+    users: IntArray
+    items: IntArray
 
 
 def published_lists(folder: str | Path, name: str | None = None) -> Split:
@@ -78,7 +77,7 @@ def _read(path: Path) -> Pairs:
     return Pairs(users, np.concatenate([row[1:] for row in rows]))
 
 
-def _refuse_repeats(keys: Ints, user_ids: Ints, item_ids: Ints, folder: Path) -> None:
+def _refuse_repeats(keys: IntArray, user_ids: IntArray, item_ids: IntArray, folder: Path) -> None:
     ordered = np.sort(keys)
     twice = ordered[:-1][ordered[1:] == ordered[:-1]]
     if len(twice):
@@ -89,7 +88,7 @@ def _refuse_repeats(keys: Ints, user_ids: Ints, item_ids: Ints, folder: Path) ->
         )
 
 
-def _matrix(keys: Ints, user_ids: Ints, item_ids: Ints, name: str) -> RatingMatrix:
+def _matrix(keys: IntArray, user_ids: IntArray, item_ids: IntArray, name: str) -> RatingMatrix:
     users, items = np.divmod(np.sort(keys), len(item_ids))
     indptr = np.concatenate([[0], np.cumsum(np.bincount(users, minlength=len(user_ids)))])
     rows = make_csr(np.ones(len(keys), np.float32), items, indptr, (len(user_ids), len(item_ids)))

@@ -21,15 +21,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from recae._types import Array
 from recae.errors import DataError
 
 MANIFEST = "manifest.json"
 MAKING = ".making"  # where a store that is not whole yet keeps its steps
 FORMAT = 1
 HEADER = 128  # bytes of a .npy header with one axis: NumPy leaves room for the axis to grow
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from recae._types import IdArray, IntArray
 from recae.errors import DataError
 from recae.ratings.csr import Duplicates, cut_evenly
-from recae.ratings.ids import IdArray, IntArray, plain
+from recae.ratings.ids import plain
 from recae.store.layout import MAKING, MANIFEST, Manifest, map_array, read_manifest, write_json, write_manifest
-from recae.store.sides import Cuts, PairNames, Side, bin_by_rows, counts_of, sort_bins, turned
+from recae.store.sides import PairNames, Side, bin_by_rows, counts_of, sort_bins, turned
 from recae.store.steps import Report, Workplace, difference, need, read, save
 from recae.store.vocabulary import Numbering, merged, read_ids, write_ids
 
@@ -185,7 +186,7 @@ def _ids(work: Workplace, facts: dict[str, Any], name: str) -> IdArray:
     return read_ids(work.out, name, facts["ids"])
 
 
-def _cuts(work: Workplace) -> Cuts:
+def _cuts(work: Workplace) -> IntArray:
     return need(work.folder / "ids", "cuts")
 
 

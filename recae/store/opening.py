@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from recae._types import Csr
 from recae.errors import DataError
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Csr, mapped_csr
+from recae.ratings.csr import mapped_csr
 from recae.store.layout import Manifest, crc_of_file, has_header, map_array, read_manifest
 from recae.store.vocabulary import read_ids
 

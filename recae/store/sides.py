@@ -15,11 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from recae._types import Array, IntArray
 from recae.ratings.csr import Duplicates, cut_evenly, to_csr
-from recae.store.layout import Array, ArrayFile, write_json
+from recae.store.layout import ArrayFile, write_json
 from recae.store.steps import Report, Workplace, need, read, save
-
-Cuts = npt.NDArray[np.int64]
 
 
 class PairNames(NamedTuple):
@@ -32,7 +31,7 @@ class PairNames(NamedTuple):
 COLUMNS = ("rows", "cols", "ratings", "timestamps")
 
 
-def bin_by_rows(folder: Path, columns: dict[str, Array | None], cuts: Cuts) -> None:
+def bin_by_rows(folder: Path, columns: dict[str, Array | None], cuts: IntArray) -> None:
     """Write ratings into a step's folder, bin by bin, in the order that they had within a bin.
 
     Args:
@@ -122,7 +121,7 @@ class Side:
 
 
 def sort_bins(
-    side: Side, parts: Sequence[Path], cuts: Cuts, n_cols: int, how: Duplicates, pair: PairNames, report: Report
+    side: Side, parts: Sequence[Path], cuts: IntArray, n_cols: int, how: Duplicates, pair: PairNames, report: Report
 ) -> None:
     """Sort and append the bins that the side has not yet."""
     for number in range(side.bins, len(cuts) - 1):

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from recae._types import Array
 from recae.errors import DataError
-from recae.store.layout import MAKING, MANIFEST, Array, is_store, write_json
+from recae.store.layout import MAKING, MANIFEST, is_store, write_json
 
 ARRAYS = ("user_rows.*.npy", "item_rows.*.npy", "timestamps.npy", "user_ids*.npy", "item_ids*.npy")
 Report = Callable[[str, int, int], None]  # what is being done, how much of it is done, how much there is

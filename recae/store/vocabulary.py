@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from recae._types import IdArray
 from recae.errors import DataError
-from recae.ratings.ids import IdArray, plain
+from recae.ratings.ids import plain
 from recae.store.layout import map_array, write_array
 
 MERGED_AT_ONCE = 1 << 20  # ids

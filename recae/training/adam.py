@@ -12,12 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from recae._types import Array
 from recae.jit import jit_kernel, prange
-
-Array = npt.NDArray[Any]
 
 
 @jit_kernel(parallel=True, fastmath={"contract", "reassoc", "nsz", "arcp"})

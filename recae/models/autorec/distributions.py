@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from recae._types import IntArray
 from recae.errors import ParameterError
 from recae.models.autorec.heads import OrdinalHead
-from recae.recommender.blocks import IntArray
 
 if TYPE_CHECKING:
     from recae.models.autorec.row_autoencoder import RowAutoencoder

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recae.ratings.ids import IdArray
+from recae._types import IdArray
 
 COMMON = 0.01  # a value that a smaller share of the rows has (a title, a zip code) says little of others: no column
 FEW = 5  # nor has one that fewer rows have

@@ -13,13 +13,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from recae._types import Csr, IntArray, Scores
 from recae.models.autorec.distributions import RatingDistribution, distribution
 from recae.models.autorec.heads import OrdinalHead
 from recae.models.autorec.rating_network import RatingNetwork
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Csr
 from recae.recommender.base import Recommender
-from recae.recommender.blocks import IntArray, Scores
 from recae.recommender.folding import solve_columns, solve_columns_ordinal
 from recae.recommender.params import learned
 from recae.sparse import SparseRows

@@ -9,18 +9,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from recae._types import Csr, FloatArray, IntArray
 from recae.models.autorec.autorec import AutoRec
 from recae.models.autorec.feature_tables import encode_table
 from recae.models.autorec.rating_network import RatingNetwork
 from recae.models.autorec.side_network import SideNetwork
 from recae.models.autorec.side_rows import SideRows
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Csr
-from recae.recommender.blocks import IntArray
 from recae.recommender.params import learned, param
 from recae.sparse import SparseRows
-
-Side = npt.NDArray[np.float32]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -42,7 +39,7 @@ class SideAutoencoder(AutoRec):
         3000.0, "L2 weight on those of columns' features (of users, item-based)", low=0, tune=(100.0, 1e5, "log")
     )
 
-    _sides: dict[str, Side] | None = learned()
+    _sides: dict[str, FloatArray] | None = learned()
 
     @property
     def league(self) -> str:

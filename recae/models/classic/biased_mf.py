@@ -8,16 +8,14 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from recae._types import Csr, FloatArray, IntArray, Scores
 from recae.jit import jit_kernel, prange
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Csr
 from recae.recommender.base import Recommender
 from recae.recommender.biases import fit_biases
-from recae.recommender.blocks import IntArray, Scores
 from recae.recommender.fit_options import Run
 from recae.recommender.params import learned, param
 
-Floats = npt.NDArray[np.float32]
 _PAIRS = 2**18  # at once
 
 
@@ -42,8 +40,8 @@ class BiasedMF(Recommender):
     rng: int = param(0, "seed of the first factors")
 
     mean_: float = learned()
-    user_: Floats = learned()
-    item_: Floats = learned()
+    user_: FloatArray = learned()
+    item_: FloatArray = learned()
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
         rng = np.random.default_rng(self.rng)
@@ -58,7 +56,7 @@ class BiasedMF(Recommender):
                 self.item_ = self._solve(item_rows, self.user_)
         # users come last: a known user is what an unseen one with the same ratings is
 
-    def _solve(self, rows: Csr, other: Floats) -> Floats:
+    def _solve(self, rows: Csr, other: FloatArray) -> FloatArray:
         """Factors and bias of each row, (n_rows, k + 1), given those of the columns (n_cols, k + 1)."""
         out = np.zeros((rows.shape[0], self.factors + 1), np.float32)
         _ridge_rows(
@@ -80,7 +78,7 @@ class BiasedMF(Recommender):
     def score_users(self, user_index: IntArray) -> Scores:
         return self._scores(self.user_[user_index])
 
-    def _scores(self, user: Floats) -> Scores:
+    def _scores(self, user: FloatArray) -> Scores:
         scores = user[:, :-1] @ self.item_[:, :-1].T
         scores += self.item_[:, -1] + np.float32(self.mean_)
         scores += user[:, -1:]
@@ -92,7 +90,7 @@ class BiasedMF(Recommender):
     def _pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
         return self._at(self._solve(user_rows, self.item_), row_index, item_index)
 
-    def _at(self, users: Floats, user_index: IntArray, item_index: IntArray) -> Scores:
+    def _at(self, users: FloatArray, user_index: IntArray, item_index: IntArray) -> Scores:
         out = np.empty(len(user_index), np.float32)
         for start in range(0, len(out), _PAIRS):
             part = slice(start, start + _PAIRS)
@@ -100,7 +98,7 @@ class BiasedMF(Recommender):
             out[part] = np.einsum("zk,zk->z", user[:, :-1], item[:, :-1]) + user[:, -1] + item[:, -1] + self.mean_
         return out
 
-    def item_vectors(self) -> Floats:
+    def item_vectors(self) -> FloatArray:
         """The items' factors, (n_items, factors)."""
         return self.item_[:, :-1]
 

@@ -15,24 +15,21 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from recae._types import Csr, FloatArray, IntArray, Scores
 from recae.errors import DivergenceError, ParameterError
 from recae.jit import jit_kernel, prange
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Csr
 from recae.recommender.base import Recommender
-from recae.recommender.blocks import IntArray, Scores
 from recae.recommender.fit_options import Run
 from recae.recommender.inputs import VALUES, Values, as_input
 from recae.recommender.params import learned, param
-
-Floats = npt.NDArray[np.float32]
 
 
 class _Factors(Recommender):
     """Users' and items' factors: scores of known users are their product."""
 
-    user_factors_: Floats
-    item_factors_: Floats
+    user_factors_: FloatArray
+    item_factors_: FloatArray
 
     def score_users(self, user_index: IntArray) -> Scores:
         return self.user_factors_[user_index] @ self.item_factors_.T
@@ -60,8 +57,8 @@ class ImplicitALS(_Factors):
     values: Values = param("binary", "what alpha is multiplied by: 1, or the ratings as they are", choices=VALUES)
     rng: int = param(0, "seed of the first factors")
 
-    user_factors_: Floats = learned()
-    item_factors_: Floats = learned()
+    user_factors_: FloatArray = learned()
+    item_factors_: FloatArray = learned()
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
         if not self.l2 > 0:
@@ -76,11 +73,11 @@ class ImplicitALS(_Factors):
     def score(self, user_rows: Csr) -> Scores:
         return self._fold_in(self._confidence(user_rows)) @ self.item_factors_.T
 
-    def item_vectors(self) -> Floats:
+    def item_vectors(self) -> FloatArray:
         """The items' factors, (n_items, factors)."""
         return self.item_factors_
 
-    def _fold_in(self, confidence: Any) -> Floats:
+    def _fold_in(self, confidence: Any) -> FloatArray:
         """Factors of rows, the items' being what they are: (n_rows, factors)."""
         if confidence.shape[0] == 0:
             return np.zeros((0, self.factors), np.float32)
@@ -131,8 +128,8 @@ class ImplicitBPR(_Factors):
     iterations: int = param(100, "steps for each rating", low=1)
     rng: int = param(0, "seed of everything random")
 
-    user_factors_: Floats = learned()
-    item_factors_: Floats = learned()
+    user_factors_: FloatArray = learned()
+    item_factors_: FloatArray = learned()
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
         from implicit.cpu.bpr import BayesianPersonalizedRanking
@@ -156,14 +153,14 @@ class ImplicitBPR(_Factors):
         )  # fmt: skip
         return users @ self.item_factors_.T
 
-    def item_vectors(self) -> Floats:
+    def item_vectors(self) -> FloatArray:
         """The items' factors without their biases, (n_items, factors)."""
         return self.item_factors_[:, :-1]
 
 
 @jit_kernel(parallel=True)
 def _fold_in_bpr(
-    indptr: Any, indices: Any, pool: Any, items: Floats, users: Floats,
+    indptr: Any, indices: Any, pool: Any, items: FloatArray, users: FloatArray,
     lr: float, l2: float, iterations: int, seed: int,
 ) -> None:  # fmt: skip
     """`implicit`'s steps on `users` (n, k + 1) alone: a rated item, one by popularity, a step if that is unrated."""

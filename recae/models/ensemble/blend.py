@@ -10,19 +10,17 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from recae._types import Csr, DoubleArray, IntArray, Scores
 from recae.errors import ParameterError
 from recae.models.ensemble.members import member_of, plain_params
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Csr
 from recae.recommender import files
 from recae.recommender.base import Recommender
-from recae.recommender.blocks import IntArray, Scores
 from recae.recommender.fit_options import Run
 from recae.recommender.frames import normalised
 from recae.recommender.params import learned, param
 from recae.splitting import take_validation
 
-Floats = npt.NDArray[np.float64]
 _PAIRS = 2**20  # predicted at once
 
 
@@ -76,9 +74,9 @@ class Blend(Recommender):
     rng: int = param(0, "seed of the part put aside, and of members that say none")
 
     groups_: list[Group] = learned()
-    weights_: Floats = learned()
+    weights_: DoubleArray = learned()
     intercept_: float = learned()
-    member_rmse_: Floats | None = field(init=False, repr=False, default=None)
+    member_rmse_: DoubleArray | None = field(init=False, repr=False, default=None)
 
     # ---------------------------------------------------------------- fitting
 
@@ -97,7 +95,7 @@ class Blend(Recommender):
             self._weigh(groups, ratings, validation)
         self.groups_ = groups
 
-    def _given_weights(self, n: int) -> Floats:
+    def _given_weights(self, n: int) -> DoubleArray:
         """The weights as long as no better ones are found: those given, or equal ones.
 
         Raises:
@@ -211,7 +209,7 @@ class Blend(Recommender):
                 yield f"{k}.{s}/", model
 
 
-def stacking(predicted: Floats, truth: Floats, l2: float) -> tuple[Floats, float]:
+def stacking(predicted: DoubleArray, truth: DoubleArray, l2: float) -> tuple[DoubleArray, float]:
     """Weights >= 0 and the intercept: ridge regression towards equal weights, by non-negative least squares.
 
     Args:

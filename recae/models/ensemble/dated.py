@@ -9,14 +9,13 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
+from recae._types import Csr, DoubleArray, IntArray, Scores
 from recae.errors import DataError, ParameterError
 from recae.models.ensemble.members import member_of, plain_params
-from recae.models.ensemble.time_kernel import Floats, near_counts, near_means
+from recae.models.ensemble.time_kernel import near_counts, near_means
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Csr
 from recae.recommender import files, frames
 from recae.recommender.base import Recommender
-from recae.recommender.blocks import IntArray, Scores
 from recae.recommender.fit_options import Run
 from recae.recommender.params import learned, param
 from recae.splitting import take_validation
@@ -59,7 +58,7 @@ class Dated(Recommender):
     rng: int = param(0, "seed of the part put aside, and of the base model where it says none")
 
     base_: Recommender = learned()
-    theta_: Floats = learned()
+    theta_: DoubleArray = learned()
 
     # ---------------------------------------------------------------- fitting
 
@@ -97,7 +96,7 @@ class Dated(Recommender):
         self._first = np.zeros(ratings.n_users)
         self._first[rated] = np.minimum.reduceat(times, self._by_user[0][:-1][rated])
 
-    def _regress(self, known: RatingMatrix, aside: RatingMatrix) -> Floats:
+    def _regress(self, known: RatingMatrix, aside: RatingMatrix) -> DoubleArray:
         """[θ, c] from ratings that the base has not seen; cold pairs are the fallback's."""
         from sklearn.linear_model import RidgeCV
         from sklearn.pipeline import make_pipeline
@@ -116,17 +115,17 @@ class Dated(Recommender):
         theta = ridge[1].coef_ / scale
         return np.append(theta, ridge[1].intercept_ - ridge[0].mean_ @ theta)
 
-    def _features(self, users: IntArray, items: IntArray, times: Floats, score: Scores) -> Floats:
+    def _features(self, users: IntArray, items: IntArray, times: DoubleArray, score: Scores) -> DoubleArray:
         """f of pairs at times, (n, features): the user's, the item's, r̂."""
         return np.column_stack([self._user_features(users, times), self._item_features(items, times), score])
 
-    def _user_features(self, users: IntArray, times: Floats) -> Floats:
+    def _user_features(self, users: IntArray, times: DoubleArray) -> DoubleArray:
         starts, _, when = self._by_user
         there = np.log1p(near_counts(starts, when, users, times, DAY / 2))
         since = np.log1p(np.maximum(0, times - self._first[users]) / DAY)
         return np.column_stack([near_means(*self._by_user, users, times, USER_SPANS, USER_SHRINK), there, since])
 
-    def _item_features(self, items: IntArray, times: Floats) -> Floats:
+    def _item_features(self, items: IntArray, times: DoubleArray) -> DoubleArray:
         return near_means(*self._by_item, items, times, ITEM_SPANS, ITEM_SHRINK)
 
     # ---------------------------------------------------------------- scoring
@@ -160,7 +159,7 @@ class Dated(Recommender):
             out[served] = self._at(user_index[served], item_index[served], times[served])
         return np.clip(out, *ratings.scale)
 
-    def _at(self, users: IntArray, items: IntArray, times: Floats) -> Scores:
+    def _at(self, users: IntArray, items: IntArray, times: DoubleArray) -> Scores:
         """Scores of known pairs at times, (n,), unclipped."""
         out = np.empty(len(users), np.float32)
         for start in range(0, len(users), PAIRS):
@@ -216,7 +215,7 @@ def _stamps(ratings: RatingMatrix) -> npt.NDArray[np.int64]:
     return ratings.timestamps
 
 
-def _checked(timestamps: Any, n: int) -> Floats:
+def _checked(timestamps: Any, n: int) -> DoubleArray:
     times = np.asarray(timestamps, np.float64)
     if times.ndim and times.shape != (n,):
         raise ParameterError(f"timestamps: {times.shape} for {n} pairs; one each, or one for all, is needed")

@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recae._types import DoubleArray
 from recae.jit import jit_kernel, prange
-
-Floats = npt.NDArray[np.float64]
 
 
 def near_means(
-    indptr: npt.NDArray[np.int64], values: Floats, times: Floats, row: npt.NDArray[np.int64], at: Floats,
+    indptr: npt.NDArray[np.int64], values: DoubleArray, times: DoubleArray, row: npt.NDArray[np.int64], at: DoubleArray,
     spans: tuple[float, ...], shrink: float,
-) -> Floats:  # fmt: skip
+) -> DoubleArray:  # fmt: skip
     """Σ_j k_j v_j / (Σ_j k_j + shrink) with k_j = exp(-|at - t_j| / span), over the entries j of a row.
 
     Args:
@@ -34,7 +33,7 @@ def near_means(
 
 
 def near_counts(
-    indptr: npt.NDArray[np.int64], times: Floats, row: npt.NDArray[np.int64], at: Floats, within: float
+    indptr: npt.NDArray[np.int64], times: DoubleArray, row: npt.NDArray[np.int64], at: DoubleArray, within: float
 ) -> npt.NDArray[np.int64]:
     """Entries of each row that are at most `within` seconds away, (n,)."""
     out = np.zeros(len(row), np.int64)

@@ -10,11 +10,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from recae._types import Csr, FloatArray
 from recae.models.item_codes.dual_network import DualBatches, DualNetwork, Side, UserRows
-from recae.models.item_codes.item_codes import FloatArray, ItemCodes, as_numpy, column_means, rows_a_step, validator
+from recae.models.item_codes.item_codes import ItemCodes, as_numpy, column_means, rows_a_step, validator
 from recae.nn.activations import ACTIVATIONS
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Csr
 from recae.recommender.biases import fit_biases
 from recae.recommender.fit_options import Run
 from recae.recommender.folding import solve_columns

@@ -10,11 +10,11 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
+from recae._types import IntArray
 from recae.errors import ParameterError
 from recae.models.item_codes.kernel_network import KernelNetwork
 from recae.nn.losses import masked_squared_error
 from recae.ratings import RatingMatrix
-from recae.recommender.blocks import IntArray
 from recae.recommender.memory import GIB, available_bytes
 from recae.sparse import SparseRows, sddmm
 from recae.training import Batch

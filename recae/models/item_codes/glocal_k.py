@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from recae._types import FloatArray, IntArray
 from recae.models.item_codes.global_stage import ORDERS, GlobalNetwork, WholeMatrix, neighbourhoods, ordering
-from recae.models.item_codes.item_codes import FloatArray, as_numpy, validator
+from recae.models.item_codes.item_codes import as_numpy, validator
 from recae.models.item_codes.kernel_recommender import KernelRecommender, published
 from recae.ratings import RatingMatrix
-from recae.recommender.blocks import IntArray
 from recae.recommender.fit_options import Run
 from recae.recommender.params import learned, param
 from recae.recommender.stopping import tag_of

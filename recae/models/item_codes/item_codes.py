@@ -14,12 +14,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from recae._types import Csr, FloatArray, IntArray, Scores
 from recae.distributed.ranks import current
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Csr
 from recae.recommender.base import Recommender
 from recae.recommender.biases import fit_biases
-from recae.recommender.blocks import IntArray, Scores
 from recae.recommender.fit_options import Run
 from recae.recommender.params import learned
 from recae.sparse import SparseRows
@@ -29,7 +28,6 @@ from recae.training.devices import choose_device
 from recae.training.optimizers import FULL_BATCH
 
 PAIRS = 2**16  # evaluated at a time
-FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -6,12 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from recae.models.item_codes.item_codes import FloatArray, ItemCodes, as_numpy
+from recae._types import Csr, FloatArray, IntArray
+from recae.models.item_codes.item_codes import ItemCodes, as_numpy
 from recae.models.item_codes.kernel_network import KernelNetwork
 from recae.nn.activations import ACTIVATIONS
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Csr
-from recae.recommender.blocks import IntArray
 from recae.recommender.folding import solve_columns
 from recae.recommender.params import learned, param
 

@@ -9,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from recae._types import Csr, FloatArray, Scores
 from recae.distributed.ranks import current
-from recae.models.item_codes.item_codes import FloatArray, as_numpy, rows_a_step, validator
+from recae.models.item_codes.item_codes import as_numpy, rows_a_step, validator
 from recae.models.item_codes.kernel_network import KernelNetwork
 from recae.models.item_codes.kernel_recommender import KernelRecommender
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Csr
-from recae.recommender.blocks import Scores
 from recae.recommender.fit_options import Run
 from recae.recommender.params import param
 from recae.recommender.stopping import tag_of

@@ -23,13 +23,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from recae._types import Csr, Scores
 from recae.distributed.ranks import Ranks, current
 from recae.errors import ParameterError
 from recae.models.linear.gram import gram, invert_, peak_bytes, sum_lower_to_first_, take_from_first_
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Csr
 from recae.recommender.base import Recommender
-from recae.recommender.blocks import Scores
 from recae.recommender.fit_options import Run
 from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
 from recae.recommender.memory import available_bytes, refuse_too_large

@@ -10,10 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from recae._types import Csr, Scores
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Csr
 from recae.recommender.base import Recommender
-from recae.recommender.blocks import Scores
 from recae.recommender.fit_options import Run
 from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
 from recae.recommender.params import learned, param

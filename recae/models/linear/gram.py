@@ -11,15 +11,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from recae._types import Csr, FloatArray
 from recae.distributed.ranks import Ranks
 from recae.errors import DivergenceError
 from recae.jit import jit_kernel, prange
 from recae.nn.products import add_product_, product
-from recae.ratings.csr import Csr
 from recae.sparse import SparseRows, spmm
 from recae.sparse.resources import kernel_threads
 
@@ -28,8 +27,6 @@ _USERS = 4096  # dense rows at once, on a GPU
 _COLUMN_BYTES = 2**29  # dense columns at once, on a GPU
 _SPARSE_BELOW = 0.05  # filled: reads of 4 bytes a rating and item, against 2 operations a cell; an estimate, unmeasured
 
-Array = npt.NDArray[np.float32]
-
 
 def peak_bytes(n_items: int, dtype: torch.dtype) -> int:
     """Bytes that `gram` and `invert_` hold at most: the matrix, and some blocks of its columns."""
@@ -37,7 +34,7 @@ def peak_bytes(n_items: int, dtype: torch.dtype) -> int:
     return n_items * size * (n_items + 4 * min(BLOCK, n_items))
 
 
-def gram(user_rows: Csr, weight: Array, *, device: torch.device, dtype: torch.dtype = torch.float32) -> Tensor:
+def gram(user_rows: Csr, weight: FloatArray, *, device: torch.device, dtype: torch.dtype = torch.float32) -> Tensor:
     """Xᵀ diag(weight) X, (n_items, n_items), of which only the lower triangle is sure to be filled.
 
     Args:
@@ -61,8 +58,8 @@ def gram(user_rows: Csr, weight: Array, *, device: torch.device, dtype: torch.dt
 
 @jit_kernel(parallel=True)
 def _gram_lower(
-    item_indptr: Any, item_users: Any, item_values: Array,
-    user_indptr: Any, user_items: Any, user_values: Array, weight: Array, out: Any,
+    item_indptr: Any, item_users: Any, item_values: FloatArray,
+    user_indptr: Any, user_items: Any, user_values: FloatArray, weight: FloatArray, out: Any,
 ) -> None:  # fmt: skip
     """Row i: of everybody who rated i, all they rated up to i. A row of `out` stays in the processor's cache."""
     for item in prange(out.shape[0]):
@@ -75,7 +72,7 @@ def _gram_lower(
                 out[item, user_items[other]] += value * user_values[other]
 
 
-def gram_rows(user_rows: Csr, item_rows: Csr, first: int, last: int) -> Array:
+def gram_rows(user_rows: Csr, item_rows: Csr, first: int, last: int) -> FloatArray:
     """Rows `first` to `last` of Xᵀ X, (last - first, n_items), on the CPU."""
     out = np.zeros((last - first, user_rows.shape[1]), np.float32)
     _gram_rows(
@@ -87,8 +84,8 @@ def gram_rows(user_rows: Csr, item_rows: Csr, first: int, last: int) -> Array:
 
 @jit_kernel(parallel=True)
 def _gram_rows(
-    item_indptr: Any, item_users: Any, item_values: Array,
-    user_indptr: Any, user_items: Any, user_values: Array, out: Any,
+    item_indptr: Any, item_users: Any, item_values: FloatArray,
+    user_indptr: Any, user_items: Any, user_values: FloatArray, out: Any,
 ) -> None:  # fmt: skip
     for row in prange(out.shape[0]):
         for place in range(item_indptr[row], item_indptr[row + 1]):
@@ -97,7 +94,7 @@ def _gram_rows(
                 out[row, user_items[other]] += value * user_values[other]
 
 
-def _dense_gram(user_rows: Csr, weight: Array, device: torch.device, dtype: torch.dtype) -> Tensor:
+def _dense_gram(user_rows: Csr, weight: FloatArray, device: torch.device, dtype: torch.dtype) -> Tensor:
     """The same by products of dense blocks of users: what a GPU is good at, where much of them is filled."""
     out = torch.zeros((user_rows.shape[1],) * 2, dtype=dtype, device=device)
     for start in range(0, user_rows.shape[0], _USERS):
@@ -106,7 +103,7 @@ def _dense_gram(user_rows: Csr, weight: Array, device: torch.device, dtype: torc
     return out
 
 
-def _sparse_gram(user_rows: Csr, weight: Array, device: torch.device, dtype: torch.dtype) -> Tensor:
+def _sparse_gram(user_rows: Csr, weight: FloatArray, device: torch.device, dtype: torch.dtype) -> Tensor:
     """The same by products of the items' rows with X, of which a block of columns is dense at a time."""
     item_rows = SparseRows.from_scipy(user_rows.T.tocsr(), dtype=dtype).to(device)
     n_items, n_users = item_rows.shape

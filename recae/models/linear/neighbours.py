@@ -10,19 +10,17 @@ import numpy.typing as npt
 import torch
 from scipy import sparse
 
+from recae._types import Csr, FloatArray, Scores
 from recae.jit import jit_kernel, prange
 from recae.models.linear.gram import gram, gram_rows, mirror_, peak_bytes
 from recae.ranking import top_n
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Csr
 from recae.recommender.base import Recommender
-from recae.recommender.blocks import Scores, blocks
+from recae.recommender.blocks import blocks
 from recae.recommender.fit_options import Run
 from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
 from recae.recommender.memory import refuse_too_large
 from recae.recommender.params import learned, param
-
-Floats = npt.NDArray[np.float32]
 
 
 class SparseWeights(Recommender):
@@ -80,7 +78,7 @@ class ItemKNN(SparseWeights):
         self.weights_ = sparse.vstack(parts).T.tocsr()
 
 
-def _kept(index: npt.NDArray[np.int64], weight: Floats, n_items: int) -> Csr:
+def _kept(index: npt.NDArray[np.int64], weight: FloatArray, n_items: int) -> Csr:
     """Lists of neighbours (rows, k) as sparse rows, (rows, n_items)."""
     row, place = np.nonzero(index >= 0)
     entries = weight[row, place], (row, index[row, place].astype(np.int32))

@@ -8,15 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from recae._types import Csr, FloatArray, Scores
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Csr
 from recae.recommender.base import Recommender
-from recae.recommender.blocks import Scores
 from recae.recommender.fit_options import Run
 from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
 from recae.recommender.params import learned, param
 
-Floats = npt.NDArray[np.float32]
 _SMALL = 2**20  # entries: below, the matrix is decomposed densely and exactly
 
 
@@ -37,9 +35,9 @@ class PCARecommender(Recommender):
     values: Values = param("binary", VALUES_HELP, choices=VALUES)
     rng: int = param(0, "seed of the solver's starting vector")
 
-    components_: Floats = learned()
-    strengths_: Floats = learned()
-    mean_: Floats = learned()
+    components_: FloatArray = learned()
+    strengths_: FloatArray = learned()
+    mean_: FloatArray = learned()
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
         rows = as_input(ratings.user_rows, self.values)
@@ -52,7 +50,7 @@ class PCARecommender(Recommender):
         codes = as_input(user_rows, self.values) @ self.components_
         return np.asarray(codes @ self.components_.T + rest, np.float32)
 
-    def item_vectors(self) -> Floats:
+    def item_vectors(self) -> FloatArray:
         """Loadings V S, (n_items, k): their cosines are those of the items' columns in the projected matrix."""
         return self.components_ * self.strengths_
 
@@ -63,7 +61,7 @@ class PCARecommender(Recommender):
         self.components_, self.strengths_, self.mean_ = (arrays[k] for k in ("components", "strengths", "mean"))
 
 
-def directions(rows: Csr, factors: int, *, centre: bool, seed: int) -> tuple[Floats, Floats]:
+def directions(rows: Csr, factors: int, *, centre: bool, seed: int) -> tuple[FloatArray, FloatArray]:
     """The first right singular vectors of `rows` less its mean row, (n_cols, k), and the singular values, (k,).
 
     scikit-learn's TruncatedSVD and, centred, PCA; both by ARPACK, which leaves sparse rows sparse. Signs are
@@ -82,7 +80,7 @@ def directions(rows: Csr, factors: int, *, centre: bool, seed: int) -> tuple[Flo
     return np.ascontiguousarray(solver.components_.T, np.float32), solver.singular_values_.astype(np.float32)
 
 
-def _dense_directions(rows: Csr, k: int, centre: bool) -> tuple[Floats, Floats]:
+def _dense_directions(rows: Csr, k: int, centre: bool) -> tuple[FloatArray, FloatArray]:
     dense = rows.toarray().astype(np.float64)
     _, strength, right = np.linalg.svd(dense - dense.mean(0) if centre else dense, full_matrices=False)
     return np.ascontiguousarray(right[:k].T, np.float32), strength[:k].astype(np.float32)

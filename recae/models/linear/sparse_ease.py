@@ -16,21 +16,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from scipy import sparse
 
+from recae._types import Csr, FloatArray
 from recae.errors import DivergenceError, ParameterError
 from recae.jit import jit_kernel, prange
 from recae.models.linear.neighbours import SparseWeights
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Csr
 from recae.recommender.fit_options import Run
 from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
 from recae.recommender.memory import GIB, available_bytes
 from recae.recommender.params import learned, param
 
-Floats = npt.NDArray[np.float32]
 _ENTRIES = 2**24  # products of ratings that a block of the Gram matrix sums up
 _CHUNK = 32  # items that one thread does at a time
 
@@ -102,8 +100,9 @@ class SparseEASE(SparseWeights):
 
 @jit_kernel(parallel=True)
 def _regress(
-    indptr: Any, indices: Any, data: Floats, ridge: Floats, counts: Floats, index: Any, weight: Floats, failed: Any
-) -> None:
+    indptr: Any, indices: Any, data: FloatArray, ridge: FloatArray, counts: FloatArray,
+    index: Any, weight: FloatArray, failed: Any,
+) -> None:  # fmt: skip
     """Fill `index` and `weight` (n_items, k) with the neighbours of each item and what they add to it."""
     n_items, most = index.shape
     for chunk in prange((n_items + _CHUNK - 1) // _CHUNK):
@@ -118,7 +117,7 @@ def _regress(
 
 @jit_kernel(parallel=False)
 def _nearest(
-    target: int, others: Any, common: Floats, ridge: Floats, counts: Floats, index: Any, weight: Floats
+    target: int, others: Any, common: FloatArray, ridge: FloatArray, counts: FloatArray, index: Any, weight: FloatArray
 ) -> int:
     """Write the neighbours, by rising index, and their co-occurrence with the target; return how many there are."""
     gain = np.zeros(len(others), np.float32)
@@ -141,7 +140,7 @@ def _nearest(
 
 
 @jit_kernel(parallel=False)
-def _block(indptr: Any, indices: Any, data: Floats, chosen: Any, ridge: Floats, matrix: Floats) -> None:
+def _block(indptr: Any, indices: Any, data: FloatArray, chosen: Any, ridge: FloatArray, matrix: FloatArray) -> None:
     """The lower triangle of G + diag γ of the chosen items: rows short enough are walked, long ones searched."""
     k = len(chosen)
     for row in range(k):
@@ -166,7 +165,7 @@ def _block(indptr: Any, indices: Any, data: Floats, chosen: Any, ridge: Floats, 
 
 
 @jit_kernel(parallel=False, fastmath={"reassoc", "contract"})
-def _dot(a: Floats, b: Floats) -> np.float32:
+def _dot(a: FloatArray, b: FloatArray) -> np.float32:
     total = np.float32(0)
     for place in range(len(a)):  # a SIMD product: its sums may be reordered
         total += a[place] * b[place]
@@ -174,7 +173,7 @@ def _dot(a: Floats, b: Floats) -> np.float32:
 
 
 @jit_kernel(parallel=False)
-def _solve(matrix: Floats, solution: Floats) -> bool:
+def _solve(matrix: FloatArray, solution: FloatArray) -> bool:
     """Solve by Cholesky in place, the right-hand side being in `solution`; False where it is not positive definite."""
     k = len(solution)
     for row in range(k):

@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from recae._types import Csr, IntArray, Scores
 from recae.models.vae import implicit_losses as implicit
 from recae.models.vae.neural_ranker import NeuralRanker
 from recae.nn import Decode, Dropout, Encode
 from recae.nn.activations import ACTIVATIONS, activation
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Csr
-from recae.recommender.blocks import IntArray, Scores
 from recae.recommender.fit_options import Run
 from recae.recommender.inputs import as_input
 from recae.recommender.params import param

@@ -12,12 +12,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from recae._types import Csr, Scores
 from recae.errors import DataError
 from recae.models.vae.implicit_losses import multinomial
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Csr, is_mapped, make_csr
+from recae.ratings.csr import is_mapped, make_csr
 from recae.recommender.base import Recommender
-from recae.recommender.blocks import Scores
 from recae.recommender.fit_options import Run
 from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
 from recae.recommender.params import learned, param
