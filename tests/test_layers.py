@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,3 +105,9 @@ def test_the_core_knows_neither_users_nor_files() -> None:
             outside = {place(name) for _, name in imported(path)} - core
             assert outside == set(), path
             assert "pandas" not in path.read_text(), path
+
+
+def test_array_types_are_named_once() -> None:
+    """Names of array types are defined in recae/_types.py, and nowhere else."""
+    defined = re.compile(r"^\w+ = (npt\.NDArray\[|sparse\.csr_array$|dict\[str, npt\.NDArray)", re.MULTILINE)
+    assert [path for path in FILES if defined.search(path.read_text())] == [ROOT / "recae" / "_types.py"]
