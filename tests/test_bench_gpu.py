@@ -30,7 +30,7 @@ _BARE = """
 
     find = PathFinder.find_spec
     PathFinder.find_spec = lambda name, *rest: None if name.split(".")[0] in {absent} else find(name, *rest)
-    from benchmarks.gpu import main
+    from benchmarks.speed.gpu import main
     main(sys.argv[1:])
 """
 

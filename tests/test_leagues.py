@@ -9,7 +9,9 @@ import pytest
 from test_resume import ratings
 
 import recae
-from benchmarks import accuracy, ratings_page, tables
+from benchmarks.accuracy import fits as accuracy
+from benchmarks.pages import ratings_page
+from benchmarks.pages import readme_page as tables
 from recae.comparison.leagues import LEAGUES, league_of
 from recae.models import MODELS, Bias, Blend
 
@@ -68,7 +70,7 @@ def test_a_blend_of_kept_predictions_is_the_blend(tmp_path: Path, monkeypatch: p
     }  # fmt: skip
     monkeypatch.setattr(accuracy, "rows_of", lambda _: rows)
     monkeypatch.setattr(recae, "load", lambda _: ratings())
-    monkeypatch.setattr("benchmarks._kept.FOLDER", tmp_path)
+    monkeypatch.setattr("benchmarks.accuracy.saved_predictions.FOLDER", tmp_path)
     fitted = accuracy.one_fit("ml-1m", rows["both"], 3)
     assert "from_kept_predictions" not in fitted
     for name in ("one", "two"):

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import liang
+from benchmarks.topn import liang
 from recae.errors import DataError, DatasetNotFoundError, ParameterError
 from recae.splitting import Split, liang_2018
 from recae.splitting import liang as protocol

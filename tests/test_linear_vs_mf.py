@@ -11,8 +11,8 @@ import pytest
 from linear_toys import ones_of, random_ratings, ratings_of
 
 import recae
-from benchmarks import linear_vs_mf
-from benchmarks._rating_pca import RatingPCA
+from benchmarks.topn import linear_vs_mf
+from benchmarks.topn.rating_pca import RatingPCA
 from recae.models import MODELS
 from recae.models.linear.closed_form import pca_recommender as pca
 from recae.recommender.params import check

@@ -17,7 +17,7 @@ from contract import ratings, small
 from safetensors.numpy import load_file
 
 import recae
-from benchmarks.accuracy import one_fit
+from benchmarks.accuracy.fits import one_fit
 from recae.models import MODELS, Recommender
 from recae.ratings import RatingMatrix
 from recae.recommender.params import declared
@@ -156,7 +156,7 @@ def test_the_protocol_of_the_accuracy_tables(name: str, monkeypatch: pytest.Monk
 
 def test_choosing_settings_for_the_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     """benchmarks.choose measures candidates on train alone: with a poisoned test part its log is the same."""
-    from benchmarks import choose
+    from benchmarks.accuracy import choose
 
     clean = ratings()
     dirty = poisoned(clean, recae.split(clean, "random", test=0.1, rng=0).test)

@@ -15,11 +15,12 @@ from linear_toys import ratings_of
 from scipy import sparse
 
 import recae
-from benchmarks import _peer_accuracy as accuracy
-from benchmarks import _peer_env as env
-from benchmarks import _peer_run as process
-from benchmarks import _peer_tasks as tasks
-from benchmarks import peers, peers_page
+from benchmarks.pages import peers_page
+from benchmarks.peers import comparison as peers
+from benchmarks.peers import environments as env
+from benchmarks.peers import processes as process
+from benchmarks.peers import scores as accuracy
+from benchmarks.peers import tasks
 from recae.models import EASE
 from recae.splitting import Split
 
@@ -124,7 +125,7 @@ def test_other_pins_are_another_environment(scripts: Path, tmp_path: Path) -> No
 ])  # fmt: skip
 def test_a_peer_that_fails_is_a_row_with_its_reason(scripts: Path, tmp_path: Path, script: str, wanted: str) -> None:
     """An error, too long a run, a killed process and too much memory each come back as a reason."""
-    shutil.copy(Path(env.__file__).parent / "peer_scripts" / "_given.py", scripts)
+    shutil.copy(Path(env.__file__).parent / "scripts" / "_given.py", scripts)
     (scripts / "with_torch.py").write_text(script + "\n")
     (tmp_path / "data" / "settings.json").write_text(json.dumps({"memory_gib": 0.5}))
     limits = process.Limits(threads=1, seconds=1.5 if "sleep" in script else 60)
@@ -135,7 +136,7 @@ def test_a_peer_that_fails_is_a_row_with_its_reason(scripts: Path, tmp_path: Pat
 
 def test_a_peer_is_bound_to_its_cores_and_hands_back_arrays(scripts: Path, tmp_path: Path) -> None:
     """The process sees one core and one thread; what it tells, its peak of memory and its arrays come back."""
-    shutil.copy(Path(env.__file__).parent / "peer_scripts" / "_given.py", scripts)
+    shutil.copy(Path(env.__file__).parent / "scripts" / "_given.py", scripts)
     (scripts / "with_torch.py").write_text(
         "import os\nimport numpy as np\nfrom _given import answer, repeated, threads\n"
         "def work(data, out, settings):\n"
@@ -157,7 +158,7 @@ def test_a_peer_is_bound_to_its_cores_and_hands_back_arrays(scripts: Path, tmp_p
 
 def test_rows_are_kept_as_they_come(scripts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second run measures nothing that is there, `--again` does; a row that failed is a row with its reason."""
-    shutil.copy(Path(env.__file__).parent / "peer_scripts" / "_given.py", scripts)
+    shutil.copy(Path(env.__file__).parent / "scripts" / "_given.py", scripts)
     done = tmp_path / "done.txt"
     (scripts / "with_torch.py").write_text(
         "from _given import answer\n"

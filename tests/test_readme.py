@@ -66,6 +66,6 @@ def test_files_that_the_documents_link_to_exist() -> None:
 
 def test_figures_are_those_of_the_result_files() -> None:
     """Every measured figure in the README is what `benchmarks/results/` holds, to the digit."""
-    from benchmarks.tables import filled
+    from benchmarks.pages.readme_page import filled
 
     assert filled(README) == README

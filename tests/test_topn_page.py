@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from benchmarks import topn
+from benchmarks.topn import protocol as topn
 
 
 def test_the_page_holds_the_tables_of_the_result_files() -> None:

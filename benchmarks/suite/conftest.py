@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks._record import machine
+from benchmarks.common.record import machine
 from benchmarks.suite import ratios
 from recae.sparse.resources import kernel_threads
 

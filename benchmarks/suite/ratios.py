@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks._record import context
+from benchmarks.common.record import context
 
 FILE = Path(__file__).parent / "baseline.json"
 TOLERANCE, ELSEWHERE = 1.6, 4.0  # times the stored ratio: on the same kind of machine, and on another

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import _operations
-from benchmarks._operations import Operation
+from benchmarks.limits import operations as _operations
+from benchmarks.limits.operations import Operation
 from recae.ranking import top_n
 
 SHAPE = (3_000, 2_000, 200_000)
@@ -47,7 +47,7 @@ def test_inverse(held_to_baseline: Check) -> None:
 
 def test_parsing(held_to_baseline: Check, tmp_path: Path) -> None:
     """A CSV of ratings."""
-    from benchmarks.loading import write_csv
+    from benchmarks.speed.loading import write_csv
 
     write_csv(tmp_path / "ratings.csv", 100_000, "by user and item", 0)
     held_to_baseline("parsing", _operations.parsing(tmp_path / "ratings.csv", 100_000).work, kernels=False)

@@ -1,0 +1,3 @@
+from benchmarks.accuracy.fits import main
+
+main()

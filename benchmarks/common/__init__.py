@@ -1,0 +1,1 @@
+"""What several programs need: paths, records, data that are made up, timing."""

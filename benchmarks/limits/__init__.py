@@ -1,0 +1,1 @@
+"""How near the hot operations come to what the machine can do."""

@@ -1,0 +1,3 @@
+from benchmarks.limits.measuring import main
+
+main()

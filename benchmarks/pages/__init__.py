@@ -1,0 +1,1 @@
+"""The generated parts of the pages, from the JSON files in results/."""

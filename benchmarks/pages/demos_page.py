@@ -1,0 +1,97 @@
+"""Put the figures of results/demos.json and results/mnist_speed.json into docs/demos.md, between its markers.
+
+    python -m benchmarks.demos_page
+
+A part of the page between `<!-- NAME -->` and `<!-- /NAME -->` is replaced by what the results say.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.common.paths import DOCS
+from benchmarks.common.record import RESULTS
+from benchmarks.pages.marks import put
+from recae.demos import DEMOS, demo
+
+PAGE = DOCS / "demos.md"
+Found = dict[str, Any]
+
+
+def main() -> None:
+    found = json.loads((RESULTS / "demos.json").read_text())
+    speed = json.loads((RESULTS / "mnist_speed.json").read_text())
+    parts = {"run": how(found), "bars": bars(found["bars"]), "sections": sections(found["demos"]), "speed": pace(speed)}
+    PAGE.write_text(put(PAGE.read_text(), {name: f"{text}\n" for name, text in parts.items()}))
+    print(PAGE)
+
+
+def how(found: Found) -> str:
+    """When, where and how long the demos ran."""
+    machine = found["machine"]
+    return (
+        f"The figures below are from one run of `{found['command']}` with seed {found['seed']} at commit "
+        f"`{found['commit']}` on {machine['processor']} ({found['threads']} of {machine['cores']} cores for PyTorch), "
+        f"{found['date'][:10]}: {found['seconds'] / 60:.0f} minutes by the clock, "
+        f"{found['cpu_seconds'] / 60:.0f} minutes of processor time. {found.get('note', '')}".rstrip()
+    )
+
+
+def bars(rows: Sequence[Found]) -> str:
+    """What was promised beside what came out."""
+    return table([{"figure": r["what"], "found": r["figure"], "bar": r["bar"], "": "" if r["reached"] else "missed"}
+                  for r in rows])  # fmt: skip
+
+
+def sections(demos: Found) -> str:
+    """A section each: command, what is to be seen, figures, pictures."""
+    parts = []
+    for name, summary in DEMOS.items():
+        found = demos[name]
+        tables = [table(rows) for rows in found["figures"].values() if _is_table(rows)]
+        single = {key: value for key, value in found["figures"].items() if isinstance(value, int | float)}
+        if single:
+            tables.append(table([single]))
+        pictures = "\n".join(f"![{picture.removesuffix('.png')}](figures/{picture})" for picture in found["pictures"])
+        look = demo(name).LOOK.removeprefix("To be seen: ")
+        text = look[0].upper() + look[1:]
+        heading = f"### {name}: {summary}\n\n`recae demo {name} --out figures/` ({found['seconds']:.0f} s)"
+        parts.append("\n\n".join([heading, text, *tables, pictures]))
+    return "\n\n".join(parts)
+
+
+def pace(found: Found) -> str:
+    """The trainer beside the loop written by hand."""
+    rows = [{"way": name.replace("_", " "), "median epoch, s": s} for name, s in found["median_epoch_seconds"].items()]
+    return (
+        f"{found['task'][0].upper() + found['task'][1:]}, batches of {found['batch_size']}, {found['threads']} threads "
+        f"(`python -m benchmarks.mnist_speed`, which alternates the three ways):\n\n{table(rows)}\n\n"
+        f"Ratio of the trainer to the plain loop {found['ratio']}, "
+        f"to the loop with fused Adam {found['ratio_to_fused']}."
+    )
+
+
+def table(rows: Sequence[Found]) -> str:
+    """Markdown; underscores in headings become spaces."""
+    names = list(rows[0])
+    lines = [[name.replace("_", " ") for name in names], ["---"] * len(names)]
+    lines += [[_cell(row.get(name)) for name in names] for row in rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _is_table(rows: Any) -> bool:
+    return isinstance(rows, list) and bool(rows) and isinstance(rows[0], dict)
+
+
+if __name__ == "__main__":
+    main()

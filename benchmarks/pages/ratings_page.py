@@ -1,0 +1,194 @@
+"""Put the figures of rating prediction into docs/ratings.md, between its marks, from the JSON files in `results/`.
+
+    python -m benchmarks.ratings_page           # rewrites the page's tables
+    python -m benchmarks.ratings_page --check   # exit code 1 where they are not what the files say
+
+A part of the page between `<!-- NAME -->` and `<!-- /NAME -->` is replaced by what is there: rows of the accuracy
+tables, logs of `benchmarks.choose`, and logs of `recae tune` beside the settings in `configs/tuned/`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from benchmarks.accuracy.fits import CONFIGS, config
+from benchmarks.common.paths import DOCS
+from benchmarks.pages.marks import put, table
+from benchmarks.pages.readme_page import RESULTS, Rows, apart, load, title, with_interval
+
+PAGE = DOCS / "ratings.md"
+SPLITS = 5
+
+
+# ---------------------------------------------------------------- accuracy
+
+
+def ml_1m(result: dict[str, Any]) -> str:
+    """MovieLens-1M: a table for each league, its best row first."""
+    return apart(_ordered([row for row in result["rows"] if row["protocol"] == "random-90/10"]), _HEAD, _line("ml-1m"))
+
+
+def ml_100k(result: dict[str, Any]) -> str:
+    """MovieLens-100K: u1, and the mean of u1 to u5."""
+
+    def line(row: dict[str, Any]) -> list[str]:
+        first = next((fit for fit in row["fits"] if fit["seed"] == 0), None)
+        mean = f"{row['rmse']:.4f}" if len(row["fits"]) == SPLITS else ""
+        return [
+            title(row), f"{first['rmse']:.4f}" if first else "", f"{first['mae']:.4f}" if first else "", mean,
+            f"{row['seconds']:.0f} s", f"{row['peak_mb'] / 1024:.1f} GiB", command("ml-100k", row),
+        ]  # fmt: skip
+
+    rows = sorted((r for r in result["rows"] if r["protocol"] == "folds"), key=lambda row: row["fits"][0]["rmse"])
+    return apart(rows, ["model", "RMSE on u1", "MAE on u1", "mean of u1 to u5", "fit", "memory", "command"], line)
+
+
+def others(result: dict[str, Any], dataset: str) -> str:
+    """Rows of further protocols, such as users or items that were never trained on."""
+    found = [row for row in result["rows"] if row["protocol"] not in ("random-90/10", "folds")]
+    parts = []
+    for protocol in dict.fromkeys(row["protocol"] for row in found):
+        rows = _ordered([row for row in found if row["protocol"] == protocol])
+        parts.append(f"*{protocol}*:\n\n" + apart(rows, _HEAD, _line(dataset)))
+    return "\n\n".join(parts)
+
+
+def cold(result: dict[str, Any] | None) -> str:
+    """Users and items without a single training rating (`python -m benchmarks.cold`): RMSE by what is cold."""
+    rows = (result or {}).get("rows", [])
+    kinds = list(dict.fromkeys(kind for row in rows for kind in row["rmse"]))
+    lines = [
+        [row["row"], *(f"{row['rmse'][kind]:.4f}" if kind in row["rmse"] else "" for kind in kinds)] for row in rows
+    ]
+    return table(["model", *kinds], lines) if rows else ""
+
+
+_HEAD = ["model", "RMSE (95 % interval)", "MAE", "fit", "memory", "command"]
+
+
+def _line(dataset: str) -> Callable[[dict[str, Any]], list[str]]:
+    def line(row: dict[str, Any]) -> list[str]:
+        n = len(row["fits"])
+        few = "" if n in (1, SPLITS) else f" ({n} splits)"
+        return [
+            title(row), with_interval(row) + few, f"{row['mae']:.4f}", f"{row['seconds']:.0f} s",
+            f"{row['peak_mb'] / 1024:.1f} GiB", command(dataset, row),
+        ]  # fmt: skip
+
+    return line
+
+
+def command(dataset: str, row: dict[str, Any]) -> str:
+    """What makes the row again; without it being in the settings any more, nothing does."""
+    known = row["row"] in config(dataset)
+    return f"`python -m benchmarks.accuracy {dataset} --row {row['row']}`" if known else ""
+
+
+def _ordered(rows: Rows) -> Rows:
+    return sorted(rows, key=lambda row: row["rmse"])
+
+
+# ---------------------------------------------------------------- what helped and what did not
+
+
+def ablations() -> str:
+    """Every candidate that `benchmarks.choose` measured beside the settings it varied, on held-out training data."""
+    parts = []
+    for dataset in ("ml-1m", "ml-100k"):
+        for name, row in config(dataset).items():
+            log = (load(f"choose-{dataset}-{name}") or {}).get("log", [])
+            lines = _changes(log, row.get("params", {}))
+            if lines:
+                head = [f"{dataset}, `{name}`: what was changed", "validation RMSE", "difference", "fit"]
+                parts.append(table(head, lines))
+    return "\n\n".join(parts) or "No log of a choice is there yet."
+
+
+def _changes(log: Rows, base: dict[str, Any]) -> list[list[str]]:
+    """The base first, then one line a candidate, the most harmful change last; empty without the base in the log."""
+    start = next((entry for entry in log if entry["settings"] == base), None)
+    if start is None:
+        return []
+    lines = [["as in the table", _figure(start["validation_rmse"]), "", _seconds(start)]]
+    rest = [entry for entry in log if entry is not start and entry["validation_rmse"] is not None]
+    for entry in sorted(rest, key=lambda entry: entry["validation_rmse"]):
+        difference = entry["validation_rmse"] - start["validation_rmse"]
+        lines.append(
+            [_words(entry["settings"], base), _figure(entry["validation_rmse"]), f"{difference:+.4f}", _seconds(entry)]
+        )
+    return lines
+
+
+def _words(settings: dict[str, Any], base: dict[str, Any]) -> str:
+    """What differs: `noise` 0.2 instead of 0."""
+    names = [key for key in {**base, **settings} if settings.get(key) != base.get(key)]
+    return "; ".join(
+        f"`{key}` {_value(settings.get(key))}" + (f" instead of {_value(base[key])}" if key in base else "")
+        for key in names
+    )
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list):
+        return "-".join(map(_value, value))
+    return "default" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _seconds(entry: dict[str, Any]) -> str:
+    return f"{entry['seconds']:.0f} s" if entry.get("seconds") else ""
+
+
+def searches() -> str:
+    """Searches of `recae tune`, whose logs stand beside the settings they found."""
+    rows = []
+    for path in sorted((CONFIGS / "tuned").glob("*.json")):
+        log = json.loads(path.read_text())
+        settings = ", ".join(f"{key} {_value(value)}" for key, value in log["settings"].items())
+        ended = sum(trial["value"] is not None for trial in log["trials"])
+        size = f"{log['n_train']:,} / {log['n_validation']:,}"
+        rows.append(
+            [f"`{path.with_suffix('.toml').name}`", log["model"], f"{len(log['trials'])} ({ended} to the end)", size,
+             f"{log['seconds']:.0f} s", f"{log['metric']} {log['value']:.4f}", settings]
+        )  # fmt: skip
+    head = ["settings", "model", "trials", "learnt from / measured on", "time", "best on validation", "found"]
+    return table(head, rows) if rows else "None yet."
+
+
+# ---------------------------------------------------------------- the page
+
+
+def parts() -> dict[str, str]:
+    """What stands between which marks."""
+    one, hundred = load("accuracy-ml-1m") or {"rows": []}, load("accuracy-ml-100k") or {"rows": []}
+    return {
+        "ml-1m": ml_1m(one), "ml-100k": ml_100k(hundred), "others-ml-1m": others(one, "ml-1m"),
+        "others-ml-100k": others(hundred, "ml-100k"), "cold": cold(load("cold-ml-100k")),
+        "ablations": ablations(), "searches": searches(),
+    }  # fmt: skip
+
+
+def filled(page: str) -> str:
+    """The page with its figures as the result files have them."""
+    return put(page, {name: f"\n{text}\n\n" if text else "" for name, text in parts().items()})
+
+
+@click.command(help=__doc__)
+@click.option("--check", is_flag=True, help="Change nothing; say whether anything would be.")
+def main(check: bool) -> None:
+    before = PAGE.read_text(encoding="utf-8")
+    after = filled(before)
+    if check and before != after:
+        raise click.ClickException(f"{PAGE.name} is not what {RESULTS} says: python -m benchmarks.ratings_page")
+    PAGE.write_text(after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

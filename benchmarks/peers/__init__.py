@@ -1,0 +1,1 @@
+"""recae beside other packages."""

@@ -1,0 +1,1 @@
+"""Beyond one machine's memory, and several processes."""

@@ -1,0 +1,3 @@
+from benchmarks.speed.epochs import main
+
+main()

@@ -1,0 +1,1 @@
+"""Top-N lists: ranking figures beside published ones."""

@@ -1,0 +1,3 @@
+from benchmarks.topn.protocol import main
+
+main()

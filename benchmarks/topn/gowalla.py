@@ -1,0 +1,154 @@
+"""Linear autoencoders on the LightGCN split of Gowalla: Recall@20 and NDCG@20 beside the published ones.
+
+\b
+    python -m benchmarks.gowalla choose                       # settings, on a part of train
+    python -m benchmarks.gowalla choose-alpha
+    python -m benchmarks.gowalla measure [--only ease,dan]    # one look at the test part each
+
+The split (29,858 users, 40,981 items) has no validation part. `choose` carves one from train, 10 % of each user's
+pairs, and keeps the 8,000 most rated items, so that a candidate takes seconds, not minutes. Alpha moves popular items
+against rare ones, so `choose-alpha` keeps all; one solution serves every alpha. `measure` fits the
+chosen settings on all of train and writes each figure as it comes. Files: `gowalla/train.txt[.gz]` and `test.txt[.gz]`
+in the data folder (RECAE_DATA_DIR or ./data), from the NGCF or LightGCN repositories.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+import tomllib
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import numpy as np
+import torch
+
+import recae
+from benchmarks.common.paths import CONFIGS
+from benchmarks.common.record import RESULTS, peak_mb, some_of, write
+from recae.loaders import search_places
+from recae.models import make_model
+from recae.ratings import RatingMatrix
+from recae.splitting import Split, published_lists, take_validation
+
+CONFIG = CONFIGS / "gowalla.toml"
+METRICS = ("recall-plain@20", "ndcg@20")
+# He et al. (2020) and the BARS collection; of DAN there is no figure on this very split.
+PUBLISHED = {
+    "ease": (0.1765, 0.1467), "LightGCN": (0.1820, 0.1547), "UltraGCN": (0.1862, 0.1580), "BSPM-EM": (0.1920, 0.1597),
+}  # fmt: skip
+BARS = {"ease": (0.1765, 0.1467), "edlae": (0.1840, 0.1535), "dan": (0.1865, 0.1560)}
+ALPHAS = (0.0, 0.05, 0.1, 0.2)
+Settings = dict[str, Any]
+
+
+def grid(**values: Sequence[Any]) -> list[Settings]:
+    """All combinations."""
+    return [dict(zip(values, one)) for one in itertools.product(*values.values())]
+
+
+CANDIDATES: dict[str, list[Settings]] = {
+    "ease": grid(l2=[20.0, 40.0, 80.0, 160.0]),
+    "edlae": grid(l2=[20.0, 60.0, 120.0], dropout=[0.7, 0.8, 0.9]),
+    "dan": [
+        *grid(l2=[10.0, 20.0], alpha=[0.0, 0.1, 0.2], beta=[0.3], dropout=[0.5]),
+        *grid(l2=[5.0, 10.0, 20.0], alpha=[0.0], beta=[0.3, 0.5, 0.7], dropout=[0.5, 0.7]),
+    ],
+}  # fmt: skip
+
+
+def load() -> Split:
+    for place in search_places():
+        if (place / "gowalla").is_dir():
+            return published_lists(place / "gowalla")
+    raise click.ClickException(
+        "no folder gowalla with train.txt and test.txt in " + ", ".join(map(str, search_places()))
+        + ": take it from the LightGCN repository and set RECAE_DATA_DIR to the folder that has it"
+    )  # fmt: skip
+
+
+def popular_part(train: RatingMatrix, n_items: int) -> RatingMatrix:
+    """The pairs of the `n_items` most rated items (ties by order), of users who have 5 of them or more."""
+    kept = np.argsort(-train.counts("item"), kind="stable")[:n_items]
+    frame = train.to_frame()
+    frame = frame[frame["item"].isin(train.item_ids[kept])]
+    part = recae.RatingMatrix.from_frame(frame, rating=None, name=f"{train.name}, {n_items:,} popular items")
+    return part.filter(min_user=5)
+
+
+def measured(name: str, settings: Settings, parts: Split) -> Settings:
+    """Figures, seconds and memory of one model."""
+    start = time.perf_counter()
+    model = make_model(name, **settings).fit(parts.train, progress=False)
+    fitted = time.perf_counter()
+    report = recae.evaluate(model, parts, METRICS)
+    row: Settings = {"model": name, "settings": settings, **{metric: report[metric] for metric in METRICS}}
+    intervals = {metric: list(i) for metric in METRICS if (i := report.interval(metric)) is not None}
+    return row | {"intervals": intervals, "fit_seconds": fitted - start,
+                  "evaluate_seconds": time.perf_counter() - fitted, "peak_mb": peak_mb()}  # fmt: skip
+
+
+def line(row: Settings) -> str:
+    recall, ndcg = (row[metric] for metric in METRICS)
+    return (f"{row['model']} {row['settings']}: Recall@20 {recall:.4f}, NDCG@20 {ndcg:.4f}, "
+            f"fitted in {row['fit_seconds']:.0f} s, peak {row['peak_mb'] / 1024:.1f} GiB")  # fmt: skip
+
+
+@click.group(help=__doc__)
+def main() -> None:
+    pass
+
+
+@main.command()
+@click.option("--items", default=8_000, show_default=True, help="Items to keep.")
+@click.option("--only", default="", help="Some of the models, by commas.")
+def choose(items: int, only: str) -> None:
+    """Settings by Recall@20 on 10 % of each user's train pairs, among popular items."""
+    train, validation = take_validation(popular_part(load().train, items), 0.1, rng=0, how="per-user")
+    parts, tried = Split(train, validation, how="per-user"), []
+    click.echo(repr(parts))
+    for name in some_of(CANDIDATES, only):
+        for settings in CANDIDATES[name]:
+            tried.append(measured(name, settings, parts))
+            click.echo(line(tried[-1]))
+            write("gowalla-choose", {"data": repr(parts), "seed": 0, "items": items, "tried": tried})
+
+
+@main.command("choose-alpha")
+def choose_alpha() -> None:
+    """Alpha of DAN by Recall@20 on 10 % of each user's train pairs, among all items."""
+    train, validation = take_validation(load().train, 0.1, rng=0, how="per-user")
+    parts, tried = Split(train, validation, how="per-user"), []
+    model: Any = make_model("dan", **{**tomllib.loads(CONFIG.read_text())["dan"], "alpha": 0.0})
+    model.fit(train, progress=False)
+    counts = torch.from_numpy(np.maximum(train.counts("item"), 1)).to(model.weights_)
+    before = 0.0
+    for alpha in ALPHAS:  # B is diag(n^alpha) B diag(n^-alpha): one solution serves all
+        scale = counts.pow(alpha - before)
+        model.weights_.mul_(scale[:, None]).div_(scale)
+        before = alpha
+        report = recae.evaluate(model, parts, METRICS)
+        tried.append({"alpha": alpha, **{metric: report[metric] for metric in METRICS}})
+        click.echo(str(tried[-1]))
+        write("gowalla-choose-alpha", {"data": repr(parts), "seed": 0, "settings": model.get_params(), "tried": tried})
+
+
+@main.command()
+@click.option("--only", default="", help="Some of the models of configs/gowalla.toml, by commas.")
+def measure(only: str) -> None:
+    """The chosen settings, fitted on all of train, measured on the test part."""
+    chosen, parts = tomllib.loads(CONFIG.read_text()), load()
+    file = RESULTS / "gowalla.json"
+    rows = {row["model"]: row for row in json.loads(file.read_text())["rows"]} if file.is_file() else {}
+    for name in some_of(chosen, only):
+        rows[name] = row = measured(name, chosen[name], parts)
+        for i, metric in enumerate(METRICS):
+            row |= {f"bar {metric}": BARS[name][i], f"reached {metric}": round(row[metric], 4) >= BARS[name][i]}
+        click.echo(line(row))
+        write("gowalla", {"data": repr(parts), "published": PUBLISHED, "rows": list(rows.values())})
+
+
+if __name__ == "__main__":
+    main()
