@@ -2,7 +2,6 @@
 
 \b
     python -m benchmarks.limits             # ceilings and operations, in one run; some five minutes
-    python -m benchmarks.limits changes     # each recorded change against its prediction: before and after, in turn
     python -m benchmarks.limits page        # benchmarks/limits.md from the results
     python -m benchmarks.limits --quick     # a rehearsal on small shapes, which writes nothing
 
@@ -29,10 +28,11 @@ from benchmarks.common.record import write
 from benchmarks.limits import ceilings as _ceilings
 from benchmarks.limits import operations as _operations
 from benchmarks.limits.ceilings import Ceilings, seconds_of
-from benchmarks.limits.operations import Operation, shared_part
+from benchmarks.limits.operations import Operation
 from benchmarks.speed.epochs import generated, ours
 from recae.jit import Kernel
 from recae.ranking import top_n
+from recae.recommender.blocks import blocks
 from recae.sparse.resources import kernel_threads
 
 K = 500
@@ -115,11 +115,11 @@ def lists(name: str, score: Callable[[Any], Any], ratings: Any, n_items: int, ru
     users = np.arange(ratings.n_users)
 
     def product() -> None:
-        for block in shared_part("blocks").blocks(len(users), n_items):
+        for block in blocks(len(users), n_items):
             score(users[block])
 
     def ranked() -> None:
-        for block in shared_part("blocks").blocks(len(users), n_items):
+        for block in blocks(len(users), n_items):
             top_n(score(users[block]).numpy(), n, ratings.user_rows[users[block]])
 
     with torch.no_grad(), kernel_threads():
@@ -167,15 +167,6 @@ def main(context: click.Context, quick: bool) -> None:
         found = run(quick)
         if not quick:
             click.echo(str(write("limits", found)))
-
-
-@main.command()
-@click.option("--repeats", default=5, show_default=True, help="Processes of each side.")
-def changes(repeats: int) -> None:
-    """Measure each change of configs/limits.toml: its commit and the one before it, in turn."""
-    from benchmarks.limits import changes as _changes
-
-    click.echo(str(write("limits-changes", {"repeats": repeats, "rows": _changes.outcomes(repeats)})))
 
 
 @main.command()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import recae
 from benchmarks.limits.ceilings import Ceilings
 from benchmarks.speed.epochs import generated
+from recae.models.linear.gram import gram, invert_
 from recae.sparse import SparseRows, cpu, sddmm, spmm
 
 FLOAT = 4
-
-
-def shared_part(name: str) -> Any:
-    """A module of `recae.recommender`; in older versions, which `_changes` measures, these were in `recae.models`."""
-    there = (Path(recae.__path__[0]) / "recommender").is_dir()
-    return import_module(f"recae.{'recommender' if there else 'models'}.{name}")
 
 
 @dataclass(frozen=True)
@@ -107,7 +100,6 @@ def adam_step(n_rows: int, k: int) -> Operation:
 
 def inversion(n: int) -> Operation:
     """The closed forms' inverse, in place: n³ operations (a third each: factor, its inverse, their product)."""
-    invert_ = shared_part("gram").invert_
     a = torch.randn(n, n) / n**0.5
     spd = a @ a.T + torch.eye(n)
     to = torch.empty_like(spd)
@@ -119,7 +111,6 @@ def inversion(n: int) -> Operation:
 
 def gram_matrix(n_users: int, n_items: int, n_ratings: int) -> Operation:
     """The closed forms' XᵀX, lower half: for each pair of a user's items one product is added at its place."""
-    gram = shared_part("gram").gram
     rows = generated(n_users, n_items, n_ratings).user_rows
     each = np.diff(rows.indptr).astype(np.float64)
     pairs = float((each * (each + 1) / 2).sum())
