@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -116,32 +117,98 @@ _INTERPRETED = """
     from recae.sparse import cuda, reference
     from tests.test_sparse_cuda import SHAPES, random_rows, tensors
 
-    for n_rows, n_cols, k in SHAPES:
-        rows, (hidden, weight, bias) = random_rows(n_rows, n_cols), tensors(n_rows, n_cols, k)
-        pattern = rows.indptr, rows.indices
-        for name, ours, plain in [
-            ("spmm", cuda.spmm(*pattern, rows.values, weight), reference.spmm(*pattern, rows.values, weight)),
-            ("sddmm", cuda.sddmm(*pattern, hidden, weight, bias), reference.sddmm(*pattern, hidden, weight, bias)),
-            ("no bias", cuda.sddmm(*pattern, hidden, weight, None), reference.sddmm(*pattern, hidden, weight, None)),
-            ("strided", cuda.sddmm(*pattern, hidden.T.contiguous().T, weight, bias),
-                        reference.sddmm(*pattern, hidden, weight, bias)),
-            ("transposed", cuda.spmm_transposed(*rows.transposed(), rows.values, hidden),
-                           reference.spmm_transposed(*rows.transposed(), rows.values, hidden)),
-        ]:
-            torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-4, msg=lambda m: f"{name}: {m}")
-    print("checked", len(SHAPES))
+    def check():
+        for n_rows, n_cols, k in SHAPES:
+            rows, (hidden, weight, bias) = random_rows(n_rows, n_cols), tensors(n_rows, n_cols, k)
+            pattern, transposed = (rows.indptr, rows.indices), rows.transposed()
+            for name, ours, plain in [
+                ("spmm", cuda.spmm(*pattern, rows.values, weight), reference.spmm(*pattern, rows.values, weight)),
+                ("sddmm", cuda.sddmm(*pattern, hidden, weight, bias), reference.sddmm(*pattern, hidden, weight, bias)),
+                ("no bias", cuda.sddmm(*pattern, hidden, weight, None),
+                            reference.sddmm(*pattern, hidden, weight, None)),
+                ("strided", cuda.sddmm(*pattern, hidden.T.contiguous().T, weight, bias),
+                            reference.sddmm(*pattern, hidden, weight, bias)),
+                ("transposed", cuda.spmm_transposed(*transposed, rows.values, hidden),
+                           reference.spmm_transposed(*transposed, rows.values, hidden)),
+            ]:
+                torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-4, msg=lambda m: f"{name}: {m}")
+
+    check()
+    cuda.CHUNK, cuda.LONG, cuda.WIDE = 4, 8, 64  # rows in chunks, and hidden units in tiles
+    check()
+    print("checked", 2 * len(SHAPES))
+"""
+
+
+def interprets() -> bool:
+    """Triton's interpreter is there, and works: before 3.7 it fails with NumPy 2.4 and later."""
+    if importlib.util.find_spec("triton") is None:
+        return False
+    new = [tuple(int(part) for part in version(name).split(".")[:2]) for name in ("triton", "numpy")]
+    return new[0] >= (3, 7) or new[1] < (2, 4)
+
+
+def in_a_process(code: str, **variables: str) -> str:
+    """What `code` prints, run by itself: Triton reads its environment, and keeps a device, once a process."""
+    env = {**os.environ, **variables, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(not interprets(), reason="no Triton here, or one whose interpreter fails with this NumPy")
+def test_cuda_kernels_under_tritons_interpreter() -> None:
+    """Interpreted on the CPU, every kernel gives the reference's result: masks, strides, chunks and loops are right."""
+    assert in_a_process(_INTERPRETED, TRITON_INTERPRET="1").split() == ["checked", str(2 * len(SHAPES))]
+
+
+# ---------------------------------------------------------------- anywhere, compiled
+
+_COMPILED = """
+    import torch
+    from triton.backends.compiler import GPUTarget
+    from triton.runtime import JITFunction, driver
+
+    class Hopper:
+        get_current_device = lambda self: 0
+        get_current_stream = lambda self, device: 0
+        get_current_target = lambda self: GPUTarget("cuda", 90, 32)
+        get_active_torch_device = lambda self: torch.device("cuda", 0)
+        get_device_interface = lambda self: torch.cuda
+
+    def launcher(kernel, grid):
+        def compile(*arguments, **settings):
+            ptx = kernel.warmup(*arguments, grid=grid, **settings).asm["ptx"]
+            print(kernel.fn.__name__, k, "wide" if "ld.global.v4" in ptx or "ld.global.v2" in ptx else "narrow")
+        return compile
+
+    driver.set_active(Hopper())
+    JITFunction.__getitem__ = launcher
+    from recae.sparse import cuda
+
+    n_rows, n_cols, nnz = 512, 3000, 20_000
+    pattern = torch.zeros(n_rows + 1, dtype=torch.int64), torch.zeros(nnz, dtype=torch.int32)
+    transposed = torch.zeros(n_cols + 1, dtype=torch.int64), pattern[1], torch.zeros(nnz, dtype=torch.int64)
+    values = torch.zeros(nnz)
+    for dtype in (torch.float32, torch.bfloat16):
+        for k in (1, 500, 512):
+            hidden, weight = torch.zeros(n_rows, k, dtype=dtype), torch.zeros(n_cols, k, dtype=dtype)
+            cuda.spmm(*pattern, values, weight)
+            cuda.spmm_transposed(*transposed, values, hidden)
+            cuda.sddmm(*pattern, hidden, weight, None)
+            cuda.sddmm(*pattern, hidden, weight, torch.zeros(n_cols))
 """
 
 
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
-def test_cuda_kernels_under_tritons_interpreter() -> None:
-    """Interpreted on the CPU, every kernel gives the reference's result: masks, strides and loops are right."""
-    env = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(_INTERPRETED)], env=env, cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["checked", str(len(SHAPES))]
+def test_cuda_kernels_compile_for_a_gpu_that_is_not_there(tmp_path: Path) -> None:
+    """As they are launched, all kernels compile for sm_90, which the interpreter says nothing of, and their loads of
+    500 and 512 hidden units are four weights wide."""
+    compiled = in_a_process(_COMPILED, TRITON_CACHE_DIR=str(tmp_path)).splitlines()
+    kernels = ["_spmm_kernel", "_sum_chunks_kernel", "_spmm_kernel", "_sddmm_kernel", "_sddmm_kernel"]
+    widths = [(1, "narrow"), (500, "wide"), (512, "wide")] * 2
+    assert compiled == [f"{kernel} {k} {width}" for k, width in widths for kernel in kernels]
 
 
 def test_the_reference_takes_what_has_no_kernel() -> None:
