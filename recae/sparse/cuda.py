@@ -140,7 +140,7 @@ def sddmm(indptr: Tensor, indices: Tensor, hidden: Tensor, weight: Tensor, bias:
     out = weight.new_empty(nnz)
     if nnz:
         tile, entries, warps = _tile(k, TILINGS["sddmm"])
-        with torch.cuda.device_of(weight):  # Triton launches on the current GPU
+        with torch.cuda.device_of(weight):  # type: ignore[no-untyped-call]  # Triton launches on the current GPU
             _sddmm_kernel[(nnz // CHUNK + n_rows,)](
                 indptr, indices, hidden, weight, weight if bias is None else bias, out, n_rows, k,
                 CHUNK=CHUNK, TILE=tile, ENTRIES=entries, BIAS=bias is not None, num_warps=warps,
@@ -164,7 +164,7 @@ def _spmm(indptr: Tensor, indices: Tensor, position: Tensor | None, values: Tens
     split, tiles = n > LONG, triton.cdiv(k, tile)
     slots = nnz // CHUNK + n_rows if split else n_rows
     part = weight.new_empty((slots, k), dtype=torch.float32) if split else out
-    with torch.cuda.device_of(weight):  # Triton launches on the current GPU
+    with torch.cuda.device_of(weight):  # type: ignore[no-untyped-call]  # Triton launches on the current GPU
         _spmm_kernel[(slots, tiles)](
             indptr, indices, indices if position is None else position, values, weight, part, n_rows, k,
             CHUNK=CHUNK, TILE=tile, ENTRIES=entries, SPLIT=split, TRANSPOSED=position is not None, num_warps=warps,
