@@ -18,8 +18,7 @@ from recae.ratings import RatingMatrix
 from recae.ratings.csr import Duplicates
 from recae.readers.columns import Choice
 from recae.readers.tables import from_file, from_table
-from recae.store import is_store, open_store, read_manifest
-from recae.store.prepare import prepare_store
+from recae.store import is_store, open_store, prepare_store, read_manifest
 
 __all__ = [
     "DATASETS",

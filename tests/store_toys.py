@@ -10,14 +10,13 @@ import pandas as pd
 import pytest
 
 import recae
-from recae.store import chunks as pieces
-from recae.store import making
+from recae.store import chunks, making
 
 
 def take_small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pieces, parts and bins of a few rows, so that small files are cut as large ones are."""
-    monkeypatch.setattr(pieces, "PIECE_BYTES", 200)
-    monkeypatch.setattr(pieces, "PART_ROWS", 16)
+    """Chunks, parts and bins of a few rows, so that small files are cut as large ones are."""
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 200)
+    monkeypatch.setattr(chunks, "PART_ROWS", 16)
     monkeypatch.setattr(making, "BIN", 12)
 
 

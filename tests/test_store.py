@@ -23,8 +23,7 @@ from store_toys import Killed, prepared, same, table, take_small_steps
 
 import recae
 from recae.errors import DataError
-from recae.store import check_store, making
-from recae.store import chunks as pieces
+from recae.store import check_store, chunks, making, sources
 from recae.store import prepare as preparing
 
 
@@ -124,7 +123,7 @@ def test_opening_needs_no_memory_for_ratings(tmp_path: Path) -> None:
         frame = pd.DataFrame({"user": users % 200, "item": (items + users) % 200, "rating": 1.0})
         (tmp_path / str(share)).mkdir()
         with pytest.MonkeyPatch.context() as patch:
-            for module, name in ((pieces, "PIECE_BYTES"), (pieces, "PART_ROWS"), (making, "BIN")):
+            for module, name in ((chunks, "CHUNK_BYTES"), (chunks, "PART_ROWS"), (making, "BIN")):
                 patch.setattr(module, name, 1 << 20)
             store = prepared(tmp_path / str(share), pd.concat([frame, table(0)[["user"]]])[["user", "item", "rating"]])
         recae.load(store)
@@ -139,15 +138,15 @@ def test_opening_needs_no_memory_for_ratings(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- kills
 
 
-def test_wherever_it_stops_it_goes_on_from_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stopped at every point at which progress is reported, one after another, the store comes out the same; a piece
+def test_wherever_it_stops_it_resumes_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped at every point at which progress is reported, one after another, the store comes out the same; a chunk
     is read again only if it was stopped in the middle of it."""
     frame = table(150, texts=True)
     frame[:100].to_csv(tmp_path / "a.csv", index=False)
     frame[100:].to_csv(tmp_path / "b.csv.gz", index=False)
     files, reads, stops = [tmp_path / "a.csv", tmp_path / "b.csv.gz"], [], []
-    read = preparing.FileSource.read
-    monkeypatch.setattr(preparing.FileSource, "read", lambda self, n: (reads.append(n), read(self, n))[1])
+    read = sources.Source.read
+    monkeypatch.setattr(sources.Source, "read", lambda self, n: (reads.append(n), read(self, n))[1])
 
     def report(_: Any, what: str, n_done: int, total: int) -> None:
         if (what, n_done) not in stops:
@@ -174,23 +173,22 @@ def test_wherever_it_stops_it_goes_on_from_there(tmp_path: Path, monkeypatch: py
 
 SLOW = """
 import sys
-from recae.store import chunks as pieces
-from recae.store import making
-pieces.PIECE_BYTES, making.BIN = 3000, 4000
+from recae.store import chunks, making
+chunks.CHUNK_BYTES, making.BIN = 3000, 4000
 from recae.cli import main
 main(["data", "prepare", *sys.argv[1:], "-q"])
 """
-GO_ON = """
-from recae.store import prepare as preparing
-read = preparing.FileSource.read
-def once(self, piece):
-    assert piece >= 9, f"piece {piece} is read again"
-    return read(self, piece)
-preparing.FileSource.read = once
+RESUME = """
+from recae.store import sources
+read = sources.Source.read
+def once(self, chunk):
+    assert chunk >= 9, f"chunk {chunk} is read again"
+    return read(self, chunk)
+sources.Source.read = once
 """
 
 
-def test_a_killed_process_is_gone_on_from(tmp_path: Path) -> None:
+def test_a_killed_process_is_resumed(tmp_path: Path) -> None:
     """kill -9 in the middle: there is no store yet, opening says what to do, and the same command ends it without
     reading again what was read."""
     frame = table(12_000)
@@ -209,7 +207,7 @@ def test_a_killed_process_is_gone_on_from(tmp_path: Path) -> None:
     assert run.returncode == -signal.SIGKILL
     with pytest.raises(DataError, match=r"half made.*recae data prepare"):
         recae.load(tmp_path / "s")
-    command[2] = GO_ON + SLOW
+    command[2] = RESUME + SLOW
     subprocess.run(command, cwd=tmp_path, env=os.environ | LIMITS, check=True)
     same(recae.load(tmp_path / "s"), recae.RatingMatrix.from_frame(frame, timestamp="timestamp"))
 

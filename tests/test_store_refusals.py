@@ -188,7 +188,7 @@ def test_other_options_are_not_passed_over_in_silence(tmp_path: Path) -> None:
 
 
 def test_after_a_mistake_that_nothing_was_done_with_the_right_command_works(tmp_path: Path) -> None:
-    """A first try that failed in its first piece leaves nothing that a second one, of other files, is held to."""
+    """A first try that failed in its first chunk leaves nothing that a second one, of other files, is held to."""
     (tmp_path / "a.csv").write_text("user,item,rating\n1,2,9\n")
     table().to_csv(tmp_path / "b.csv", index=False)
     with pytest.raises(DataError, match="outside the scale"):
@@ -201,7 +201,7 @@ def test_after_a_mistake_that_nothing_was_done_with_the_right_command_works(tmp_
 
 
 def test_a_bad_rating_is_named_by_file_and_line(tmp_path: Path) -> None:
-    """In any piece of a plain file, in a packed one and in Parquet: file, line or row, and the value."""
+    """In any chunk of a plain file, in a packed one and in Parquet: file, line or row, and the value."""
     lines = ["user,item,rating", *(f"{n % 7},{n % 11},3" for n in range(80))]
     lines[57] = "5,6,bad"
     (tmp_path / "a.csv").write_text("\n".join(lines))

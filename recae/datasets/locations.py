@@ -29,15 +29,15 @@ def cache_dir() -> Path:
 
 def search_places(data_dir: str | Path | None = None) -> list[Path]:
     """The folders that are looked through, in order."""
-    given = [Path(place).expanduser() for place in (data_dir, os.environ.get("RECAE_DATA_DIR")) if place]
-    places = [*given, Path("data"), cache_dir()]
-    return list(dict.fromkeys(places))
+    given = [Path(each).expanduser() for each in (data_dir, os.environ.get("RECAE_DATA_DIR")) if each]
+    folders = [*given, Path("data"), cache_dir()]
+    return list(dict.fromkeys(folders))
 
 
-def download_place(data_dir: str | Path | None = None) -> Path:
+def download_folder(data_dir: str | Path | None = None) -> Path:
     """The folder that downloads go to."""
-    place = data_dir or os.environ.get("RECAE_DATA_DIR")
-    return Path(place).expanduser() if place else cache_dir()
+    chosen = data_dir or os.environ.get("RECAE_DATA_DIR")
+    return Path(chosen).expanduser() if chosen else cache_dir()
 
 
 def locate(name: str, data_dir: str | Path | None = None) -> Path | None:
@@ -47,11 +47,11 @@ def locate(name: str, data_dir: str | Path | None = None) -> Path | None:
         DatasetNotFoundError: recae knows no data set of that name.
     """
     dataset = info(name)
-    for place in search_places(data_dir):
-        for folder in (place / dataset.folder, place / name, place):
-            if dataset.needs and _complete(folder, dataset) and (folder != place or _is_named(place, dataset)):
+    for parent in search_places(data_dir):
+        for folder in (parent / dataset.folder, parent / name, parent):
+            if dataset.needs and _complete(folder, dataset) and (folder != parent or _is_named(parent, dataset)):
                 return folder
-        if dataset.is_archive and (archive := place / dataset.files[0].name).is_file():
+        if dataset.is_archive and (archive := parent / dataset.files[0].name).is_file():
             return archive
     return None
 
@@ -82,9 +82,9 @@ def fetch(name: str, data_dir: str | Path | None = None, progress: bool = True) 
         return found
     if not dataset.files:
         raise not_found(dataset, data_dir, "recae cannot download it")
-    place = download_place(data_dir)
-    folder = place if dataset.is_archive else place / dataset.folder
-    made = [path for path in (folder, place) if not path.exists()]
+    parent = download_folder(data_dir)
+    folder = parent if dataset.is_archive else parent / dataset.folder
+    made = [path for path in (folder, parent) if not path.exists()]
     prepare_folder(folder)
     try:
         files = [download(remote, folder, progress=progress) for remote in dataset.files]
@@ -96,21 +96,21 @@ def fetch(name: str, data_dir: str | Path | None = None, progress: bool = True) 
         raise (missing if isinstance(error, UnreachableError) else DownloadError(str(missing))) from None
     if not dataset.is_archive:
         return folder
-    folder = unpack(files[0], dataset.folder, place)
-    files[0].unlink()  # verified and unpacked: twice the room would buy nothing
+    folder = unpack(files[0], dataset.folder, parent)
+    files[0].unlink()  # verified and unpacked: the archive is no longer needed
     return folder
 
 
 def not_found(dataset: Dataset, data_dir: str | Path | None, why: str) -> DatasetNotFoundError:
     """The one line for a data set that is not here: what, where it was looked for, and what to do."""
-    places = ", ".join(str(place) for place in search_places(data_dir))
+    folders = ", ".join(str(parent) for parent in search_places(data_dir))
     wanted = dataset.files[0].name if dataset.is_archive else f"the folder {dataset.folder}"
     by_hand = "put it into"
     if dataset.files:
         names = ", ".join(remote.name for remote in dataset.files)
         by_hand = f"download {names} by hand from {dataset.files[0].urls[0].rpartition('/')[0]}/ into"
     return DatasetNotFoundError(
-        f"{dataset.name}: {wanted} is in none of {places}, and {why}; {by_hand} one of these folders, "
+        f"{dataset.name}: {wanted} is in none of {folders}, and {why}; {by_hand} one of these folders, "
         "or set RECAE_DATA_DIR to the folder that has it"
     )
 
@@ -134,9 +134,9 @@ def _complete(folder: Path, dataset: Dataset) -> bool:
     return all((folder / file).is_file() or (folder / f"{file}.gz").is_file() for file in dataset.needs)
 
 
-def _is_named(place: Path, dataset: Dataset) -> bool:
-    """Whether `place` is the data set's own folder (given as data_dir), not a folder of data sets."""
-    return place.resolve().name in (dataset.folder, dataset.name)
+def _is_named(parent: Path, dataset: Dataset) -> bool:
+    """Whether `parent` is the data set's own folder (given as data_dir), not a folder of data sets."""
+    return parent.resolve().name in (dataset.folder, dataset.name)
 
 
 def _unpack_found(archive: Path, dataset: Dataset) -> Path:

@@ -104,7 +104,7 @@ def _part(whole: RatingMatrix, path: Path) -> RatingMatrix:
     users = whole.user_index(columns["user"]).astype(np.int32)
     items = whole.item_index(columns["item"]).astype(np.int32)
     rows, stamps = to_csr(
-        users, items, columns["rating"], columns["timestamp"], whole.shape, "error", lambda place: f"place {place}"
+        users, items, columns["rating"], columns["timestamp"], whole.shape, "error", lambda row: f"rating {row}"
     )
     return whole.with_rows(rows, stamps, name=f"ml-100k {path.name}")
 

@@ -44,7 +44,7 @@ def generated_corpus(
     """Word counts (CSR float32, shape (n, n_words)), labels, vocabulary and topic names of `n` documents."""
     common, lists = COMMON.split(), [words.split() for words in TOPICS.values()]
     vocabulary = tuple(dict.fromkeys([*common, *(word for words in lists for word in words)]))
-    column = {word: place for place, word in enumerate(vocabulary)}
+    column = {word: index for index, word in enumerate(vocabulary)}
     shares = np.zeros((len(lists) + 1, len(vocabulary)))  # of each word in each topic; the last row: common words
     for topic, words in enumerate([*lists, common]):
         shares[topic, [column[word] for word in words]] = 1 / (np.arange(len(words)) + 3.0)

@@ -223,12 +223,12 @@ def _merge(
     first, last = np.flatnonzero(~repeated & followed), np.flatnonzero(repeated & ~followed)
     lengths = last - first + 1
     run = np.repeat(np.arange(len(first)), lengths)
-    places = np.arange(len(run)) + np.repeat(first - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
+    index = np.arange(len(run)) + np.repeat(first - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
     latest = last
     if stamps is not None:
-        latest = places[np.lexsort((places, stamps[places], run))[np.cumsum(lengths) - 1]]
+        latest = index[np.lexsort((index, stamps[index], run))[np.cumsum(lengths) - 1]]
     merged, stamps = values.copy(), None if stamps is None else stamps.copy()
-    merged[first] = values[latest] if how == "last" else np.bincount(run, weights=values[places]) / lengths
+    merged[first] = values[latest] if how == "last" else np.bincount(run, weights=values[index]) / lengths
     if stamps is not None:
         stamps[first] = stamps[latest]
         stamps = stamps[~repeated]
@@ -238,16 +238,16 @@ def _merge(
 def k_core(rows: Csr, min_user: int, min_item: int, until_stable: bool) -> tuple[IntArray, IntArray, Csr]:
     """Users and items that have enough ratings, and where their ratings stand in `rows.data` (CSR int64)."""
     users, items = np.arange(rows.shape[0]), np.arange(rows.shape[1])
-    places = sparse.csr_array((np.arange(rows.nnz, dtype=np.int64), rows.indices, rows.indptr), shape=rows.shape)
+    positions = sparse.csr_array((np.arange(rows.nnz, dtype=np.int64), rows.indices, rows.indptr), shape=rows.shape)
     while True:
-        good_users = np.diff(places.indptr) >= min_user
-        good_items = np.bincount(places.indices, minlength=places.shape[1]) >= min_item
+        good_users = np.diff(positions.indptr) >= min_user
+        good_items = np.bincount(positions.indices, minlength=positions.shape[1]) >= min_item
         stable = bool(good_users.all() and good_items.all())
         users, items = users[good_users], items[good_items]
-        places = places[good_users][:, good_items]
+        positions = positions[good_users][:, good_items]
         if stable or not until_stable:
-            places.sort_indices()
-            return users, items, places
+            positions.sort_indices()
+            return users, items, positions
 
 
 def indexed(table: pd.DataFrame | None, key: str) -> pd.DataFrame | None:

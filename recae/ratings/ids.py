@@ -81,11 +81,11 @@ def factorise(column: Any) -> tuple[npt.NDArray[np.int32], IdArray]:
         if low >= 0 and high < 8 * len(values) + 1000:
             low = 0  # spares the subtraction
         if high - low < 8 * len(values) + 1000:  # a table of all ids between is cheaper than hashing
-            places = values - values.dtype.type(low) if low else values
+            offsets = values - values.dtype.type(low) if low else values
             seen = np.zeros(high - low + 1, dtype=bool)
-            seen[places] = True
+            seen[offsets] = True
             table = np.cumsum(seen, dtype=np.int32) - np.int32(1)
-            return table[places], np.flatnonzero(seen).astype(values.dtype) + values.dtype.type(low)
+            return table[offsets], np.flatnonzero(seen).astype(values.dtype) + values.dtype.type(low)
     try:
         codes, vocabulary = pd.factorize(column, sort=True)
     except TypeError:

@@ -141,7 +141,7 @@ class RatingMatrix:
         user_codes, user_ids, item_codes, item_ids = factorise_both(users, items)
         rows, stamps = to_csr(
             user_codes, item_codes, values, timestamps, (len(user_ids), len(item_ids)), duplicates,
-            lambda place: f"user {plain(user_ids[user_codes[place]])!r}, item {plain(item_ids[item_codes[place]])!r}",
+            lambda row: f"user {plain(user_ids[user_codes[row]])!r}, item {plain(item_ids[item_codes[row]])!r}",
             where,
         )  # fmt: skip
         low, high = scale if scale is not None else (float(values.min()), float(values.max()))
@@ -273,15 +273,15 @@ class RatingMatrix:
         Raises:
             DataError: nothing would be left.
         """
-        users, items, places = k_core(self.user_rows, min_user, min_item, until_stable)
-        if places.nnz == 0:
+        users, items, positions = k_core(self.user_rows, min_user, min_item, until_stable)
+        if positions.nnz == 0:
             raise DataError(
                 f"no rating is left with min_user={min_user} and min_item={min_item}: "
                 f"users have at most {self.counts('user').max(initial=0)} ratings, "
                 f"items at most {self.counts('item').max(initial=0)}"
             )
-        rows = make_csr(self.user_rows.data[places.data], places.indices, places.indptr, places.shape)
-        stamps = None if self.timestamps is None else self.timestamps[places.data]
+        rows = make_csr(self.user_rows.data[positions.data], positions.indices, positions.indptr, positions.shape)
+        stamps = None if self.timestamps is None else self.timestamps[positions.data]
         return self.with_rows(rows, stamps, user_ids=self.user_ids[users], item_ids=self.item_ids[items])
 
     def binarize(self, threshold: float) -> RatingMatrix:

@@ -209,8 +209,8 @@ def _lines_before(file: IO[bytes], start: int) -> int:
 
 def explained(layout: Layout, kinds: dict[str, str], error: Exception, start: int = 0) -> DataError:
     """What pyarrow could not read after byte `start`, with the line."""
-    places = {kind: layout.names.index(name) for name, kind in kinds.items()}
-    rating = places.get("rating")
+    position = {kind: layout.names.index(name) for name, kind in kinds.items()}
+    rating = position.get("rating")
     for line, fields in records(layout, start):
         where = f"{layout.path.name}, line {line}"
         if len(fields) != len(layout.names):

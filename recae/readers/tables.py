@@ -191,7 +191,7 @@ def _text_lines(file: Any) -> Iterator[str]:
 
 
 def _json_line(path: Path, row: int) -> str:
-    for place, (number, _) in enumerate(_objects(path)):
-        if place == row:
+    for position, (number, _) in enumerate(_objects(path)):
+        if position == row:
             return f"{path.name}, line {number}"
     raise ParameterError(f"{path.name} has no row {row + 1}")

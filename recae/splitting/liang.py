@@ -51,17 +51,17 @@ def liang_2018(ratings: RatingMatrix, name: str, *, held_out: int | None = None)
     """The split of Liang et al. 2018 of all ratings of one of their sets.
 
     Args:
-        ratings: the whole set as published. Its `timestamps` must be the places of the ratings in the file (0, 1, ...):
+        ratings: the whole set as published. Its `timestamps` must be the positions of the ratings in the file (0, 1, ...):
             which of a user's ratings are held out depends on their order there.
         name: ml-20m, netflix or msd.
-        held_out: users of each hidden part, in place of the published number: for tests on small sets.
+        held_out: users of each hidden part, instead of the published number: for tests on small sets.
 
     Returns:
         A `Split` of held-out users, every rating 1; items are those of the train users.
 
     Raises:
         ParameterError: there is no preparation of that name.
-        DataError: places in the file are not known, or there are too few users.
+        DataError: positions in the file are not known, or there are too few users.
     """
     if name not in PREPARATIONS:
         raise ParameterError(f"preparation {name!r}: choose one of {', '.join(PREPARATIONS)}")

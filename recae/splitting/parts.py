@@ -65,11 +65,11 @@ def divide(ratings: RatingMatrix, chosen: Mask, name: str, made_by: str) -> tupl
 def take(ratings: RatingMatrix, users: IntArray, items: IntArray) -> RatingMatrix:
     """The ratings of some users for some items (indices), with the vocabularies cut to these, in this order."""
     rows = ratings.user_rows
-    place = sparse.csr_array((np.arange(rows.nnz), rows.indices, rows.indptr), shape=rows.shape)
-    place = place[users][:, items].tocsr()
-    place.sort_indices()
-    kept = place.data
-    cut = make_csr(rows.data[kept], place.indices, place.indptr, (len(users), len(items)))
+    position = sparse.csr_array((np.arange(rows.nnz), rows.indices, rows.indptr), shape=rows.shape)
+    position = position[users][:, items].tocsr()
+    position.sort_indices()
+    kept = position.data
+    cut = make_csr(rows.data[kept], position.indices, position.indptr, (len(users), len(items)))
     stamps = None if ratings.timestamps is None else ratings.timestamps[kept]
     return ratings.with_rows(cut, stamps, user_ids=ratings.user_ids[users], item_ids=ratings.item_ids[items])
 

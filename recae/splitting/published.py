@@ -66,9 +66,9 @@ def _read(path: Path) -> Pairs:
         rows = [np.array(line.split(), np.int64) for line in lines]
     except ValueError:
         rows = []
-        place = next(i for i, line in enumerate(lines, 1) if not all(word.isdigit() for word in line.split()))
+        number = next(i for i, line in enumerate(lines, 1) if not all(word.isdigit() for word in line.split()))
         raise DataError(
-            f'{path.name}, line {place}: {lines[place - 1][:60]!r}: "user item item ..." is needed'
+            f'{path.name}, line {number}: {lines[number - 1][:60]!r}: "user item item ..." is needed'
         ) from None
     rows = [row for row in rows if len(row) > 1]  # a user may have no item, in a test part
     if not rows:

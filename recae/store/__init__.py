@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from recae.store.layout import Manifest, is_store, read_manifest
-from recae.store.making import Part, Source, make_store
 from recae.store.opening import Check, check_store, open_store, refuse_foreign_columns
+from recae.store.prepare import prepare_store
 
 __all__ = [
-    "Check", "Manifest", "Part", "Source", "check_store", "is_store", "make_store", "open_store", "read_manifest",
+    "Check", "Manifest", "check_store", "is_store", "open_store", "prepare_store", "read_manifest",
     "refuse_foreign_columns",
 ]  # fmt: skip

@@ -1,7 +1,7 @@
-"""Files of any size, a piece at a time: byte ranges of a text file, row groups of a Parquet file, or a stream.
+"""Files of any size, a chunk at a time: byte ranges of a text file, row groups of a Parquet file, or a stream.
 
-A piece is read by itself, so that what was read of one need not be read again. A packed text file can only be read
-from its beginning, and one with quotes may have fields that run over two lines: each is one piece, which is streamed.
+A chunk is read by itself, so that one that was read need not be read again. A packed text file can only be read
+from its beginning, and one with quotes may have fields that run over two lines: each is one chunk, which is streamed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from recae.errors import DataError
 from recae.ratings.csr import Where
@@ -19,12 +19,12 @@ from recae.readers.delimited import arrow_options, explained, line_of, sniff, to
 from recae.readers.integers import DELIMITERS, bytes_are_plain
 from recae.readers.tables import PACKED, kind_of, plain_column
 
-PIECE_BYTES = 1 << 26
+CHUNK_BYTES = 1 << 26
 PART_ROWS = 1 << 22  # rows in memory at once
 KINDS = {"user": "id", "item": "id", "rating": "rating", "timestamp": "time"}
 
 
-class Piece(NamedTuple):
+class Chunk(NamedTuple):
     """From `start` to before `stop`, in bytes or row groups; `size`: how much there is to read, in bytes."""
 
     start: int
@@ -33,25 +33,14 @@ class Piece(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Some rows: role to values, how messages call a row, and how much of the piece was read with them, in bytes."""
+    """Some rows: role to values, how messages name a row, and how much of the chunk was read so far, in bytes."""
 
     columns: dict[str, Any]
     where: Where
     so_far: int
 
 
-class Cuttable(Protocol):
-    """A file that is read piece by piece; `chosen` is role to column."""
-
-    path: Path
-    chosen: dict[str, Any]
-
-    def pieces(self) -> list[Piece]: ...
-
-    def read(self, piece: Piece) -> Iterator[Rows]: ...
-
-
-def opened(path: Path, given: dict[str, Choice]) -> Cuttable:
+def open_file(path: Path, given: dict[str, Choice]) -> ChunkedFile:
     """The file at `path`, its columns found or taken from `given`; see `recae.load`.
 
     Raises:
@@ -75,32 +64,32 @@ class TextFile:
         self.kinds = {column: KINDS[role] for role, column in self.chosen.items()}
         self.streamed = self.layout.quoted or path.suffix.lower() in PACKED
 
-    def pieces(self) -> list[Piece]:
+    def chunks(self) -> list[Chunk]:
         size = self.path.stat().st_size
         if self.streamed:
-            return [Piece(0, size, size)]
+            return [Chunk(0, size, size)]
         cuts = self._cuts(size)
-        return [Piece(start, stop, stop - start) for start, stop in pairwise(cuts) if stop > start]
+        return [Chunk(start, stop, stop - start) for start, stop in pairwise(cuts) if stop > start]
 
     def _cuts(self, size: int) -> list[int]:
-        """Where lines begin, `PIECE_BYTES` apart, from the first after the header to the end."""
+        """Where lines begin, `CHUNK_BYTES` apart, from the first after the header to the end."""
         with self.path.open("rb") as file:
             for _ in range(self.layout.skip):
                 file.readline()
             cuts = [file.tell()]
             while cuts[-1] < size:
-                file.seek(max(cuts[-1], cuts[-1] + PIECE_BYTES - 1))
+                file.seek(max(cuts[-1], cuts[-1] + CHUNK_BYTES - 1))
                 file.readline()
                 cuts.append(min(file.tell(), size))
         return cuts
 
-    def read(self, piece: Piece) -> Iterator[Rows]:
+    def read(self, chunk: Chunk) -> Iterator[Rows]:
         import pyarrow as pa
 
-        start = 0 if self.streamed else piece.start
+        start = 0 if self.streamed else chunk.start
         try:
             rows = 0
-            for table, so_far in self._stream() if self.layout.quoted else self._tables(piece):
+            for table, so_far in self._stream() if self.layout.quoted else self._tables(chunk):
                 columns = {role: to_numpy(table.column(name), self.kinds[name]) for role, name in self.chosen.items()}
                 yield Rows(columns, self._lines(rows, start), so_far)
                 rows += table.num_rows
@@ -112,22 +101,22 @@ class TextFile:
     def _lines(self, first: int, start: int) -> Where:
         return lambda row: line_of(self.layout, first + row, start)
 
-    def _tables(self, piece: Piece) -> Iterator[tuple[Any, int]]:
+    def _tables(self, chunk: Chunk) -> Iterator[tuple[Any, int]]:
         """Without quotes: blocks of whole lines, each parsed by itself."""
-        for data, so_far in self._unpacked() if self.streamed else self._range(piece):
+        for data, so_far in self._unpacked() if self.streamed else self._range(chunk):
             if data.strip():
                 yield self._parsed(data), so_far
 
-    def _range(self, piece: Piece) -> Iterator[tuple[bytes, int]]:
+    def _range(self, chunk: Chunk) -> Iterator[tuple[bytes, int]]:
         with self.path.open("rb") as file:
-            file.seek(piece.start)
-            yield file.read(piece.stop - piece.start), piece.size
+            file.seek(chunk.start)
+            yield file.read(chunk.stop - chunk.start), chunk.size
 
     def _unpacked(self) -> Iterator[tuple[bytes, int]]:
         rest, skip = b"", self.layout.skip
         with self._raw() as raw:
             stream = self._stream_of(raw)
-            while data := stream.read(PIECE_BYTES):
+            while data := stream.read(CHUNK_BYTES):
                 rest += data
                 while skip and b"\n" in rest:
                     rest, skip = rest.split(b"\n", 1)[1], skip - 1
@@ -201,32 +190,35 @@ class ParquetFile:
         self.rows = [group.num_rows for group in groups]
         self.bytes = [group.total_byte_size for group in groups]
 
-    def pieces(self) -> list[Piece]:
+    def chunks(self) -> list[Chunk]:
         """Row groups that follow one another, up to `PART_ROWS` rows together."""
-        found: list[Piece] = []
+        found: list[Chunk] = []
         start = rows = 0
         for number, count in enumerate(self.rows):
             if rows and rows + count > PART_ROWS:
-                found.append(Piece(start, number, sum(self.bytes[start:number])))
+                found.append(Chunk(start, number, sum(self.bytes[start:number])))
                 start, rows = number, 0
             rows += count
-        return [*found, Piece(start, len(self.rows), sum(self.bytes[start:]))] if rows else found
+        return [*found, Chunk(start, len(self.rows), sum(self.bytes[start:]))] if rows else found
 
-    def read(self, piece: Piece) -> Iterator[Rows]:
+    def read(self, chunk: Chunk) -> Iterator[Rows]:
         import pyarrow as pa
         from pyarrow import parquet
 
-        first, groups = sum(self.rows[: piece.start]), list(range(piece.start, piece.stop))
-        total, done = sum(self.rows[piece.start : piece.stop]), 0
+        first, groups = sum(self.rows[: chunk.start]), list(range(chunk.start, chunk.stop))
+        total, done = sum(self.rows[chunk.start : chunk.stop]), 0
         try:
             with parquet.ParquetFile(self.path) as file:
                 for batch in file.iter_batches(PART_ROWS, row_groups=groups, columns=list(self.chosen.values())):
                     table = pa.Table.from_batches([batch])
                     columns = {role: plain_column(table.column(name)) for role, name in self.chosen.items()}
-                    yield Rows(columns, self._numbers(first + done), piece.size * (done + len(batch)) // total)
+                    yield Rows(columns, self._numbers(first + done), chunk.size * (done + len(batch)) // total)
                     done += len(batch)
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{self.path.name} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
 
     def _numbers(self, first: int) -> Where:
         return lambda row: f"{self.path.name}, row {first + row + 1}"
+
+
+ChunkedFile = TextFile | ParquetFile

@@ -121,7 +121,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 class ArrayFile:
-    """A .npy file with one axis that is written piece by piece.
+    """A .npy file with one axis that is written bit by bit.
 
     Args:
         path: where it lies.
@@ -145,7 +145,7 @@ class ArrayFile:
         self.length += len(data)
 
     def state(self) -> dict[str, int]:
-        """What the constructor needs to go on from here, once it is certain to be on the disk."""
+        """Flush to the disk; gives what the constructor needs to resume from here."""
         self._file.flush()
         os.fsync(self._file.fileno())
         return {"length": self.length, "crc": self.crc}

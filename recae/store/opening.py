@@ -33,10 +33,10 @@ def open_store(folder: str | Path, name: str | None = None) -> RatingMatrix:
     users, items = (_ids(folder, manifest, kind) for kind in ("user", "item"))
     stamps = manifest.arrays.get("timestamps.npy")
     return RatingMatrix(
-        _side(folder, manifest, "user_rows", (n_users, n_items)), users, items, manifest.scale,
+        _rows(folder, manifest, "user_rows", (n_users, n_items)), users, items, manifest.scale,
         None if stamps is None else map_array(folder, "timestamps.npy", stamps), name=name or manifest.name,
         _cache={
-            "item_rows": _side(folder, manifest, "item_rows", (n_items, n_users)),
+            "item_rows": _rows(folder, manifest, "item_rows", (n_items, n_users)),
             "mean": manifest.total / manifest.n_ratings,
         },
     )  # fmt: skip
@@ -49,18 +49,18 @@ def _ids(folder: Path, manifest: Manifest, kind: str) -> Any:
     return ids
 
 
-def _side(folder: Path, manifest: Manifest, side: str, shape: tuple[int, int]) -> Csr:
+def _rows(folder: Path, manifest: Manifest, rows: str, shape: tuple[int, int]) -> Csr:
     indptr, indices, data = (
-        map_array(folder, f"{side}.{part}.npy", manifest.arrays[f"{side}.{part}.npy"])
+        map_array(folder, f"{rows}.{part}.npy", manifest.arrays[f"{rows}.{part}.npy"])
         for part in ("indptr", "indices", "data")
     )
     lengths = (len(indptr), int(indptr[0]), int(indptr[-1]), len(indices), len(data))
     expected = (shape[0] + 1, 0, *[manifest.n_ratings] * 3)
     if lengths != expected:
-        raise DataError(_damaged(folder, f"the ends and lengths of {side} are {lengths}, expected {expected}"))
+        raise DataError(_damaged(folder, f"the ends and lengths of {rows} are {lengths}, expected {expected}"))
     ends = np.array(indptr)
     if (np.diff(ends) < 0).any():
-        raise DataError(_damaged(folder, f"the ends of {side} are not in order"))
+        raise DataError(_damaged(folder, f"the ends of {rows} are not in order"))
     return mapped_csr(data, indices, ends, shape)
 
 
@@ -74,10 +74,10 @@ def refuse_foreign_columns(ratings: RatingMatrix) -> None:
         rows = ratings.rows(by)  # type: ignore[arg-type]
         for first in range(0, len(rows.indices), BLOCK):
             part = rows.indices[first : first + BLOCK]
-            for place in (int(part.min()), int(part.max())):
-                if not 0 <= place < rows.shape[1]:
+            for column in (int(part.min()), int(part.max())):
+                if not 0 <= column < rows.shape[1]:
                     raise DataError(
-                        f"{ratings.name} is damaged: a rating is of {other} number {place:,}, and there are "
+                        f"{ratings.name} is damaged: a rating is of {other} number {column:,}, and there are "
                         f"{rows.shape[1]:,}; 'recae data check' names the file of the store"
                     )
 

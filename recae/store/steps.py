@@ -19,54 +19,55 @@ from recae._types import Array
 from recae.errors import DataError
 from recae.store.layout import MAKING, MANIFEST, is_store, write_json
 
+FINGERPRINT = "plan.json"  # the name that stores half made by earlier versions have
 ARRAYS = ("user_rows.*.npy", "item_rows.*.npy", "timestamps.npy", "user_ids*.npy", "item_ids*.npy")
 Report = Callable[[str, int, int], None]  # what is being done, how much of it is done, how much there is
 
 
-class Workplace:
-    """Where the steps of one store are kept: the folder `.making` in the store's.
+class Steps:
+    """The steps of one store, in the folder `.making` of the store's folder.
 
     Args:
         out: the store's folder.
-        plan: what is made of what; a JSON value. Steps of another plan are of no use to this one.
-        restart: throw away what another process left, instead of going on from it.
+        fingerprint: what is made of what; a JSON value. Steps with another fingerprint are of no use.
+        restart: throw away what another process left, instead of resuming from it.
 
     Raises:
-        DataError: the folder holds something else, or steps of another plan.
+        DataError: the folder holds something else, or steps with another fingerprint.
     """
 
-    def __init__(self, out: Path, plan: dict[str, Any], *, restart: bool) -> None:
+    def __init__(self, out: Path, fingerprint: dict[str, Any], *, restart: bool) -> None:
         self.out, self.folder = out, out / MAKING
         _refuse_foreign(out, restart)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(self.folder)  # before anything is deleted: it may be another process's
         try:
-            self._begin(json.loads(json.dumps(plan)), restart)
+            self._begin(json.loads(json.dumps(fingerprint)), restart)
         except BaseException:
             self.__exit__()
             raise
 
-    def _begin(self, plan: dict[str, Any], restart: bool) -> None:
-        kept = self.folder / "plan.json"
+    def _begin(self, fingerprint: dict[str, Any], restart: bool) -> None:
+        kept = self.folder / FINGERPRINT
         if restart:
             clear(self.out)
         for half in self.folder.glob("*.part"):
             shutil.rmtree(half)
         begun = kept.is_file() and any(path.is_dir() for path in self.folder.iterdir())
-        different = difference(json.loads(kept.read_text(encoding="utf-8")), plan) if begun else ""
+        different = first_difference(json.loads(kept.read_text(encoding="utf-8")), fingerprint) if begun else ""
         if different:
             raise DataError(
-                f"{self.out} is half made of something else ({different}): prepare it as before to go on, or "
+                f"{self.out} is half made of something else ({different}): prepare it as before to resume, or "
                 "begin afresh with --restart (restart=True)"
             )
         if not begun:
-            write_json(kept, plan)
+            write_json(kept, fingerprint)
 
-    def __enter__(self) -> Workplace:
+    def __enter__(self) -> Steps:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let others in, whatever has happened: a notebook keeps this alive with the error it shows."""
+        """Unlock the folder at once: a notebook keeps this object alive with the error that it shows."""
         if self._lock is not None:
             self._lock.close()
 
@@ -120,8 +121,8 @@ def _refuse_foreign(out: Path, restart: bool) -> None:
         raise DataError(f"{out} holds something else ({min(others)}): choose a new folder for the store")
 
 
-def difference(kept: dict[str, Any], wanted: dict[str, Any]) -> str:
-    """The first thing in which two plans differ, in words; empty where they are the same."""
+def first_difference(kept: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """The first thing in which two fingerprints differ, in words; empty where they are the same."""
     for name in wanted:
         if kept.get(name) != wanted[name]:
             if isinstance(wanted[name], list):
