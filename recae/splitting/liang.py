@@ -51,8 +51,8 @@ def liang_2018(ratings: RatingMatrix, name: str, *, held_out: int | None = None)
     """The split of Liang et al. 2018 of all ratings of one of their sets.
 
     Args:
-        ratings: the whole set as published. Its `timestamps` must be the positions of the ratings in the file (0, 1, ...):
-            which of a user's ratings are held out depends on their order there.
+        ratings: the whole set as published. Its `timestamps` must be the positions of the ratings in the
+            file (0, 1, ...): which of a user's ratings are held out depends on their order there.
         name: ml-20m, netflix or msd.
         held_out: users of each hidden part, instead of the published number: for tests on small sets.
 
