@@ -23,8 +23,8 @@ from recae.errors import ParameterError
 from recae.nn import Autoencoder
 from recae.sparse import SparseRows
 from recae.training.batches import RowBatches
-from recae.training.history import History
 from recae.training.objectives import Reconstruction
+from recae.training.reporting import History
 from recae.training.trainer import Trainer
 
 BLOCK = 4096  # rows encoded or decoded at a time

@@ -13,9 +13,9 @@ from torch import nn
 from recae.errors import ParameterError, TrainingInterrupted
 from recae.models import AutoRec
 from recae.training import Reconstruction, RowBatches, Trainer
-from recae.training.adam import KernelAdam
 from recae.training.averaging import WeightAverage
-from recae.training.watching import watched
+from recae.training.optimizers import KernelAdam
+from recae.training.reporting import watched
 
 SQUARED = Reconstruction("summed-squared-error")
 EMA = 0.8

@@ -16,7 +16,7 @@ from recae.models.autorec.deep_rec import refeeding
 from recae.models.autorec.heads import SeluHead
 from recae.sparse import SparseRows
 from recae.training import Batch, RowBatches, Trainer
-from recae.training.schedules import schedule
+from recae.training.optimizers import schedule
 
 
 def quick(**more: Any) -> DeepRec:

@@ -20,10 +20,9 @@ from ranks_program import CURVES, NOISY
 from safetensors.numpy import load_file
 
 from recae.distributed.launch import Launch, launch, threads_each
-from recae.distributed.ranks import Ranks, current, own_device
+from recae.distributed.ranks import Ranks, choose_device, current, own_device
 from recae.errors import ParameterError
 from recae.models import MODELS
-from recae.training.devices import choose_device
 
 TORCHRUN = [
     sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--monitor-interval=0.1"

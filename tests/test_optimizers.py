@@ -14,10 +14,8 @@ from torch import Tensor, nn
 
 from recae.nn import Autoencoder
 from recae.training import RowBatches, Trainer
-from recae.training.adam import KernelAdam
 from recae.training.objectives import Reconstruction
-from recae.training.optimizers import decayed, l2_term, make_optimizer
-from recae.training.schedules import SCHEDULES, schedule
+from recae.training.optimizers import SCHEDULES, KernelAdam, decayed, l2_term, make_optimizer, schedule
 
 SQUARED = Reconstruction("summed-squared-error")
 

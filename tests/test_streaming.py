@@ -22,8 +22,8 @@ from recae.models import AutoRec
 from recae.ratings.csr import is_mapped
 from recae.recommender import biases
 from recae.sparse import SparseRows
-from recae.training import Batch, RowBatches, batches, prefetch
-from recae.training.batches import block_order
+from recae.training import Batch, RowBatches, batches
+from recae.training.batches import block_order, iterate_batches, random_order
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +82,8 @@ def test_mapped_rows_and_rows_in_memory_train_alike_in_the_same_order(folder: Pa
     for one in rows:
         streamed = RowBatches(one, batch_size=7, streamed=True)
         torch.manual_seed(1)
-        order = prefetch.order_of(streamed)
-        found.append([(batch.input.indices, batch.input.values) for batch in prefetch.taken(streamed, order.split(7))])
+        order = random_order(streamed)
+        found.append([(batch.input.indices, batch.input.values) for batch in iterate_batches(streamed, order.split(7))])
     assert len(found[0]) == 9
     for ours, theirs in zip(*found, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(ours, theirs))
@@ -164,10 +164,10 @@ class Counted:
 def test_batches_are_taken_ahead_in_order_and_not_too_many() -> None:
     """Never more than `AHEAD` wait, all in order, on another thread; an error comes in its turn."""
     counted = Counted()
-    upcoming = prefetch.taken(counted, torch.arange(9).split(1))
+    upcoming = iterate_batches(counted, torch.arange(9).split(1))
     for step in range(5):
         assert int(next(upcoming).input) == step
-        assert len(counted.taken) <= step + 1 + prefetch.AHEAD
+        assert len(counted.taken) <= step + 1 + batches.AHEAD
     assert counted.taken == [0, 1, 2, 3, 4]
     assert all(name.startswith("recae-prefetch") for name in counted.threads)
     with pytest.raises(ValueError, match="five"):

@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from recae.distributed.ranks import choose_device
 from recae.errors import DataError, DivergenceError, ParameterError, TrainingInterrupted
 from recae.nn import Autoencoder, Masking
 from recae.training import Batch, RowBatches, Trainer
-from recae.training.devices import autocast, choose_device
+from recae.training.loop import autocast
 from recae.training.objectives import Reconstruction
 from recae.training.pretraining import pretrain
 

@@ -13,8 +13,7 @@ import recae
 from recae.models import AutoRec, MultVAE
 from recae.sparse import SparseRows
 from recae.training import RowBatches
-from recae.training.batches import MadeBatches
-from recae.training.transfer import handed_over, has_room, size_of
+from recae.training.batches import MadeBatches, copy_async, has_room, size_of
 
 META = torch.device("meta")
 BATCHES, NEURAL = "recae.training.batches.has_room", "recae.models.vae.neural_ranker.has_room"
@@ -72,7 +71,7 @@ def test_room_is_half_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_arrives_on_a_gpu_is_what_was_sent() -> None:
     """Through pinned memory, on a stream of its own: the same pattern and values, there when it returns."""
     sent, device = rows(), torch.device("cuda")
-    there = handed_over(sent, device)
+    there = copy_async(sent, device)
     assert there.device.type == "cuda"
     np.testing.assert_array_equal(there.to_dense().cpu().numpy(), sent.to_dense().numpy())
     assert recae.AutoRec(hidden=4, epochs=1, device="cuda").fit(low_rank(30, 20), progress=False).network_ is not None

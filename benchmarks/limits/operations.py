@@ -90,7 +90,7 @@ def sparse_products(rows: SparseRows, k: int) -> Iterator[Operation]:
 
 def adam_step(n_rows: int, k: int) -> Operation:
     """One step of the fused Adam on a weight: four arrays read, three written."""
-    from recae.training.adam import KernelAdam
+    from recae.training.optimizers import KernelAdam
 
     weight = torch.nn.Parameter(torch.randn(n_rows, k))
     weight.grad = torch.randn(n_rows, k)

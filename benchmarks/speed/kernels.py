@@ -18,13 +18,13 @@ import torch
 from scipy import sparse
 
 from benchmarks.common.record import write
+from recae.distributed.ranks import choose_device
 from recae.nn import Autoencoder
 from recae.nn.losses import masked_squared_error
 from recae.nn.products import product
 from recae.sparse import SparseRows, sddmm, spmm
 from recae.sparse.resources import kernel_threads
 from recae.training import Batch
-from recae.training.devices import choose_device
 from recae.training.optimizers import make_optimizer
 
 SHAPES = {"ml-1m": (512, 6_040, 0.0447), "ml-20m": (512, 138_493, 0.0054)}  # items a batch, users, density

@@ -231,3 +231,25 @@ def own_device(device: torch.device) -> torch.device:
             "or train on device='cpu'"
         )
     return torch.device("cuda", here.local_rank)
+
+
+def choose_device(device: str | torch.device = "auto") -> torch.device:
+    """The device meant by `device`; "auto" is cuda where there is one, else mps, else cpu.
+
+    Of several processes on one machine (torchrun) each has a GPU of its own, and none has mps.
+
+    Raises:
+        ParameterError: that device is not on this machine, or not for that many processes.
+    """
+    if str(device) == "auto":
+        if torch.cuda.is_available():
+            return own_device(torch.device("cuda"))
+        return torch.device("mps" if torch.backends.mps.is_available() and launch().size == 1 else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        raise ParameterError(f"device {device!r}: choose auto, cpu, cuda, cuda:0, ... or mps") from None
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(chosen.type, False):
+        raise ParameterError(f"device {str(device)!r} is not on this machine; device='auto' takes what there is")
+    return own_device(chosen)

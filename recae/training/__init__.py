@@ -1,8 +1,8 @@
 """Training: any batches, any model, any objective; early stopping, exact resume, progress, history."""
 
 from recae.training.batches import Batch, Batches, RowBatches
-from recae.training.history import History
 from recae.training.objectives import Reconstruction
+from recae.training.reporting import History
 from recae.training.trainer import Trainer
 
 __all__ = ["Batch", "Batches", "History", "Reconstruction", "RowBatches", "Trainer"]

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from recae.errors import ParameterError
-from recae.training.adam import KernelAdam
+from recae.training.optimizers import KernelAdam
 
 
 class WeightAverage:

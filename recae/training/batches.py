@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -11,8 +14,8 @@ from torch import Tensor
 
 from recae.errors import DataError, ParameterError
 from recae.sparse import SparseRows
-from recae.training.transfer import handed_over, has_room, size_of
 
+AHEAD = 2  # batches that wait to be trained on
 BLOCK_BYTES = 1 << 20  # of columns and values that are read in one go
 CPU = torch.device("cpu")
 WINDOW = 256  # blocks whose rows are shuffled together
@@ -93,7 +96,7 @@ class RowBatches:
 
     def _one_by_one(self, rows: SparseRows, device: torch.device) -> MadeBatches:
         def make(index: Tensor, device: torch.device) -> Batch:
-            there = handed_over(rows.take(index, alone=True), device)
+            there = copy_async(rows.take(index, alone=True), device)
             return Batch(there, there)
 
         block = rows_a_block(len(rows), rows.nnz) if self.streamed else len(rows)
@@ -151,3 +154,74 @@ def block_order(n_rows: int, block: int, window: int) -> Tensor:
         rows = rows[rows < n_rows]
         parts.append(rows[torch.randperm(len(rows))])
     return torch.cat(parts)
+
+
+# ------------------------------------------------------------ one after another, ahead of the step
+
+
+def random_order(batches: Batches) -> Tensor:
+    """Examples in a random order, int64 (n_examples,): the batches' own, where they have one."""
+    own = getattr(batches, "order", None)
+    order: Tensor = torch.randperm(batches.n_examples) if own is None else own()
+    return order
+
+
+def iterate_batches(batches: Batches, parts: Sequence[Tensor]) -> Iterator[Batch]:
+    """The batch of each part, one after another.
+
+    Batches that say `streamed` are taken ahead. Taking one draws no random numbers, so it does not matter when.
+    """
+    if getattr(batches, "streamed", False):
+        return _ahead(batches, parts)
+    return map(batches.take, parts)
+
+
+def _ahead(batches: Batches, parts: Sequence[Tensor]) -> Iterator[Batch]:
+    with ThreadPoolExecutor(1, "recae-prefetch") as pool:
+        waiting: deque[Future[Batch]] = deque()
+        for part in parts:
+            waiting.append(pool.submit(batches.take, part))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+# ------------------------------------------------------------ rows that a GPU has no room for
+
+
+def has_room(n_bytes: int, device: torch.device) -> bool:
+    """Whether rows of so many bytes are to live on `device` in training, of whose free memory the rest needs half."""
+    if device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return 2 * n_bytes <= free
+
+
+def size_of(rows: SparseRows) -> int:
+    """Bytes of the rows' arrays."""
+    return sum(array.nbytes for array in (rows.indptr, rows.indices, rows.values))
+
+
+def copy_async(rows: SparseRows, device: torch.device) -> SparseRows:
+    """`rows` on `device`, there when this returns.
+
+    To a GPU they go through pinned memory and on a stream of their own, beside the kernels of the step that is being
+    worked on, if this is called on another thread than that step's (`iterate_batches`).
+    """
+    if device.type != "cuda":
+        return rows.to(device)
+    stream = _stream(device)
+    with torch.cuda.stream(stream):
+        arrays = [
+            array.pin_memory().to(device, non_blocking=True) for array in (rows.indptr, rows.indices, rows.values)
+        ]
+    stream.synchronize()
+    for array in arrays:  # its memory is not given to others on this stream before the step is done with it
+        array.record_stream(torch.cuda.default_stream(device))
+    return SparseRows(arrays[0], arrays[1], arrays[2], rows.n_cols, _host_indptr=rows.indptr)
+
+
+@functools.cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]

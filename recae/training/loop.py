@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from recae.distributed.data_parallel import Shares
 from recae.distributed.ranks import Ranks
-from recae.errors import DivergenceError, TrainingInterrupted
+from recae.errors import DivergenceError, ParameterError, TrainingInterrupted
 from recae.training.averaging import WeightAverage
-from recae.training.batches import Batch, Batches
+from recae.training.batches import Batch, Batches, iterate_batches, random_order
 from recae.training.checkpoint import (
     fingerprint,
     random_state,
@@ -25,20 +25,15 @@ from recae.training.checkpoint import (
     restore_random_state,
     write_checkpoint,
 )
-from recae.training.devices import autocast
-from recae.training.history import History
-from recae.training.interruption import Interruption
-from recae.training.optimizers import l2_term, make_optimizer
-from recae.training.prefetch import order_of, taken
-from recae.training.progress import Progress
-from recae.training.schedules import schedule
-from recae.training.watching import tell_watcher
+from recae.training.optimizers import l2_term, make_optimizer, schedule
+from recae.training.reporting import History, progress_bar, tell_watcher
 
 if TYPE_CHECKING:
-    from recae.training.trainer import Trainer
+    from recae.training.trainer import Interruption, Trainer
 
 Objective = Callable[[nn.Module, Batch], Tensor]
 Validate = Callable[[nn.Module], float]
+PRECISIONS = ("float32", "bf16")
 
 
 @dataclass
@@ -82,7 +77,7 @@ class TrainingRun:
             self._load(self.ranks.from_first(lambda: read_checkpoint(path, self._fingerprint())))
         done = self.epoch * self.steps + self.step
         show = t.progress if self.ranks.is_first else False
-        self.bar = Progress(t.epochs * self.steps, done=done, show=show, label=t.label)
+        self.bar = progress_bar(t.epochs * self.steps, done=done, show=show, label=t.label)
 
     def loop(self) -> None:
         while self.epoch < self.trainer.epochs and not self.history.stopped_early:
@@ -97,12 +92,12 @@ class TrainingRun:
     def _one_epoch(self) -> None:
         self.clock = time.perf_counter()
         if self.order is None:
-            self.order = self.ranks.broadcast_(order_of(self.batches))
+            self.order = self.ranks.broadcast_(random_order(self.batches))
             self.total_loss = torch.zeros((), device=self.device)
         assert self.total_loss is not None
         self.model.train()
         parts = torch.split(self.order, self.batches.batch_size)
-        upcoming = taken(self.batches, [self.shares.rows(part) for part in parts[self.step :]])
+        upcoming = iterate_batches(self.batches, [self.shares.rows(part) for part in parts[self.step :]])
         while self.step < self.steps:
             part = parts[self.step]
             self.shares.seed(self.epoch * self.steps + self.step)
@@ -112,7 +107,7 @@ class TrainingRun:
             if self.trainer.second is not None:
                 self._one_step(batch, self.trainer.second, self.shares.weight(part))
             self.step += 1
-            self.bar.step()
+            self.bar.update(1)
             self._between_steps()
         self._end_epoch()
         self._keep(force=False)
@@ -169,7 +164,9 @@ class TrainingRun:
         )  # fmt: skip
         self.seconds_before = 0.0
         self._judge(figure)
-        self.bar.note(loss=loss, validation=figure, best=self.history.best)
+        figures = {"loss": loss, "validation": figure, "best": self.history.best}
+        known = {name: f"{value:.4f}" for name, value in figures.items() if value is not None}
+        self.bar.set_postfix(known, refresh=False)
         if figure is not None:
             tell_watcher(self.epoch, figure)
 
@@ -244,3 +241,18 @@ class TrainingRun:
         t = self.trainer
         settings = [t.epochs, t.optimizer, t.lr, t.schedule, t.decay, t.ema, t.patience, t.precision, t.seed]
         return {**t.tag, **fingerprint(settings, [self.batches.n_examples, self.batches.batch_size], self.model)}
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """bf16 matrix products on CUDA where asked for; else nothing.
+
+    Raises:
+        ParameterError: the precision is unknown, or bf16 was asked for elsewhere than on CUDA.
+    """
+    if precision not in PRECISIONS:
+        raise ParameterError(f"precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
+    if precision == "float32":
+        return nullcontext()
+    if device.type != "cuda":
+        raise ParameterError(f"precision 'bf16' is for CUDA, and training is on {device.type}: choose 'float32'")
+    return torch.autocast("cuda", torch.bfloat16)

@@ -12,8 +12,8 @@ from recae.errors import ParameterError
 from recae.nn import Autoencoder, Decoder, Encoder
 from recae.nn.layers import Rows
 from recae.training.batches import RowBatches
-from recae.training.history import History
 from recae.training.objectives import Reconstruction
+from recae.training.reporting import History
 from recae.training.trainer import Objective, Trainer
 
 

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Literal
 
 import torch
 from torch import nn
 
-from recae.distributed.ranks import Ranks, current
+from recae.distributed.ranks import Ranks, choose_device, current
 from recae.errors import ParameterError
 from recae.nn.codes import KLSparse
 from recae.sparse.resources import kernel_threads
 from recae.training.averaging import check_ema
 from recae.training.batches import Batches
-from recae.training.devices import choose_device
-from recae.training.history import History
-from recae.training.interruption import interruptible
 from recae.training.loop import Objective, TrainingRun, Validate
-from recae.training.optimizers import FULL_BATCH
-from recae.training.schedules import schedule
+from recae.training.optimizers import FULL_BATCH, schedule
+from recae.training.reporting import History
 
 __all__ = ["Objective", "Trainer", "Validate"]
 
@@ -142,3 +143,35 @@ class Trainer:
             )
         schedule(self.schedule)
         check_ema(self.ema)
+
+
+class Interruption:
+    """Whether somebody asked to stop.
+
+    Args:
+        echoed: one Ctrl-C arrives several times: from the terminal, and from torchrun, which passes it on.
+    """
+
+    def __init__(self, *, echoed: bool = False) -> None:
+        self.wanted, self.echoed = False, echoed
+
+    def ask(self, number: int, frame: FrameType | None) -> None:
+        """First signal: stop after this step. Second, unless it may be the first one's echo: stop at once."""
+        if self.wanted and not self.echoed:
+            raise KeyboardInterrupt
+        self.wanted = True
+
+
+@contextmanager
+def interruptible(*, echoed: bool = False) -> Iterator[Interruption]:
+    """Within, Ctrl-C and a polite kill only set a flag, so that a training step is never cut in half."""
+    interruption = Interruption(echoed=echoed)
+    if threading.current_thread() is not threading.main_thread():
+        yield interruption
+        return
+    before = {number: signal.signal(number, interruption.ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interruption
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: not set from Python

@@ -14,7 +14,7 @@ from recae.evaluation.names import parse_metrics
 from recae.models import Recommender
 from recae.ratings import RatingMatrix
 from recae.splitting import Split, split, take_validation
-from recae.training.watching import Watcher, watched
+from recae.training.reporting import Watcher, watched
 
 HIDE = ("auto", "ratings", "users")
 _LOWER_IS_BETTER = ("rmse", "mae", "gini")

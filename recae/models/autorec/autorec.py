@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recae.distributed.ranks import current
+from recae.distributed.ranks import choose_device, current
 from recae.models.autorec.heads import OUTPUTS, Head, OrdinalHead, make_head
 from recae.models.autorec.rating_network import RatingNetwork
 from recae.models.autorec.row_autoencoder import RowAutoencoder
@@ -23,7 +23,6 @@ from recae.recommender.params import param
 from recae.recommender.stopping import tag_of
 from recae.sparse import SparseRows
 from recae.training import Batch, RowBatches, Trainer
-from recae.training.devices import choose_device
 from recae.training.loop import Objective
 from recae.training.optimizers import FULL_BATCH
 from recae.training.pretraining import pretrain

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from recae._types import Csr, IntArray, Scores
+from recae.distributed.ranks import choose_device
 from recae.models.autorec.distributions import RatingDistribution, distribution
 from recae.models.autorec.heads import OrdinalHead
 from recae.models.autorec.rating_network import RatingNetwork
@@ -24,7 +25,6 @@ from recae.recommender.params import learned
 from recae.sparse import SparseRows
 from recae.sparse.resources import kernel_threads
 from recae.training import History
-from recae.training.devices import choose_device
 
 BLOCK = 2048  # rows encoded at once
 

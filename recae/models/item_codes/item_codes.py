@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from recae._types import Csr, FloatArray, IntArray, Scores
-from recae.distributed.ranks import current
+from recae.distributed.ranks import choose_device, current
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.biases import fit_biases
@@ -24,7 +24,6 @@ from recae.recommender.params import learned
 from recae.sparse import SparseRows
 from recae.sparse.resources import kernel_threads
 from recae.training import History, Trainer
-from recae.training.devices import choose_device
 from recae.training.optimizers import FULL_BATCH
 
 PAIRS = 2**16  # evaluated at a time

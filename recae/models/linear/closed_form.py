@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from recae._types import Csr, Scores
-from recae.distributed.ranks import Ranks, current
+from recae.distributed.ranks import Ranks, choose_device, current
 from recae.errors import ParameterError
 from recae.models.linear.gram import gram, invert_, peak_bytes, sum_lower_to_first_, take_from_first_
 from recae.ratings import RatingMatrix
@@ -35,7 +35,6 @@ from recae.recommender.memory import available_bytes, refuse_too_large
 from recae.recommender.params import check, learned, param
 from recae.sparse import SparseRows, spmm
 from recae.sparse.resources import kernel_threads
-from recae.training.devices import choose_device
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 

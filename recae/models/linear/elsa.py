@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from recae._types import Csr, Scores
+from recae.distributed.ranks import choose_device
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.fit_options import Run
@@ -20,7 +21,6 @@ from recae.recommender.stopping import ranking_error, tag_of
 from recae.sparse import SparseRows, spmm
 from recae.sparse.resources import kernel_threads
 from recae.training import Batch, History, RowBatches, Trainer
-from recae.training.devices import choose_device
 
 _LEAST = 1e-6  # of |x̂|², against |x|²: below it is rounding
 

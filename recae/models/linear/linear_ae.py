@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from recae._types import Csr, Scores
+from recae.distributed.ranks import choose_device
 from recae.nn import Autoencoder
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
@@ -21,7 +22,6 @@ from recae.recommender.stopping import ranking_error, tag_of
 from recae.sparse import SparseRows
 from recae.sparse.resources import kernel_threads
 from recae.training import Batch, History, RowBatches, Trainer
-from recae.training.devices import choose_device
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from recae._types import Csr, Scores
+from recae.distributed.ranks import choose_device
 from recae.errors import DataError
 from recae.models.vae.implicit_losses import multinomial
 from recae.ratings import RatingMatrix
@@ -25,9 +26,7 @@ from recae.recommender.stopping import ranking_error, tag_of
 from recae.sparse import SparseRows
 from recae.sparse.resources import reuse_buffers
 from recae.training import Batch, Batches, History, RowBatches, Trainer
-from recae.training.batches import MadeBatches, rows_a_block
-from recae.training.devices import choose_device
-from recae.training.transfer import handed_over, has_room, size_of
+from recae.training.batches import MadeBatches, copy_async, has_room, rows_a_block, size_of
 
 CPU = torch.device("cpu")
 BATCH = 500  # rows a step in the papers, at most
@@ -128,7 +127,7 @@ class NeuralRanker(Recommender):
         def make(index: Tensor, device: torch.device) -> Batch:
             wanted = as_input(ratings.user_rows[busy[index.numpy()]], self.values)
             rows, target = self._rows(wanted, CPU), SparseRows.from_scipy(wanted)
-            return Batch(handed_over(rows, device), handed_over(target, device))
+            return Batch(copy_async(rows, device), copy_async(target, device))
 
         block = rows_a_block(len(busy), ratings.n_ratings)
         return MadeBatches(len(busy), make, self._rows_a_step(len(busy)), block)

@@ -1,0 +1,94 @@
+"""What is told of a training: the history of its epochs, a progress bar, and a watcher's call after each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+Watcher = Callable[[int, float], None]
+_watcher: ContextVar[Watcher | None] = ContextVar("recae.training.watcher", default=None)
+
+
+@dataclass
+class History:
+    """One record an epoch: `epoch` (from 1), `loss`, `validation` (None without one), `lr`, `seconds`.
+
+    Attributes:
+        records: the epochs, oldest first.
+        best_epoch: the epoch whose weights were kept (the last one without validation).
+        stopped_early: patience ran out before the epochs did.
+    """
+
+    records: list[dict[str, Any]] = field(default_factory=list)
+    best_epoch: int = 0
+    stopped_early: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """Training time in all, validation included."""
+        return float(sum(r["seconds"] for r in self.records))
+
+    @property
+    def best(self) -> float | None:
+        """The validation figure of the kept weights; None without validation."""
+        return next((r["validation"] for r in self.records if r["epoch"] == self.best_epoch), None)
+
+    def frame(self) -> pd.DataFrame:
+        """The records as a frame, one row an epoch."""
+        return pd.DataFrame(self.records, columns=["epoch", "loss", "validation", "lr", "seconds"])
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+
+class NoBar:
+    """Shows nothing: what stands for a progress bar where there is no tqdm."""
+
+    def update(self, n: int) -> None: ...
+
+    def set_postfix(self, figures: dict[str, str], refresh: bool) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def progress_bar(total: int, *, done: int = 0, show: bool | None = None, label: str = "training") -> Any:
+    """A bar over the steps of a training, on stderr or in a notebook.
+
+    Args:
+        total: steps in all.
+        done: steps done before (after resuming).
+        show: True, False, or None for "where stderr is a terminal".
+        label: what stands before the bar.
+    """
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:  # a bare GPU machine has none, and trains without a bar
+        return NoBar()
+    hide = None if show is None else not show
+    return tqdm(total=total, initial=done, desc=label, unit="step", mininterval=0.2, disable=hide)
+
+
+@contextmanager
+def watched(watcher: Watcher) -> Iterator[None]:
+    """Within (this thread), trainings with a validation part tell `watcher` their epoch, from 1, and its figure.
+
+    What the watcher raises ends the training and comes out of `fit`. It is no argument of `fit`, so that every model
+    that uses `Trainer` can be watched, and none has to hand it through.
+    """
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
+def tell_watcher(epoch: int, figure: float) -> None:
+    """The validation figure of an epoch, to whoever watches."""
+    watcher = _watcher.get()
+    if watcher is not None:
+        watcher(epoch, figure)
