@@ -81,7 +81,7 @@ def _nothing(row: Csr) -> Csr:
 
 
 def _singles(row: Csr) -> Csr:
-    """One row a rating, holding it alone, (nnz, n_items)."""
+    """One row a rating, holding only it, (nnz, n_items)."""
     return sparse.csr_array((row.data, row.indices, np.arange(row.nnz + 1)), shape=(row.nnz, row.shape[1]))
 
 

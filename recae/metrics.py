@@ -50,7 +50,7 @@ def _errors(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> DoubleArray:
 
 @dataclass(frozen=True, eq=False)
 class Hits:
-    """Which places of the ranked lists hold a relevant item, for the users who have any.
+    """Which ranks of the lists hold a relevant item, for the users who have any.
 
     Attributes:
         found: bool, shape (n, width).
@@ -63,7 +63,7 @@ class Hits:
     users: IntArray
 
     def at(self, k: int) -> npt.NDArray[np.bool_]:
-        """The first k places, shape (n, k)."""
+        """The first k ranks, shape (n, k)."""
         if not 1 <= k <= self.found.shape[1]:
             raise ParameterError(f"k={k}: the lists hold {self.found.shape[1]} items; rank as many as are measured")
         return self.found[:, :k]
@@ -91,10 +91,10 @@ def _find(ranked: IntArray, indptr: Any, indices: Any, users: IntArray, found: n
     for row in prange(len(users)):
         user = users[row]
         theirs = indices[indptr[user] : indptr[user + 1]]
-        for place in range(ranked.shape[1]):
-            item = ranked[user, place]
+        for rank in range(ranked.shape[1]):
+            item = ranked[user, rank]
             where = np.searchsorted(theirs, item)
-            found[row, place] = where < len(theirs) and theirs[where] == item
+            found[row, rank] = where < len(theirs) and theirs[where] == item
 
 
 def recall(hits: Hits, k: int, *, capped: bool = True) -> DoubleArray:
@@ -162,7 +162,7 @@ def _denominator(hits: Hits, k: int, capped: bool) -> IntArray:
 
 
 def exposure(ranked: IntArray, k: int, n_items: int) -> IntArray:
-    """How often each item stands in the first k places of a list, shape (n_items,)."""
+    """How often each item stands in the first k ranks of a list, shape (n_items,)."""
     items = ranked[:, :k]
     return np.bincount(items[items >= 0], minlength=n_items).astype(np.int64)
 
@@ -194,7 +194,7 @@ def self_information(train: RatingMatrix) -> DoubleArray:
 
 
 def novelty(ranked: IntArray, k: int, information: DoubleArray) -> DoubleArray:
-    """Novelty@k: mean `self_information` of the items in the first k places, in bits (Zhou et al. 2010).
+    """Novelty@k: mean `self_information` of the items in the first k ranks, in bits (Zhou et al. 2010).
 
     Shape (users,); 0 for an empty list.
     """
@@ -205,7 +205,7 @@ def novelty(ranked: IntArray, k: int, information: DoubleArray) -> DoubleArray:
 
 
 def diversity(ranked: IntArray, k: int, train: RatingMatrix) -> DoubleArray:
-    """Intra-list diversity@k: 1 - the mean cosine of all pairs of items in the first k places.
+    """Intra-list diversity@k: 1 - the mean cosine of all pairs of items in the first k ranks.
 
     The cosine is between the items' columns of `train`, 1 where a user rated: |both| / sqrt(|one| |other|); 0
     for an item that nobody rated (Ziegler et al. 2005, in [0, 1]). Shape (users,); 0 for a list without pairs.

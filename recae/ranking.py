@@ -89,8 +89,8 @@ def _top_n(scores: Scores, index: IntArray, best: Scores) -> None:
 def _top_n_unseen(scores: Scores, indptr: Any, indices: Any, index: IntArray, best: Scores) -> None:
     for row in prange(scores.shape[0]):
         unseen = scores[row].copy()  # a row stays in the processor's cache
-        for place in range(indptr[row], indptr[row + 1]):
-            unseen[indices[place]] = -np.inf
+        for entry in range(indptr[row], indptr[row + 1]):
+            unseen[indices[entry]] = -np.inf
         _top_of_row(unseen, index[row], best[row])
 
 
@@ -111,9 +111,9 @@ def _top_of_row(scores: Scores, index: IntArray, best: Scores) -> None:
     keys = np.empty(min(n_items, ROOM * n, MOST), np.uint64)
     count = _collect(scores, peak, bar, keys)
     if count <= len(keys):
-        _place_by_counting(keys[:count], scores, index, best)
+        _rank_by_counting(keys[:count], scores, index, best)
     else:  # many equal scores, or a long list
-        _place_by_heap(scores, peak, bar, index, best)
+        _rank_by_heap(scores, peak, bar, index, best)
 
 
 @jit_kernel(parallel=False)
@@ -131,19 +131,19 @@ def _collect(scores: Scores, peak: Scores, bar: np.float32, keys: KeyArray) -> i
 
 
 @jit_kernel(parallel=False)
-def _place_by_counting(keys: KeyArray, scores: Scores, index: IntArray, best: Scores) -> None:
-    """An item's place is how many keys are above its own: of few keys, a SIMD count each is faster than a heap."""
+def _rank_by_counting(keys: KeyArray, scores: Scores, index: IntArray, best: Scores) -> None:
+    """An item's rank is how many keys are above its own: of few keys, a SIMD count each is faster than a heap."""
     for key in keys:
-        place = 0
+        rank = 0
         for other in keys:
-            place += other > key
-        if place < len(best):
-            index[place] = np.int64(LOW - (key & LOW))
-            best[place] = scores[index[place]]
+            rank += other > key
+        if rank < len(best):
+            index[rank] = np.int64(LOW - (key & LOW))
+            best[rank] = scores[index[rank]]
 
 
 @jit_kernel(parallel=False)
-def _place_by_heap(scores: Scores, peak: Scores, bar: np.float32, index: IntArray, best: Scores) -> None:
+def _rank_by_heap(scores: Scores, peak: Scores, bar: np.float32, index: IntArray, best: Scores) -> None:
     """The same of any number of items."""
     bits, width, n = scores.view(np.uint32), len(peak), len(best)
     heap = np.zeros(n, np.uint64)  # the n best keys so far, the worst at the root; 0 is nothing
@@ -158,10 +158,10 @@ def _place_by_heap(scores: Scores, peak: Scores, bar: np.float32, index: IntArra
         key = heap[last]
         heap[last] = heap[0]
         _sift_down(heap, last, key)
-    for place in range(n):
-        if heap[place] > 0:
-            index[place] = np.int64(LOW - (heap[place] & LOW))
-            best[place] = scores[index[place]]
+    for rank in range(n):
+        if heap[rank] > 0:
+            index[rank] = np.int64(LOW - (heap[rank] & LOW))
+            best[rank] = scores[index[rank]]
 
 
 @jit_kernel(parallel=False)
@@ -209,13 +209,13 @@ def _key(bits: np.uint32, item: int) -> np.uint64:
 @jit_kernel(parallel=False)
 def _sift_down(heap: KeyArray, size: int, key: np.uint64) -> None:
     """Replace the root of the heap `heap[:size]` by `key`."""
-    place = 0
-    while 2 * place + 1 < size:
-        child = 2 * place + 1
+    node = 0
+    while 2 * node + 1 < size:
+        child = 2 * node + 1
         if child + 1 < size:
             child += heap[child + 1] < heap[child]
         if heap[child] >= key:
             break
-        heap[place] = heap[child]
-        place = child
-    heap[place] = key
+        heap[node] = heap[child]
+        node = child
+    heap[node] = key

@@ -14,14 +14,12 @@ Lists are tuples, and the text "none" is None, which TOML has no word for.
 
 from __future__ import annotations
 
-import json
-import math
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from recae.errors import ModelFileError, ParameterError
+from recae.errors import MissingExtraError, ModelFileError, ParameterError
 from recae.models import MODELS, Recommender, make_model
 from recae.recommender.params import check, declared
 
@@ -37,7 +35,7 @@ def read_settings(path: str | Path) -> tuple[str, dict[str, Any]]:
     """
     path = Path(path)
     try:
-        content = tomllib.loads(path.read_text())
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ModelFileError(f"{path} could not be read ({error.strerror}): 'recae tune' writes one") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -67,10 +65,24 @@ def load_settings(path: str | Path, **params: Any) -> Recommender:
 
 
 def write_settings(path: str | Path, name: str, params: Mapping[str, Any], found: Mapping[str, Any]) -> Path:
-    """Write a settings file; `found` says how the settings came about (plain values; None is left out)."""
-    lines = [f"model = {_to_toml(name)}", "", "[params]", *_lines(params), "", "[found]", *_lines(found, skip=True)]
+    """Write a settings file; `found` says how the settings came about (plain values; None is left out).
+
+    Raises:
+        MissingExtraError: tomli-w is not installed.
+        ParameterError: a value is neither a number nor a text nor a list of these.
+    """
+    try:
+        import tomli_w
+    except ImportError:
+        raise MissingExtraError("writing settings needs tomli-w: pip install 'recae[tune]'") from None
+
+    content = {
+        "model": name,
+        "params": {key: _to_toml(key, value) for key, value in params.items()},
+        "found": {key: _to_toml(key, value) for key, value in found.items() if value is not None},
+    }
     path = Path(path)
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text(tomli_w.dumps(content), encoding="utf-8")
     return path
 
 
@@ -92,28 +104,19 @@ def name_of(model: Recommender) -> tuple[str, dict[str, Any]]:
     return name, {key: value for key, value in params.items() if value != usual[key] and key != "rng"}
 
 
-def _lines(table: Mapping[str, Any], *, skip: bool = False) -> list[str]:
-    return [f"{key} = {_to_toml(value)}" for key, value in table.items() if not (skip and value is None)]
+def _to_toml(name: str, value: Any) -> Any:
+    """A value as TOML has it: lists for tuples, "none" for None.
 
-
-def _to_toml(value: Any) -> str:
-    """A plain value; floats to their last digit."""
-    if value is None:
-        return '"none"'
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            return str(value)
-        text = repr(value)
-        return text if "." in text or "e" not in text else text.replace("e", ".0e")
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+    Raises:
+        ParameterError: it is neither a number nor a text nor a list or table of these.
+    """
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_to_toml(part) for part in value) + "]"
-    raise ParameterError(f"{value!r} cannot stand in a settings file: numbers, texts and lists of these can")
+        return [_to_toml(name, part) for part in value]
+    if isinstance(value, Mapping):
+        return {str(key): _to_toml(f"{name}.{key}", part) for key, part in value.items()}
+    if not isinstance(value, bool | int | float | str | None):
+        raise ParameterError(f"{name}={value!r} cannot stand in a settings file: numbers, texts and lists of these can")
+    return "none" if value is None else value
 
 
 def _from_toml(value: Any) -> Any:

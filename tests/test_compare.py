@@ -14,8 +14,9 @@ from linear_toys import ratings_of
 from scipy import stats
 
 import recae
-from recae import comparison
 from recae.comparison import compare, paired_test
+from recae.comparison.memory_growth import MemoryGrowth
+from recae.comparison.paired import correct_by_holm
 from recae.errors import DataError, ParameterError
 from recae.models import EASE, Bias, BiasedMF, Popularity
 from recae.plots.comparison_plot import accuracy_against_time
@@ -85,7 +86,7 @@ def test_equal_models_do_not_differ() -> None:
 def test_p_values_are_corrected_by_holm() -> None:
     """Holm (1979): the smallest of m is multiplied by m, the next by m - 1, never falling, never above 1."""
     tests = [{"p": 0.04}, {"p": 0.01}, {"p": 0.6}, {"p": 0.011}]
-    comparison._correct(tests)
+    correct_by_holm(tests)
     assert [test["p"] for test in tests] == pytest.approx([0.08, 0.04, 0.6, 0.04])
 
 
@@ -139,7 +140,7 @@ def test_what_cannot_be_compared_is_refused(models: Any, metrics: Any, message: 
 
 def test_growth_of_memory_is_seen() -> None:
     """64 MB that are taken and given back count as a peak of about 64 MB, where the system tells."""
-    growth = comparison._Growth()
+    growth = MemoryGrowth()
     if growth.before is None:
         pytest.skip("this system does not tell a process's peak")
     np.ones(2**23).sum()

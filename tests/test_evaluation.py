@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from math import sqrt
 from typing import Any
 
@@ -267,34 +266,3 @@ def test_a_large_catalogue_is_ranked_in_small_blocks() -> None:
     evaluate(Wide(made.train), made)  # type: ignore[arg-type]
     assert sum(asked) == 400
     assert max(asked) * made.train.n_items * 4 <= 64 * 2**20
-
-
-@pytest.mark.slow
-def test_ranking_and_measuring_cost_at_most_half_the_score_product() -> None:
-    """4,000 users x 20,000 items are ranked and measured within 1.5 times the score product itself (best of 5)."""
-    rng = np.random.default_rng(0)
-    n = 480_000
-    made = split(
-        RatingMatrix.from_columns(rng.integers(0, 4000, n), rng.integers(0, 20_000, n), np.ones(n)),
-        "per-user", test=0.2, rng=0,
-    )  # fmt: skip
-
-    class Factors(Ranker):
-        def __init__(self) -> None:
-            self.ratings_ = made.train
-            self.users = rng.normal(size=(made.train.n_users, 128)).astype(np.float32)
-            self.items = rng.normal(size=(made.train.n_items, 128)).astype(np.float32)
-            self.seconds = 0.0
-
-        def score_users(self, user_index: np.ndarray) -> np.ndarray:
-            start = time.perf_counter()
-            scores = self.users[user_index] @ self.items.T
-            self.seconds += time.perf_counter() - start
-            return scores
-
-    ratios = []
-    for _ in range(5):
-        model, start = Factors(), time.perf_counter()
-        evaluate(model, made, ["recall@20", "recall@50", "ndcg@100"])  # type: ignore[arg-type]
-        ratios.append((time.perf_counter() - start) / model.seconds)
-    assert min(ratios) < 1.5, ratios

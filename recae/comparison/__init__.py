@@ -1,21 +1,17 @@
-"""Several models on one split: one table, and whether the differences in it mean anything."""
+"""Several models on one split: one table, with times, memory and paired tests of the differences."""
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import gc
-import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from recae.comparison.leagues import league_of
+from recae.comparison.memory_growth import MemoryGrowth
+from recae.comparison.paired import order_rows, paired_test
+from recae.comparison.table import Comparison
 from recae.errors import DataError, ParameterError, RecaeError
 from recae.evaluation import Report, evaluate
 from recae.evaluation.names import parse_metrics
@@ -23,80 +19,11 @@ from recae.models import Recommender, make_model
 from recae.ratings import RatingMatrix
 from recae.splitting import Split, split
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "compare", "paired_test"]
 
 RANKING = ("ndcg@100", "recall@20", "recall@50", "coverage@20", "novelty@20", "diversity@20")
 RATING = ("rmse", "mae")
-LOWER_IS_BETTER = frozenset({"rmse", "mae", "gini"})
 LIST = 20  # items of the lists that recommending is timed on
-PER_FIT = ("fit_seconds", "recommend_seconds", "peak_mb")
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Comparison:
-    """What `compare` found.
-
-    Attributes:
-        rows: one mapping a model, the best first: `model` (its label), `settings`, `league`, the metrics,
-            `fit_seconds`, `recommend_seconds` (lists of 20 for all test users, fitted model to frame), `peak_mb` (by
-            how much the process grew, at most, while it was fitted; None where the system does not tell), `better_by`:
-            the best model's figure less this one's over users, with its 95 % interval and its p-value.
-        failed: label to message, of models that could not be fitted or measured.
-        reports: label to `Report`.
-        metrics: their names; by the first, models are ordered and compared.
-        split: what they were compared on.
-    """
-
-    rows: list[dict[str, Any]]
-    failed: dict[str, str]
-    reports: dict[str, Report]
-    metrics: tuple[str, ...]
-    split: Split
-
-    @property
-    def best(self) -> str:
-        """The label of the best model by the first metric."""
-        return str(self.rows[0]["model"])
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row a model, the best first: metrics, times, memory, and p (of the paired test against the best).
-
-        Models that learn from different things (`recae.comparison.leagues`) are told apart by a column `league`.
-        """
-        mixed = ("league",) if len({row["league"] for row in self.rows}) > 1 else ()
-        table = [
-            {name: row[name] for name in ("model", *mixed, *self.metrics, *PER_FIT)} | {"p": row["better_by"].get("p")}
-            for row in self.rows
-        ]
-        return pd.DataFrame(table).set_index("model")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return {
-            "data": self.split.train.name, "protocol": self.split.how, "settings": self.split.settings,
-            "metrics": list(self.metrics), "n_test_users": max(len(r.per_user) for r in self.reports.values()),
-            "models": self.rows, "failed": self.failed,
-        }  # fmt: skip
-
-    def to_json(self, path: str | Path | None = None) -> str:
-        """`to_dict` as JSON; written to `path` too where one is given."""
-        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
-        if path is not None:
-            Path(path).write_text(text + "\n", encoding="utf-8")
-        return text
-
-    def __str__(self) -> str:
-        head = f"{self.split!r}\n"
-        table = self.to_frame()
-        texts = {str(name): [_text(value, str(name)) for value in table[name]] for name in table}
-        shown = pd.DataFrame(texts, index=table.index.rename(None)).rename(
-            columns={"fit_seconds": "fit s", "recommend_seconds": "list s", "peak_mb": "MB"}
-        )
-        notes = [f"p: paired t-test over users of {self.metrics[0]} against {self.best}, by Holm's correction"]
-        notes += [f"{label} failed: {message}" for label, message in self.failed.items()]
-        return "\n".join([head + shown.to_string(), *notes])
-
-    __repr__ = __str__
 
 
 def compare(
@@ -139,7 +66,7 @@ def compare(
             ratings = ratings.binarize(threshold).filter(min_user=5)
         ratings = split(ratings, protocol, test=test, rng=rng, **options)  # type: ignore[arg-type]
     names = tuple(metrics) if metrics is not None else _default_metrics(labelled.values(), ratings)
-    parse_metrics(names)  # a name that does not exist is nobody's failure but the caller's
+    parse_metrics(names)  # an unknown name is the caller's error, not a failure of each model
     rows: list[dict[str, Any]] = []
     failed: dict[str, str] = {}
     reports: dict[str, Report] = {}
@@ -153,7 +80,7 @@ def compare(
             progress(_line(label, failed.get(label) or rows[-1], names[0]))
     if not rows:
         raise DataError("no model could be measured: " + "; ".join(f"{k}: {v}" for k, v in failed.items()))
-    return Comparison(_ordered(rows, reports, names[0]), failed, reports, names, ratings)
+    return Comparison(order_rows(rows, reports, names[0]), failed, reports, names, ratings)
 
 
 def _labelled(models: Any, rng: int) -> dict[str, Recommender]:
@@ -186,7 +113,7 @@ def _default_metrics(models: Iterable[Recommender], parts: Split) -> tuple[str, 
 
 def _measured(label: str, model: Recommender, parts: Split, names: Sequence[str]) -> tuple[dict[str, Any], Report]:
     """A row of the table, and the report that it is from."""
-    memory = _Growth()
+    memory = MemoryGrowth()
     start = time.perf_counter()
     _fit(model, parts)
     fitted = time.perf_counter()
@@ -220,86 +147,7 @@ def _seconds_to_recommend(model: Recommender, parts: Split) -> float:
     return time.perf_counter() - start
 
 
-# ---------------------------------------------------------------- who is better, and surely
-
-
-def _ordered(rows: list[dict[str, Any]], reports: dict[str, Report], name: str) -> list[dict[str, Any]]:
-    """The best first, each with what the best is better by."""
-    sign = 1 if name.split("@")[0] in LOWER_IS_BETTER else -1
-    rows = sorted(rows, key=lambda row: sign * row[name])
-    best = reports[rows[0]["model"]].per_user
-    for row in rows:
-        row["better_by"] = {}
-    if name in best:
-        for row in rows[1:]:
-            row["better_by"] = paired_test(best[name], reports[row["model"]].per_user[name])
-        _correct([row["better_by"] for row in rows[1:]])
-    return rows
-
-
-def paired_test(best: pd.Series, other: pd.Series) -> dict[str, Any]:
-    """Mean over common users of best - other, its 95 % interval, and p of Student's paired t-test (two-sided)."""
-    from scipy import stats
-
-    rest = (best - other).dropna().to_numpy()
-    n, mean = len(rest), float(rest.mean()) if len(rest) else 0.0
-    error = float(rest.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
-    if not error > 0:  # a single user, or one and the same difference for all
-        return {"mean": mean, "low": mean, "high": mean, "p": 1.0 if n < 2 or mean == 0 else 0.0, "n_users": n}
-    half = float(stats.t.ppf(0.975, n - 1)) * error
-    p = float(2 * stats.t.sf(abs(mean / error), n - 1))
-    return {"mean": mean, "low": mean - half, "high": mean + half, "p": p, "n_users": n}
-
-
-def _correct(tests: list[dict[str, Any]]) -> None:
-    """Holm's step-down correction of the p-values, in place: so many tests, and still 5 % to be wrong in any."""
-    least = 0.0
-    for place, test in enumerate(sorted(tests, key=lambda test: test["p"])):
-        least = max(least, min(1.0, (len(tests) - place) * test["p"]))
-        test["p"] = least
-
-
-# ---------------------------------------------------------------- memory and words
-
-
-class _Growth:
-    """By how much the process grows from here to its peak (Linux: the kernel's own mark, which can be reset)."""
-
-    def __init__(self) -> None:
-        gc.collect()
-        _give_back()
-        try:
-            Path("/proc/self/clear_refs").write_text("5")
-            self.before: int | None = _kilobytes("VmRSS")
-        except OSError:
-            self.before = None
-
-    def peak_mb(self) -> float | None:
-        return None if self.before is None else max(0, _kilobytes("VmHWM") - self.before) / 1024
-
-
-def _give_back() -> None:
-    """Memory that is free within the process to the system, where the C library can: or growth would not be seen."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-def _kilobytes(field: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field + ":"))
-
-
 def _line(label: str, outcome: Mapping[str, Any] | str, name: str) -> str:
     if isinstance(outcome, str):
         return f"{label} failed: {outcome}"
     return f"{label}: {name} {outcome[name]:.4f}, fitted in {outcome['fit_seconds']:.1f} s"
-
-
-def _text(value: Any, name: str) -> str:
-    if value is None or pd.isna(value):
-        return "-"
-    if isinstance(value, str):
-        return value
-    if name == "p":
-        return "<0.001" if value < 0.001 else f"{value:.3f}"
-    return f"{value:.0f}" if name == "peak_mb" else f"{value:.2f}" if name in PER_FIT else f"{value:.4f}"

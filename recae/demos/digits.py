@@ -69,5 +69,5 @@ class Digits:
 
     def one_of_each(self, per_class: int = 1) -> Tensor:
         """Places of the first `per_class` test images of every digit, in the digits' order."""
-        places = [torch.nonzero(self.test_labels == digit).squeeze(1)[:per_class] for digit in range(10)]
-        return torch.cat(places)
+        found = [torch.nonzero(self.test_labels == digit).squeeze(1)[:per_class] for digit in range(10)]
+        return torch.cat(found)

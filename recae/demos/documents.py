@@ -147,9 +147,9 @@ def _query(stage: Stage, corpus: Corpus, train: Array, test: Array) -> Figures:
 
     words, topics = np.array(stage.documents.vocabulary), stage.documents.topics
     lengths = np.diff(corpus.test.indptr)
-    place = int(next(row for row in _order(stage, corpus) if lengths[row] >= min(60, lengths.max())))
-    near = neighbours(_unit(train), _unit(test[place : place + 1]), 3)[0]
-    found = [{"topic": topics[corpus.test_topics[place]], "words": _top(corpus.test, place, words)}]
+    row = int(next(row for row in _order(stage, corpus) if lengths[row] >= min(60, lengths.max())))
+    near = neighbours(_unit(train), _unit(test[row : row + 1]), 3)[0]
+    found = [{"topic": topics[corpus.test_topics[row]], "words": _top(corpus.test, row, words)}]
     found += [{"topic": topics[corpus.train_topics[row]], "words": _top(corpus.train, int(row), words)} for row in near]
     stage.say(f"query: a document of {found[0]['topic']}: {found[0]['words']}")
     for rank, one in enumerate(found[1:], 1):
@@ -157,7 +157,7 @@ def _query(stage: Stage, corpus: Corpus, train: Array, test: Array) -> Figures:
     return {"document": found[0], "nearest": found[1:]}
 
 
-def _top(rows: Any, place: int, words: Array, n: int = 8) -> str:
-    start, stop = rows.indptr[place], rows.indptr[place + 1]
+def _top(rows: Any, row: int, words: Array, n: int = 8) -> str:
+    start, stop = rows.indptr[row], rows.indptr[row + 1]
     order = np.argsort(-rows.data[start:stop], kind="stable")[:n]
     return " ".join(words[rows.indices[start:stop][order]])

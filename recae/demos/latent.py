@@ -24,23 +24,25 @@ def run(stage: Stage) -> Figures:
     digits = stage.digits
     deep, three = squeezed(stage, DEEP), squeezed(stage, "784-128-64-12-3")
     principal = pca(digits.train, 2, stage.seed)
-    places = {
+    both_parts = {
         "PCA": (principal.transform(digits.train.numpy()), principal.transform(digits.test.numpy())),
         "autoencoder, 2 units": (codes(deep.model, digits.train), codes(deep.model, digits.test)),
         "autoencoder, 3 units": (codes(three.model, digits.train), codes(three.model, digits.test)),
     }
-    rows = [_row(stage, name, *pair) for name, pair in places.items()]
+    rows = [_row(stage, name, *pair) for name, pair in both_parts.items()]
     embedded = tsne(digits.test[:SHOWN].numpy(), stage.seed)
     rows.append(_tsne_row(embedded, digits.test_labels[:SHOWN].numpy()))
     stage.table(rows)
     labels = digits.test_labels[:SHOWN].numpy()
     panels = [
-        Codes(places["PCA"][1][:SHOWN], labels, "PCA", "component"),
-        Codes(places["autoencoder, 2 units"][1][:SHOWN], labels, "deep autoencoder"),
+        Codes(both_parts["PCA"][1][:SHOWN], labels, "PCA", "component"),
+        Codes(both_parts["autoencoder, 2 units"][1][:SHOWN], labels, "deep autoencoder"),
         Codes(embedded, labels, "t-SNE (of these images only)", "t-SNE axis"),
     ]
     stage.save(plots.scatter(panels, DIGITS, title=f"{digits.noun} test images in two dimensions"), "latent-2d")
-    deep_panel = Codes(places["autoencoder, 3 units"][1][:SHOWN], labels, f"{digits.noun} test images, 3 code units")
+    deep_panel = Codes(
+        both_parts["autoencoder, 3 units"][1][:SHOWN], labels, f"{digits.noun} test images, 3 code units"
+    )
     stage.save(plots.scatter([deep_panel], DIGITS), "latent-3d")
     return {"data": digits.source, "codes": rows}
 
@@ -63,7 +65,7 @@ def _row(stage: Stage, name: str, train: Array, test: Array) -> Figures:
 
 
 def _tsne_row(embedded: Array, labels: Array) -> Figures:
-    """t-SNE places no new images: half of those embedded vote for the other half."""
+    """t-SNE embeds no new images: half of those embedded vote for the other half."""
     half = len(embedded) // 2
     accuracy = knn_accuracy(embedded[:half], labels[:half], embedded[half:], labels[half:])
     return {

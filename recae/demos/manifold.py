@@ -61,8 +61,8 @@ def _grid(model: Autoencoder, axes: list[Array], shape: tuple[int, int], title: 
 
 def _pair(stage: Stage) -> tuple[Tensor, Tensor]:
     """A three and an eight of the test set... or whatever digits are there: the first of each."""
-    places = stage.digits.one_of_each()
-    return stage.digits.test[places[4]], stage.digits.test[places[0]]
+    index = stage.digits.one_of_each()
+    return stage.digits.test[index[4]], stage.digits.test[index[0]]
 
 
 def _between(start: Tensor, end: Tensor) -> Tensor:

@@ -33,9 +33,9 @@ def run(stage: Stage) -> Figures:
     rows = [
         {
             "space": name, "numbers_an_image": spaces[name][0].shape[1],
-            "precision_at_10": rounded((labels[places] == wanted[:, None]).mean(), 4),
+            "precision_at_10": rounded((labels[index] == wanted[:, None]).mean(), 4),
         }
-        for name, places in found.items()
+        for name, index in found.items()
     ]  # fmt: skip
     stage.table(rows)
     series = {"precision@10": [row["precision_at_10"] for row in rows]}
@@ -65,12 +65,12 @@ def _pictures(stage: Stage, found: dict[str, Array]) -> None:
     labels, wanted = digits.train_labels.numpy(), digits.test_labels.numpy()
     # Of each digit the query whose neighbours in the first space (PCA) are least of it.
     hits = (labels[next(iter(found.values()))] == wanted[:, None]).sum(axis=1)
-    places = [min(np.flatnonzero(wanted == digit)[:200], key=lambda place: hits[place]) for digit in QUERIES]
+    queries = [min(np.flatnonzero(wanted == digit)[:200], key=lambda query: hits[query]) for digit in QUERIES]
     rows = {}
-    for place in places:
+    for query in queries:
         for name, near in found.items():
-            images = [digits.test[place].numpy(), *digits.train[near[place]].numpy()]
-            rows[f"{digits.test_labels[place]}: {name}"] = np.stack(images)
+            images = [digits.test[query].numpy(), *digits.train[near[query]].numpy()]
+            rows[f"{digits.test_labels[query]}: {name}"] = np.stack(images)
     captions = ["query", *(str(n) for n in range(1, K + 1))]
     title = "Queries that PCA finds hard, and their nearest train images"
     stage.save(plots.image_rows(rows, digits.shape, captions=captions, title=title), "retrieve-images")

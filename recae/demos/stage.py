@@ -1,4 +1,4 @@
-"""`Stage`: what every demo is given: data, a trainer, a place for pictures, and somebody who listens."""
+"""`Stage`: what every demo is given: data, a trainer, a folder for pictures, and a function that prints."""
 
 from __future__ import annotations
 

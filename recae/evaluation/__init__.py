@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from recae.errors import NotFittedError, ParameterError
-from recae.evaluation.aligned_test import Case, case_of
+from recae.evaluation.aligned_test import AlignedTest, align_test
 from recae.evaluation.names import METRICS, Metric, parse_metrics
 from recae.evaluation.rank import measure_lists
 from recae.evaluation.rate import measure_ratings
@@ -75,16 +75,16 @@ def evaluate(
     if block is not None and block < 1:
         raise ParameterError(f"block={block}: at least 1 user at a time")
     excluded = [exclude] if isinstance(exclude, RatingMatrix) else list(exclude or ())
-    case = case_of(model.ratings_, test, part, excluded)
+    aligned = align_test(model.ratings_, test, part, excluded)
     figures: dict[str, Figure] = {}
     tables: list[pd.DataFrame] = []
     if of_ratings := [metric for metric in wanted if metric.kind == "rating"]:
-        some, table = measure_ratings(model, case, of_ratings)
+        some, table = measure_ratings(model, aligned, of_ratings)
         figures, tables = {**figures, **some}, [*tables, table]
     if of_lists := [metric for metric in wanted if metric.kind != "rating"]:
-        some, table = measure_lists(model, case, of_lists, relevant_from=relevant_from, block=block)
+        some, table = measure_lists(model, aligned, of_lists, relevant_from=relevant_from, block=block)
         figures, tables = {**figures, **some}, [*tables, table]
-    return _report(model, case, {metric.name: figures[metric.name] for metric in wanted}, tables)
+    return _report(model, aligned, {metric.name: figures[metric.name] for metric in wanted}, tables)
 
 
 def _wanted(model: Recommender, names: str | Sequence[str] | None) -> list[Metric]:
@@ -106,8 +106,8 @@ def _wanted(model: Recommender, names: str | Sequence[str] | None) -> list[Metri
     return wanted
 
 
-def _report(model: Recommender, case: Case, figures: dict[str, Figure], tables: list[pd.DataFrame]) -> Report:
+def _report(model: Recommender, test: AlignedTest, figures: dict[str, Figure], tables: list[pd.DataFrame]) -> Report:
     table = pd.concat(tables, axis=1).sort_index()
     table = table[[name for name in figures if name in table]]
-    table.index = pd.Index(case.user_ids[table.index.to_numpy()], name="user")
-    return Report(figures, {"n_users": len(table), **case.counts()}, table, type(model).__name__, case.name)
+    table.index = pd.Index(test.user_ids[table.index.to_numpy()], name="user")
+    return Report(figures, {"n_users": len(table), **test.counts()}, table, type(model).__name__, test.name)

@@ -1,4 +1,4 @@
-"""A test part in the model's own terms: who is tested, on what, knowing what."""
+"""A test part, its users and items matched with those of the model."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from recae.splitting import Split
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
-    """Users to test, n of them, with columns as the model has them.
+class AlignedTest:
+    """n users to test; the columns of their rows are the model's items.
 
     Attributes:
         trained_on: what the model was fitted on, shape (n_users, n_items).
-        test: the test ratings as given.
+        ratings: the test ratings as given.
         user_ids: raw ids, shape (n,).
         user_index: the model's index of each user, -1 where it does not know them, shape (n,).
         inputs: what is shown of hidden users, shape (n, n_items); None where users are known to the model.
         target: test ratings of items that the model knows, shape (n, n_items).
         seen: what is not to be ranked (all ones), shape (n, n_items).
-        item_index: the model's index of each item of `test`, -1 where it does not know it.
+        item_index: the model's index of each item of `ratings`, -1 where it does not know it.
         name: what it is called in reports.
     """
 
     trained_on: RatingMatrix
-    test: RatingMatrix
+    ratings: RatingMatrix
     user_ids: IdArray
     user_index: IntArray
     inputs: Csr | None
@@ -53,28 +53,28 @@ class Case:
         `unknown_ratings`: those of them whose user or item the model does not know at all, which ranking
         skips; `seen_ratings`: test ratings of a pair that the model was shown.
         """
-        users, items, _ = self.test.pairs()
+        users, items, _ = self.ratings.pairs()
         shown = self.trained_on.user_rows if self.inputs is None else self.inputs
         row = self.user_index if self.inputs is None else np.arange(len(self.user_ids))
         cold_user = (row < 0) | (np.diff(shown.indptr)[row] == 0)
         cold_item = (self.item_index < 0) | (self.trained_on.counts("item")[self.item_index] == 0)
         unknown = ~self.scorable()[users] | (self.item_index < 0)[items]
         return {
-            "n_ratings": self.test.n_ratings,
-            "cold_users": int((cold_user & (self.test.counts("user") > 0)).sum()),
-            "cold_items": int((cold_item & (self.test.counts("item") > 0)).sum()),
+            "n_ratings": self.ratings.n_ratings,
+            "cold_users": int((cold_user & (self.ratings.counts("user") > 0)).sum()),
+            "cold_items": int((cold_item & (self.ratings.counts("item") > 0)).sum()),
             "cold_ratings": int((cold_user[users] | cold_item[items]).sum()),
             "unknown_ratings": int(unknown.sum()),
             "seen_ratings": int(overlap(self.target, self.seen).nnz),
         }
 
 
-def case_of(
+def align_test(
     trained_on: RatingMatrix,
     given: Split | RatingMatrix,
     part: Literal["test", "validation"],
     exclude: Sequence[RatingMatrix],
-) -> Case:
+) -> AlignedTest:
     """The test part of a split, or ratings of known users, matched with the model's ids."""
     if part not in ("test", "validation"):
         raise ParameterError(f"part={part!r}: choose 'test' or 'validation'")
@@ -87,7 +87,7 @@ def case_of(
     else:
         sources = [inputs, *exclude]
     aligned = [align(source, user_ids, trained_on) for source in sources]
-    return Case(
+    return AlignedTest(
         trained_on, test, user_ids, trained_on.user_index(user_ids, missing="-1"),
         None if inputs is None else aligned[0], align(test, user_ids, trained_on), _union(aligned),
         trained_on.item_index(test.item_ids, missing="-1"), _name(given, test),
@@ -136,13 +136,13 @@ def align(matrix: RatingMatrix, user_ids: IdArray, like: RatingMatrix) -> Csr:
 
 
 def overlap(one: Csr, other: Csr) -> Csr:
-    """Places that both store, as ones (stored zeros count: they are ratings)."""
+    """The pairs that both store, as ones (stored zeros count: they are ratings)."""
     both: Csr = _ones(one).multiply(_ones(other)).tocsr()
     return both
 
 
 def _union(matrices: Sequence[Csr]) -> Csr:
-    """Places that any stores, as ones."""
+    """The pairs that any of them stores, as ones."""
     total = _ones(matrices[0])
     for matrix in matrices[1:]:
         total = (total + _ones(matrix)).tocsr()

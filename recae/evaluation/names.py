@@ -42,6 +42,7 @@ ACCURACY: dict[str, Callable[[metrics.Hits, int], DoubleArray]] = {
     "mrr": metrics.reciprocal_rank,
     "hit": metrics.hit,
 }
+_LOWER_IS_BETTER = frozenset({"rmse", "mae", "gini"})
 CATALOGUE: dict[str, Callable[[IntArray], float]] = {"coverage": metrics.coverage, "gini": metrics.gini}
 
 
@@ -60,6 +61,11 @@ class Metric:
     family: str
     k: int
     kind: Kind
+
+
+def lower_is_better(name: str) -> bool:
+    """Whether a metric, such as "rmse" or "ndcg@100", is better where it is lower."""
+    return name.split("@")[0] in _LOWER_IS_BETTER
 
 
 def parse_metrics(names: Iterable[str]) -> list[Metric]:

@@ -11,7 +11,7 @@ import pandas as pd
 from recae import metrics
 from recae._types import Csr, IntArray
 from recae.errors import DataError, DivergenceError
-from recae.evaluation.aligned_test import Case, overlap
+from recae.evaluation.aligned_test import AlignedTest, overlap
 from recae.evaluation.names import ACCURACY, CATALOGUE, Metric
 from recae.evaluation.report import Figure, mean
 from recae.ranking import top_n
@@ -25,25 +25,25 @@ BLOCK_BYTES = 64 * 2**20  # of scores
 
 def measure_lists(
     model: Recommender,
-    case: Case,
+    test: AlignedTest,
     wanted: Sequence[Metric],
     *,
     relevant_from: float | None = None,
     block: int | None = None,
 ) -> tuple[dict[str, Figure], pd.DataFrame]:
-    """Figures, and each user's own in a frame indexed by the user's row in the case."""
-    relevant = _relevant(case.target, relevant_from)
-    users = np.flatnonzero((np.diff(relevant.indptr) > 0) & case.scorable())
-    _refuse_nothing_to_find(case, relevant, users)
-    n_items = case.trained_on.n_items
+    """Figures, and each user's own in a frame indexed by the user's row in the test."""
+    relevant = _relevant(test.target, relevant_from)
+    users = np.flatnonzero((np.diff(relevant.indptr) > 0) & test.scorable())
+    _refuse_nothing_to_find(test, relevant, users)
+    n_items = test.trained_on.n_items
     width = max(metric.k for metric in wanted)
     size = block or max(1, BLOCK_BYTES // (4 * n_items))
-    beyond = _beyond_accuracy(case, wanted)
+    beyond = _beyond_accuracy(test, wanted)
     values = {metric.name: np.empty(len(users)) for metric in wanted if metric.kind == "list"}
     shown = {metric.k: np.zeros(n_items, np.int64) for metric in wanted if metric.kind == "catalogue"}
     for start in range(0, len(users), size):
         some = users[start : start + size]
-        ranked = _rank(model, case, some, width)
+        ranked = _rank(model, test, some, width)
         hits = metrics.find_hits(ranked, relevant[some])
         for metric in wanted:
             if metric.family in ACCURACY:
@@ -68,26 +68,26 @@ def _relevant(target: Csr, relevant_from: float | None) -> Csr:
     return make_csr(target.data[keep], target.indices[keep], indptr, target.shape)
 
 
-def _refuse_nothing_to_find(case: Case, relevant: Csr, users: IntArray) -> None:
+def _refuse_nothing_to_find(test: AlignedTest, relevant: Csr, users: IntArray) -> None:
     if len(users) == 0:
         raise DataError(
-            f"no test user of {case.name!r} has a relevant item to be found: of {len(case.user_ids):,} users the "
-            f"model knows {int(case.scorable().sum()):,}, and of {len(case.item_index):,} items "
-            f"{int((case.item_index >= 0).sum()):,}; are the ids of one kind, and is relevant_from within the scale?"
+            f"no test user of {test.name!r} has a relevant item to be found: of {len(test.user_ids):,} users the "
+            f"model knows {int(test.scorable().sum()):,}, and of {len(test.item_index):,} items "
+            f"{int((test.item_index >= 0).sum()):,}; are the ids of one kind, and is relevant_from within the scale?"
         )
     theirs = relevant[users]
-    if overlap(theirs, case.seen[users]).nnz == theirs.nnz:
+    if overlap(theirs, test.seen[users]).nnz == theirs.nnz:
         raise DataError(
-            f"all {theirs.nnz:,} test ratings of {case.name!r} are among those that the model was shown, which are "
+            f"all {theirs.nnz:,} test ratings of {test.name!r} are among those that the model was shown, which are "
             "never ranked: is this the training part?"
         )
 
 
-def _rank(model: Recommender, case: Case, users: IntArray, width: int) -> IntArray:
-    """The `width` best unseen items of some users (rows of the case), shape (len(users), width)."""
-    inputs = case.inputs
-    scores = model.score_users(case.user_index[users]) if inputs is None else model.score(inputs[users])
-    ranked, _ = top_n(scores, width, case.seen[users])
+def _rank(model: Recommender, test: AlignedTest, users: IntArray, width: int) -> IntArray:
+    """The `width` best unseen items of some users (rows of the test), shape (len(users), width)."""
+    inputs = test.inputs
+    scores = model.score_users(test.user_index[users]) if inputs is None else model.score(inputs[users])
+    ranked, _ = top_n(scores, width, test.seen[users])
     short = np.flatnonzero(ranked[:, -1] < 0)  # few items are left, or scores are not numbers
     if np.isnan(scores[short]).any():
         raise DivergenceError(
@@ -96,10 +96,10 @@ def _rank(model: Recommender, case: Case, users: IntArray, width: int) -> IntArr
     return ranked
 
 
-def _beyond_accuracy(case: Case, wanted: Sequence[Metric]) -> dict[str, Callable[[IntArray, int], Any]]:
+def _beyond_accuracy(test: AlignedTest, wanted: Sequence[Metric]) -> dict[str, Callable[[IntArray, int], Any]]:
     """Metrics of a list that ask what train says of its items."""
-    information = metrics.self_information(case.trained_on)
+    information = metrics.self_information(test.trained_on)
     return {
         "novelty": lambda ranked, k: metrics.novelty(ranked, k, information),
-        "diversity": lambda ranked, k: metrics.diversity(ranked, k, case.trained_on),
+        "diversity": lambda ranked, k: metrics.diversity(ranked, k, test.trained_on),
     }

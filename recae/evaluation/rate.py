@@ -10,7 +10,7 @@ import pandas as pd
 
 from recae._types import Csr
 from recae.errors import DivergenceError
-from recae.evaluation.aligned_test import Case
+from recae.evaluation.aligned_test import AlignedTest
 from recae.evaluation.names import Metric
 from recae.evaluation.report import Figure, ratio
 
@@ -21,12 +21,14 @@ PAIRS = 2**20  # predicted at once, for known users
 HIDDEN_USERS = 2048  # predicted at once
 
 
-def measure_ratings(model: Recommender, case: Case, wanted: Sequence[Metric]) -> tuple[dict[str, Figure], pd.DataFrame]:
-    """Figures, and each user's own in a frame indexed by the user's row in the case."""
-    users, items, truth = case.test.pairs()
-    predicted = _predict(model, case, users, case.item_index[items])
+def measure_ratings(
+    model: Recommender, test: AlignedTest, wanted: Sequence[Metric]
+) -> tuple[dict[str, Figure], pd.DataFrame]:
+    """Figures, and each user's own in a frame indexed by the user's row in the test."""
+    users, items, truth = test.ratings.pairs()
+    predicted = _predict(model, test, users, test.item_index[items])
     error = truth - predicted.astype(np.float64)
-    counts = case.test.counts("user")
+    counts = test.ratings.counts("user")
     rated = np.flatnonzero(counts)
     figures, per_user = {}, pd.DataFrame(index=rated)
     for metric in wanted:
@@ -39,25 +41,25 @@ def measure_ratings(model: Recommender, case: Case, wanted: Sequence[Metric]) ->
     return figures, per_user
 
 
-def _predict(model: Recommender, case: Case, users: Any, items: Any) -> Any:
-    """Ratings of pairs (row of the case, the model's item index or -1)."""
+def _predict(model: Recommender, test: AlignedTest, users: Any, items: Any) -> Any:
+    """Ratings of pairs (row of the test, the model's item index or -1)."""
     known = items >= 0
-    if case.inputs is None:
-        index = case.user_index[users]
+    if test.inputs is None:
+        index = test.user_index[users]
         parts = [slice(start, start + PAIRS) for start in range(0, len(users), PAIRS)]
-        predicted = np.concatenate([model.predict_pairs(index[p], items[p], **_dates(model, case, p)) for p in parts])
+        predicted = np.concatenate([model.predict_pairs(index[p], items[p], **_dates(model, test, p)) for p in parts])
     else:
         predicted = np.empty(len(users), np.float32)
-        predicted[known] = _predict_hidden(model, case.inputs, users[known], items[known])
+        predicted[known] = _predict_hidden(model, test.inputs, users[known], items[known])
         if not known.all():  # nothing is known of the item, and the user is new: -1 for both gives the baseline
             predicted[~known] = model.predict_pairs(items[~known], items[~known])
-    _refuse_not_finite(model, case, predicted, users)
+    _refuse_not_finite(model, test, predicted, users)
     return predicted
 
 
-def _dates(model: Recommender, case: Case, part: slice) -> dict[str, Any]:
+def _dates(model: Recommender, test: AlignedTest, part: slice) -> dict[str, Any]:
     """When the ratings of `part` were given, for models that read it."""
-    stamps = case.test.timestamps
+    stamps = test.ratings.timestamps
     return {"timestamps": stamps[part]} if model.reads_dates and stamps is not None else {}
 
 
@@ -72,11 +74,11 @@ def _predict_hidden(model: Recommender, inputs: Csr, users: Any, items: Any) -> 
     return predicted
 
 
-def _refuse_not_finite(model: Recommender, case: Case, predicted: Any, users: Any) -> None:
+def _refuse_not_finite(model: Recommender, test: AlignedTest, predicted: Any, users: Any) -> None:
     bad = ~np.isfinite(predicted)
     if bad.any():
-        place = int(np.argmax(bad))
+        first = int(np.argmax(bad))
         raise DivergenceError(
-            f"{type(model).__name__} predicts {predicted[place]} for user {case.user_ids[users[place]]!r} and "
+            f"{type(model).__name__} predicts {predicted[first]} for user {test.user_ids[users[first]]!r} and "
             f"{int(bad.sum()) - 1:,} more ratings: it has not learnt; try a lower learning rate"
         )

@@ -73,9 +73,9 @@ def curves(
     """Named lines over a common `x`, or over an `x` of each name; `level` draws a labelled horizontal."""
     figure = new_figure(6, 4)
     axes = figure.subplots()
-    for place, ((name, y), (colour, dash, marker)) in enumerate(zip(lines.items(), itertools.cycle(LINES))):
+    for number, ((name, y), (colour, dash, marker)) in enumerate(zip(lines.items(), itertools.cycle(LINES))):
         at = x[name] if isinstance(x, Mapping) else x
-        hollow = place % 2 == 1  # so that of two lines that coincide both can be seen
+        hollow = number % 2 == 1  # so that of two lines that coincide both can be seen
         axes.plot(
             at, y, color=colour, linestyle=dash, marker=marker, markersize=7 if hollow else 4, label=name,
             markerfacecolor="none" if hollow else colour, markevery=max(1, len(y) // 12),
@@ -145,8 +145,8 @@ def tiles(images: Array, shape: tuple[int, int], columns: int, *, signed: bool =
     height, width = shape[0] + gap, shape[1] + gap
     lines = math.ceil(len(images) / columns)
     picture = np.ones((lines * height - gap, columns * width - gap))
-    for place, image in enumerate(images):
-        top, left = height * (place // columns), width * (place % columns)
+    for number, image in enumerate(images):
+        top, left = height * (number // columns), width * (number % columns)
         picture[top : top + shape[0], left : left + shape[1]] = image
     return picture
 
@@ -155,11 +155,11 @@ def scatter(panels: Sequence[Codes], names: Sequence[str], *, columns: int = 3, 
     """2-D or 3-D codes coloured by class, a panel each; a class' name stands at its median."""
     lines, columns = math.ceil(len(panels) / columns), min(columns, len(panels))
     figure = new_figure(4.2 * columns, 4.2 * lines + (0.3 if title else 0))
-    for place, panel in enumerate(panels):
+    for number, panel in enumerate(panels):
         if panel.codes.shape[1] not in (2, 3):
             raise ParameterError(f"codes of {panel.codes.shape[1]} units cannot be drawn; 2 or 3 are needed")
         deep = panel.codes.shape[1] == 3
-        axes = figure.add_subplot(lines, columns, place + 1, projection="3d" if deep else None)
+        axes = figure.add_subplot(lines, columns, number + 1, projection="3d" if deep else None)
         _scatter(axes, panel, names)
     figure.suptitle(title, fontsize="medium")
     return figure
@@ -174,12 +174,12 @@ def bars(
     figure = new_figure(min(9.5, max(5.0, 0.75 * n_bars + 1.4)), 3.8)
     axes = figure.subplots()
     width = 0.8 / len(series)
-    for place, ((name, values), (colour, _, _)) in enumerate(zip(series.items(), itertools.cycle(LINES))):
-        at = np.arange(len(groups)) + (place - (len(series) - 1) / 2) * width
+    for number, ((name, values), (colour, _, _)) in enumerate(zip(series.items(), itertools.cycle(LINES))):
+        at = np.arange(len(groups)) + (number - (len(series) - 1) / 2) * width
         error = None if spread is None else spread[name]
         drawn = axes.bar(
             at, values, 0.94 * width, label=name, color=colour, alpha=0.8, yerr=error, capsize=3,
-            hatch=HATCHES[place % 4], edgecolor="white",
+            hatch=HATCHES[number % 4], edgecolor="white",
         )  # fmt: skip
         if n_bars <= MOST_LABELS:
             axes.bar_label(drawn, fmt=f"%.{digits}f", fontsize="x-small", padding=2)

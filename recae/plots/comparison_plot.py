@@ -52,12 +52,12 @@ def _name(axes: Any, labels: Sequence[str], points: Sequence[tuple[float, float]
     gap = min(0.045, 1 / max(1, len(labels)))  # of the axes' height
     order = sorted(range(len(labels)), key=lambda i: -points[i][1])
     heights = [(points[i][1] - low) / (high - low) for i in order]
-    for place in range(1, len(heights)):  # downwards: none nearer to the one above than the gap
-        heights[place] = min(heights[place], heights[place - 1] - gap)
+    for label_rank in range(1, len(heights)):  # downwards: none nearer to the one above than the gap
+        heights[label_rank] = min(heights[label_rank], heights[label_rank - 1] - gap)
     if heights[-1] < gap / 2:  # the last would stand below the axes: from there upwards again
         heights[-1] = gap / 2
-        for place in range(len(heights) - 2, -1, -1):
-            heights[place] = max(heights[place], heights[place + 1] + gap)
+        for label_rank in range(len(heights) - 2, -1, -1):
+            heights[label_rank] = max(heights[label_rank], heights[label_rank + 1] + gap)
     for i, height in zip(order, heights):
         axes.annotate(
             labels[i], xy=points[i], xytext=(1.04, height), textcoords="axes fraction", va="center", fontsize="small",

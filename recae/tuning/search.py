@@ -20,7 +20,7 @@ from recae.tuning.trial import Task
 if TYPE_CHECKING:
     import optuna
 
-TENTHS = 10  # places on the way where trials of different lengths are compared
+TENTHS = 10  # points of a training at which trials of different lengths are compared
 STARTUP = 5  # trials before any is given up
 
 
@@ -58,11 +58,11 @@ class Search:
             storage=self._storage(), study_name="recae", load_if_exists=True,
             direction="minimize" if self.task.minimises else "maximize",
         )  # fmt: skip
-        belongs = self._belongs()
-        found = study.user_attrs.get("belongs")
+        fingerprint = self._fingerprint()
+        found = study.user_attrs.get("belongs")  # the key in files of studies
         if found is None:
-            study.set_user_attr("belongs", belongs)
-        for key, value in belongs.items():
+            study.set_user_attr("belongs", fingerprint)
+        for key, value in fingerprint.items():
             if found is not None and found.get(key) != value:
                 raise ParameterError(
                     f"study {self.path} was begun with {key} {found.get(key)}, and now it is {value}: go on with what "
@@ -85,9 +85,9 @@ class Search:
         except (OSError, ValueError, KeyError) as error:
             raise ModelFileError(f"study {self.path} cannot be used ({error}): name another file") from None
 
-    def _belongs(self) -> dict[str, Any]:
+    def _fingerprint(self) -> dict[str, Any]:
         space = {name: str(where.plain()) for name, where in self.space.items()}
-        return {**self.task.belongs, "space": space, "pruning": self.prune}
+        return {**self.task.fingerprint, "space": space, "pruning": self.prune}
 
     def _done(self) -> list[optuna.trial.FrozenTrial]:
         """Trials that are over, in order, without those that a kill or Ctrl-C has cut short."""
@@ -96,10 +96,10 @@ class Search:
 
     # ------------------------------------------------------------ trials
 
-    def _one_trial(self, place: int) -> None:
-        self.study.sampler = self.lib.samplers.TPESampler(seed=_mixed(self.rng, place), multivariate=True)
+    def _one_trial(self, number: int) -> None:
+        self.study.sampler = self.lib.samplers.TPESampler(seed=_mixed(self.rng, number), multivariate=True)
         self.study.pruner = self._pruner()
-        if place == 0:
+        if number == 0:
             self._begin_with_the_model_s_own()
         trial = self.study.ask()
         settings = {name: where.draw(trial, name) for name, where in self.space.items()}
@@ -154,7 +154,7 @@ class Search:
     # ------------------------------------------------------------ what comes out
 
     def _outcome(self) -> Tuning:
-        trials = [_record(place, trial) for place, trial in enumerate(self._done())]
+        trials = [_record(number, trial) for number, trial in enumerate(self._done())]
         measured = [trial for trial in trials if trial["value"] is not None]
         if not measured:
             raise DataError(
@@ -164,7 +164,7 @@ class Search:
         parts = self.task.parts
         about = {
             "data": parts.train.name, "n_train": parts.train.n_ratings, "n_validation": parts.test.n_ratings,
-            "hidden": self.task.belongs["hide"], "space": {name: w.plain() for name, w in self.space.items()},
+            "hidden": self.task.fingerprint["hide"], "space": {name: w.plain() for name, w in self.space.items()},
             "direction": "minimize" if self.task.minimises else "maximize", "seed": self.rng,
             "seconds": round(sum(trial["seconds"] for trial in trials), 1), "best": best["number"],
         }  # fmt: skip
@@ -181,19 +181,19 @@ class _Watch:
         self.told = 0
 
     def __call__(self, epoch: int, figure: float) -> None:
-        place = TENTHS * epoch // self.epochs if self.epochs else epoch
-        if place <= self.told or not math.isfinite(figure):
+        tenth = TENTHS * epoch // self.epochs if self.epochs else epoch
+        if tenth <= self.told or not math.isfinite(figure):
             return
-        self.told = place
-        self.trial.report(figure, place)
-        if place < TENTHS and self.trial.should_prune():
+        self.told = tenth
+        self.trial.report(figure, tenth)
+        if tenth < TENTHS and self.trial.should_prune():
             raise self.pruned
 
 
-def _record(place: int, trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
+def _record(number: int, trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
     complete = trial.state.name == "COMPLETE"
     return {
-        "number": place, "state": trial.state.name.lower(), "value": trial.value if complete else None,
+        "number": number, "state": trial.state.name.lower(), "value": trial.value if complete else None,
         "settings": trial.user_attrs["settings"], "seconds": trial.user_attrs["seconds"],
         "curve": [[step, value] for step, value in sorted(trial.intermediate_values.items())],
         "reason": trial.user_attrs.get("reason"),
@@ -223,8 +223,8 @@ def _quiet(optuna: ModuleType) -> Iterator[None]:
         optuna.logging.set_verbosity(before)
 
 
-def _mixed(seed: int, place: int) -> int:
-    return (seed * 1_000_003 + place * 7_919 + 1) % 2**32
+def _mixed(seed: int, number: int) -> int:
+    return (seed * 1_000_003 + number * 7_919 + 1) % 2**32
 
 
 def _plain(value: Any) -> Any:

@@ -10,14 +10,13 @@ import numpy as np
 
 from recae.errors import ParameterError
 from recae.evaluation import evaluate
-from recae.evaluation.names import parse_metrics
+from recae.evaluation.names import lower_is_better, parse_metrics
 from recae.models import Recommender
 from recae.ratings import RatingMatrix
 from recae.splitting import Split, split, take_validation
 from recae.training.reporting import Watcher, watched
 
 HIDE = ("auto", "ratings", "users")
-_LOWER_IS_BETTER = ("rmse", "mae", "gini")
 
 
 @dataclass(frozen=True)
@@ -28,17 +27,17 @@ class Task:
         model: settings that are not searched; never fitted itself.
         parts: `train` to learn from and `test` to measure on: both of the ratings that were given.
         metric: its name.
-        belongs: what a study belongs to, so that it is not continued on something else.
+        fingerprint: the model, settings and data of a search: a study is resumed only on the same ones.
     """
 
     model: Recommender
     parts: Split
     metric: str
-    belongs: dict[str, Any]
+    fingerprint: dict[str, Any]
 
     @property
     def minimises(self) -> bool:
-        return self.metric.split("@")[0] in _LOWER_IS_BETTER
+        return lower_is_better(self.metric)
 
     def measure(self, settings: dict[str, Any], watcher: Watcher) -> float:
         """The figure of a model with `settings`; `watcher` hears of its epochs where they are in the metric's units."""
@@ -78,11 +77,11 @@ def task_of(
         n = parts.train.n_items
         metric = "rmse" if model.predicts_ratings else f"ndcg@{min(100, n)}"
     parse_metrics([metric])
-    belongs = {
+    fingerprint = {
         "model": type(model).__name__, "settings": {k: repr(v) for k, v in model.get_params().items() if k != "device"},
         "ratings": _digest(ratings), "validation": validation, "hide": hide, "metric": metric, "seed": rng,
     }  # fmt: skip
-    return Task(model, parts, metric, belongs)
+    return Task(model, parts, metric, fingerprint)
 
 
 def _digest(ratings: RatingMatrix) -> str:
