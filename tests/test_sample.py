@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recae.loaders import sample
 from recae.datasets.sample import NOISE
 from recae.datasets.sample_titles import GENRES
 from recae.errors import ParameterError
-from recae.loaders import load, sample_truth, sample_with_truth
+from recae.loaders import load, sample, sample_truth, sample_with_truth
 
 
 def test_shape_of_movielens() -> None:
