@@ -145,7 +145,7 @@ def test_models_that_cannot_share_rows_are_refused(found: list[dict[str, Any]]) 
 def test_the_page_lists_the_models_that_share_rows() -> None:
     """docs/scale.md names every model whose rows are shared, and no other, in its sentence about them."""
     page = (Path(__file__).parents[1] / "docs" / "scale.md").read_text()
-    listed = page.split("<!-- shared -->")[1].split("<!-- end of shared -->")[0]
+    listed = page.split("<!-- begin generated: shared -->")[1].split("<!-- end generated: shared -->")[0]
     named = {name for name in MODELS if f"`{name}`" in listed}
     assert named == {name for name, entry in MODELS.items() if entry.model_class.shares_rows}
 

@@ -1,9 +1,7 @@
-"""`benchmarks.linear_vs_mf`: settings are chosen on validation users alone, and the page says what was measured."""
+"""`benchmarks.linear_vs_mf`: settings are chosen on validation users alone."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,14 +9,12 @@ import pytest
 from linear_toys import ones_of, random_ratings, ratings_of
 
 import recae
+from benchmarks.pages import linear_vs_mf_page
 from benchmarks.topn import linear_vs_mf
 from benchmarks.topn.rating_pca import RatingPCA
 from recae.models import MODELS
-from recae.models.linear.closed_form import pca_recommender as pca
+from recae.models.linear import pca_recommender as pca
 from recae.recommender.params import check
-
-ROOT = Path(__file__).parents[1]
-RESULT = ROOT / "benchmarks" / "results" / "linear_vs_mf-ml-1m.json"
 
 
 def quiet(_: str) -> None:
@@ -57,17 +53,9 @@ def test_ratings_are_compared_by_their_error() -> None:
     assert found.best == "mf"
     assert found.rows[0]["settings"]["l2"] == 0.1
     assert log["mf"][0]["validation"] > log["mf"][1]["validation"]
-    assert linear_vs_mf.markdown(found).splitlines()[0] == "| model | RMSE | MAE | fit, s | p against the best |"
-
-
-def test_the_page_says_what_was_measured() -> None:
-    """Every row of the recorded result stands on docs/linear_vs_mf.md with its figures."""
-    page = (ROOT / "docs" / "linear_vs_mf.md").read_text()
-    result = json.loads(RESULT.read_text())
-    for part, metric in (("ranking", "ndcg@100"), ("ratings", "rmse")):
-        for row in result[part]["models"]:
-            assert f"| {row['model']} | {row[metric]:.4f} |" in page
-    assert (ROOT / "docs" / "linear_vs_mf_ml-1m.png").exists()
+    page = linear_vs_mf_page.comparison(found.to_dict()).splitlines()
+    assert page[0] == "| model | RMSE | MAE | fit, s | p against the best |"
+    assert page[2].startswith(f"| mf | {found.rows[0]['rmse']:.4f} |")
 
 
 # ---------------------------------------------------------------- PCA put to ratings

@@ -277,9 +277,3 @@ def test_failures_stand_in_the_table() -> None:
     assert lines[0] == "| irspack | 1.000 s | 0.50 | 100 MB | weights differ by 1e-06 |"
     assert lines[1].startswith("| **recae** | 2.000 s | 1.00 |")
     assert lines[2] == "| Cornac | - |  |  | stopped after 9 s |"
-
-
-def test_the_page_says_what_the_results_say() -> None:
-    """Filling the page from the result files changes nothing."""
-    text = peers_page.PAGE.read_text()
-    assert peers_page.filled(text) == text

@@ -62,10 +62,3 @@ def test_files_that_the_documents_link_to_exist() -> None:
     for document in documents:
         for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name} links to {target}"
-
-
-def test_figures_are_those_of_the_result_files() -> None:
-    """Every measured figure in the README is what `benchmarks/results/` holds, to the digit."""
-    from benchmarks.pages.readme_page import filled
-
-    assert filled(README) == README

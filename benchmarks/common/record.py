@@ -29,6 +29,19 @@ def write(name: str, payload: dict[str, Any]) -> Path:
     return path
 
 
+def read(name: str, default: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The content of `results/<name>.json`, or `default` where there is no such file.
+
+    Raises:
+        FileNotFoundError: there is no such file, and no default.
+    """
+    path = RESULTS / f"{name}.json"
+    if default is not None and not path.exists():
+        return default
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
 def some_of(names: Iterable[str], wanted: str, option: str = "--only") -> list[str]:
     """Those of `names` that `wanted` has, by commas; all of them where it is empty.
 

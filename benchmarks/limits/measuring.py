@@ -2,7 +2,6 @@
 
 \b
     python -m benchmarks.limits             # ceilings and operations, in one run; some five minutes
-    python -m benchmarks.limits page        # benchmarks/limits.md from the results
     python -m benchmarks.limits --quick     # a rehearsal on small shapes, which writes nothing
 
 Ceilings are the fastest of their runs, operations the median of theirs, so that fractions err on the low side.
@@ -159,22 +158,12 @@ def run(quick: bool) -> Row:
     }  # fmt: skip
 
 
-@click.group(help=__doc__, invoke_without_command=True)
+@click.command(help=__doc__)
 @click.option("--quick", is_flag=True, help="Small shapes, a minute, and nothing is written.")
-@click.pass_context
-def main(context: click.Context, quick: bool) -> None:
-    if context.invoked_subcommand is None:
-        found = run(quick)
-        if not quick:
-            click.echo(str(write("limits", found)))
-
-
-@main.command()
-def page() -> None:
-    """Write the tables of benchmarks/limits.md."""
-    from benchmarks.pages import limits_page as _limits_page
-
-    click.echo(str(_limits_page.write_page()))
+def main(quick: bool) -> None:
+    found = run(quick)
+    if not quick:
+        click.echo(str(write("limits", found)))
 
 
 if __name__ == "__main__":

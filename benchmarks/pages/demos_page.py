@@ -1,31 +1,26 @@
-"""Put the figures of results/demos.json and results/mnist_speed.json into docs/demos.md, between its markers.
-
-    python -m benchmarks.demos_page
-
-A part of the page between `<!-- NAME -->` and `<!-- /NAME -->` is replaced by what the results say.
-"""
+"""The figures of docs/demos.md."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
+from benchmarks.common.markdown import table
 from benchmarks.common.paths import DOCS
-from benchmarks.common.record import RESULTS
-from benchmarks.pages.marks import put
+from benchmarks.common.record import read
 from recae.demos import DEMOS, demo
 
 PAGE = DOCS / "demos.md"
 Found = dict[str, Any]
 
 
-def main() -> None:
-    found = json.loads((RESULTS / "demos.json").read_text())
-    speed = json.loads((RESULTS / "mnist_speed.json").read_text())
-    parts = {"run": how(found), "bars": bars(found["bars"]), "sections": sections(found["demos"]), "speed": pace(speed)}
-    PAGE.write_text(put(PAGE.read_text(), {name: f"{text}\n" for name, text in parts.items()}))
-    print(PAGE)
+def parts() -> dict[str, str]:
+    """The page's parts by name."""
+    found = read("demos")
+    return {
+        "run": how(found), "bars": bars(found["bars"]), "sections": sections(found["demos"]),
+        "speed": pace(read("mnist_speed")),
+    }  # fmt: skip
 
 
 def how(found: Found) -> str:
@@ -41,7 +36,7 @@ def how(found: Found) -> str:
 
 def bars(rows: Sequence[Found]) -> str:
     """What was promised beside what came out."""
-    return table([{"figure": r["what"], "found": r["figure"], "bar": r["bar"], "": "" if r["reached"] else "missed"}
+    return records([{"figure": r["what"], "found": r["figure"], "bar": r["bar"], "": "" if r["reached"] else "missed"}
                   for r in rows])  # fmt: skip
 
 
@@ -50,10 +45,10 @@ def sections(demos: Found) -> str:
     parts = []
     for name, summary in DEMOS.items():
         found = demos[name]
-        tables = [table(rows) for rows in found["figures"].values() if _is_table(rows)]
+        tables = [records(rows) for rows in found["figures"].values() if _is_table(rows)]
         single = {key: value for key, value in found["figures"].items() if isinstance(value, int | float)}
         if single:
-            tables.append(table([single]))
+            tables.append(records([single]))
         pictures = "\n".join(f"![{picture.removesuffix('.png')}](figures/{picture})" for picture in found["pictures"])
         look = demo(name).LOOK.removeprefix("To be seen: ")
         text = look[0].upper() + look[1:]
@@ -67,18 +62,16 @@ def pace(found: Found) -> str:
     rows = [{"way": name.replace("_", " "), "median epoch, s": s} for name, s in found["median_epoch_seconds"].items()]
     return (
         f"{found['task'][0].upper() + found['task'][1:]}, batches of {found['batch_size']}, {found['threads']} threads "
-        f"(`python -m benchmarks.mnist_speed`, which alternates the three ways):\n\n{table(rows)}\n\n"
+        f"(`python -m benchmarks.mnist_speed`, which alternates the three ways):\n\n{records(rows)}\n\n"
         f"Ratio of the trainer to the plain loop {found['ratio']}, "
         f"to the loop with fused Adam {found['ratio_to_fused']}."
     )
 
 
-def table(rows: Sequence[Found]) -> str:
-    """Markdown; underscores in headings become spaces."""
+def records(rows: Sequence[Found]) -> str:
+    """A table of records whose keys are the columns; underscores in headings become spaces."""
     names = list(rows[0])
-    lines = [[name.replace("_", " ") for name in names], ["---"] * len(names)]
-    lines += [[_cell(row.get(name)) for name in names] for row in rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return table([name.replace("_", " ") for name in names], [[_cell(row.get(name)) for name in names] for row in rows])
 
 
 def _cell(value: Any) -> str:
@@ -91,7 +84,3 @@ def _cell(value: Any) -> str:
 
 def _is_table(rows: Any) -> bool:
     return isinstance(rows, list) and bool(rows) and isinstance(rows[0], dict)
-
-
-if __name__ == "__main__":
-    main()

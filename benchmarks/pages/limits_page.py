@@ -1,33 +1,22 @@
-"""benchmarks/limits.md from results/limits.json and results/limits-changes.json."""
+"""The tables of benchmarks/limits.md."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
+from benchmarks.common.markdown import table
 from benchmarks.common.paths import BENCHMARKS
-from benchmarks.common.record import RESULTS
-from benchmarks.pages.marks import put, table
+from benchmarks.common.record import read
 
 PAGE = BENCHMARKS / "limits.md"
 Row = dict[str, Any]
 
 
-def write_page() -> Path:
-    """Fill the page; its text around the tables stays."""
-    PAGE.write_text(filled(PAGE.read_text()))
-    return PAGE
-
-
-def filled(text: str) -> str:
-    """`text` with each table between its marks, where there is a result."""
-    made = {
-        name: write(json.loads(path.read_text())) + "\n"
-        for name, file, write in SECTIONS
-        if (path := RESULTS / f"{file}.json").is_file()
-    }
-    return put(text, made)
+def parts() -> dict[str, str]:
+    """The page's parts by name."""
+    result = read("limits")
+    made = {write.__name__: write(result) for write in (ceilings, goals, operations, step)}
+    return {**made, "changes": changes(read("limits-changes"))}
 
 
 def ceilings(result: Row) -> str:
@@ -96,12 +85,3 @@ def changes(result: Row) -> str:
 
 def met(reached: bool) -> str:
     return "met" if reached else "**missed**"
-
-
-SECTIONS = [
-    ("ceilings", "limits", ceilings),
-    ("goals", "limits", goals),
-    ("operations", "limits", operations),
-    ("step", "limits", step),
-    ("changes", "limits-changes", changes),
-]

@@ -1,26 +1,52 @@
-"""Pages that are made from results: what stands between `<!-- NAME -->` and `<!-- /NAME -->` is theirs."""
+"""Generated parts of a page: what is between `<!-- begin generated: NAME -->` and `<!-- end generated: NAME -->`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 
+import click
 
-def put(page: str, parts: Mapping[str, str]) -> str:
-    """`page` with the text of each part between its marks; all else stays.
+_PART = re.compile(
+    r"(?P<begin><!-- begin generated: (?P<name>.+?) -->\n)(?P<text>.*?)(?P<end><!-- end generated: (?P=name) -->)", re.S
+)
+_MARK = re.compile(r"<!-- (?:begin|end) generated: (.+?) -->")
+
+
+def current_parts(page: str) -> dict[str, str]:
+    """Name to text of every part of `page`, without the blank lines around it.
 
     Raises:
-        SystemExit: a part has not exactly one pair of marks.
+        click.ClickException: a mark has no partner, or two parts have one name.
     """
-    for name, text in parts.items():
-        pattern = rf"(<!-- {re.escape(name)} -->\n).*?(<!-- /{re.escape(name)} -->)"
-        page, times = re.subn(pattern, lambda m, text=text: f"{m[1]}{text}{m[2]}", page, flags=re.DOTALL)
-        if times != 1:
-            raise SystemExit(f"the page has {times} places marked {name}; one is needed")
-    return page
+    found = {part["name"]: part["text"].strip("\n") for part in _PART.finditer(page)}
+    marks = _MARK.findall(page)
+    for name in marks:
+        if marks.count(name) != 2 or name not in found:
+            raise click.ClickException(f"generated part {name!r} needs exactly one begin mark and one end mark")
+    return found
 
 
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+def replace_parts(page: str, parts: Mapping[str, str]) -> str:
+    """`page` with each part replaced by its text in `parts`; everything else is as before.
+
+    Raises:
+        click.ClickException: the marks of `page` are not those of `parts`, or a mark has no partner.
+    """
+    marked = current_parts(page).keys()
+    if marked != parts.keys():
+        missing = [f"no marks for {name!r}" for name in parts.keys() - marked]
+        unknown = [f"nothing generates {name!r}" for name in marked - parts.keys()]
+        raise click.ClickException("; ".join(sorted([*missing, *unknown])))
+
+    def filled(part: re.Match[str]) -> str:
+        text = parts[part["name"]].strip("\n")
+        return part["begin"] + (f"\n{text}\n\n" if text else "") + part["end"]
+
+    return _PART.sub(filled, page)
+
+
+def changed_parts(before: str, after: str) -> list[str]:
+    """Names of the parts whose text differs between two states of a page with the same marks."""
+    new = current_parts(after)
+    return [name for name, text in current_parts(before).items() if new[name] != text]

@@ -1,14 +1,13 @@
-"""The tables of docs/peers.md, from the result files alone (`python -m benchmarks.peers page`)."""
+"""The tables of docs/peers.md."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from typing import Any
 
+from benchmarks.common.markdown import table
 from benchmarks.common.paths import DOCS
-from benchmarks.common.record import RESULTS
-from benchmarks.pages.marks import put
+from benchmarks.common.record import read
+from benchmarks.peers.tasks import agreement, duration
 
 PAGE = DOCS / "peers.md"
 Result = dict[str, Any]
@@ -42,14 +41,13 @@ REMARKS = {
 }
 
 
-def filled(text: str) -> str:
-    """`text` with what stands between each pair of marks made anew, where there is a result."""
-    made = {
-        name: write(json.loads(path.read_text())) + "\n"
-        for name, write in MARKS.items()
-        if (path := RESULTS / f"{name.split(':')[0]}.json").is_file()
-    }
-    return put(text, made)
+def parts() -> dict[str, str]:
+    """The page's parts by name."""
+    result = read("peers")
+    return {
+        "peers:about": about(result), "peers:tables": tables(result), "peers:ahead": ahead(result),
+        "peers-accuracy": accuracy(read("peers-accuracy")),
+    }  # fmt: skip
 
 
 def tables(result: Result) -> str:
@@ -102,49 +100,41 @@ def about(result: Result) -> str:
 
 def accuracy(result: Result) -> str:
     """The two models beside irspack's."""
-    lines = _head(["model", "package", "NDCG@100", "Recall@20", "Recall@50", "recae's less irspack's, 95 %"])
+    rows = []
     for model, row in result["rows"].items():
         test = row["recae_less_irspack"]
         for package in ("recae", "irspack"):
             found = row[package]
             difference = f"{test['mean']:+.4f} ({test['low']:+.4f} to {test['high']:+.4f})"
-            lines.append(_line([
+            rows.append([
                 model, package, f"{found['ndcg@100']:.4f} ± {found['standard_error']:.4f}", f"{found['recall@20']:.4f}",
                 f"{found['recall@50']:.4f}", difference if package == "recae" else "",
-            ]))  # fmt: skip
-    return "\n".join(lines)
-
-
-def told_in_words(row: Result) -> str:
-    """One line for the terminal."""
-    if "reason" in row:
-        return f"- {row['reason']}"
-    rmse = f"RMSE {row['rmse']:.4f}, " if "rmse" in row else ""
-    return f"{rmse}{_seconds(row['median'])}, {row['peak_mb']:,.0f} MB  {_sameness(row)}".rstrip()
+            ])  # fmt: skip
+    return table(["model", "package", "NDCG@100", "Recall@20", "Recall@50", "recae's less irspack's, 95 %"], rows)
 
 
 def _times(rows: Rows) -> str:
     ours = next((row.get("median") for row in rows if row["peer"] == "recae"), None)
-    lines = _head(["package", "time", "times recae's", "peak memory", ""])
+    lines = []
     for row in sorted(rows, key=lambda row: row.get("median", float("inf"))):
-        remark = "; ".join(part for part in (REMARKS.get((row["task"], row["peer"]), ""), _sameness(row)) if part)
+        remark = "; ".join(part for part in (REMARKS.get((row["task"], row["peer"]), ""), agreement(row)) if part)
         if "reason" in row:
-            lines.append(_line([_name(row), "-", "", "", row["reason"]]))
+            lines.append([_name(row), "-", "", "", row["reason"]])
             continue
         ratio = f"{row['median'] / ours:.2f}" if ours else ""
-        lines.append(_line([_name(row), _seconds(row["median"]), ratio, f"{row['peak_mb']:,.0f} MB", remark]))
-    return "\n".join(lines)
+        lines.append([_name(row), duration(row["median"]), ratio, f"{row['peak_mb']:,.0f} MB", remark])
+    return table(["package", "time", "times recae's", "peak memory", ""], lines)
 
 
 def _ratings(rows: Rows) -> str:
-    lines = _head(["package and method", "RMSE", "fit", "predicting the test part", "peak memory"])
+    lines = []
     for row in sorted(rows, key=lambda row: row.get("rmse", float("inf"))):
         if "reason" in row:
-            lines.append(_line([_name(row), "-", row["reason"], "", ""]))
+            lines.append([_name(row), "-", row["reason"], "", ""])
             continue
-        cells = [_name(row), f"{row['rmse']:.4f}", _seconds(row["median"]), _seconds(row["predict_seconds"])]
-        lines.append(_line([*cells, f"{row['peak_mb']:,.0f} MB"]))
-    return "\n".join(lines)
+        seconds = [duration(row["median"]), duration(row["predict_seconds"])]
+        lines.append([_name(row), f"{row['rmse']:.4f}", *seconds, f"{row['peak_mb']:,.0f} MB"])
+    return table(["package and method", "RMSE", "fit", "predicting the test part", "peak memory"], lines)
 
 
 def _name(row: Result) -> str:
@@ -153,35 +143,10 @@ def _name(row: Result) -> str:
     return f"**{name}**" if row["peer"] == "recae" else name
 
 
-def _sameness(row: Result) -> str:
-    if row["peer"] == "recae":
-        return ""
-    if "off_by" in row:
-        return f"weights differ by {row['off_by']:.0e}"
-    return f"{row['same_items']:.2%} of the items are ours" if "same_items" in row else ""
-
-
 def _version(peer: str, found: dict[str, str]) -> str:
     names = {"surprise": "scikit-surprise"}
     return next((v for name, v in found.items() if name.lower() == names.get(peer, peer)), "")
 
 
 def _figure(value: float, figure: str) -> str:
-    return _seconds(value) if figure == "median" else f"{value:.4f}"
-
-
-def _seconds(value: float) -> str:
-    return f"{value:.0f} s" if value >= 100 else f"{value:.1f} s" if value >= 10 else f"{value:.3f} s"
-
-
-def _head(cells: list[str]) -> list[str]:
-    return [_line(cells), "|" + "---|" * len(cells)]
-
-
-def _line(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-MARKS: dict[str, Callable[[Result], str]] = {
-    "peers:about": about, "peers:tables": tables, "peers:ahead": ahead, "peers-accuracy": accuracy,
-}  # fmt: skip
+    return duration(value) if figure == "median" else f"{value:.4f}"

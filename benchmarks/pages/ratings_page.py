@@ -1,11 +1,4 @@
-"""Put the figures of rating prediction into docs/ratings.md, between its marks, from the JSON files in `results/`.
-
-    python -m benchmarks.ratings_page           # rewrites the page's tables
-    python -m benchmarks.ratings_page --check   # exit code 1 where they are not what the files say
-
-A part of the page between `<!-- NAME -->` and `<!-- /NAME -->` is replaced by what is there: rows of the accuracy
-tables, logs of `benchmarks.choose`, and logs of `recae tune` beside the settings in `configs/tuned/`.
-"""
+"""The tables of docs/ratings.md: accuracy results, logs of `benchmarks.choose`, and logs of `recae tune`."""
 
 from __future__ import annotations
 
@@ -13,82 +6,90 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import click
-
 from benchmarks.accuracy.fits import CONFIGS, config
+from benchmarks.common.markdown import gibibytes, table
 from benchmarks.common.paths import DOCS
-from benchmarks.pages.marks import put, table
-from benchmarks.pages.readme_page import RESULTS, Rows, apart, load, title, with_interval
+from benchmarks.common.record import read
+from benchmarks.pages.accuracy_tables import SPLITS, Row, league_tables, rmse_with_interval, title
 
 PAGE = DOCS / "ratings.md"
-SPLITS = 5
+HEAD = ["model", "RMSE (95 % interval)", "MAE", "fit", "memory", "command"]
+Result = dict[str, Any]
+
+
+def parts() -> dict[str, str]:
+    """The page's parts by name."""
+    one, hundred = read("accuracy-ml-1m"), read("accuracy-ml-100k")
+    return {
+        "ml-1m": ml_1m(one), "ml-100k": ml_100k(hundred), "others-ml-1m": others(one, "ml-1m"),
+        "others-ml-100k": others(hundred, "ml-100k"), "cold": cold(read("cold-ml-100k")),
+        "ablations": ablations(), "searches": searches(),
+    }  # fmt: skip
 
 
 # ---------------------------------------------------------------- accuracy
 
 
-def ml_1m(result: dict[str, Any]) -> str:
+def ml_1m(result: Result) -> str:
     """MovieLens-1M: a table for each league, its best row first."""
-    return apart(_ordered([row for row in result["rows"] if row["protocol"] == "random-90/10"]), _HEAD, _line("ml-1m"))
+    rows = [row for row in result["rows"] if row["protocol"] == "random-90/10"]
+    return league_tables(_by_rmse(rows), HEAD, _cells("ml-1m"))
 
 
-def ml_100k(result: dict[str, Any]) -> str:
+def ml_100k(result: Result) -> str:
     """MovieLens-100K: u1, and the mean of u1 to u5."""
 
-    def line(row: dict[str, Any]) -> list[str]:
+    def line(row: Row) -> list[str]:
         first = next((fit for fit in row["fits"] if fit["seed"] == 0), None)
         mean = f"{row['rmse']:.4f}" if len(row["fits"]) == SPLITS else ""
         return [
             title(row), f"{first['rmse']:.4f}" if first else "", f"{first['mae']:.4f}" if first else "", mean,
-            f"{row['seconds']:.0f} s", f"{row['peak_mb'] / 1024:.1f} GiB", command("ml-100k", row),
+            f"{row['seconds']:.0f} s", gibibytes(row["peak_mb"]), command("ml-100k", row),
         ]  # fmt: skip
 
     rows = sorted((r for r in result["rows"] if r["protocol"] == "folds"), key=lambda row: row["fits"][0]["rmse"])
-    return apart(rows, ["model", "RMSE on u1", "MAE on u1", "mean of u1 to u5", "fit", "memory", "command"], line)
+    return league_tables(
+        rows, ["model", "RMSE on u1", "MAE on u1", "mean of u1 to u5", "fit", "memory", "command"], line
+    )
 
 
-def others(result: dict[str, Any], dataset: str) -> str:
-    """Rows of further protocols, such as users or items that were never trained on."""
+def others(result: Result, dataset: str) -> str:
+    """list[Row] of further protocols, such as users or items that were never trained on."""
     found = [row for row in result["rows"] if row["protocol"] not in ("random-90/10", "folds")]
     parts = []
     for protocol in dict.fromkeys(row["protocol"] for row in found):
-        rows = _ordered([row for row in found if row["protocol"] == protocol])
-        parts.append(f"*{protocol}*:\n\n" + apart(rows, _HEAD, _line(dataset)))
+        rows = _by_rmse([row for row in found if row["protocol"] == protocol])
+        parts.append(f"*{protocol}*:\n\n" + league_tables(rows, HEAD, _cells(dataset)))
     return "\n\n".join(parts)
 
 
-def cold(result: dict[str, Any] | None) -> str:
+def cold(result: Result) -> str:
     """Users and items without a single training rating (`python -m benchmarks.cold`): RMSE by what is cold."""
-    rows = (result or {}).get("rows", [])
+    rows = result["rows"]
     kinds = list(dict.fromkeys(kind for row in rows for kind in row["rmse"]))
     lines = [
         [row["row"], *(f"{row['rmse'][kind]:.4f}" if kind in row["rmse"] else "" for kind in kinds)] for row in rows
     ]
-    return table(["model", *kinds], lines) if rows else ""
+    return table(["model", *kinds], lines)
 
 
-_HEAD = ["model", "RMSE (95 % interval)", "MAE", "fit", "memory", "command"]
-
-
-def _line(dataset: str) -> Callable[[dict[str, Any]], list[str]]:
-    def line(row: dict[str, Any]) -> list[str]:
-        n = len(row["fits"])
-        few = "" if n in (1, SPLITS) else f" ({n} splits)"
+def _cells(dataset: str) -> Callable[[Row], list[str]]:
+    def cells(row: Row) -> list[str]:
         return [
-            title(row), with_interval(row) + few, f"{row['mae']:.4f}", f"{row['seconds']:.0f} s",
-            f"{row['peak_mb'] / 1024:.1f} GiB", command(dataset, row),
+            title(row), rmse_with_interval(row), f"{row['mae']:.4f}", f"{row['seconds']:.0f} s",
+            gibibytes(row["peak_mb"]), command(dataset, row),
         ]  # fmt: skip
 
-    return line
+    return cells
 
 
-def command(dataset: str, row: dict[str, Any]) -> str:
+def command(dataset: str, row: Row) -> str:
     """What makes the row again; without it being in the settings any more, nothing does."""
     known = row["row"] in config(dataset)
     return f"`python -m benchmarks.accuracy {dataset} --row {row['row']}`" if known else ""
 
 
-def _ordered(rows: Rows) -> Rows:
+def _by_rmse(rows: list[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: row["rmse"])
 
 
@@ -100,15 +101,15 @@ def ablations() -> str:
     parts = []
     for dataset in ("ml-1m", "ml-100k"):
         for name, row in config(dataset).items():
-            log = (load(f"choose-{dataset}-{name}") or {}).get("log", [])
+            log = read(f"choose-{dataset}-{name}", {}).get("log", [])
             lines = _changes(log, row.get("params", {}))
             if lines:
                 head = [f"{dataset}, `{name}`: what was changed", "validation RMSE", "difference", "fit"]
                 parts.append(table(head, lines))
-    return "\n\n".join(parts) or "No log of a choice is there yet."
+    return "\n\n".join(parts)
 
 
-def _changes(log: Rows, base: dict[str, Any]) -> list[list[str]]:
+def _changes(log: list[Row], base: dict[str, Any]) -> list[list[str]]:
     """The base first, then one line a candidate, the most harmful change last; empty without the base in the log."""
     start = next((entry for entry in log if entry["settings"] == base), None)
     if start is None:
@@ -142,7 +143,7 @@ def _figure(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
-def _seconds(entry: dict[str, Any]) -> str:
+def _seconds(entry: Row) -> str:
     return f"{entry['seconds']:.0f} s" if entry.get("seconds") else ""
 
 
@@ -159,36 +160,4 @@ def searches() -> str:
              f"{log['seconds']:.0f} s", f"{log['metric']} {log['value']:.4f}", settings]
         )  # fmt: skip
     head = ["settings", "model", "trials", "learnt from / measured on", "time", "best on validation", "found"]
-    return table(head, rows) if rows else "None yet."
-
-
-# ---------------------------------------------------------------- the page
-
-
-def parts() -> dict[str, str]:
-    """What stands between which marks."""
-    one, hundred = load("accuracy-ml-1m") or {"rows": []}, load("accuracy-ml-100k") or {"rows": []}
-    return {
-        "ml-1m": ml_1m(one), "ml-100k": ml_100k(hundred), "others-ml-1m": others(one, "ml-1m"),
-        "others-ml-100k": others(hundred, "ml-100k"), "cold": cold(load("cold-ml-100k")),
-        "ablations": ablations(), "searches": searches(),
-    }  # fmt: skip
-
-
-def filled(page: str) -> str:
-    """The page with its figures as the result files have them."""
-    return put(page, {name: f"\n{text}\n\n" if text else "" for name, text in parts().items()})
-
-
-@click.command(help=__doc__)
-@click.option("--check", is_flag=True, help="Change nothing; say whether anything would be.")
-def main(check: bool) -> None:
-    before = PAGE.read_text(encoding="utf-8")
-    after = filled(before)
-    if check and before != after:
-        raise click.ClickException(f"{PAGE.name} is not what {RESULTS} says: python -m benchmarks.ratings_page")
-    PAGE.write_text(after, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+    return table(head, rows)

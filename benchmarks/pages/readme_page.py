@@ -1,97 +1,69 @@
-"""Put the measured figures into the README: between its two marks, from the JSON files in `results/` alone.
-
-python -m benchmarks.tables           # rewrites the README's tables
-python -m benchmarks.tables --check   # exit code 1 where they are not what the files say
-"""
+"""The measured figures of README.md."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable
 from typing import Any
 
-import click
+from benchmarks.common.markdown import gibibytes
+from benchmarks.common.paths import ROOT
+from benchmarks.common.record import read
+from benchmarks.pages.accuracy_tables import SPLITS, Row, league_tables, rmse_with_interval, title
 
-from benchmarks.common.paths import RESULTS, ROOT
-from benchmarks.pages.marks import table
-
-START, END = "<!-- figures: python -m benchmarks.tables -->", "<!-- end of figures -->"
-NAMES = {
-    "bias": "mean + user + item deviation", "i-autorec": "I-AutoRec, k = 500", "u-autorec": "U-AutoRec, k = 500",
-    "deep": "deep I-AutoRec 500-250-500", "unseen-users-bias": "mean + user + item deviation",
-    "unseen-users-i-autorec": "I-AutoRec, their output units solved for",
-    "unseen-users-u-autorec": "U-AutoRec, their rows encoded",
-}  # fmt: skip
+PAGE = ROOT / "README.md"
+Result = dict[str, Any]
 
 
-def load(name: str) -> dict[str, Any] | None:
-    """A result file, or None where it has not been made."""
-    path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text()) if path.exists() else None
+def parts() -> dict[str, str]:
+    """The page's parts by name."""
+    speed = read("speed")
+    figures = [
+        about(speed), accuracy_1m(read("accuracy-ml-1m")), accuracy_100k(read("accuracy-ml-100k")), epochs(speed),
+        store(read("store")),
+    ]  # fmt: skip
+    return {"figures": "\n\n".join(figures)}
 
 
-Rows = list[dict[str, Any]]
-
-
-def title(row: dict[str, Any]) -> str:
-    """What a row is called in tables."""
-    return row.get("title") or NAMES.get(row["row"], row["row"])
-
-
-def by_league(rows: Rows) -> dict[str, Rows]:
-    """Rows by league, in the leagues' order; those that have none rows are left out."""
-    from recae.comparison.leagues import LEAGUES
-
-    found = {words: [r for r in rows if r.get("league", "ratings") == key] for key, words in LEAGUES.items()}
-    return {words: rows for words, rows in found.items() if rows}
-
-
-def apart(rows: Rows, head: list[str], line: Callable[[dict[str, Any]], list[str]]) -> str:
-    """A table for each league, which the first column's head names; figures of two leagues never share one."""
-    leagues = by_league(rows)
-    return "\n\n".join(
-        table([head[0] + (f": {words}" if len(leagues) > 1 else ""), *head[1:]], [line(row) for row in part])
-        for words, part in leagues.items()
+def about(result: Result) -> str:
+    """The machine, and where the protocol is described."""
+    machine = result["machine"]
+    return (
+        f"On {machine['cores']} cores of an {machine['processor']} with {machine['memory_gib']:.0f} GiB. Settings were "
+        "chosen on held-out training data, never on the test part;\n[benchmarks/README.md](benchmarks/README.md) has "
+        "the protocol and the command of each table."
     )
 
 
-def with_interval(row: dict[str, Any]) -> str:
-    """A mean and its 95 % interval; a single run has none."""
-    return f"{row['rmse']:.4f} ± {row['half_interval']:.4f}" if len(row["fits"]) > 1 else f"{row['rmse']:.4f} (one run)"
+def accuracy_1m(result: Result) -> str:
+    """RMSE on MovieLens-1M."""
 
-
-def accuracy_1m(result: dict[str, Any]) -> str:
-    def line(row: dict[str, Any]) -> list[str]:
+    def cells(row: Row) -> list[str]:
         published = f"{row['published']:.3f}" if row["published"] else ""
-        few = "" if len(row["fits"]) == 5 or len(row["fits"]) == 1 else f" ({len(row['fits'])} splits)"
         fit = f"{row['seconds']:.0f} s"
-        return [title(row), with_interval(row) + few, published, fit, f"{row['peak_mb'] / 1024:.1f} GiB"]
+        return [title(row), rmse_with_interval(row), published, fit, gibibytes(row["peak_mb"])]
 
     rows = [row for row in result["rows"] if row["protocol"] == "random-90/10"]
     head = ["MovieLens-1M, five random 90/10 splits", "RMSE (95 % interval)", "published", "fit", "peak memory"]
-    return apart(rows, head, line)
+    return league_tables(rows, head, cells)
 
 
-def accuracy_100k(result: dict[str, Any]) -> str:
-    def fold(row: dict[str, Any]) -> list[str]:
-        mean = f"{row['rmse']:.4f}" if len(row["fits"]) == 5 else ""
+def accuracy_100k(result: Result) -> str:
+    """RMSE on MovieLens-100K: the published folds, and users that were never trained on."""
+
+    def fold(row: Row) -> list[str]:
+        mean = f"{row['rmse']:.4f}" if len(row["fits"]) == SPLITS else ""
         return [title(row), f"{row['fits'][0]['rmse']:.4f}", mean]
 
     folds = [row for row in result["rows"] if row["protocol"] == "folds"]
     unseen = [row for row in result["rows"] if row["protocol"] == "unseen-users"]
-    return (
-        apart(folds, ["MovieLens-100K, published folds", "RMSE on u1", "mean of u1 to u5"], fold)
-        + "\n\n"
-        + apart(
-            unseen,
-            ["MovieLens-100K, 100 users never trained on, 80 % of their ratings shown", "RMSE on the rest"],
-            lambda row: [title(row), with_interval(row)],
-        )
-    )
+    unseen_head = ["MovieLens-100K, 100 users never trained on, 80 % of their ratings shown", "RMSE on the rest"]
+    return "\n\n".join([
+        league_tables(folds, ["MovieLens-100K, published folds", "RMSE on u1", "mean of u1 to u5"], fold),
+        league_tables(unseen, unseen_head, lambda row: [title(row), rmse_with_interval(row)]),
+    ])  # fmt: skip
 
 
-def speed(result: dict[str, Any]) -> str:
+def epochs(result: Result) -> str:
+    """Seconds of an epoch and of a fit, and how they grow with the ratings."""
     epoch, fit = result["epoch"], result["fit"]
     first, last = result["sweep"][0], result["sweep"][-1]
     return f"""\
@@ -105,7 +77,7 @@ def speed(result: dict[str, Any]) -> str:
   {first["nanoseconds_a_cell"]:.1f} to {last["nanoseconds_a_cell"]:.1f} ns a cell of the matrix."""
 
 
-def store(result: dict[str, Any]) -> str:
+def store(result: Result) -> str:
     """The largest store that was prepared, and the largest that was trained from."""
     rows = [result["rows"][size] for size in sorted(result["rows"], key=int)]
     made, trained = rows[-1]["prepare"], [row["prepare"] | row["train"] for row in rows if "train" in row]
@@ -119,46 +91,3 @@ def store(result: dict[str, Any]) -> str:
   {last["speed"]["speed"]:.0%} of its speed from memory. Beside weights, gradients and the optimiser it takes
   {last["beyond_model_gib"]:.1f} GiB, libraries included."""
     return text
-
-
-def figures() -> str:
-    """What stands between the marks."""
-    about = f"On {_machine()}. Settings were chosen on held-out training data, never on the test part;"
-    parts = [f"{about}\n[benchmarks/README.md](benchmarks/README.md) has the protocol and the command of each table."]
-    writers: dict[str, Callable[[dict[str, Any]], str]] = {
-        "accuracy-ml-1m": accuracy_1m, "accuracy-ml-100k": accuracy_100k, "speed": speed, "store": store,
-    }  # fmt: skip
-    for name, write in writers.items():
-        result = load(name)
-        if result is not None:
-            parts.append(write(result))
-    return "\n\n".join(parts)
-
-
-def _machine() -> str:
-    machine = (load("speed") or load("accuracy-ml-1m") or {"machine": {}})["machine"]
-    return f"{machine.get('cores')} cores of an {machine.get('processor')} with {machine.get('memory_gib'):.0f} GiB"
-
-
-def filled(readme: str) -> str:
-    """The README with its figures as the result files have them."""
-    return re.sub(
-        re.escape(START) + ".*?" + re.escape(END), lambda _: f"{START}\n\n{figures()}\n\n{END}", readme, flags=re.DOTALL
-    )
-
-
-@click.command(help=__doc__)
-@click.option("--check", is_flag=True, help="Change nothing; say whether anything would be.")
-def main(check: bool) -> None:
-    path = ROOT / "README.md"
-    before = path.read_text()
-    after = filled(before)
-    if check and before != after:
-        raise click.ClickException(
-            "the README's figures are not those of benchmarks/results: python -m benchmarks.tables"
-        )
-    path.write_text(after)
-
-
-if __name__ == "__main__":
-    main()

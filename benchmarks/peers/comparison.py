@@ -6,7 +6,6 @@
     python -m benchmarks.peers --only ease-fit --again
     python -m benchmarks.peers install            # the environments alone
     python -m benchmarks.peers accuracy           # Mult-VAE and EASE beside irspack's: their scores, our evaluation
-    python -m benchmarks.peers page               # docs/peers.md from the results
 
 Packages are installed under build/peers (--cache) with the versions that `peers/scripts/PEER.txt` pins. Each row is
 done by `peers/scripts/with_PEER.py` in a process of its own, which is given arrays, and gives back seconds, its peak of
@@ -25,11 +24,10 @@ from typing import Any
 import click
 
 from benchmarks.common.record import commit, context, some_of, write
-from benchmarks.pages.peers_page import PAGE, filled, told_in_words
 from benchmarks.peers.environments import CACHE, OURS, install, names, versions
 from benchmarks.peers.processes import Limits, run
 from benchmarks.peers.scores import of_peer, our_ease, our_vae, side_by_side
-from benchmarks.peers.tasks import Row, hand_over, hand_over_liked, judged, table, vae_settings
+from benchmarks.peers.tasks import Row, hand_over, hand_over_liked, in_words, judged, table, vae_settings
 from benchmarks.topn.protocol import load
 
 TASKS = ("load", "autorec-epoch", "vae-epoch", "ease-fit", "top-20", "ratings")
@@ -72,7 +70,7 @@ def main(
             file.unlink(missing_ok=True)
             found = measured(row, cache, limits, reasons)
             file.write_text(json.dumps(found))
-            click.echo(f"{row.key:<36} {told_in_words(found)}")
+            click.echo(f"{row.key:<36} {in_words(found)}")
     rows = [json.loads(row_file(row, cache).read_text()) for row in table(True) if row_file(row, cache).exists()]
     click.echo(str(write("peers", {
         "settings": settings, "threads": threads, "limit_seconds": limit, "rows": rows,
@@ -163,13 +161,6 @@ def accuracy(
                        f"± {row[package]['standard_error']:.4f}")  # fmt: skip
     payload = {"data": repr(parts), "settings": settings, "rows": rows, "packages": versions("irspack", cache)}
     click.echo(str(write("peers-accuracy", payload)))
-
-
-@main.command()
-def page() -> None:
-    """Put the results into docs/peers.md."""
-    PAGE.write_text(filled(PAGE.read_text()))
-    click.echo(str(PAGE))
 
 
 if __name__ == "__main__":

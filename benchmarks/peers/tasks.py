@@ -161,3 +161,28 @@ def compared(file: Path, name: str, found: npt.NDArray[Any], is_ours: bool) -> d
         same = [len(np.intersect1d(a, b)) for a, b in zip(found, wanted)]
         return {"same_items": float(np.sum(same) / wanted.size)}
     return {"off_by": float(np.abs(found - wanted).max() / np.abs(wanted).max())}
+
+
+# ---------------------------------------------------------------- in words
+
+
+def agreement(row: dict[str, Any]) -> str:
+    """How far a peer's weights or lists agree with recae's; "" where nothing is compared."""
+    if row["peer"] == "recae":
+        return ""
+    if "off_by" in row:
+        return f"weights differ by {row['off_by']:.0e}"
+    return f"{row['same_items']:.2%} of the items are ours" if "same_items" in row else ""
+
+
+def duration(seconds: float) -> str:
+    """Seconds, with fewer decimals for longer times."""
+    return f"{seconds:.0f} s" if seconds >= 100 else f"{seconds:.1f} s" if seconds >= 10 else f"{seconds:.3f} s"
+
+
+def in_words(row: dict[str, Any]) -> str:
+    """A measured row as one line for the terminal."""
+    if "reason" in row:
+        return f"- {row['reason']}"
+    rmse = f"RMSE {row['rmse']:.4f}, " if "rmse" in row else ""
+    return f"{rmse}{duration(row['median'])}, {row['peak_mb']:,.0f} MB  {agreement(row)}".rstrip()

@@ -1,29 +1,25 @@
-"""What a fit far beyond one machine would take, worked out; the tables of docs/scale.md, between its marks.
+"""Bytes, operations and times of a fit far beyond one machine, worked out and printed.
 
-    python -m benchmarks.scale_sizing             # rewrites the page's tables
-    python -m benchmarks.scale_sizing --check     # exit code 1 where they are not what this program says
-    python -m benchmarks.scale_sizing --users 1e6 --items 1e5 --ratings 1e8    # prints another sizing
+    python -m benchmarks.scale_sizing             # the sizing of docs/scale.md
+    python -m benchmarks.scale_sizing --users 1e6 --items 1e5 --ratings 1e8    # another one
+    python -m benchmarks.scale_sizing --write     # also writes results/scale_sizing.json, which the page is made from
 
 Bytes and operations are counted from the shapes, with the formula beside each. Times divide them by rates: those of
 the GPU and of links are their makers' (`RATES`), reached by the share `REACHED` that is assumed; none was measured.
-What was measured is read from results/distributed.json, column_shards.json and speed.json.
+The time on CPUs is extrapolated from results/speed.json.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from benchmarks.common.paths import DOCS
-from benchmarks.common.record import write
-from benchmarks.pages.marks import put, table
-from benchmarks.pages.readme_page import load
+from benchmarks.common.markdown import table
+from benchmarks.common.record import read, write
 
-PAGE = DOCS / "scale.md"
 RATES = {"memory": 4.8e12, "NVLink": 450e9, "network": 50e9}  # bytes/s: H200; one way; 400 Gbit/s a GPU
 DEVICE_BYTES = 141e9  # of an H200
 REACHED = 0.5  # of these rates, assumed
@@ -137,45 +133,8 @@ def times(found: list[Shape]) -> str:
     return table([*head, "ms a step: kernels + Adam + network", "an epoch"], lines)
 
 
-def measured() -> str:
-    """Two processes and one, as they were measured."""
-    result = load("distributed")
-    if result is None:
-        return "Nothing is measured yet: `python -m benchmarks.distributed`."
-    lines = []
-    for row in result["rows"]:
-        apart = row.get("loss_difference", row.get("checksum_difference"))
-        bytes_ = f"{size(row['bytes_a_step'])} of {size(row['dense_bytes_a_step'])}" if "bytes_a_step" in row else ""
-        lines.append([
-            row["title"], f"{row['cpu_seconds_one']:.2f} s", f"{row['cpu_seconds_several']:.2f} s",
-            f"{row['cpu_ratio']:.2f}", f"{row['cpu_share_of_sums']:.0%}", bytes_, f"{apart:.0e}",
-        ])  # fmt: skip
-    n = result["processes"]
-    head = ["fit", "processor time of 1", f"of {n} together", "ratio", "in sums", f"handed over by each of {n}, a step"]
-    return (
-        f"On {result['usable_cores']} core of {result['machine']['processor']} ({result['date'][:10]}, medians of "
-        f"{result['repeats']}; other work ran beside):\n\n" + table([*head, "losses apart"], lines)
-    )
-
-
-def cut_measured() -> str:
-    """Columns cut over two processes, as it was measured."""
-    row = load("column_shards")
-    if row is None:
-        return "Nothing is measured yet: `python -m benchmarks.column_shards`."
-    return (
-        f"Measured with {row['processes']} processes on gloo: {row['steps']} steps of Adam on {row['columns']:,} "
-        f"columns (k = {row['hidden']}, {row['batch']} rows a step) have one process's losses to "
-        f"{row['loss_difference']:.0e} ({row['losses'][0]:.2f} to {row['losses'][-1]:.2f}), and each process holds "
-        f"{row['outer_weights_held']:,} of the {row['outer_weights']:,} outer weights."
-    )
-
-
-def on_cpus(shape: Shape) -> str:
-    """What the measured CPU kernels would take, by the ratings alone."""
-    sweep = (load("speed") or {}).get("sweep", [])
-    if not sweep:
-        return "Nothing is measured yet: `python -m benchmarks.speed --only sweep`."
+def on_cpus(shape: Shape, sweep: list[dict[str, Any]]) -> str:
+    """The time of the CPU kernels, extrapolated from the largest set that `benchmarks.speed` measured."""
     largest = max(sweep, key=lambda row: row["ratings"])
     each = largest["microseconds_a_rating"]
     return (
@@ -216,20 +175,8 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-# ---------------------------------------------------------------- the page
-
-
-def parts(users: float, items: float, ratings: float, hidden: int) -> dict[str, str]:
-    """The page's parts by the names of their marks."""
-    found = shapes(users, items, ratings, hidden)
-    return {
-        "measured": measured(), "measured columns": cut_measured(), "sizing": sizing(found), "times": times(found),
-        "cpus": on_cpus(found[0]), "closed": closed_form(items),
-    }  # fmt: skip
-
-
 def record(users: float, items: float, ratings: float, hidden: int) -> None:
-    """The sizing's numbers, with the rates they rest on, as JSON."""
+    """Write the sizing's numbers and the rates that they rest on to results/scale_sizing.json."""
     rows: list[dict[str, Any]] = [
         {
             "model": s.name, "where": where, "columns_cut": cut, "training_bytes": s.training_bytes / (n if cut else 1),
@@ -248,19 +195,13 @@ def record(users: float, items: float, ratings: float, hidden: int) -> None:
 @click.option("--items", default=1e6, show_default=True)
 @click.option("--ratings", default=5e9, show_default=True)
 @click.option("--hidden", default=500, show_default=True)
-@click.option("--check", is_flag=True, help="Change nothing; say whether the page is what it should be.")
-def main(users: float, items: float, ratings: float, hidden: int, check: bool) -> None:
-    made = parts(users, items, ratings, hidden)
-    if (users, items, ratings, hidden) != (1e7, 1e6, 5e9, 500):
-        click.echo("\n\n".join(made[name] for name in ("sizing", "times", "cpus", "closed")))
-        return
-    before = PAGE.read_text()
-    after = put(before, {name: f"{text}\n" for name, text in made.items()})
-    if check:
-        raise SystemExit(0 if before == after else 1)
-    PAGE.write_text(after)
-    record(users, items, ratings, hidden)
-    click.echo(json.dumps({"page": PAGE.name, "changed": before != after}))
+@click.option("--write", "to_record", is_flag=True, help="Make this the sizing of docs/scale.md.")
+def main(users: float, items: float, ratings: float, hidden: int, to_record: bool) -> None:
+    found = shapes(users, items, ratings, hidden)
+    cpus = on_cpus(found[0], read("speed")["sweep"])
+    click.echo("\n\n".join([sizing(found), times(found), cpus, closed_form(items)]))
+    if to_record:
+        record(users, items, ratings, hidden)
 
 
 if __name__ == "__main__":

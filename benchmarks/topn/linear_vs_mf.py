@@ -23,7 +23,7 @@ import recae
 from benchmarks.common.paths import DOCS
 from benchmarks.common.record import write
 from benchmarks.topn.rating_pca import RatingPCA
-from recae.comparison import Comparison, compare
+from recae.comparison import compare
 from recae.models import Recommender, make_model
 from recae.plots import save
 from recae.plots.comparison_plot import accuracy_against_time
@@ -116,20 +116,6 @@ def rating(ratings: Any, rows: Mapping[str, tuple[str, Grid]], say: Callable[[st
     return compare(parts, models, metrics=["rmse", "mae"], progress=say), log
 
 
-def markdown(found: Comparison) -> str:
-    """The comparison as a table of a page, best first."""
-    names = {"ndcg@100": "NDCG@100", "recall@20": "Recall@20", "recall@50": "Recall@50", "coverage@20": "coverage",
-             "novelty@20": "novelty", "rmse": "RMSE", "mae": "MAE"}  # fmt: skip
-    heads = ["model", *(names.get(name, name) for name in found.metrics), "fit, s", "p against the best"]
-    lines = ["| " + " | ".join(heads) + " |", "|---|" + "---|" * (len(heads) - 1)]
-    for row in found.rows:
-        p = row["better_by"].get("p")
-        tested = "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
-        figures = [f"{row[name]:.4f}" if name != "novelty@20" else f"{row[name]:.2f}" for name in found.metrics]
-        lines.append("| " + " | ".join([row["model"], *figures, f"{row['fit_seconds']:.1f}", tested]) + " |")
-    return "\n".join(lines)
-
-
 def draw(result: dict[str, Any], path: Path) -> None:
     """NDCG against time, of a comparison's `to_dict`; popularity is left out, which would press the others together."""
     rows, name = [row for row in result["models"] if row["model"] != "popularity"], result["metrics"][0]
@@ -153,12 +139,12 @@ def main(dataset: str, only: str | None) -> None:
 
     if only != "ratings":
         found, log = ranking(ratings, 1000 if dataset == "ml-1m" else 150, RANKING, say)
-        click.echo(f"{found}\n\n{markdown(found)}\n")
+        click.echo(f"{found}\n")
         payload["ranking"] = {**found.to_dict(), "tried": log}
         draw(payload["ranking"], DOCS / f"linear_vs_mf_{dataset}.png")
     if only != "ranking":
         found, log = rating(ratings, RATINGS, say)
-        click.echo(f"{found}\n\n{markdown(found)}\n")
+        click.echo(f"{found}\n")
         payload["ratings"] = {**found.to_dict(), "tried": log}
     click.echo(str(write(f"linear_vs_mf-{dataset}" + (f"-{only}" if only else ""), payload)))
 

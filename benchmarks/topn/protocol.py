@@ -2,7 +2,6 @@
 
 \b
     python -m benchmarks.topn measure [--only ease,mult-vae]   # each model once (stochastic ones: five seeds)
-    python -m benchmarks.topn page                             # docs/topn.md from the results
 
 Ratings of 4 and 5 are liked; users with 5 of them; 1,000 users to choose settings on and 1,000 to test on, who show
 80 % of what they like (Liang et al. 2018). configs/topn-ml-1m.toml has the settings, chosen on the validation users by
@@ -23,15 +22,13 @@ import click
 import pandas as pd
 
 import recae
-from benchmarks.common.paths import CONFIGS, DOCS
+from benchmarks.common.paths import CONFIGS
 from benchmarks.common.record import RESULTS, peak_mb, some_of, write
-from benchmarks.pages.marks import put
 from recae.comparison import paired_test
 from recae.models import Recommender, make_model
 from recae.splitting import Split
 
 CONFIG = CONFIGS / "topn-ml-1m.toml"
-PAGE = DOCS / "topn.md"
 METRICS = ("ndcg@100", "recall@20", "recall@50", "coverage@20")
 SEEDS = 5
 Row = dict[str, Any]
@@ -105,58 +102,6 @@ def ordered(rows: list[Row]) -> list[Row]:
     for row in rows:
         row["better_by"] = paired_test(best, pd.Series(row["per_user"])) if row is not rows[0] else {}
     return rows
-
-
-@main.command()
-def page() -> None:
-    """Put the table into docs/topn.md."""
-    PAGE.write_text(filled(PAGE.read_text()))
-    click.echo(str(PAGE))
-
-
-def filled(text: str) -> str:
-    """`text` with each table between its marks, where there is a result."""
-    made = {
-        name: write_table(json.loads(path.read_text())) + "\n"
-        for name, write_table in (("topn-ml-1m", hidden_users), ("gowalla", gowalla))
-        if (path := RESULTS / f"{name}.json").is_file()
-    }
-    return put(text, made)
-
-
-def gowalla(result: Row) -> str:
-    """The Gowalla table: published figures, and ours with their bars."""
-    heads = ["model", "Recall@20", "NDCG@20", "bar", "fit, minutes", "peak memory"]
-    lines = ["| " + " | ".join(heads) + " |", "|---|" + "---|" * (len(heads) - 1)]
-    for name, (recall, ndcg) in result["published"].items():
-        lines.append(f"| {name}, published | {recall:.4f} | {ndcg:.4f} | | | |")
-    for row in result["rows"]:
-        bar = f"{row['bar recall-plain@20']:.4f} / {row['bar ndcg@20']:.4f}"
-        reached = row["reached recall-plain@20"] and row["reached ndcg@20"]
-        settings = ", ".join(f"{key} {value:g}" for key, value in row["settings"].items())
-        lines.append(
-            f"| **{row['model']}**, {settings} | {row['recall-plain@20']:.4f} | {row['ndcg@20']:.4f} | "
-            f"{bar}, {'reached' if reached else 'missed'} | {row['fit_seconds'] / 60:.0f} | "
-            f"{row['peak_mb'] / 1024:.1f} GiB |"
-        )
-    return "\n".join(lines)
-
-
-def hidden_users(result: Row) -> str:
-    """The results on MovieLens-1M as Markdown."""
-    heads = ["model", "NDCG@100", "between seeds", "Recall@20", "Recall@50", "coverage", "fit, s", "p against the best"]
-    lines = ["| " + " | ".join(heads) + " |", "|---|" + "---|" * (len(heads) - 1)]
-    for row in result["rows"]:
-        p = row["better_by"].get("p")
-        deviation = row["seed_deviation"]
-        cells = [
-            row["name"], f"{row['ndcg@100']:.4f} ± {row['standard_error']:.4f}",
-            "" if deviation is None else f"± {deviation:.4f} ({len(row['runs'])})", f"{row['recall@20']:.4f}",
-            f"{row['recall@50']:.4f}", f"{row['coverage@20']:.2f}", f"{row['fit_seconds']:.1f}",
-            "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}",
-        ]  # fmt: skip
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,50 @@
+"""The tables of docs/topn.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.common.markdown import gibibytes, p_value, table
+from benchmarks.common.paths import DOCS
+from benchmarks.common.record import read
+
+PAGE = DOCS / "topn.md"
+Result = dict[str, Any]
+
+
+def parts() -> dict[str, str]:
+    """The page's parts by name."""
+    return {"topn-ml-1m": hidden_users(read("topn-ml-1m")), "gowalla": gowalla(read("gowalla"))}
+
+
+def hidden_users(result: Result) -> str:
+    """All models on hidden users of MovieLens-1M."""
+    rows = []
+    for row in result["rows"]:
+        deviation = row["seed_deviation"]
+        rows.append([
+            row["name"], f"{row['ndcg@100']:.4f} ± {row['standard_error']:.4f}",
+            "" if deviation is None else f"± {deviation:.4f} ({len(row['runs'])})", f"{row['recall@20']:.4f}",
+            f"{row['recall@50']:.4f}", f"{row['coverage@20']:.2f}", f"{row['fit_seconds']:.1f}",
+            p_value(row["better_by"]),
+        ])  # fmt: skip
+    head = ["model", "NDCG@100", "between seeds", "Recall@20", "Recall@50", "coverage", "fit, s", "p against the best"]
+    return table(head, rows)
+
+
+def gowalla(result: Result) -> str:
+    """Published figures on Gowalla, and ours with their bars."""
+    rows = [
+        [f"{name}, published", f"{recall:.4f}", f"{ndcg:.4f}", "", "", ""]
+        for name, (recall, ndcg) in result["published"].items()
+    ]
+    for row in result["rows"]:
+        bar = f"{row['bar recall-plain@20']:.4f} / {row['bar ndcg@20']:.4f}"
+        reached = row["reached recall-plain@20"] and row["reached ndcg@20"]
+        settings = ", ".join(f"{key} {value:g}" for key, value in row["settings"].items())
+        rows.append([
+            f"**{row['model']}**, {settings}", f"{row['recall-plain@20']:.4f}", f"{row['ndcg@20']:.4f}",
+            f"{bar}, {'reached' if reached else 'missed'}", f"{row['fit_seconds'] / 60:.0f}",
+            gibibytes(row["peak_mb"]),
+        ])  # fmt: skip
+    return table(["model", "Recall@20", "NDCG@20", "bar", "fit, minutes", "peak memory"], rows)
