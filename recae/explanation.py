@@ -9,11 +9,12 @@ import pandas as pd
 from scipy import sparse
 
 from recae._types import Csr, FloatArray
-from recae.errors import DataError, NotFittedError, ParameterError
+from recae.errors import DataError, ParameterError
 from recae.models import Recommender
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
 from recae.recommender import frames
+from recae.recommender.base import fitted_ratings
 
 
 def explain(model: Recommender, user: Any, item: Any, *, n: int | None = None) -> pd.DataFrame:
@@ -42,9 +43,7 @@ def explain(model: Recommender, user: Any, item: Any, *, n: int | None = None) -
         UnknownIdError: the user or the item was not in training.
         DataError: the user has no ratings of items that the model knows, or several users are given.
     """
-    ratings: RatingMatrix | None = getattr(model, "ratings_", None)
-    if ratings is None:
-        raise NotFittedError(f"this {type(model).__name__} has learnt nothing yet: call fit(ratings) first")
+    ratings = fitted_ratings(model)
     if n is not None and n < 1:
         raise ParameterError(f"n={n}: at least 1 contribution, or None for all")
     row = _row_of(model, ratings, user)
@@ -103,7 +102,4 @@ def _scores(model: Recommender, rows: Csr, item: int) -> FloatArray:
 def _frame(ratings: RatingMatrix, index: Any, given: FloatArray, contributions: FloatArray) -> pd.DataFrame:
     items = ratings.item_ids[index]
     frame = pd.DataFrame({"item": items, "rating": given, "contribution": contributions})
-    table = ratings.item_table
-    if table is not None and "title" in table.columns:
-        frame["title"] = table["title"].reindex(items).to_numpy()
-    return frame
+    return frames.with_titles(frame, items, ratings)

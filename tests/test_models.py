@@ -238,7 +238,7 @@ def test_blocks_make_no_difference(name: str, monkeypatch: pytest.MonkeyPatch) -
         ]
 
     whole = scores()
-    monkeypatch.setattr("recae.recommender.blocks.BLOCK_BYTES", 3 * N * 4)
+    monkeypatch.setattr("recae.recommender.scoring.BLOCK_BYTES", 3 * N * 4)
     for in_blocks, at_once in zip(scores(), whole):
         assert in_blocks == pytest.approx(at_once, rel=1e-5, abs=1e-5)  # sums may differ in the last digit
 

@@ -13,9 +13,9 @@ from test_autorec import By, both, low_rank, quick, rmse
 from recae.errors import DataError, ParameterError
 from recae.models import AutoRec, Bias, load_model
 from recae.models.autorec.heads import OrdinalHead
-from recae.nn.ordinal import CumulativeLogit
+from recae.models.autorec.ordinal import CumulativeLogit
+from recae.models.autorec.ordinal_folding import solve_columns_ordinal
 from recae.ratings import RatingMatrix
-from recae.recommender.folding import solve_columns_ordinal
 from recae.sparse import SparseRows
 
 LEVELS = np.array([0.5, 1.0, 3.0, 5.0])

@@ -15,9 +15,9 @@ from torch import Tensor
 from work_counts import Work, grown, less, long_tailed, measured
 
 import recae
-from recae.evaluation import rank
 from recae.models.autorec.rating_network import RatingNetwork
 from recae.ratings import RatingMatrix
+from recae.recommender import scoring
 from recae.splitting import Split
 
 USERS, ITEMS, EACH = 600, 240, 12
@@ -70,7 +70,7 @@ def an_epoch(ratings: RatingMatrix, model: type[Any] = recae.AutoRec, **options:
 def lists(parts: Split, monkeypatch: pytest.MonkeyPatch, n_blocks: int = BLOCKS) -> Work:
     """What it costs to fit EASE and to measure its lists, the users in so many blocks."""
     size = -(-parts.train.n_users // n_blocks)
-    monkeypatch.setattr(rank, "BLOCK_BYTES", 4 * size * parts.train.n_items)
+    monkeypatch.setattr(scoring, "BLOCK_BYTES", 4 * size * parts.train.n_items)
     model = recae.EASE(l2=10.0, device="cpu")
     return measured(lambda: recae.evaluate(model.fit(parts.train), parts, ["recall@20", "ndcg@20"]))
 

@@ -31,7 +31,7 @@ from benchmarks.limits.operations import Operation
 from benchmarks.speed.epochs import generated, ours
 from recae.jit import Kernel
 from recae.ranking import top_n
-from recae.recommender.blocks import blocks
+from recae.recommender.scoring import blocks
 from recae.sparse.resources import kernel_threads
 
 K = 500

@@ -15,7 +15,8 @@ from recae.comparison import paired_test
 from recae.evaluation import Report
 from recae.models import EASE, MultVAE
 from recae.ratings import RatingMatrix
-from recae.recommender.base import Recommender, Run
+from recae.recommender.base import Recommender
+from recae.recommender.fitting import FitOptions
 from recae.splitting import Split
 
 METRICS = ("ndcg@100", "recall@20", "recall@50")
@@ -27,7 +28,7 @@ class Given(Recommender):
     def __init__(self, rows: Any, scores: npt.NDArray[np.float32]) -> None:
         self.rows, self.scores = rows, scores
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         raise NotImplementedError
 
     def _arrays(self) -> dict[str, Any]:

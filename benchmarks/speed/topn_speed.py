@@ -21,7 +21,7 @@ import recae
 from benchmarks.common.record import write
 from benchmarks.speed.inverse import synthetic
 from recae.models import Recommender
-from recae.recommender.blocks import blocks
+from recae.recommender.scoring import blocks
 from recae.splitting import split
 
 LIST = 20

@@ -21,7 +21,7 @@ import click
 from benchmarks.common.record import RESULTS, write
 from benchmarks.topn.protocol import fitted, load
 from recae.models import MODELS, make_model
-from recae.recommender.stopping import ranking_error
+from recae.recommender.fitting import ranking_error
 from recae.splitting import Split
 
 Settings = dict[str, Any]

@@ -14,7 +14,7 @@ from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
 from recae.recommender.base import Recommender
 from recae.recommender.biases import Biases, fit_biases, user_deviations
-from recae.recommender.fit_options import Run
+from recae.recommender.fitting import FitOptions
 from recae.recommender.params import learned, param
 
 Floats = npt.NDArray[np.float32]
@@ -40,7 +40,7 @@ class RatingPCA(Recommender):
     stretch_: float = learned()
     biases_: Biases = learned()
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         self.biases_ = fit_biases(ratings, user_l2=self.user_l2, item_l2=self.item_l2, sweeps=10)
         rest = self._rest(ratings.user_rows, self.biases_.user)
         self.components_, _ = directions(rest, self.factors, centre=False, seed=self.rng)

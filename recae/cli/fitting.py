@@ -32,7 +32,7 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
 
     Of several processes, each does all of it up to the fit, which they share; the first one alone writes and measures.
     """
-    from recae.recommender.fit_options import refuse_many_processes
+    from recae.recommender.fitting import refuse_many_processes
 
     refuse_idle(given)
     model, here = model_of(ctx, given["name"], given["seed"]), launch()

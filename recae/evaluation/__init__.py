@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import pandas as pd
 
-from recae.errors import NotFittedError, ParameterError
+from recae.errors import ParameterError
 from recae.evaluation.aligned_test import AlignedTest, align_test
 from recae.evaluation.names import METRICS, Metric, parse_metrics
 from recae.evaluation.rank import measure_lists
 from recae.evaluation.rate import measure_ratings
 from recae.evaluation.report import Figure, Report
 from recae.ratings import RatingMatrix
+from recae.recommender.base import Recommender, fitted_ratings
 from recae.splitting import Split
-
-if TYPE_CHECKING:
-    from recae.recommender.base import Recommender
 
 __all__ = ["METRICS", "RANKING_DEFAULTS", "RATING_DEFAULTS", "Report", "evaluate"]
 
@@ -69,13 +67,12 @@ def evaluate(
         DataError: there is nothing to measure (the message says why).
         DivergenceError: the model predicted something that is not a finite number.
     """
-    if getattr(model, "ratings_", None) is None:
-        raise NotFittedError(f"this {type(model).__name__} has learnt nothing yet: call fit(ratings) first")
+    trained_on = fitted_ratings(model)
     wanted = _wanted(model, metrics)
     if block is not None and block < 1:
         raise ParameterError(f"block={block}: at least 1 user at a time")
     excluded = [exclude] if isinstance(exclude, RatingMatrix) else list(exclude or ())
-    aligned = align_test(model.ratings_, test, part, excluded)
+    aligned = align_test(trained_on, test, part, excluded)
     figures: dict[str, Figure] = {}
     tables: list[pd.DataFrame] = []
     if of_ratings := [metric for metric in wanted if metric.kind == "rating"]:

@@ -16,11 +16,10 @@ from recae.evaluation.names import ACCURACY, CATALOGUE, Metric
 from recae.evaluation.report import Figure, mean
 from recae.ranking import top_n
 from recae.ratings.csr import make_csr
+from recae.recommender.scoring import rows_in_block
 
 if TYPE_CHECKING:
     from recae.recommender.base import Recommender
-
-BLOCK_BYTES = 64 * 2**20  # of scores
 
 
 def measure_lists(
@@ -37,7 +36,7 @@ def measure_lists(
     _refuse_nothing_to_find(test, relevant, users)
     n_items = test.trained_on.n_items
     width = max(metric.k for metric in wanted)
-    size = block or max(1, BLOCK_BYTES // (4 * n_items))
+    size = block or rows_in_block(n_items)
     beyond = _beyond_accuracy(test, wanted)
     values = {metric.name: np.empty(len(users)) for metric in wanted if metric.kind == "list"}
     shown = {metric.k: np.zeros(n_items, np.int64) for metric in wanted if metric.kind == "catalogue"}

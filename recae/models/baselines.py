@@ -12,7 +12,7 @@ from recae._types import Csr, IntArray, Scores
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.biases import Biases, fit_biases, user_deviations
-from recae.recommender.fit_options import Run
+from recae.recommender.fitting import FitOptions
 from recae.recommender.params import learned, param
 
 
@@ -24,7 +24,7 @@ class GlobalMean(Recommender):
 
     mean_: float = learned()
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         self.mean_ = ratings.mean
 
     def score(self, user_rows: Csr) -> Scores:
@@ -56,7 +56,7 @@ class Bias(Recommender):
 
     biases_: Biases = learned()
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         self.biases_ = fit_biases(ratings, user_l2=self.user_l2, item_l2=self.item_l2, sweeps=self.sweeps)
 
     def score(self, user_rows: Csr) -> Scores:
@@ -83,7 +83,7 @@ class Popularity(Recommender):
 
     counts_: npt.NDArray[np.float32] = learned()
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         self.counts_ = ratings.counts("item").astype(np.float32)
 
     def score(self, user_rows: Csr) -> Scores:

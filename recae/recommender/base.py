@@ -17,11 +17,9 @@ from recae.ratings import RatingMatrix
 from recae.ratings.csr import is_mapped
 from recae.recommender import files, frames
 from recae.recommender.biases import fit_biases
-from recae.recommender.blocks import pick
-from recae.recommender.fit_options import Run, refuse_many_processes
-from recae.recommender.lists import best, nearest
+from recae.recommender.fitting import FitOptions, check_validation, refuse_many_processes
 from recae.recommender.params import Parameters, check
-from recae.recommender.stopping import check_validation
+from recae.recommender.scoring import most_similar, scores_at, top_n_for_users
 from recae.store import refuse_foreign_columns
 
 
@@ -47,7 +45,7 @@ class Recommender(Parameters, ABC):
     # ---------------------------------------------------------------- what a model writes
 
     @abstractmethod
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         """Learn from `ratings`; `validation` shares its indices."""
 
     @abstractmethod
@@ -68,11 +66,11 @@ class Recommender(Parameters, ABC):
 
     def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
         """Scores of pairs of known users and items, (n,); by default through dense blocks."""
-        return pick(user_index, item_index, self.ratings_.n_items, self.score_users)
+        return scores_at(user_index, item_index, self.ratings_.n_items, self.score_users)
 
     def _pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
         """Scores of pairs (row of `user_rows`, item) of unseen users, (n,); by default through dense blocks."""
-        return pick(row_index, item_index, self.ratings_.n_items, lambda rows: self.score(user_rows[rows]))
+        return scores_at(row_index, item_index, self.ratings_.n_items, lambda rows: self.score(user_rows[rows]))
 
     def _serves(self, by: Literal["user", "item"], index: IntArray) -> npt.NDArray[np.bool_]:
         """Users or items that `_pairs` is asked about, (n,): those with ratings, or a model knows more than ratings.
@@ -130,19 +128,17 @@ class Recommender(Parameters, ABC):
         check_validation(ratings, validation, validation_input, self.meets_hidden_users or not self.iterative)
         if (checkpoint is not None or resume) and not self.iterative:
             raise ParameterError(f"{type(self).__name__} is fitted in one go: there is nothing to checkpoint or resume")
-        self._fit(ratings, validation, Run(checkpoint, checkpoint_seconds, resume, progress, validation_input))
-        self._settle(ratings)
+        self._fit(ratings, validation, FitOptions(checkpoint, checkpoint_seconds, resume, progress, validation_input))
+        self._set_ratings(ratings)
         return self
 
-    def _settle(self, ratings: RatingMatrix) -> None:
+    def _set_ratings(self, ratings: RatingMatrix) -> None:
         self.ratings_ = ratings
         if self.predicts_ratings:
             self._fallback = fit_biases(ratings, user_l2=10.0, item_l2=5.0, sweeps=3)
 
     def _fitted(self) -> RatingMatrix:
-        if getattr(self, "ratings_", None) is None:
-            raise NotFittedError(f"this {type(self).__name__} has learnt nothing yet: call fit(ratings) first")
-        return self.ratings_
+        return fitted_ratings(self)
 
     # ---------------------------------------------------------------- ratings of pairs
 
@@ -247,7 +243,7 @@ class Recommender(Parameters, ABC):
         found = np.full((len(wanted), n), -1, np.int64), np.full((len(wanted), n), -np.inf, np.float32)
         known = user_index >= 0
         seen = ratings.user_rows if filter_seen else None
-        found[0][known], found[1][known] = best(self.score_users, user_index[known], seen, n, allowed)
+        found[0][known], found[1][known] = top_n_for_users(self.score_users, user_index[known], seen, n, allowed)
         if (user_index < 0).any():
             popular = frames.popular(ratings, n, allowed)
             found[0][user_index < 0], found[1][user_index < 0] = popular
@@ -273,16 +269,16 @@ class Recommender(Parameters, ABC):
         new = frames.new_users(new_ratings, ratings, needs_rating=self.predicts_ratings)
         allowed = frames.allowed_items(ratings, candidates, exclude)
         seen = new.user_rows if filter_seen else None
-        index, score = best(lambda rows: self.score(new.user_rows[rows]), np.arange(new.n_users), seen, n, allowed)
-        return frames.ranked_frame(new.user_ids, index, score, ratings)
+        found = top_n_for_users(lambda rows: self.score(new.user_rows[rows]), np.arange(new.n_users), seen, n, allowed)
+        return frames.ranked_frame(new.user_ids, *found, ratings)
 
     def similar_items(self, items: Any, n: int = 10) -> pd.DataFrame:
         """The n items nearest to each one, by the cosine of `item_vectors`: item, similar, score, rank, title."""
         ratings = self._fitted()
         frames.check_n(n, ratings.n_items)
         item_index = ratings.item_index(items)
-        index, score = nearest(frames.normalised(self.item_vectors()), item_index, n)
-        return frames.ranked_frame(frames.as_id_array(items), index, score, ratings, of="item", found="similar")
+        found = most_similar(frames.normalised(self.item_vectors()), item_index, n)
+        return frames.ranked_frame(frames.as_id_array(items), *found, ratings, of="item", found="similar")
 
     # ---------------------------------------------------------------- files
 
@@ -298,6 +294,18 @@ class Recommender(Parameters, ABC):
     @classmethod
     def _from_file(cls, params: dict[str, Any], ratings: RatingMatrix, arrays: dict[str, npt.NDArray[Any]]) -> Self:
         model = cls(**params)
-        model._settle(ratings)
+        model._set_ratings(ratings)
         model._restore(arrays)
         return model
+
+
+def fitted_ratings(model: Any) -> RatingMatrix:
+    """The ratings that a model was fitted on.
+
+    Raises:
+        NotFittedError: it was not fitted.
+    """
+    ratings: RatingMatrix | None = getattr(model, "ratings_", None)
+    if ratings is None:
+        raise NotFittedError(f"this {type(model).__name__} has learnt nothing yet: call fit(ratings) first")
+    return ratings

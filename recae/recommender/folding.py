@@ -7,14 +7,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from scipy import linalg
 
 from recae._types import Csr, DoubleArray, FloatArray
-from recae.nn.ordinal import CumulativeLogit
 
 Solve = Callable[[DoubleArray, DoubleArray, slice], tuple[npt.NDArray[Any], float]]
-NEWTON_STEPS = 10
 
 
 def solve_columns(
@@ -41,12 +38,12 @@ def solve_columns(
     """
 
     def solve(h: DoubleArray, base: DoubleArray, part: slice) -> tuple[npt.NDArray[Any], float]:
-        return _ridge(h, targets[part].astype(np.float64) - base, l2)
+        return ridge(h, targets[part].astype(np.float64) - base, l2)
 
-    return _solve_rows(codes, user_rows, weight, bias, solve)
+    return solve_rows(codes, user_rows, weight, bias, solve)
 
 
-def _solve_rows(
+def solve_rows(
     codes: FloatArray, user_rows: Csr, weight: FloatArray, bias: FloatArray, solve: Solve
 ) -> tuple[FloatArray, FloatArray]:
     """Each row's output unit: the mean unit, and what `solve` adds to its weights and bias.
@@ -67,7 +64,7 @@ def _solve_rows(
     return out_weight.astype(np.float32), out_bias.astype(np.float32)
 
 
-def _ridge(
+def ridge(
     h: npt.NDArray[Any], rest: npt.NDArray[Any], l2: float, root: npt.NDArray[Any] | None = None
 ) -> tuple[npt.NDArray[Any], float]:
     """argmin over (d, s) of |root (rest - h d - s)|² + l2 |d|² + s², solved on the smaller side; `root` is 1 if None.
@@ -86,38 +83,3 @@ def _ridge(
         gram[np.diag_indices_from(gram)] += 1.0
         solution = linalg.solve(gram, x.T @ rest, assume_a="pos")
     return solution[:-1] / np.sqrt(l2), float(solution[-1])
-
-
-def solve_columns_ordinal(
-    codes: FloatArray, user_rows: Csr, levels: CumulativeLogit, weight: FloatArray, bias: FloatArray, *, l2: float
-) -> tuple[FloatArray, FloatArray]:
-    """As `solve_columns`, under the likelihood of an ordinal output: -Σ log P(r_i | w·h_i + b) takes the error's place.
-
-    It is minimised with (l2 / 2) |w - w̄|² + (b - b̄)² / 2 by Newton's method; each step is a weighted ridge regression.
-    The thresholds are those of a column never seen, which all share.
-
-    Args:
-        levels: the output's thresholds.
-        l2: AutoRec's l2.
-    """
-
-    def solve(h: DoubleArray, base: DoubleArray, part: slice) -> tuple[npt.NDArray[Any], float]:
-        ratings = torch.from_numpy(user_rows.data[part]).to(levels.first.device)
-        return _newton(h, base, ratings, levels, l2)
-
-    return _solve_rows(codes, user_rows, weight, bias, solve)
-
-
-@torch.no_grad()
-def _newton(
-    h: npt.NDArray[Any], base: npt.NDArray[Any], ratings: torch.Tensor, levels: CumulativeLogit, l2: float
-) -> tuple[npt.NDArray[Any], float]:
-    """(d, s) of the unit base + h d + s; the objective is convex, and starts where it is nearly quadratic."""
-    change, shift = np.zeros(h.shape[1]), 0.0
-    for _ in range(NEWTON_STEPS):
-        score = base + h @ change + shift
-        slope, curvature = levels.slopes(torch.from_numpy(score).float().to(ratings.device), ratings)
-        root = np.sqrt(np.maximum(curvature.double().cpu().numpy(), 1e-6))
-        working = h @ change + shift + slope.double().cpu().numpy() / root**2
-        change, shift = _ridge(h, working, l2, root)
-    return change, shift

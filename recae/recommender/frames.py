@@ -27,6 +27,7 @@ __all__ = [
     "popular",
     "ranked_frame",
     "require",
+    "with_titles",
 ]
 
 
@@ -110,6 +111,11 @@ def ranked_frame(
     row, place = np.nonzero(index >= 0)
     items = ratings.item_ids[index[row, place]]
     frame = pd.DataFrame({of: ids[row], found: items, "score": score[row, place], "rank": place + 1})
+    return with_titles(frame, items, ratings)
+
+
+def with_titles(frame: pd.DataFrame, items: IdArray, ratings: RatingMatrix) -> pd.DataFrame:
+    """`frame`, whose rows are about the raw ids `items`, with a column title where the item table has one."""
     table = ratings.item_table
     if table is not None and "title" in table.columns:
         frame["title"] = table["title"].reindex(items).to_numpy()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from recae.errors import ParameterError
 from recae.evaluation import evaluate
 from recae.evaluation.names import lower_is_better, parse_metrics
 from recae.models import Recommender
 from recae.ratings import RatingMatrix
+from recae.recommender.fitting import checksum
 from recae.splitting import Split, split, take_validation
 from recae.training.reporting import Watcher, watched
 
@@ -79,13 +77,6 @@ def task_of(
     parse_metrics([metric])
     fingerprint = {
         "model": type(model).__name__, "settings": {k: repr(v) for k, v in model.get_params().items() if k != "device"},
-        "ratings": _digest(ratings), "validation": validation, "hide": hide, "metric": metric, "seed": rng,
+        "ratings": checksum(ratings), "validation": validation, "hide": hide, "metric": metric, "seed": rng,
     }  # fmt: skip
     return Task(model, parts, metric, fingerprint)
-
-
-def _digest(ratings: RatingMatrix) -> str:
-    digest = hashlib.sha256()
-    for array in (ratings.user_rows.indptr, ratings.user_rows.indices, ratings.user_rows.data):
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()[:16]

@@ -18,9 +18,8 @@ from recae.nn.activations import ACTIVATIONS
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import is_mapped
 from recae.recommender.biases import fit_biases
-from recae.recommender.fit_options import Run
+from recae.recommender.fitting import FitOptions, fingerprint
 from recae.recommender.params import param
-from recae.recommender.stopping import tag_of
 from recae.sparse import SparseRows
 from recae.training import Batch, RowBatches, Trainer
 from recae.training.loop import Objective
@@ -103,7 +102,7 @@ class AutoRec(RowAutoencoder):
 
     # ---------------------------------------------------------------- fitting
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         device = choose_device(self.device)
         matrix = ratings.rows(self.by)
         self.network_ = self._network(matrix.shape[1], ratings).to(device)
@@ -115,8 +114,8 @@ class AutoRec(RowAutoencoder):
         trainer = Trainer(
             epochs=self.epochs, optimizer=self.optimizer, lr=self.lr, schedule=self.schedule, decay=self._decay(rows),
             second=self._second(), ema=self.ema, patience=self.patience, device=device, precision=self.precision,
-            kernels=not dense, mean_over=self._mean_over, seed=self.rng, tag=tag_of(self, ratings, validation),
-            **run.for_trainer(),
+            kernels=not dense, mean_over=self._mean_over, seed=self.rng, tag=fingerprint(self, ratings, validation),
+            **options.for_trainer(),
         )  # fmt: skip
         if self.pretrain_epochs and not trainer.resumes():
             plain = RowBatches(rows, batch_size=batches.batch_size)

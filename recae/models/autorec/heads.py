@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recae.errors import ParameterError
+from recae.models.autorec.ordinal import CumulativeLogit
 from recae.nn.losses import masked_squared_error
-from recae.nn.ordinal import CumulativeLogit
 from recae.sparse import SparseRows
 
 OUTPUTS = ("identity", "sigmoid", "selu", "ordinal")

@@ -17,10 +17,11 @@ from recae._types import Csr, IntArray, Scores
 from recae.distributed.ranks import choose_device
 from recae.models.autorec.distributions import RatingDistribution, distribution
 from recae.models.autorec.heads import OrdinalHead
+from recae.models.autorec.ordinal_folding import solve_columns_ordinal
 from recae.models.autorec.rating_network import RatingNetwork
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
-from recae.recommender.folding import solve_columns, solve_columns_ordinal
+from recae.recommender.folding import solve_columns
 from recae.recommender.params import learned
 from recae.sparse import SparseRows
 from recae.sparse.resources import kernel_threads

@@ -13,7 +13,7 @@ from recae.jit import jit_kernel, prange
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.biases import fit_biases
-from recae.recommender.fit_options import Run
+from recae.recommender.fitting import FitOptions
 from recae.recommender.params import learned, param
 
 _PAIRS = 2**18  # at once
@@ -43,7 +43,7 @@ class BiasedMF(Recommender):
     user_: FloatArray = learned()
     item_: FloatArray = learned()
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         rng = np.random.default_rng(self.rng)
         start = fit_biases(ratings, user_l2=10.0, item_l2=5.0, sweeps=3)
         self.mean_ = start.mean

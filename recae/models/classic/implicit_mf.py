@@ -20,7 +20,7 @@ from recae.errors import DivergenceError, ParameterError
 from recae.jit import jit_kernel, prange
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
-from recae.recommender.fit_options import Run
+from recae.recommender.fitting import FitOptions
 from recae.recommender.inputs import VALUES, Values, as_input
 from recae.recommender.params import learned, param
 
@@ -60,13 +60,13 @@ class ImplicitALS(_Factors):
     user_factors_: FloatArray = learned()
     item_factors_: FloatArray = learned()
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         if not self.l2 > 0:
             raise ParameterError(f"l2={self.l2!r}: above 0 is needed, or users of few ratings have no solution; try 10")
         rows = self._confidence(ratings.user_rows)
         with _one_blas_thread(), self._diverging():
             solver = self._solver()
-            solver.fit(rows, show_progress=_shown(run))
+            solver.fit(rows, show_progress=_shown(options))
         self.item_factors_ = np.asarray(solver.item_factors, np.float32)
         self.user_factors_ = self._fold_in(rows)
 
@@ -131,7 +131,7 @@ class ImplicitBPR(_Factors):
     user_factors_: FloatArray = learned()
     item_factors_: FloatArray = learned()
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         from implicit.cpu.bpr import BayesianPersonalizedRanking
 
         model = BayesianPersonalizedRanking(
@@ -139,7 +139,7 @@ class ImplicitBPR(_Factors):
             num_threads=1, random_state=self.rng,
         )  # fmt: skip
         rows = _as_matrix(as_input(ratings.user_rows, "binary"))
-        model.fit(rows, show_progress=_shown(run))
+        model.fit(rows, show_progress=_shown(options))
         self.item_factors_ = np.asarray(model.item_factors, np.float32)
         self.user_factors_ = np.asarray(model.user_factors, np.float32)
         self.user_factors_[ratings.counts("user") == 0] = np.eye(1, self.factors + 1, self.factors)  # the biases only
@@ -199,8 +199,8 @@ def _one_blas_thread() -> Iterator[None]:
         yield
 
 
-def _shown(run: Run) -> bool:
+def _shown(options: FitOptions) -> bool:
     """Whether `implicit` is to show its bar."""
     import sys
 
-    return sys.stderr.isatty() if run.progress is None else run.progress
+    return sys.stderr.isatty() if options.progress is None else options.progress

@@ -16,7 +16,7 @@ from recae.models.ensemble.members import member_of, plain_params
 from recae.ratings import RatingMatrix
 from recae.recommender import files
 from recae.recommender.base import Recommender
-from recae.recommender.fit_options import Run
+from recae.recommender.fitting import FitOptions
 from recae.recommender.frames import normalised
 from recae.recommender.params import learned, param
 from recae.splitting import take_validation
@@ -80,7 +80,7 @@ class Blend(Recommender):
 
     # ---------------------------------------------------------------- fitting
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         groups = self._made()
         self.weights_, self.member_rmse_ = self._given_weights(len(groups)), None
         # predictions have about the mean of the ratings: what weights do not sum up to is missing of that
@@ -88,9 +88,9 @@ class Blend(Recommender):
         stacks = self.weights == "stacked" and len(groups) > 1
         if stacks and validation is None and self.holdout * ratings.n_ratings > len(groups):
             rest, aside = take_validation(ratings, self.holdout, self.rng)
-            self._stack(self._made(), rest, aside, run)
+            self._stack(self._made(), rest, aside, options)
         for group in groups:
-            group.fit(ratings, run.progress)
+            group.fit(ratings, options.progress)
         if stacks and validation is not None:
             self._weigh(groups, ratings, validation)
         self.groups_ = groups
@@ -110,9 +110,9 @@ class Blend(Recommender):
             )
         return np.array(given, dtype=np.float64)
 
-    def _stack(self, groups: list[Group], rest: RatingMatrix, aside: RatingMatrix, run: Run) -> None:
+    def _stack(self, groups: list[Group], rest: RatingMatrix, aside: RatingMatrix, options: FitOptions) -> None:
         for group in groups:
-            group.fit(rest, run.progress)
+            group.fit(rest, options.progress)
         self._weigh(groups, rest, aside)
 
     def _weigh(self, groups: list[Group], known: RatingMatrix, aside: RatingMatrix) -> None:
@@ -198,7 +198,7 @@ class Blend(Recommender):
         self.groups_ = self._made()
         for prefix, model in self._each(self.groups_):
             theirs = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-            model._settle(self.ratings_)
+            model._set_ratings(self.ratings_)
             model._restore(theirs)
 
     @staticmethod

@@ -16,7 +16,7 @@ from recae.models.ensemble.time_kernel import near_counts, near_means
 from recae.ratings import RatingMatrix
 from recae.recommender import files, frames
 from recae.recommender.base import Recommender
-from recae.recommender.fit_options import Run
+from recae.recommender.fitting import FitOptions
 from recae.recommender.params import learned, param
 from recae.splitting import take_validation
 
@@ -62,16 +62,16 @@ class Dated(Recommender):
 
     # ---------------------------------------------------------------- fitting
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         _stamps(ratings)
         if not 0 < self.holdout < 1:
             raise ParameterError(f"holdout={self.holdout}: a share between 0 and 1, both excluded, is needed")
         self.theta_ = np.zeros(len(USER_SPANS) + len(ITEM_SPANS) + 4)
         if validation is None and self.holdout * ratings.n_ratings >= 1:
             rest, aside = take_validation(ratings, self.holdout, self.rng)
-            self._remember(self._made().fit(rest, progress=run.progress), rest)
+            self._remember(self._made().fit(rest, progress=options.progress), rest)
             self.theta_ = self._regress(rest, aside)
-        self._remember(self._made().fit(ratings, progress=run.progress), ratings)
+        self._remember(self._made().fit(ratings, progress=options.progress), ratings)
         if validation is not None:
             self.theta_ = self._regress(ratings, validation)
 
@@ -195,7 +195,7 @@ class Dated(Recommender):
 
     def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         base = self._made()
-        base._settle(self.ratings_)
+        base._set_ratings(self.ratings_)
         base._restore({k.removeprefix("base/"): v for k, v in arrays.items() if k.startswith("base/")})
         self.theta_ = arrays["theta"]
         self._remember(base, self.ratings_)

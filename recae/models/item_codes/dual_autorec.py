@@ -16,10 +16,9 @@ from recae.models.item_codes.item_codes import ItemCodes, as_numpy, column_means
 from recae.nn.activations import ACTIVATIONS
 from recae.ratings import RatingMatrix
 from recae.recommender.biases import fit_biases
-from recae.recommender.fit_options import Run
+from recae.recommender.fitting import FitOptions, fingerprint
 from recae.recommender.folding import solve_columns
 from recae.recommender.params import learned, param
-from recae.recommender.stopping import tag_of
 from recae.sparse import SparseRows
 from recae.training import Reconstruction, RowBatches
 from recae.training.pretraining import pretrain
@@ -67,12 +66,12 @@ class DualAutoRec(ItemCodes):
 
     network_: DualNetwork = learned()
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         rows = SparseRows.from_scipy(ratings.rows("item"))
         users = UserRows.of(SparseRows.from_scipy(ratings.user_rows), item_means(ratings))
         trainer = self._trainer(
-            len(rows), run, tag_of(self, ratings, validation), epochs=self.epochs, optimizer=self.optimizer, lr=self.lr,
-            schedule=self.schedule, ema=self.ema,
+            len(rows), options, fingerprint(self, ratings, validation), epochs=self.epochs, optimizer=self.optimizer,
+            lr=self.lr, schedule=self.schedule, ema=self.ema,
         )  # fmt: skip
         device = torch.device(trainer.device)
         validate = None

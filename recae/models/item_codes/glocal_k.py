@@ -15,9 +15,8 @@ from recae.models.item_codes.global_stage import ORDERS, GlobalNetwork, WholeMat
 from recae.models.item_codes.item_codes import as_numpy, validator
 from recae.models.item_codes.kernel_recommender import KernelRecommender, published
 from recae.ratings import RatingMatrix
-from recae.recommender.fit_options import Run
+from recae.recommender.fitting import FitOptions, fingerprint
 from recae.recommender.params import learned, param
-from recae.recommender.stopping import tag_of
 from recae.sparse import SparseRows
 from recae.training import History, RowBatches
 
@@ -46,25 +45,32 @@ class GLocalK(KernelRecommender):
 
     network_: GlobalNetwork = learned()
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         rows = self._ordered(ratings, ratings)
         places = None if validation is None else self._ordered(validation, ratings)
         self.network_ = self._network(ratings)
-        tag = tag_of(self, ratings, validation)
-        first = self._stage(rows, places, run, tag, ratings.scale)
-        second = self._global_stage(rows, places, run, tag, ratings.scale)
+        tag = fingerprint(self, ratings, validation)
+        first = self._stage(rows, places, options, tag, ratings.scale)
+        second = self._global_stage(rows, places, options, tag, ratings.scale)
         self.history_ = _joined(first, second)
         self._forget()
 
     def _stage(
-        self, rows: SparseRows, places: SparseRows | None, run: Run, tag: dict[str, str], scale: tuple[float, float]
+        self,
+        rows: SparseRows,
+        places: SparseRows | None,
+        options: FitOptions,
+        tag: dict[str, str],
+        scale: tuple[float, float],
     ) -> History:
         """SparseFC; its checkpoint stands beside the one that was asked for."""
         beside = (
-            None if run.checkpoint is None else Path(run.checkpoint).with_name(f"{Path(run.checkpoint).name}.local")
+            None
+            if options.checkpoint is None
+            else Path(options.checkpoint).with_name(f"{Path(options.checkpoint).name}.local")
         )
         trainer = self._trainer(
-            len(rows), replace(run, checkpoint=beside), {**tag, "stage": "local"}, epochs=self.epochs,
+            len(rows), replace(options, checkpoint=beside), {**tag, "stage": "local"}, epochs=self.epochs,
             optimizer="lbfgs", lr=1.0, label="local kernels",
         )  # fmt: skip
         validate = None
@@ -74,10 +80,15 @@ class GLocalK(KernelRecommender):
         return trainer.fit(self.network_, RowBatches(rows, batch_size=0), self.network_.objective, validate)
 
     def _global_stage(
-        self, rows: SparseRows, places: SparseRows | None, run: Run, tag: dict[str, str], scale: tuple[float, float]
+        self,
+        rows: SparseRows,
+        places: SparseRows | None,
+        options: FitOptions,
+        tag: dict[str, str],
+        scale: tuple[float, float],
     ) -> History:
         trainer = self._trainer(
-            len(rows), run, {**tag, "stage": "global"}, epochs=self.tune_epochs, optimizer="lbfgs", lr=1.0,
+            len(rows), options, {**tag, "stage": "global"}, epochs=self.tune_epochs, optimizer="lbfgs", lr=1.0,
             label="global kernel",
         )  # fmt: skip
         device = torch.device(trainer.device)

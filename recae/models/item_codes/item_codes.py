@@ -19,7 +19,7 @@ from recae.distributed.ranks import choose_device, current
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.biases import fit_biases
-from recae.recommender.fit_options import Run
+from recae.recommender.fitting import FitOptions
 from recae.recommender.params import learned
 from recae.sparse import SparseRows
 from recae.sparse.resources import kernel_threads
@@ -59,11 +59,11 @@ class ItemCodes(Recommender):
     def _solve(self, user_rows: Csr) -> tuple[FloatArray, FloatArray]:
         """Units of unseen users from their ratings (n_rows, n_items): (n_rows, k) and (n_rows,)."""
 
-    def _trainer(self, n_rows: int, run: Run, tag: dict[str, str], **settings: Any) -> Trainer:
+    def _trainer(self, n_rows: int, options: FitOptions, tag: dict[str, str], **settings: Any) -> Trainer:
         """A trainer for objectives that are divided by `n_rows`."""
         return Trainer(
             decay=1 / n_rows, patience=self.patience, device=choose_device(self.device), kernels=True, seed=self.rng,  # type: ignore[attr-defined]
-            tag=tag, **run.for_trainer(), **settings,
+            tag=tag, **options.for_trainer(), **settings,
         )  # fmt: skip
 
     # ---------------------------------------------------------------- scoring

@@ -15,9 +15,8 @@ from recae.models.item_codes.item_codes import as_numpy, rows_a_step, validator
 from recae.models.item_codes.kernel_network import KernelNetwork
 from recae.models.item_codes.kernel_recommender import KernelRecommender
 from recae.ratings import RatingMatrix
-from recae.recommender.fit_options import Run
+from recae.recommender.fitting import FitOptions, fingerprint
 from recae.recommender.params import param
-from recae.recommender.stopping import tag_of
 from recae.sparse import SparseRows
 from recae.training import RowBatches
 
@@ -48,11 +47,11 @@ class SparseFC(KernelRecommender):
     )
     ema: float = param(0.0, "decay a step of the weights' running mean, which is kept instead; 0: not averaged", low=0)
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         rows = SparseRows.from_scipy(ratings.rows("item"))
         trainer = self._trainer(
-            len(rows), run, tag_of(self, ratings, validation), epochs=self.epochs, optimizer=self.optimizer, lr=self.lr,
-            schedule=self.schedule, ema=self.ema,
+            len(rows), options, fingerprint(self, ratings, validation), epochs=self.epochs, optimizer=self.optimizer,
+            lr=self.lr, schedule=self.schedule, ema=self.ema,
         )  # fmt: skip
         network = self._network(ratings)
         validate = None

@@ -29,7 +29,7 @@ from recae.errors import ParameterError
 from recae.models.linear.gram import gram, invert_, peak_bytes, sum_lower_to_first_, take_from_first_
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
-from recae.recommender.fit_options import Run
+from recae.recommender.fitting import FitOptions
 from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
 from recae.recommender.memory import available_bytes, refuse_too_large
 from recae.recommender.params import check, learned, param
@@ -74,7 +74,7 @@ class ClosedForm(Recommender):
 
     # ---------------------------------------------------------------- fitting
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         inverse, ridge, counts = self._solve(ratings)
         self._take(self._weights(inverse, ridge, counts))
 
@@ -256,5 +256,5 @@ def fit_together(models: Iterable[ClosedForm], ratings: RatingMatrix) -> list[Cl
         for model in group:
             last = model is group[-1]
             model._take(model._weights(inverse if last else inverse.clone(), ridge, counts))
-            model._settle(ratings)
+            model._set_ratings(ratings)
     return models

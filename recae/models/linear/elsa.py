@@ -14,10 +14,9 @@ from recae._types import Csr, Scores
 from recae.distributed.ranks import choose_device
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
-from recae.recommender.fit_options import Run
+from recae.recommender.fitting import FitOptions, fingerprint, ranking_error
 from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
 from recae.recommender.params import learned, param
-from recae.recommender.stopping import ranking_error, tag_of
 from recae.sparse import SparseRows, spmm
 from recae.sparse.resources import kernel_threads
 from recae.training import Batch, History, RowBatches, Trainer
@@ -53,21 +52,21 @@ class ELSA(Recommender):
     codes_: Tensor = learned()
     history_: History = learned()
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         device = choose_device(self.device)
         rows = SparseRows.from_scipy(as_input(ratings.user_rows, self.values), device=device)
         model = Codes(ratings.n_items, self.factors, self.rng).to(device)
         trainer = Trainer(
             epochs=self.epochs, lr=self.lr, schedule=self.schedule, patience=self.patience, device=device,
             kernels=True, seed=self.rng,
-            tag=tag_of(self, ratings, validation, run.validation_input), **run.for_trainer(),
+            tag=fingerprint(self, ratings, validation, options.validation_input), **options.for_trainer(),
         )  # fmt: skip
 
         def score(user_rows: Csr) -> Scores:
             self.codes_ = model().detach()
             return self.score(user_rows)
 
-        validate = None if validation is None else ranking_error(score, run.shown(ratings), validation)
+        validate = None if validation is None else ranking_error(score, options.known_ratings(ratings), validation)
         self.history_ = trainer.fit(model, RowBatches(rows, batch_size=self.batch_size), cosine_loss, validate)
         self.codes_ = model().detach()
 

@@ -15,10 +15,9 @@ from recae.distributed.ranks import choose_device
 from recae.nn import Autoencoder
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
-from recae.recommender.fit_options import Run
+from recae.recommender.fitting import FitOptions, fingerprint, ranking_error
 from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
 from recae.recommender.params import learned, param
-from recae.recommender.stopping import ranking_error, tag_of
 from recae.sparse import SparseRows
 from recae.sparse.resources import kernel_threads
 from recae.training import Batch, History, RowBatches, Trainer
@@ -54,16 +53,16 @@ class LinearAutoencoder(Recommender):
     network_: Autoencoder = learned()
     history_: History = learned()
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         device = choose_device(self.device)
         rows = SparseRows.from_scipy(as_input(ratings.user_rows, self.values), device=device)
         self.network_ = self._network(ratings.n_items).to(device)
         trainer = Trainer(
             epochs=self.epochs, lr=self.lr, schedule=self.schedule, decay=self.l2, patience=self.patience,
             device=device, kernels=True, seed=self.rng,
-            tag=tag_of(self, ratings, validation, run.validation_input), **run.for_trainer(),
+            tag=fingerprint(self, ratings, validation, options.validation_input), **options.for_trainer(),
         )  # fmt: skip
-        validate = None if validation is None else ranking_error(self.score, run.shown(ratings), validation)
+        validate = None if validation is None else ranking_error(self.score, options.known_ratings(ratings), validation)
         batches = RowBatches(rows, batch_size=self.batch_size)
         self.history_ = trainer.fit(self.network_, batches, squared_error_of_all, validate)
 

@@ -16,11 +16,11 @@ from recae.models.linear.gram import gram, gram_rows, mirror_, peak_bytes
 from recae.ranking import top_n
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
-from recae.recommender.blocks import blocks
-from recae.recommender.fit_options import Run
+from recae.recommender.fitting import FitOptions
 from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
 from recae.recommender.memory import refuse_too_large
 from recae.recommender.params import learned, param
+from recae.recommender.scoring import blocks
 
 
 class SparseWeights(Recommender):
@@ -62,7 +62,7 @@ class ItemKNN(SparseWeights):
 
     weights_: Csr = learned()
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         user_rows, item_rows = (as_input(ratings.rows(by), self.values) for by in ("user", "item"))
         n = ratings.n_items
         squares = np.bincount(user_rows.indices, user_rows.data.astype(np.float64) ** 2, n)
@@ -103,7 +103,7 @@ class SLIM(SparseWeights):
 
     weights_: Csr = learned()
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         cpu, n = torch.device("cpu"), ratings.n_items
         refuse_too_large("SLIM", n, peak_bytes(n, torch.float32), cpu, self.memory_limit)
         product = gram(as_input(ratings.user_rows, self.values), np.ones(ratings.n_users, np.float32), device=cpu)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from recae._types import Csr, FloatArray, Scores
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
-from recae.recommender.fit_options import Run
+from recae.recommender.fitting import FitOptions
 from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
 from recae.recommender.params import learned, param
 
@@ -39,7 +39,7 @@ class PCARecommender(Recommender):
     strengths_: FloatArray = learned()
     mean_: FloatArray = learned()
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         rows = as_input(ratings.user_rows, self.values)
         mean = np.asarray(rows.mean(axis=0), np.float64).ravel() if self.centre else np.zeros(ratings.n_items)
         self.components_, self.strengths_ = directions(rows, self.factors, centre=self.centre, seed=self.rng)

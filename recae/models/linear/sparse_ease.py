@@ -24,7 +24,7 @@ from recae.errors import DivergenceError, ParameterError
 from recae.jit import jit_kernel, prange
 from recae.models.linear.neighbours import SparseWeights
 from recae.ratings import RatingMatrix
-from recae.recommender.fit_options import Run
+from recae.recommender.fitting import FitOptions
 from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
 from recae.recommender.memory import GIB, available_bytes
 from recae.recommender.params import learned, param
@@ -52,7 +52,7 @@ class SparseEASE(SparseWeights):
 
     weights_: Csr = learned()
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         if not 0 < self.l2 < np.inf:
             raise ParameterError(f"l2={self.l2!r}: a finite number above 0 is needed to solve for anything; try 500")
         if not self.dropout < 1:

@@ -15,10 +15,9 @@ from recae.models.vae.neural_ranker import NeuralRanker
 from recae.nn import Decode, Dropout, Encode
 from recae.nn.activations import ACTIVATIONS, activation
 from recae.ratings import RatingMatrix
-from recae.recommender.fit_options import Run
+from recae.recommender.fitting import FitOptions, ranking_error
 from recae.recommender.inputs import as_input
 from recae.recommender.params import param
-from recae.recommender.stopping import ranking_error
 from recae.sparse import SparseRows
 from recae.training import Batch, RowBatches
 
@@ -66,9 +65,9 @@ class CDAE(NeuralRanker):
     def _rows(self, rows: Csr, device: torch.device) -> SparseRows:
         return SparseRows.from_scipy(rows, device=device)
 
-    def _validator(self, ratings: RatingMatrix, validation: RatingMatrix, run: Run) -> Any:
-        if run.validation_input is not None:
-            return super()._validator(ratings, validation, run)
+    def _validator(self, ratings: RatingMatrix, validation: RatingMatrix, options: FitOptions) -> Any:
+        if options.validation_input is not None:
+            return super()._validator(ratings, validation, options)
         return ranking_error(self._score, ratings, validation, with_users=True)
 
     def score(self, user_rows: Csr) -> Scores:

@@ -19,10 +19,9 @@ from recae.models.vae.implicit_losses import multinomial
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import is_mapped, make_csr
 from recae.recommender.base import Recommender
-from recae.recommender.fit_options import Run
+from recae.recommender.fitting import FitOptions, fingerprint, ranking_error
 from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
 from recae.recommender.params import learned, param
-from recae.recommender.stopping import ranking_error, tag_of
 from recae.sparse import SparseRows
 from recae.sparse.resources import reuse_buffers
 from recae.training import Batch, Batches, History, RowBatches, Trainer
@@ -83,7 +82,7 @@ class NeuralRanker(Recommender):
 
     # ---------------------------------------------------------------- fitting
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         device = choose_device(self.device)
         batches = self._batches(ratings, device)
         steps = math.ceil(batches.n_examples / batches.batch_size)
@@ -93,10 +92,10 @@ class NeuralRanker(Recommender):
         trainee = self._trainee(self.network_, steps)
         trainer = Trainer(
             epochs=self._passes(), lr=self.lr, schedule=self.schedule, decay=self.l2, patience=self._patience(),
-            device=device, seed=self.rng, tag=tag_of(self, ratings, validation, run.validation_input),
-            **run.for_trainer(),
+            device=device, seed=self.rng, tag=fingerprint(self, ratings, validation, options.validation_input),
+            **options.for_trainer(),
         )  # fmt: skip
-        validate = None if validation is None else self._validator(ratings, validation, run)
+        validate = None if validation is None else self._validator(ratings, validation, options)
         with reuse_buffers():  # PyTorch has the cores, and the first layer's gradient is as large as ever
             self.history_ = trainer.fit(trainee, batches, self._objective, validate)
 
@@ -135,8 +134,8 @@ class NeuralRanker(Recommender):
     def _rows_a_step(self, n_rows: int) -> int:
         return min(BATCH, math.ceil(n_rows / 8)) if self.batch_size is None else self.batch_size
 
-    def _validator(self, ratings: RatingMatrix, validation: RatingMatrix, run: Run) -> Any:
-        return ranking_error(self.score, run.shown(ratings), validation)
+    def _validator(self, ratings: RatingMatrix, validation: RatingMatrix, options: FitOptions) -> Any:
+        return ranking_error(self.score, options.known_ratings(ratings), validation)
 
     # ---------------------------------------------------------------- scoring
 

@@ -14,7 +14,7 @@ from recae.models.vae.neural_ranker import NeuralRanker
 from recae.nn import Autoencoder, Decoder, Dropout, Encode, GaussianCode
 from recae.nn.layers import Rows
 from recae.ratings import RatingMatrix
-from recae.recommender.fit_options import Run
+from recae.recommender.fitting import FitOptions
 from recae.recommender.params import param
 from recae.training import Batch
 
@@ -57,8 +57,8 @@ class RecVAE(NeuralRanker):
         assert isinstance(network, Autoencoder)
         return Alternating(network, self.encoder_passes * steps, self.decoder_passes * steps)
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, run: Run) -> None:
-        super()._fit(ratings, validation, run)
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+        super()._fit(ratings, validation, options)
         self.network_.requires_grad_(True)  # whose turn it was last is nobody's business
 
     def _objective(self, model: nn.Module, batch: Batch) -> Tensor:

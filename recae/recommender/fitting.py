@@ -1,0 +1,186 @@
+"""What one call of `fit` is told and what models share in it: options, checks, validation figures, a fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from recae import metrics
+from recae._types import Scores
+from recae.distributed.ranks import current
+from recae.errors import DataError, ParameterError
+from recae.ranking import top_n
+from recae.ratings import RatingMatrix
+from recae.recommender.params import Parameters
+from recae.recommender.scoring import blocks
+from recae.sparse import SparseRows
+
+LIST = 100  # length of the lists that validation ranks
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How one call of `fit` is to run; no part of what the model is.
+
+    Attributes:
+        checkpoint: file in which training keeps its state; None for none.
+        checkpoint_seconds: time between two writes of it, at least.
+        resume: continue from the checkpoint if there is one.
+        progress: show a bar; None for "where stderr is a terminal".
+        validation_input: what hidden validation users show; None where validation users are training users.
+    """
+
+    checkpoint: str | Path | None = None
+    checkpoint_seconds: float = 60.0
+    resume: bool = False
+    progress: bool | None = None
+    validation_input: RatingMatrix | None = None
+
+    def for_trainer(self) -> dict[str, Any]:
+        """The options that a `Trainer` takes."""
+        names = ("checkpoint", "checkpoint_seconds", "resume", "progress")
+        return {name: getattr(self, name) for name in names}
+
+    def known_ratings(self, ratings: RatingMatrix) -> RatingMatrix:
+        """The ratings from which validation users are scored: those hidden users show, else the training `ratings`."""
+        return ratings if self.validation_input is None else self.validation_input
+
+
+# ---------------------------------------------------------------- checks
+
+
+def refuse_many_processes(model: type[Any]) -> None:
+    """Under torchrun, refuse a model that would be fitted over and over instead of together.
+
+    Raises:
+        ParameterError: there are several processes, and the model cannot share rows among them.
+    """
+    n = current().size
+    if n > 1 and not model.shares_rows:
+        raise ParameterError(
+            f"{model.__name__} is fitted by one process, and torchrun started {n}: start it without torchrun (models "
+            "that share rows among processes are listed in docs/scale.md)"
+        )
+
+
+def check_validation(
+    ratings: RatingMatrix, validation: RatingMatrix | None, shown: RatingMatrix | None, meets_hidden: bool
+) -> None:
+    """Refuse a validation part that has other users or items than `ratings`, or hidden users who show nothing.
+
+    Args:
+        shown: what hidden validation users show; None where validation users are training users.
+        meets_hidden: the model can be validated by users that it does not learn from.
+
+    Raises:
+        DataError: shapes differ, or hidden users are given to a model that cannot meet them.
+    """
+    if shown is None:
+        if validation is not None and validation.shape != ratings.shape:
+            raise DataError(
+                f"validation has {validation.shape[0]} users and {validation.shape[1]} items, training "
+                f"{ratings.shape[0]} and {ratings.shape[1]}: take both from one recae.split of ratings (not of users), "
+                "or recae.splitting.take_validation(train, 0.1); of hidden users, give validation_input= too"
+            )
+        return
+    if not meets_hidden:
+        raise DataError(
+            "this model stops by ratings of users it learns from, not of hidden ones (validation_input): "
+            "take them from recae.splitting.take_validation(train, 0.1)"
+        )
+    if validation is None or validation.shape != shown.shape or shown.n_items != ratings.n_items:
+        wanted = None if validation is None else validation.shape
+        raise DataError(
+            f"validation_input has the shape {shown.shape}, validation {wanted}, and training has {ratings.n_items} "
+            "items: give validation and validation_input of one recae.split(..., 'held-out-users')"
+        )
+
+
+# ---------------------------------------------------------------- what a checkpoint belongs to
+
+
+def fingerprint(
+    model: Parameters, ratings: RatingMatrix, validation: RatingMatrix | None, shown: RatingMatrix | None = None
+) -> dict[str, str]:
+    """What a checkpoint belongs to, by name: hyper-parameters, and checksums of training and validation ratings.
+
+    The device is left out: training may continue on another one.
+
+    Args:
+        shown: what hidden validation users show, where there are any.
+    """
+    params = {name: repr(value) for name, value in model.get_params().items() if name != "device"}
+    held_out = [checksum(part) for part in (validation, shown) if part is not None]
+    return {**params, "ratings": checksum(ratings), "validation": " ".join(held_out) or "none"}
+
+
+def checksum(ratings: RatingMatrix) -> str:
+    """16 hexadecimal digits that differ where a rating differs (SHA-256 of the arrays of `user_rows`)."""
+    digest = hashlib.sha256()
+    for array in (ratings.user_rows.indptr, ratings.user_rows.indices, ratings.user_rows.data):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:16]
+
+
+# ---------------------------------------------------------------- validation figures
+
+
+def rating_error(
+    predict: Callable[[Any, Any, SparseRows], Tensor],
+    parts: Sequence[tuple[Any, SparseRows]],
+    scale: tuple[float, float],
+) -> Callable[[Any], float]:
+    """A validation figure for `Trainer.fit`: RMSE of held-out ratings, predictions being clipped to the scale.
+
+    Of several processes that fit together, each is given its own parts; all get the figure of all.
+
+    Args:
+        predict: (network, input, held-out rows) to predictions at the stored entries of these rows, (nnz,).
+        parts: input and held-out rows, a part at a time.
+        scale: lowest and highest rating.
+    """
+    ranks = current()
+
+    def validate(network: Any) -> float:
+        squares = 0.0
+        for given, held_out in parts:
+            error = predict(network, given, held_out).clamp(*scale) - held_out.values
+            squares += float(error.square().sum())
+        total, n = ranks.total(squares, sum(held_out.nnz for _, held_out in parts))
+        return math.sqrt(total / max(1, n))
+
+    return validate
+
+
+def ranking_error(
+    score: Callable[..., Scores], ratings: RatingMatrix, validation: RatingMatrix, *, with_users: bool = False
+) -> Callable[[Any], float]:
+    """A validation figure for `Trainer.fit`: 1 - NDCG@100 of the held-out items of users whose rows are known.
+
+    Of several processes that fit together, each ranks for its share of the users; all get the figure of all.
+
+    Args:
+        score: rows (n, n_items) to scores (n, n_items), by the model as it is when it is called.
+        ratings: the rows that users are scored from, whose items are not ranked.
+        validation: held-out ratings of the same users and items.
+        with_users: `score` is given the users' indices as well, for models that tell their users apart.
+    """
+    ranks, held_out = current(), np.flatnonzero(validation.counts("user"))
+    users = ranks.share(held_out)
+
+    def validate(_: Any) -> float:
+        total = 0.0
+        for block in blocks(len(users), ratings.n_items):
+            rows = ratings.user_rows[users[block]]
+            ranked, _scores = top_n(score(rows, users[block]) if with_users else score(rows), LIST, rows)
+            total += float(metrics.ndcg(metrics.find_hits(ranked, validation.user_rows[users[block]]), LIST).sum())
+        return 1 - ranks.total(total)[0] / max(1, len(held_out))
+
+    return validate

@@ -1,0 +1,79 @@
+"""Scores a block at a time: memory is bounded by the block, not by users x items."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from recae._types import Csr, IntArray, Mask, Scores
+from recae.ranking import top_n
+
+BLOCK_BYTES = 64 * 2**20  # of float32 numbers at a time
+
+
+def rows_in_block(width: int) -> int:
+    """How many rows of `width` numbers fit into `BLOCK_BYTES`, at least 1."""
+    return max(1, BLOCK_BYTES // (4 * max(1, width)))
+
+
+def blocks(n_rows: int, width: int) -> Iterator[slice]:
+    """Slices of `n_rows` rows of `width` numbers; each slice fits into `BLOCK_BYTES`."""
+    size = rows_in_block(width)
+    return (slice(start, min(n_rows, start + size)) for start in range(0, n_rows, size))
+
+
+def scores_at(user_index: IntArray, item_index: IntArray, n_items: int, score: Callable[[IntArray], Scores]) -> Scores:
+    """Scores of pairs, (n,), from `score`: distinct users (m,) to scores of all items (m, n_items), block by block."""
+    out = np.empty(len(user_index), np.float32)
+    distinct, where = np.unique(user_index, return_inverse=True)
+    order = np.argsort(where, kind="stable")
+    for block in blocks(len(distinct), n_items):
+        part = order[slice(*np.searchsorted(where[order], [block.start, block.stop]))]
+        out[part] = score(distinct[block])[where[part] - block.start, item_index[part]]
+    return out
+
+
+def top_n_for_users(
+    score: Callable[[IntArray], Scores], users: IntArray, seen: Csr | None, n: int, allowed: Mask
+) -> tuple[IntArray, Scores]:
+    """The n best allowed items of each user and their scores, (n_users, n) each; see `recae.ranking.top_n`.
+
+    Args:
+        score: users to scores of all items, (n_users, n_items).
+        users: as `score` takes them.
+        seen: rows of all users, whose items are left out; None to leave out nothing.
+        allowed: which items may be listed, (n_items,).
+    """
+    index, scores = _empty_lists(len(users), n)
+    for block in blocks(len(users), len(allowed)):
+        rows = None if seen is None else seen[users[block]]
+        index[block], scores[block] = top_allowed(score(users[block]), rows, n, allowed)
+    return index, scores
+
+
+def top_allowed(scores: Scores, seen: Csr | None, n: int, allowed: Mask) -> tuple[IntArray, Scores]:
+    """The n best of the items `allowed`, (n_items,), that are not stored in `seen`; see `recae.ranking.top_n`."""
+    if not allowed.all():
+        scores = np.where(allowed, scores, np.float32(-np.inf))
+    return top_n(scores, n, seen)
+
+
+def most_similar(vectors: Any, item_index: IntArray, n: int) -> tuple[IntArray, Scores]:
+    """The n items of the largest dot product with each one, itself left out: index and score, (len(item_index), n).
+
+    `vectors` (n_items, d), dense or sparse, have length 1 where the product is to be the cosine.
+    """
+    index, found = _empty_lists(len(item_index), n)
+    for block in blocks(len(item_index), vectors.shape[0]):
+        scores = vectors[item_index[block]] @ vectors.T
+        scores = np.asarray(scores.todense() if hasattr(scores, "todense") else scores, dtype=np.float32)
+        scores[np.arange(len(scores)), item_index[block]] = -np.inf
+        index[block], found[block] = top_n(scores, n)
+    return index, found
+
+
+def _empty_lists(n_lists: int, n: int) -> tuple[IntArray, Scores]:
+    """Lists (n_lists, n) without entries: index -1, score -inf."""
+    return np.full((n_lists, n), -1, np.int64), np.full((n_lists, n), -np.inf, np.float32)
