@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+QUICK := $(addprefix tests/test_,layers.py house.py ratings.py splitting.py metrics.py ranking.py sparse.py losses.py \
+	nn.py linear.py autorec.py storage.py cli_printing.py)
 .DEFAULT_GOAL := help
 
-.PHONY: help run test lint test-gpu bench bench-quick bench-gpu clean
+.PHONY: help run test test-quick lint test-gpu bench bench-quick bench-gpu clean
 
 help:
 	@echo "make run       set up, then train, evaluate and recommend on the embedded sample"
 	@echo "make test      set up, then lint, type-check and test"
+	@echo "make test-quick  the tests that fail first, in under a minute"
 	@echo "make lint      ruff and mypy alone"
 	@echo "make test-gpu  the tests and timings that need a CUDA device (skipped where there is none)"
 	@echo "make bench-quick  hot operations against their stored times, in ratios (a minute)"
@@ -34,6 +37,10 @@ run: $(READY)
 test: lint
 	NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 	$(BIN)/python -m pytest -q tests/test_sparse.py -k thread
+
+# What fails first where something is wrong, in under a minute: contracts of data, metrics, core and command line.
+test-quick: $(READY)
+	NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "not slow and not data" $(QUICK)
 
 lint: $(READY)
 	$(BIN)/ruff check .

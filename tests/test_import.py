@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 import textwrap
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -99,3 +102,30 @@ def test_every_public_name_is_there() -> None:
     assert set(recae.__all__) <= set(dir(recae))
     with pytest.raises(AttributeError, match="no_such_name"):
         recae.no_such_name  # noqa: B018 - the access is the test
+
+
+# Modules whose distribution has another name, and what is found but not asked for.
+DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "tomli_w": "tomli-w"}
+UNDECLARED = {"triton"}  # comes with PyTorch where there is a GPU
+
+
+def test_what_is_imported_is_declared() -> None:
+    """Every module that the package imports is in pyproject.toml: a dependency, or an extra that a user can ask for."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [name for extra, names in project["optional-dependencies"].items() if extra != "dev" for name in names]
+    declared = {re.split(r"[<>=\[; ]", name)[0] for name in [*project["dependencies"], *extras]}
+    modules = {module for path in (ROOT / "recae").rglob("*.py") for module in imported_by(path)}
+    others = modules - sys.stdlib_module_names - UNDECLARED - {"recae"}
+    assert "numpy" in others
+    assert {DISTRIBUTIONS.get(module, module) for module in others} - declared == set()
+
+
+def imported_by(path: Path) -> set[str]:
+    """The top-level modules that a file imports, lazily or not."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found

@@ -198,7 +198,7 @@ def structured(n_users: int, n_items: int, n_ratings: int) -> RatingMatrix:
     return RatingMatrix.from_columns(users, items, np.clip(np.round(truth), 1, 5).astype(np.float32), scale=(1, 5))
 
 
-def to_rmse(device: torch.device, at: Ceilings, small: bool, path: Path | None) -> Iterator[Row]:
+def to_rmse(device: torch.device, _at: Ceilings, small: bool, path: Path | None) -> Iterator[Row]:
     """Seconds of a fit of I-AutoRec on MovieLens-1M, and the RMSE it ends with; then what precision does to it."""
     k, epochs = (16, 3) if small else (500, 30)
     data = "generated ratings" if small or path is None else "MovieLens-1M"

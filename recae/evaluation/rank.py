@@ -37,7 +37,7 @@ def measure_lists(
     n_items = test.trained_on.n_items
     width = max(metric.k for metric in wanted)
     size = block or rows_in_block(n_items)
-    beyond = _beyond_accuracy(test, wanted)
+    beyond = _beyond_accuracy(test)
     values = {metric.name: np.empty(len(users)) for metric in wanted if metric.kind == "list"}
     shown = {metric.k: np.zeros(n_items, np.int64) for metric in wanted if metric.kind == "catalogue"}
     for start in range(0, len(users), size):
@@ -95,7 +95,7 @@ def _rank(model: Recommender, test: AlignedTest, users: IntArray, width: int) ->
     return ranked
 
 
-def _beyond_accuracy(test: AlignedTest, wanted: Sequence[Metric]) -> dict[str, Callable[[IntArray, int], Any]]:
+def _beyond_accuracy(test: AlignedTest) -> dict[str, Callable[[IntArray, int], Any]]:
     """Metrics of a list that ask what train says of its items."""
     information = metrics.self_information(test.trained_on)
     return {

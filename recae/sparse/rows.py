@@ -79,7 +79,7 @@ class SparseRows:
     def __getitem__(self, index: Tensor) -> SparseRows:
         return self.take(index)
 
-    def take(self, index: Tensor, *, alone: bool = False) -> SparseRows:
+    def take(self, index: Tensor, *, alone: bool = False) -> SparseRows:  # noqa: ARG002
         """The rows `index`, shape (m,), in that order, repeats allowed.
 
         `alone`: on the calling thread, while others work on the kernels' threads.

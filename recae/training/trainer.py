@@ -155,7 +155,7 @@ class Interruption:
     def __init__(self, *, echoed: bool = False) -> None:
         self.wanted, self.echoed = False, echoed
 
-    def ask(self, number: int, frame: FrameType | None) -> None:
+    def ask(self, _number: int, _frame: FrameType | None) -> None:
         """First signal: stop after this step. Second, unless it may be the first one's echo: stop at once."""
         if self.wanted and not self.echoed:
             raise KeyboardInterrupt
