@@ -23,7 +23,7 @@ from recae.errors import MissingExtraError, ModelFileError, ParameterError
 from recae.models import MODELS, Recommender, make_model
 from recae.recommender.params import check, declared
 
-__all__ = ["load_settings", "name_of", "read_settings", "write_settings"]
+__all__ = ["load_settings", "read_settings", "write_settings"]
 
 
 def read_settings(path: str | Path) -> tuple[str, dict[str, Any]]:
@@ -84,24 +84,6 @@ def write_settings(path: str | Path, name: str, params: Mapping[str, Any], found
     path = Path(path)
     path.write_text(tomli_w.dumps(content), encoding="utf-8")
     return path
-
-
-def name_of(model: Recommender) -> tuple[str, dict[str, Any]]:
-    """A model's name in `MODELS`, and its hyper-parameters that differ from what that name stands for.
-
-    Raises:
-        ParameterError: its class is not registered.
-    """
-    params = model.get_params()
-    fitting = [
-        (name, entry) for name, entry in MODELS.items()
-        if entry.model_class is type(model) and all(params[key] == value for key, value in entry.preset.items())
-    ]  # fmt: skip
-    if not fitting:
-        raise ParameterError(f"{type(model).__name__} is not in recae.MODELS: register it first")
-    name, entry = max(fitting, key=lambda pair: len(pair[1].preset))
-    usual = entry.make().get_params()
-    return name, {key: value for key, value in params.items() if value != usual[key] and key != "rng"}
 
 
 def _to_toml(name: str, value: Any) -> Any:

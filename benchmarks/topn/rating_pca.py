@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,12 +14,12 @@ from recae.ratings.csr import make_csr
 from recae.recommender.base import Recommender
 from recae.recommender.biases import Biases, fit_biases, user_deviations
 from recae.recommender.fitting import FitOptions
-from recae.recommender.params import learned, param
+from recae.recommender.params import hyperparameters, learned, param
 
 Floats = npt.NDArray[np.float32]
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@hyperparameters
 class RatingPCA(Recommender):
     """Predicts mu + b_u + b_i + (e V Vᵀ)_i, e being what the biases leave of a user's ratings, and 0 where none is.
 

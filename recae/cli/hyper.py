@@ -12,8 +12,8 @@ from recae.cli.values import Value, shown
 
 if TYPE_CHECKING:
     from recae.models import Recommender
-    from recae.models.registry import Entry
     from recae.recommender.params import Param
+    from recae.recommender.registry import Entry
 
 DEFAULT_MODEL = "i-autorec"
 _GENERATED, _GIVEN, _ARGS = "recae.generated", "recae.given", "recae.args"

@@ -1,62 +1,39 @@
-"""Models: one paper a file, registered in `MODELS`."""
+"""The models: importing one registers it. A new model is one more line here; lists show them in this order."""
 
-from recae.models.autorec.autorec import AutoRec
-from recae.models.autorec.cfn import CFN
-from recae.models.autorec.deep_rec import DeepRec
-from recae.models.autorec.wide_deep import WideDeep
-from recae.models.baselines import Bias, GlobalMean, Popularity
-from recae.models.classic.biased_mf import BiasedMF
-from recae.models.classic.implicit_mf import ImplicitALS, ImplicitBPR
-from recae.models.ensemble.blend import Blend
-from recae.models.ensemble.dated import Dated
-from recae.models.item_codes.dual_autorec import DualAutoRec
-from recae.models.item_codes.glocal_k import GLocalK
-from recae.models.item_codes.sparse_fc import SparseFC
-from recae.models.linear.closed_form import DAN, DLAE, EASE, EDLAE, RLAE
-from recae.models.linear.elsa import ELSA
-from recae.models.linear.linear_ae import LinearAutoencoder
-from recae.models.linear.neighbours import SLIM, ItemKNN
-from recae.models.linear.pca_recommender import PCARecommender
-from recae.models.linear.sparse_ease import SparseEASE
-from recae.models.registry import MODELS, load_model, make_model
-from recae.models.vae.cdae import CDAE
-from recae.models.vae.mult_vae import MultDAE, MultVAE
-from recae.models.vae.recvae import RecVAE
-from recae.recommender.base import Recommender
+# ruff: noqa: I001
 
-__all__ = [
-    "CDAE",
-    "CFN",
-    "DAN",
-    "DLAE",
-    "EASE",
-    "EDLAE",
-    "ELSA",
-    "MODELS",
-    "RLAE",
-    "SLIM",
-    "AutoRec",
-    "Bias",
-    "BiasedMF",
-    "Blend",
-    "Dated",
-    "DeepRec",
-    "DualAutoRec",
-    "GLocalK",
-    "GlobalMean",
-    "ImplicitALS",
-    "ImplicitBPR",
-    "ItemKNN",
-    "LinearAutoencoder",
-    "MultDAE",
-    "MultVAE",
-    "PCARecommender",
-    "Popularity",
-    "RecVAE",
-    "Recommender",
-    "SparseEASE",
-    "SparseFC",
-    "WideDeep",
-    "load_model",
-    "make_model",
-]
+from recae.models.autorec.autorec import AutoRec as AutoRec
+from recae.models.item_codes.sparse_fc import SparseFC as SparseFC
+from recae.models.item_codes.glocal_k import GLocalK as GLocalK
+from recae.models.autorec.deep_rec import DeepRec as DeepRec
+from recae.models.autorec.cfn import CFN as CFN
+from recae.models.autorec.wide_deep import WideDeep as WideDeep
+from recae.models.item_codes.dual_autorec import DualAutoRec as DualAutoRec
+from recae.models.linear.pca_recommender import PCARecommender as PCARecommender
+from recae.models.linear.linear_ae import LinearAutoencoder as LinearAutoencoder
+from recae.models.linear.closed_form import EASE as EASE
+from recae.models.linear.closed_form import EDLAE as EDLAE
+from recae.models.linear.closed_form import DLAE as DLAE
+from recae.models.linear.closed_form import RLAE as RLAE
+from recae.models.linear.closed_form import DAN as DAN
+from recae.models.linear.elsa import ELSA as ELSA
+from recae.models.linear.neighbours import ItemKNN as ItemKNN
+from recae.models.linear.neighbours import SLIM as SLIM
+from recae.models.linear.sparse_ease import SparseEASE as SparseEASE
+from recae.models.vae.mult_vae import MultVAE as MultVAE
+from recae.models.vae.mult_vae import MultDAE as MultDAE
+from recae.models.vae.recvae import RecVAE as RecVAE
+from recae.models.vae.cdae import CDAE as CDAE
+from recae.models.classic.implicit_mf import ImplicitALS as ImplicitALS
+from recae.models.classic.implicit_mf import ImplicitBPR as ImplicitBPR
+from recae.models.classic.biased_mf import BiasedMF as BiasedMF
+from recae.models.ensemble.blend import Blend as Blend
+from recae.models.ensemble.dated import Dated as Dated
+from recae.models.baselines import GlobalMean as GlobalMean
+from recae.models.baselines import Bias as Bias
+from recae.models.baselines import Popularity as Popularity
+
+from recae.recommender.base import Recommender as Recommender
+from recae.recommender.registry import MODELS as MODELS
+from recae.recommender.registry import load_model as load_model
+from recae.recommender.registry import make_model as make_model

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,10 +12,12 @@ from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.biases import Biases, fit_biases, user_deviations
 from recae.recommender.fitting import FitOptions
-from recae.recommender.params import learned, param
+from recae.recommender.params import hyperparameters, learned, param
+from recae.recommender.registry import register
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@register("global-mean", "the mean rating, for everything")
+@hyperparameters
 class GlobalMean(Recommender):
     """Every rating is predicted by the mean of all ratings."""
 
@@ -40,7 +41,8 @@ class GlobalMean(Recommender):
         self.mean_ = float(arrays["mean"])
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@register("bias", "mean plus user and item deviations: the baseline of rating prediction")
+@hyperparameters
 class Bias(Recommender):
     """mu + b_u + b_i with regularised deviations (Koren, 2010): some rate high, some films are liked by all."""
 
@@ -77,7 +79,8 @@ class Bias(Recommender):
         self.biases_ = Biases(float(arrays["mean"]), arrays["user"], arrays["item"])
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@register("popularity", "the most rated items, for everybody")
+@hyperparameters
 class Popularity(Recommender):
     """Items by how many users rated them: the same list for everybody, but for what each has seen."""
 

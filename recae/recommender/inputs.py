@@ -8,10 +8,19 @@ import numpy as np
 
 from recae._types import Csr
 from recae.ratings.csr import make_csr
+from recae.recommender.base import Recommender
+from recae.recommender.params import hyperparameters, param
 
 Values = Literal["binary", "ratings"]
-VALUES = ("binary", "ratings")
-VALUES_HELP = "what a row holds: 1 for each rating given, or the ratings as they are"
+
+
+@hyperparameters
+class ReadsValues(Recommender):
+    """Base of models that read rows as ones or as ratings."""
+
+    values: Values = param(
+        "binary", "what a row holds: 1 for each rating given, or the ratings as they are", choices=("binary", "ratings")
+    )
 
 
 def as_input(user_rows: Csr, values: Values) -> Csr:

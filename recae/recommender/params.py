@@ -1,12 +1,17 @@
-"""Hyper-parameters, declared once: default, type and meaning in the model's own field."""
+"""Hyper-parameters, declared once: default, type, meaning, bounds and search range in the model's own field."""
 
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import textwrap
 from dataclasses import dataclass
-from typing import Any, Self, get_type_hints
+from typing import Any, Literal, Self, TypeVar, dataclass_transform, get_type_hints
 
 from recae.errors import ParameterError
+
+_Class = TypeVar("_Class")
+_WIDTH = 110  # characters in a line of a generated docstring
 
 
 def param(
@@ -17,22 +22,87 @@ def param(
     low: float | None = None,
     tune: tuple[Any, ...] | list[Any] | None = None,
 ) -> Any:
-    """A hyper-parameter: a dataclass field that carries its meaning, and what it may be.
+    """Declare a hyper-parameter: a dataclass field that carries its meaning and the values that are allowed.
 
     Args:
         default: value when nothing is said.
-        help: what it means, with its unit; CLI help and documentation take it from here.
-        choices: the values it may have.
-        low: the lowest number it may be.
+        help: meaning, with its unit; docstrings, the command line and documentation take it from here.
+        choices: the values that are allowed; None for any.
+        low: the lowest number that is allowed; None for any.
         tune: where a search looks by default: (low, high), (low, high, "log"), or a list of values; None for nowhere.
     """
     about = {"help": help, "choices": choices, "low": low, "tune": tune}
     return dataclasses.field(default=default, metadata=about)
 
 
-def learned() -> Any:
-    """An attribute that `fit` sets: no argument of the constructor, and absent before."""
-    return dataclasses.field(init=False, repr=False)
+def default(default: Any, **changes: Any) -> Any:
+    """Redeclare an inherited hyper-parameter with another default.
+
+    Args:
+        default: value when nothing is said.
+        changes: arguments of `param` that change too; all others stay as the base class declares them.
+    """
+    return _Redeclared(default, changes)
+
+
+def learned(*, init: Literal[False] = False) -> Any:
+    """Declare an attribute that `fit` sets: no argument of the constructor, and absent before."""
+    return dataclasses.field(init=init, repr=False)
+
+
+@dataclass(frozen=True)
+class _Redeclared:
+    """What `default` was given, until `hyperparameters` knows the class and so the inherited declaration."""
+
+    default: Any
+    changes: dict[str, Any]
+
+
+# `param` and `default` are no field specifiers: type checkers see their values, which are the defaults.
+@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(learned,))
+def hyperparameters(cls: type[_Class]) -> type[_Class]:
+    """Make a keyword-only dataclass of a class whose fields are `param`, `default` and `learned`.
+
+    Its docstring ends with the meaning, the default and the allowed values of each hyper-parameter, so that
+    `help(cls)` and an editor show them.
+
+    Raises:
+        TypeError: `default` is given for a name that no base class declares.
+    """
+    inherited: dict[str, dataclasses.Field[Any]] = {}
+    for base in reversed(cls.__mro__):
+        inherited |= vars(base).get("__dataclass_fields__", {})
+    for name, value in list(vars(cls).items()):
+        if isinstance(value, _Redeclared):
+            if name not in inherited:
+                raise TypeError(f"{cls.__name__}.{name}: no base class declares it; use param(default, help)")
+            setattr(cls, name, param(value.default, **{**inherited[name].metadata, **value.changes}))
+    text = vars(cls).get("__doc__") or ""  # before `dataclass` puts the signature there
+    made = dataclass(kw_only=True, eq=False, repr=False)(cls)
+    made.__doc__ = _documented(inspect.cleandoc(text), _fields(made))
+    return made
+
+
+def _documented(text: str, fields: list[dataclasses.Field[Any]]) -> str:
+    """A docstring followed by a section on the hyper-parameters."""
+    entries = [
+        textwrap.fill(f"{f.name}: {f.metadata['help']}. {_allowed(f)}", _WIDTH, initial_indent=" " * 4,
+                      subsequent_indent=" " * 8, break_on_hyphens=False)
+        for f in fields
+    ]  # fmt: skip
+    section = "\n".join(["Hyper-parameters:", *entries]) if entries else ""
+    return "\n\n".join(filter(None, [text, section]))
+
+
+def _allowed(field: dataclasses.Field[Any]) -> str:
+    """The default of a hyper-parameter and the values it may have, as docstrings say it."""
+    choices, low = field.metadata["choices"], field.metadata["low"]
+    parts = [f"Default {field.default!r}"]
+    if choices is not None:
+        parts.append("one of " + ", ".join(map(repr, choices)))
+    if low is not None:
+        parts.append(f"at least {low:g}")
+    return "; ".join(parts) + "."
 
 
 @dataclass(frozen=True)
@@ -49,13 +119,20 @@ class Param:
 
 
 def declared(model_class: type) -> list[Param]:
-    """The hyper-parameters of a model class, in the order of their declaration."""
+    """The hyper-parameters of a model class: what it declares itself first, then what its base classes declare."""
     hints = get_type_hints(model_class)
-    return [
-        Param(f.name, f.default, hints[f.name], **f.metadata)
-        for f in dataclasses.fields(model_class)
-        if "help" in f.metadata
-    ]
+    return [Param(f.name, f.default, hints[f.name], **f.metadata) for f in _fields(model_class)]
+
+
+def _fields(model_class: type) -> list[dataclasses.Field[Any]]:
+    """The fields that are hyper-parameters, in the order of `declared`."""
+    classes = [vars(c).get("__dataclass_fields__", {}) for c in model_class.__mro__]
+
+    def first_declared(field: dataclasses.Field[Any]) -> int:
+        return max(depth for depth, known in enumerate(classes) if field.name in known)
+
+    fields: Any = getattr(model_class, "__dataclass_fields__", {}).values()
+    return sorted((f for f in fields if "help" in f.metadata), key=first_declared)
 
 
 def check(model: Any) -> None:
@@ -64,22 +141,22 @@ def check(model: Any) -> None:
     Raises:
         ParameterError: names the value and what it may be.
     """
-    for p in declared(type(model)):
-        value = getattr(model, p.name)
-        if p.choices is not None and value not in p.choices:
-            raise ParameterError(f"{p.name}={value!r}: choose one of {', '.join(map(repr, p.choices))}")
+    for field in _fields(type(model)):
+        value, about = getattr(model, field.name), field.metadata
+        if about["choices"] is not None and value not in about["choices"]:
+            raise ParameterError(f"{field.name}={value!r}: choose one of {', '.join(map(repr, about['choices']))}")
         numbers = value if isinstance(value, tuple | list) else (value,)
         for number in numbers:
-            if p.low is not None and isinstance(number, int | float) and not number >= p.low:
-                raise ParameterError(f"{p.name}={value!r}: at least {p.low:g} is needed")
+            if about["low"] is not None and isinstance(number, int | float) and not number >= about["low"]:
+                raise ParameterError(f"{field.name}={value!r}: at least {about['low']:g} is needed")
 
 
 class Parameters:
-    """What scikit-learn expects of an estimator's hyper-parameters: stored untouched, got, set and cloned by name."""
+    """scikit-learn's convention for hyper-parameters: stored untouched; read, set and cloned by name."""
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Hyper-parameters by name (scikit-learn's convention)."""
-        return {p.name: getattr(self, p.name) for p in declared(type(self))}
+        return {field.name: getattr(self, field.name) for field in _fields(type(self))}
 
     def set_params(self, **params: Any) -> Self:
         """Set hyper-parameters by name (scikit-learn's convention).
@@ -100,7 +177,6 @@ class Parameters:
 
     def __repr__(self) -> str:
         """The class with the hyper-parameters that differ from their defaults."""
-        changed = [
-            f"{p.name}={getattr(self, p.name)!r}" for p in declared(type(self)) if getattr(self, p.name) != p.default
-        ]
+        fields = [(field, getattr(self, field.name)) for field in _fields(type(self))]
+        changed = [f"{field.name}={value!r}" for field, value in fields if value != field.default]
         return f"{type(self).__name__}({', '.join(changed)})"

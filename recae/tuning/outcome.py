@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from recae.models import Recommender
-from recae.settings import name_of, write_settings
+from recae.recommender.registry import name_of
+from recae.settings import write_settings
 
 
 @dataclass(frozen=True, eq=False, repr=False)

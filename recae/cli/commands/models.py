@@ -9,7 +9,7 @@ import click
 from recae.cli import options
 
 if TYPE_CHECKING:
-    from recae.models.registry import Entry
+    from recae.recommender.registry import Entry
 
 _EXAMPLES = """\b
 Examples:

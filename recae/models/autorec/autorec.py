@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -18,19 +17,22 @@ from recae.nn.activations import ACTIVATIONS
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import is_mapped
 from recae.recommender.biases import fit_biases
-from recae.recommender.fitting import FitOptions, fingerprint
-from recae.recommender.params import param
+from recae.recommender.epochs import TrainedByOptimizer
+from recae.recommender.fitting import FitOptions
+from recae.recommender.params import default, hyperparameters, param
+from recae.recommender.registry import register
 from recae.sparse import SparseRows
-from recae.training import Batch, RowBatches, Trainer
+from recae.training import Batch, RowBatches
 from recae.training.loop import Objective
-from recae.training.optimizers import FULL_BATCH
 from recae.training.pretraining import pretrain
 
 ORDINAL_L2 = 0.2  # of the weight against squared error; found on held-out training data
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class AutoRec(RowAutoencoder):
+@register("u-autorec", "user-based AutoRec: predicts ratings from what each user gave", by="user")
+@register("i-autorec", "item-based AutoRec: predicts ratings from what each item received", by="item")
+@hyperparameters
+class AutoRec(RowAutoencoder, TrainedByOptimizer):
     """One autoencoder for all rows; missing ratings are neither input nor target.
 
     Loss (eq. 3): Σ over stored ratings of (r - f(W g(V r + mu) + b))² + (l2 / 2) (|W|² + |V|²), biases free.
@@ -72,31 +74,16 @@ class AutoRec(RowAutoencoder):
         tune=(10.0, 300.0, "log"),
     )
     inner_l2: float = param(1.0, "L2 weight on the layers between them, in a deep one", low=0)
-    optimizer: str = param("adam", "how to minimise", choices=("adam", "sgd", "rprop", "lbfgs"))
-    lr: float = param(2e-3, "learning rate", low=0, tune=(5e-4, 8e-3, "log"))
-    schedule: str = param("cosine", "learning rate over time", choices=("constant", "cosine", "linear", "one-cycle"))
-    epochs: int = param(30, "passes over the rows, at most", low=0, tune=(15, 60))
-    batch_size: int | None = param(
-        None, "rows a step; none for an eighth of them, at most 512; 0 for all at once (as rprop and lbfgs do)", low=0
-    )
+    lr: float = default(2e-3, tune=(5e-4, 8e-3, "log"))
+    epochs: int = default(30, tune=(15, 60))
     dropout: float = param(0.0, "fraction of hidden units dropped in training", low=0)
-    noise: float = param(
-        0.2, "fraction of input ratings hidden in training; 0 for the paper's AutoRec", low=0, tune=(0.0, 0.5)
-    )
-    ema: float = param(
-        0.0,
-        "decay a step of the weights' running mean, which is kept instead; 0: not averaged",
-        low=0,
-        tune=[0.0, 0.9, 0.97],
-    )
-    patience: int | None = param(10, "epochs without a better validation RMSE before stopping")
+    noise: float = param(0.2, "fraction of input ratings hidden in training", low=0, tune=(0.0, 0.5))
+    ema: float = default(0.0, tune=[0.0, 0.9, 0.97])
     pretrain_epochs: int = param(0, "epochs of greedy layer-wise pretraining, each layer", low=0)
     path: Literal["auto", "sparse", "dense"] = param(
         "auto", "sparse kernels or dense products", choices=("auto", "sparse", "dense")
     )
-    device: str = param("auto", "where to train: auto, cpu, cuda, cuda:N, mps")
     precision: str = param("float32", "of matrix products on CUDA", choices=("float32", "bf16"))
-    rng: int = param(0, "seed of everything random")
 
     _mean_over: ClassVar[Literal["rows", "ratings"]] = "rows"  # what `_objective` is a mean over
 
@@ -111,11 +98,9 @@ class AutoRec(RowAutoencoder):
         streamed = isinstance(given, SparseRows) and is_mapped(matrix.data)
         batches = RowBatches(given, batch_size=self._rows_a_step(len(rows)), streamed=streamed)
         dense = self.network_.choose_path(rows, self.path)
-        trainer = Trainer(
-            epochs=self.epochs, optimizer=self.optimizer, lr=self.lr, schedule=self.schedule, decay=self._decay(rows),
-            second=self._second(), ema=self.ema, patience=self.patience, device=device, precision=self.precision,
-            kernels=not dense, mean_over=self._mean_over, seed=self.rng, tag=fingerprint(self, ratings, validation),
-            **options.for_trainer(),
+        trainer = self._trainer(
+            ratings, validation, options, decay=self._decay(rows), second=self._second(), precision=self.precision,
+            kernels=not dense, mean_over=self._mean_over,
         )  # fmt: skip
         if self.pretrain_epochs and not trainer.resumes():
             plain = RowBatches(rows, batch_size=batches.batch_size)
@@ -175,11 +160,6 @@ class AutoRec(RowAutoencoder):
     def _centred(self) -> bool:
         """A short row of raw ratings says how many there are; less their means, it says what this user thinks."""
         return self.input == "centred" or (self.input == "auto" and self.by == "user")
-
-    def _rows_a_step(self, n_rows: int) -> int:
-        if self.optimizer in FULL_BATCH:
-            return 0
-        return min(512, math.ceil(n_rows / 8)) if self.batch_size is None else self.batch_size
 
     def _validator(self, rows: Any, validation: RatingMatrix) -> Any:
         """RMSE on held-out ratings, clipped to the scale, a block of rows at a time."""

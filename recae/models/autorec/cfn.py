@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from recae.models.autorec.side_autoencoder import SideAutoencoder
 from recae.ratings import RatingMatrix
-from recae.recommender.params import param
+from recae.recommender.params import hyperparameters, param
+from recae.recommender.registry import register
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@register("cfn", "denoising autoencoder for ratings that reads features of users and items; serves cold ones")
+@hyperparameters
 class CFN(SideAutoencoder):
     """Collaborative filtering network: what was hidden counts `alpha`, what was shown `beta`.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -10,18 +9,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recae.models.autorec.autorec import AutoRec
-from recae.models.autorec.heads import OUTPUTS
 from recae.models.autorec.rating_network import RatingNetwork
-from recae.nn.activations import ACTIVATIONS
 from recae.nn.products import affine
 from recae.ratings import RatingMatrix
-from recae.recommender.params import param
+from recae.recommender.params import default, hyperparameters, param
+from recae.recommender.registry import register
 from recae.sparse import SparseRows
 from recae.training import Batch
 from recae.training.loop import Objective
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@register("deep-rec", "deep user-based autoencoder under strong dropout, its dense output fed back in")
+@hyperparameters
 class DeepRec(AutoRec):
     """n-512-512-1024-512-512-n units, SELU throughout, four fifths of the 1024 dropped (Kuchaiev and Ginsburg, 2017).
 
@@ -33,24 +32,20 @@ class DeepRec(AutoRec):
     learning rate is halved at the published fractions of training, however many epochs there are.
     """
 
-    by: Literal["item", "user"] = param("user", "whose rows are encoded", choices=("item", "user"))
-    hidden: int | tuple[int, ...] = param((512, 512, 1024, 512, 512), "hidden units, layer by layer", low=1)
-    activation: str = param("selu", "activation of hidden layers", choices=tuple(ACTIVATIONS))
-    output: str = param("selu", "activation of the output, or ordinal", choices=OUTPUTS)
-    input: Literal["auto", "raw", "centred"] = param(
-        "raw", "ratings as they are, or less their column's mean", choices=("auto", "raw", "centred")
-    )
-    l2: float | None = param(0.0, "L2 weight on the outermost weights, against the summed loss", low=0)
-    inner_l2: float = param(0.0, "L2 weight on the layers between them", low=0)
-    optimizer: str = param("sgd", "how to minimise; sgd has momentum 0.9", choices=("adam", "sgd", "rprop", "lbfgs"))
-    lr: float = param(5e-3, "learning rate", low=0, tune=(1e-3, 2e-2, "log"))
-    schedule: str = param(
-        "halving", "learning rate over time", choices=("halving", "constant", "cosine", "linear", "one-cycle")
-    )
-    epochs: int = param(102, "passes over the rows, at most", low=0)
-    batch_size: int | None = param(128, "rows a step; none for an eighth of them, at most 512; 0 for all", low=0)
+    by: Literal["item", "user"] = default("user")
+    hidden: int | tuple[int, ...] = default((512, 512, 1024, 512, 512))
+    activation: str = default("selu")
+    output: str = default("selu")
+    input: Literal["auto", "raw", "centred"] = default("raw")
+    l2: float | None = default(0.0, help="L2 weight on the outermost weights, against the summed loss", tune=None)
+    inner_l2: float = default(0.0)
+    optimizer: str = default("sgd", help="how to minimise; sgd has momentum 0.9")
+    lr: float = default(5e-3, tune=(1e-3, 2e-2, "log"))
+    schedule: str = default("halving", choices=("halving", "constant", "cosine", "linear", "one-cycle"))
+    epochs: int = default(102, tune=None)
+    batch_size: int | None = default(128)
     code_dropout: float = param(0.8, "fraction of the narrow middle's units dropped in training", low=0)
-    noise: float = param(0.0, "fraction of input ratings hidden in training", low=0)
+    noise: float = default(0.0, tune=None)
     refeed: bool = param(True, "a second update on each batch, with the output as input and as target")
 
     _mean_over: ClassVar[Literal["rows", "ratings"]] = "ratings"

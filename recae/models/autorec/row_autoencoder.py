@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,29 +19,26 @@ from recae.models.autorec.heads import OrdinalHead
 from recae.models.autorec.ordinal_folding import solve_columns_ordinal
 from recae.models.autorec.rating_network import RatingNetwork
 from recae.ratings import RatingMatrix
-from recae.recommender.base import Recommender
+from recae.recommender.epochs import TrainedInEpochs
 from recae.recommender.folding import solve_columns
-from recae.recommender.params import learned
+from recae.recommender.params import hyperparameters, learned
 from recae.sparse import SparseRows
 from recae.sparse.resources import kernel_threads
-from recae.training import History
 
 BLOCK = 2048  # rows encoded at once
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class RowAutoencoder(Recommender):
+@hyperparameters
+class RowAutoencoder(TrainedInEpochs):
     """Base of models with a `RatingNetwork` over items' or users' rows; a subclass says how it is made and trained.
 
-    It declares the hyper-parameters `by` ("item" or "user") and `device`, and writes `_fit`, `_network` and `_l2`.
+    It declares the hyper-parameter `by` ("item" or "user"), and writes `_fit`, `_network` and `_l2`.
     """
 
     predicts_ratings: ClassVar[bool] = True
-    iterative: ClassVar[bool] = True
     shares_rows: ClassVar[bool] = True
 
     network_: RatingNetwork = learned()
-    history_: History = learned()
     _kept_codes: npt.NDArray[np.float32] | None = learned()
 
     # ---------------------------------------------------------------- what a subclass writes
@@ -200,7 +196,7 @@ class RowAutoencoder(Recommender):
         n_cols = self.ratings_.n_items if self.by == "user" else self.ratings_.n_users  # type: ignore[attr-defined]
         self.network_ = self._network(n_cols, self.ratings_)
         self.network_.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
-        self.network_.to(choose_device(self.device)).eval()  # type: ignore[attr-defined]
+        self.network_.to(choose_device(self.device)).eval()
         self._forget_codes()
 
 

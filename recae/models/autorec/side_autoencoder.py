@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -16,11 +15,11 @@ from recae.models.autorec.rating_network import RatingNetwork
 from recae.models.autorec.side_network import SideNetwork
 from recae.models.autorec.side_rows import SideRows
 from recae.ratings import RatingMatrix
-from recae.recommender.params import learned, param
+from recae.recommender.params import hyperparameters, learned, param
 from recae.sparse import SparseRows
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@hyperparameters
 class SideAutoencoder(AutoRec):
     """AutoRec that reads the tables of users and items (`features.encode_table`) besides the ratings.
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from recae.models.autorec.side_autoencoder import SideAutoencoder
 from recae.ratings import RatingMatrix
-from recae.recommender.params import param
+from recae.recommender.params import default, hyperparameters, param
+from recae.recommender.registry import register
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@register("wide-deep", "autoencoder for ratings with features and a learnt vector beside each row")
+@hyperparameters
 class WideDeep(SideAutoencoder):
     """An autoencoder whose rows have a learnt vector and features: into the first layer (deep), and past all (wide).
 
@@ -19,7 +20,7 @@ class WideDeep(SideAutoencoder):
     The loss sums over rated entries alone. An unseen row has the mean vector and no features.
     """
 
-    by: Literal["item", "user"] = param("user", "whose rows are encoded", choices=("item", "user"))
+    by: Literal["item", "user"] = default("user")
     vector: int = param(32, "numbers learnt for each row", low=0)
     vector_l2: float = param(5.0, "L2 weight on these", low=0, tune=(1.0, 30.0, "log"))
 

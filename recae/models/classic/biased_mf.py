@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,12 +13,14 @@ from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.biases import fit_biases
 from recae.recommender.fitting import FitOptions
-from recae.recommender.params import learned, param
+from recae.recommender.params import hyperparameters, learned, param
+from recae.recommender.registry import register
 
 _PAIRS = 2**18  # at once
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@register("biased-mf", "matrix factorisation with biases: predicts ratings")
+@hyperparameters
 class BiasedMF(Recommender):
     """r = mu + b_u + b_i + p_u·q_i (Koren, Bell and Volinsky, 2009) by alternating least squares on stored ratings.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,9 @@ from recae.jit import jit_kernel, prange
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
-from recae.recommender.inputs import VALUES, Values, as_input
-from recae.recommender.params import learned, param
+from recae.recommender.inputs import ReadsValues, Values, as_input
+from recae.recommender.params import default, hyperparameters, learned, param
+from recae.recommender.registry import register
 
 
 class _Factors(Recommender):
@@ -41,8 +41,9 @@ class _Factors(Recommender):
         self.user_factors_, self.item_factors_ = arrays["user"], arrays["item"]
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class ImplicitALS(_Factors):
+@register("als", "matrix factorisation for ranking by alternating least squares (implicit)")
+@hyperparameters
+class ImplicitALS(ReadsValues, _Factors):
     """Weighted matrix factorisation by alternating least squares (Hu, Koren and Volinsky, ICDM 2008), by `implicit`.
 
     Minimises Σ c_ui (p_ui - x_u·y_i)² + l2 (|X|² + |Y|²) over all users and items, where p is 1 at ratings and 0
@@ -54,7 +55,7 @@ class ImplicitALS(_Factors):
     l2: float = param(10.0, "L2 weight on the factors; above 0", low=0, tune=(0.1, 300.0, "log"))
     alpha: float = param(1.0, "weight of a rating against that of a missing one", low=0, tune=(0.5, 50.0, "log"))
     iterations: int = param(15, "alternations", low=1)
-    values: Values = param("binary", "what alpha is multiplied by: 1, or the ratings as they are", choices=VALUES)
+    values: Values = default("binary", help="what alpha is multiplied by: 1, or the ratings as they are")
     rng: int = param(0, "seed of the first factors")
 
     user_factors_: FloatArray = learned()
@@ -112,7 +113,8 @@ class ImplicitALS(_Factors):
         return rows
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@register("bpr", "matrix factorisation for ranking by pairs (implicit)")
+@hyperparameters
 class ImplicitBPR(_Factors):
     """Bayesian personalised ranking (Rendle et al., UAI 2009), by `implicit`: what is rated above what is not.
 

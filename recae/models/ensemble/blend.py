@@ -18,7 +18,8 @@ from recae.recommender import files
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
 from recae.recommender.frames import normalised
-from recae.recommender.params import learned, param
+from recae.recommender.params import hyperparameters, learned, param
+from recae.recommender.registry import register
 from recae.splitting import take_validation
 
 _PAIRS = 2**20  # predicted at once
@@ -42,7 +43,8 @@ class Group:
             model.fit(ratings, progress=progress)
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@register("blend", "several rating models as one, weighted on ratings put aside (stacking)")
+@hyperparameters
 class Blend(Recommender):
     """Linear stacking of rating models (Breiman, 1996, "Stacked regressions"): Σ_k w_k r̂_k + c with w_k >= 0.
 

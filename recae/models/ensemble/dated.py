@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -17,7 +16,8 @@ from recae.ratings import RatingMatrix
 from recae.recommender import files, frames
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
-from recae.recommender.params import learned, param
+from recae.recommender.params import hyperparameters, learned, param
+from recae.recommender.registry import register
 from recae.splitting import take_validation
 
 DAY = 86_400.0
@@ -28,7 +28,8 @@ PENALTIES = np.logspace(-2, 6, 17)  # of the ridge regression, chosen among by l
 PAIRS = 2**18  # corrected at once
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@register("dated", "a rating model corrected by what it left over of ratings near in time; reads dates")
+@hyperparameters
 class Dated(Recommender):
     """What ratings near in time add to a model that knows no dates.
 

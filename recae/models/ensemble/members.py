@@ -6,6 +6,7 @@ from typing import Any
 
 from recae.errors import ParameterError
 from recae.recommender.base import Recommender
+from recae.recommender.registry import make_model, name_of
 
 
 def member_of(member: Any) -> Recommender:
@@ -14,8 +15,6 @@ def member_of(member: Any) -> Recommender:
     Raises:
         ParameterError: it is none of these, or predicts no ratings.
     """
-    from recae.models.registry import make_model  # which knows this module
-
     if isinstance(member, Recommender):
         model = member.clone()
     elif isinstance(member, str):
@@ -34,13 +33,7 @@ def spec_of(member: Any) -> Any:
     """A member in plain values, for a file."""
     if not isinstance(member, Recommender):
         return member
-    from recae.models.registry import MODELS
-
-    params = member.get_params()
-    for name, entry in MODELS.items():
-        if entry.model_class is type(member) and all(params[key] == value for key, value in entry.preset.items()):
-            return {"model": name, **plain_params(member)}
-    raise ParameterError(f"{type(member).__name__} is not in recae.MODELS, and could not be read back")
+    return {"model": name_of(member)[0], **plain_params(member)}
 
 
 def plain_params(model: Recommender) -> dict[str, Any]:

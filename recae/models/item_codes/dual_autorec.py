@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,14 @@ from torch import Tensor
 
 from recae._types import Csr, FloatArray
 from recae.models.item_codes.dual_network import DualBatches, DualNetwork, Side, UserRows
-from recae.models.item_codes.item_codes import ItemCodes, as_numpy, column_means, rows_a_step, validator
-from recae.nn.activations import ACTIVATIONS
+from recae.models.item_codes.item_codes import ItemCodes, as_numpy, column_means, validator
 from recae.ratings import RatingMatrix
 from recae.recommender.biases import fit_biases
-from recae.recommender.fitting import FitOptions, fingerprint
+from recae.recommender.epochs import TrainedByOptimizer
+from recae.recommender.fitting import FitOptions
 from recae.recommender.folding import solve_columns
-from recae.recommender.params import learned, param
+from recae.recommender.params import default, hyperparameters, learned, param
+from recae.recommender.registry import register
 from recae.sparse import SparseRows
 from recae.training import Reconstruction, RowBatches
 from recae.training.pretraining import pretrain
@@ -26,8 +26,9 @@ from recae.training.pretraining import pretrain
 BLOCK = 2048  # item rows encoded at once
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class DualAutoRec(ItemCodes):
+@register("dual-autorec", "item autoencoder whose output units are encoded from what the users gave")
+@hyperparameters
+class DualAutoRec(ItemCodes, TrainedByOptimizer):
     """Item rows are encoded as in AutoRec; a part of each user's output unit is encoded from the user's own row.
 
     The prediction is w_u · h_i + b_u + p_u · (A h_i + q_i). h_i comes from what item i received and from whom (the
@@ -43,36 +44,22 @@ class DualAutoRec(ItemCodes):
     of what p leaves over (`recae.recommender.folding`).
     """
 
-    hidden: int | tuple[int, ...] = param(500, "hidden units; several layers as 500,250,500", low=1)
     side: int = param(64, "units of the user side", low=1)
-    activation: str = param("sigmoid", "activation of hidden units", choices=tuple(ACTIVATIONS))
     l2: float = param(100.0, "L2 weight on the encoder and the output units, against the summed squared error", low=0)
     inner_l2: float = param(10.0, "L2 weight on the layers between them, in a deep one", low=0)
     side_l2: float = param(30.0, "L2 weight on the user side, against the summed squared error", low=0)
-    noise: float = param(0.1, "fraction of an item's ratings hidden in training", low=0)
+    noise: float = default(0.1)
     side_noise: float = param(0.3, "fraction of a user's ratings hidden in training", low=0)
-    optimizer: str = param("adam", "how to minimise", choices=("adam", "sgd"))
-    lr: float = param(2e-3, "learning rate", low=0)
-    schedule: str = param("cosine", "learning rate over time", choices=("constant", "cosine", "linear", "one-cycle"))
-    epochs: int = param(30, "passes over the rows, at most", low=0)
-    batch_size: int | None = param(
-        None, "rows a step; none for an eighth of them, at most 512; 0 for all at once", low=0
-    )
-    ema: float = param(0.0, "decay a step of the weights' running mean, which is kept instead; 0: not averaged", low=0)
+    optimizer: str = default("adam", help="how to minimise", choices=("adam", "sgd"))
+    lr: float = default(2e-3)
     pretrain_epochs: int = param(0, "epochs of greedy layer-wise pretraining of the item side, each layer", low=0)
-    patience: int | None = param(10, "epochs without a better validation RMSE before stopping")
-    device: str = param("auto", "where to train: auto, cpu, cuda, cuda:N, mps")
-    rng: int = param(0, "seed of everything random")
 
     network_: DualNetwork = learned()
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         rows = SparseRows.from_scipy(ratings.rows("item"))
         users = UserRows.of(SparseRows.from_scipy(ratings.user_rows), item_means(ratings))
-        trainer = self._trainer(
-            len(rows), options, fingerprint(self, ratings, validation), epochs=self.epochs, optimizer=self.optimizer,
-            lr=self.lr, schedule=self.schedule, ema=self.ema,
-        )  # fmt: skip
+        trainer = self._trainer(ratings, validation, options, decay=1 / len(rows), kernels=True)
         device = torch.device(trainer.device)
         validate = None
         if validation is not None:
@@ -80,7 +67,7 @@ class DualAutoRec(ItemCodes):
             whole = Side(rows.to(device), every, users.to(device))
             places = SparseRows.from_scipy(validation.rows("item"), device=device)
             validate = validator(lambda net, at: net.at(whole, at), places, ratings.scale)  # type: ignore[operator]
-        batches = DualBatches(rows, users, batch_size=rows_a_step(self.optimizer, self.batch_size, len(rows)))
+        batches = DualBatches(rows, users, batch_size=self._rows_a_step(len(rows)))
         network = self._network(ratings).to(device)
         if self.pretrain_epochs and not trainer.resumes():
             alone = RowBatches(rows.to(device), batch_size=batches.batch_size)
@@ -99,9 +86,6 @@ class DualAutoRec(ItemCodes):
                 act=self.activation, noise=self.noise, side_noise=self.side_noise, l2=self.l2, inner_l2=self.inner_l2,
                 side_l2=self.side_l2,
             )  # fmt: skip
-
-    def _widths(self) -> tuple[int, ...]:
-        return (self.hidden,) if isinstance(self.hidden, int) else tuple(self.hidden)
 
     def _make_codes(self) -> FloatArray:
         item_rows, device = self.ratings_.rows("item"), self.network_.offset.device

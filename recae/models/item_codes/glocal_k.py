@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,15 @@ from recae.models.item_codes.global_stage import ORDERS, GlobalNetwork, WholeMat
 from recae.models.item_codes.item_codes import as_numpy, validator
 from recae.models.item_codes.kernel_recommender import KernelRecommender, published
 from recae.ratings import RatingMatrix
-from recae.recommender.fitting import FitOptions, fingerprint
-from recae.recommender.params import learned, param
+from recae.recommender.fitting import FitOptions
+from recae.recommender.params import default, hyperparameters, learned, param
+from recae.recommender.registry import register
 from recae.sparse import SparseRows
-from recae.training import History, RowBatches
+from recae.training import History, RowBatches, Trainer
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@register("glocal-k", "SparseFC fine-tuned on the rating matrix under a learnt convolution")
+@hyperparameters
 class GLocalK(KernelRecommender):
     """First SparseFC; then the same network, reading ReLU of the convolved training matrix, is trained further.
 
@@ -40,7 +42,7 @@ class GLocalK(KernelRecommender):
 
     order: str = param("given", "which users and items are neighbours", choices=ORDERS)
     dot_scale: float = param(0.5, "factor of the convolution's kernel; published: 1 (ML-100K), 0.5 (ML-1M)", low=0)
-    epochs: int = param(16, "rounds of 20 iterations before the convolution, at most", low=0)
+    epochs: int = default(16, help="rounds of 20 iterations before the convolution, at most")
     tune_epochs: int = param(10, "rounds of 20 iterations under the convolution, at most", low=0)
 
     network_: GlobalNetwork = learned()
@@ -49,30 +51,20 @@ class GLocalK(KernelRecommender):
         rows = self._ordered(ratings, ratings)
         places = None if validation is None else self._ordered(validation, ratings)
         self.network_ = self._network(ratings)
-        tag = fingerprint(self, ratings, validation)
-        first = self._stage(rows, places, options, tag, ratings.scale)
-        second = self._global_stage(rows, places, options, tag, ratings.scale)
+        settings = {"decay": 1 / len(rows), "kernels": True, "optimizer": "lbfgs", "lr": 1.0}
+        trainer = self._trainer(ratings, validation, options, **settings)
+        first = self._stage(rows, places, trainer, ratings.scale)
+        second = self._global_stage(rows, places, trainer, ratings.scale)
         self.history_ = _joined(first, second)
         self._forget()
 
     def _stage(
-        self,
-        rows: SparseRows,
-        places: SparseRows | None,
-        options: FitOptions,
-        tag: dict[str, str],
-        scale: tuple[float, float],
+        self, rows: SparseRows, places: SparseRows | None, trainer: Trainer, scale: tuple[float, float]
     ) -> History:
         """SparseFC; its checkpoint stands beside the one that was asked for."""
-        beside = (
-            None
-            if options.checkpoint is None
-            else Path(options.checkpoint).with_name(f"{Path(options.checkpoint).name}.local")
-        )
-        trainer = self._trainer(
-            len(rows), replace(options, checkpoint=beside), {**tag, "stage": "local"}, epochs=self.epochs,
-            optimizer="lbfgs", lr=1.0, label="local kernels",
-        )  # fmt: skip
+        path = None if trainer.checkpoint is None else Path(trainer.checkpoint)
+        beside = None if path is None else path.with_name(f"{path.name}.local")
+        trainer = replace(trainer, checkpoint=beside, tag={**trainer.tag, "stage": "local"}, label="local kernels")
         validate = None
         if places is not None:
             given, at = rows.to(trainer.device), places.to(trainer.device)
@@ -80,17 +72,10 @@ class GLocalK(KernelRecommender):
         return trainer.fit(self.network_, RowBatches(rows, batch_size=0), self.network_.objective, validate)
 
     def _global_stage(
-        self,
-        rows: SparseRows,
-        places: SparseRows | None,
-        options: FitOptions,
-        tag: dict[str, str],
-        scale: tuple[float, float],
+        self, rows: SparseRows, places: SparseRows | None, trainer: Trainer, scale: tuple[float, float]
     ) -> History:
-        trainer = self._trainer(
-            len(rows), options, {**tag, "stage": "global"}, epochs=self.tune_epochs, optimizer="lbfgs", lr=1.0,
-            label="global kernel",
-        )  # fmt: skip
+        tag = {**trainer.tag, "stage": "global"}
+        trainer = replace(trainer, epochs=self.tune_epochs, tag=tag, label="global kernel")
         device = torch.device(trainer.device)
         whole = WholeMatrix(rows.to(device), neighbourhoods(rows, device))
         self.network_.to(device).open_(whole.rows)

@@ -6,7 +6,6 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,32 +15,31 @@ from torch import Tensor, nn
 
 from recae._types import Csr, FloatArray, IntArray, Scores
 from recae.distributed.ranks import choose_device, current
+from recae.nn.activations import ACTIVATIONS
 from recae.ratings import RatingMatrix
-from recae.recommender.base import Recommender
 from recae.recommender.biases import fit_biases
-from recae.recommender.fitting import FitOptions
-from recae.recommender.params import learned
+from recae.recommender.epochs import TrainedInEpochs
+from recae.recommender.params import hyperparameters, learned, param
 from recae.sparse import SparseRows
 from recae.sparse.resources import kernel_threads
-from recae.training import History, Trainer
-from recae.training.optimizers import FULL_BATCH
 
 PAIRS = 2**16  # evaluated at a time
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class ItemCodes(Recommender):
+@hyperparameters
+class ItemCodes(TrainedInEpochs):
     """Base of item-based rating models whose score is w_u · h_i + b_u: h_i the item's code, (w_u, b_u) the user's unit.
 
-    A subclass declares the hyper-parameters `device`, `patience` and `rng`, and writes `_fit`, `_restore`,
-    `_make_codes`, `_make_units` and `_solve`.
+    A subclass writes `_fit`, `_restore`, `_make_codes`, `_make_units` and `_solve`.
     """
 
     predicts_ratings: ClassVar[bool] = True
-    iterative: ClassVar[bool] = True
+
+    hidden: int | tuple[int, ...] = param(500, "hidden units; several layers as 500,250,500", low=1)
+    activation: str = param("sigmoid", "activation of hidden layers", choices=tuple(ACTIVATIONS))
+    noise: float = param(0.0, "fraction of an item's ratings hidden in training", low=0)
 
     network_: Any = learned()
-    history_: History = learned()
     _kept_codes: FloatArray | None = learned()
     _kept_units: tuple[FloatArray, FloatArray] | None = learned()
 
@@ -59,12 +57,8 @@ class ItemCodes(Recommender):
     def _solve(self, user_rows: Csr) -> tuple[FloatArray, FloatArray]:
         """Units of unseen users from their ratings (n_rows, n_items): (n_rows, k) and (n_rows,)."""
 
-    def _trainer(self, n_rows: int, options: FitOptions, tag: dict[str, str], **settings: Any) -> Trainer:
-        """A trainer for objectives that are divided by `n_rows`."""
-        return Trainer(
-            decay=1 / n_rows, patience=self.patience, device=choose_device(self.device), kernels=True, seed=self.rng,  # type: ignore[attr-defined]
-            tag=tag, **options.for_trainer(), **settings,
-        )  # fmt: skip
+    def _widths(self) -> tuple[int, ...]:
+        return (self.hidden,) if isinstance(self.hidden, int) else tuple(self.hidden)
 
     # ---------------------------------------------------------------- scoring
 
@@ -125,7 +119,7 @@ class ItemCodes(Recommender):
 
     def _load(self, network: nn.Module, arrays: dict[str, npt.NDArray[Any]]) -> None:
         network.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
-        self.network_ = network.to(choose_device(self.device))  # type: ignore[attr-defined]
+        self.network_ = network.to(choose_device(self.device))
         self._forget()
 
 
@@ -133,13 +127,6 @@ def column_means(ratings: RatingMatrix) -> Tensor:
     """Mean ratings of the users, (n_users,), drawn towards the mean of all where there are few."""
     biases = fit_biases(ratings, user_l2=10.0, item_l2=5.0, sweeps=3)
     return torch.from_numpy(biases.mean + biases.user)
-
-
-def rows_a_step(optimizer: str, batch_size: int | None, n_rows: int) -> int:
-    """All (0) for full-batch optimisers, else `batch_size`, by default an eighth of the rows, at most 512."""
-    if optimizer in FULL_BATCH:
-        return 0
-    return min(512, math.ceil(n_rows / 8)) if batch_size is None else batch_size
 
 
 def validator(

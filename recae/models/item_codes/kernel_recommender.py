@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 from recae._types import Csr, FloatArray, IntArray
 from recae.models.item_codes.item_codes import ItemCodes, as_numpy
 from recae.models.item_codes.kernel_network import KernelNetwork
-from recae.nn.activations import ACTIVATIONS
 from recae.ratings import RatingMatrix
 from recae.recommender.folding import solve_columns
-from recae.recommender.params import learned, param
+from recae.recommender.params import default, hyperparameters, learned, param
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@hyperparameters
 class KernelRecommender(ItemCodes):
     """Base of `SparseFC` and `GLocalK`: item-based, so a score is a code of the item times a unit of the user.
 
@@ -23,8 +21,7 @@ class KernelRecommender(ItemCodes):
     free. The papers halve the squared error: their 60 and 0.013 are 120 and 0.026 here, in AutoRec's units.
     """
 
-    hidden: int | tuple[int, ...] = param((500, 500), "hidden units; several layers as 500,500", low=1)
-    activation: str = param("sigmoid", "activation of hidden layers", choices=tuple(ACTIVATIONS))
+    hidden: int | tuple[int, ...] = default((500, 500))
     dims: int = param(5, "coordinates of the units' learnt positions", low=1)
     l2: float | None = param(
         None,
@@ -38,18 +35,14 @@ class KernelRecommender(ItemCodes):
         low=0,
         tune=(0.003, 0.1, "log"),
     )
-    noise: float = param(0.0, "fraction of input ratings hidden in training", low=0)
-    patience: int | None = param(10, "epochs without a better validation RMSE before stopping")
-    device: str = param("auto", "where to train: auto, cpu, cuda, cuda:N, mps")
-    rng: int = param(0, "seed of everything random")
 
     network_: KernelNetwork = learned()
+
     # ---------------------------------------------------------------- for fitting
 
     def _network_settings(self, ratings: RatingMatrix) -> dict[str, Any]:
-        hidden = (self.hidden,) if isinstance(self.hidden, int) else tuple(self.hidden)
         return {
-            "hidden": hidden, "dims": self.dims, "act": self.activation, "noise": self.noise,
+            "hidden": self._widths(), "dims": self.dims, "act": self.activation, "noise": self.noise,
             "l2": self._l2(ratings), "kernel_l2": self._kernel_l2(ratings), "n_rows": ratings.n_items,
         }  # fmt: skip
 

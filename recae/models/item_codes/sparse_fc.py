@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,20 +10,23 @@ import torch
 
 from recae._types import Csr, FloatArray, Scores
 from recae.distributed.ranks import current
-from recae.models.item_codes.item_codes import as_numpy, rows_a_step, validator
+from recae.models.item_codes.item_codes import as_numpy, validator
 from recae.models.item_codes.kernel_network import KernelNetwork
 from recae.models.item_codes.kernel_recommender import KernelRecommender
 from recae.ratings import RatingMatrix
-from recae.recommender.fitting import FitOptions, fingerprint
-from recae.recommender.params import param
+from recae.recommender.epochs import TrainedByOptimizer
+from recae.recommender.fitting import FitOptions
+from recae.recommender.params import default, hyperparameters
+from recae.recommender.registry import register
 from recae.sparse import SparseRows
 from recae.training import RowBatches
 
 BLOCK = 2048  # item rows encoded at once
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class SparseFC(KernelRecommender):
+@register("sparse-fc", "item autoencoder whose units are connected where their learnt positions are near")
+@hyperparameters
+class SparseFC(KernelRecommender, TrainedByOptimizer):
     """Item rows through kernel-weighted layers n_users, 500, 500, n_users (Muller, Martel and Indiveri, ICML 2018).
 
     Every weight is W_ij max(0, 1 - |u_i - v_j|²): the units' positions in 5 dimensions are learnt, and units far
@@ -38,21 +40,14 @@ class SparseFC(KernelRecommender):
 
     shares_rows: ClassVar[bool] = True
 
-    optimizer: str = param("lbfgs", "how to minimise", choices=("adam", "sgd", "rprop", "lbfgs"))
-    lr: float = param(1.0, "learning rate; of lbfgs the first step that its line search tries", low=0)
-    schedule: str = param("constant", "learning rate over time", choices=("constant", "cosine", "linear", "one-cycle"))
-    epochs: int = param(20, "passes over the rows, at most; with lbfgs, rounds of 20 iterations", low=0, tune=(8, 30))
-    batch_size: int | None = param(
-        None, "rows a step; none for an eighth of them, at most 512; 0 for all at once (as rprop and lbfgs do)", low=0
-    )
-    ema: float = param(0.0, "decay a step of the weights' running mean, which is kept instead; 0: not averaged", low=0)
+    optimizer: str = default("lbfgs")
+    lr: float = default(1.0, help="learning rate; of lbfgs the first step that its line search tries")
+    schedule: str = default("constant")
+    epochs: int = default(20, help="passes over the rows, at most; with lbfgs, rounds of 20 iterations", tune=(8, 30))
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         rows = SparseRows.from_scipy(ratings.rows("item"))
-        trainer = self._trainer(
-            len(rows), options, fingerprint(self, ratings, validation), epochs=self.epochs, optimizer=self.optimizer,
-            lr=self.lr, schedule=self.schedule, ema=self.ema,
-        )  # fmt: skip
+        trainer = self._trainer(ratings, validation, options, decay=1 / len(rows), kernels=True)
         network = self._network(ratings)
         validate = None
         if validation is not None:
@@ -60,7 +55,7 @@ class SparseFC(KernelRecommender):
             given = rows.to(trainer.device)[own]
             places = SparseRows.from_scipy(validation.rows("item"), device=trainer.device)[own]
             validate = validator(lambda net, at: net.at(given, at), places, ratings.scale)  # type: ignore[operator]
-        batches = RowBatches(rows, batch_size=rows_a_step(self.optimizer, self.batch_size, len(rows)))
+        batches = RowBatches(rows, batch_size=self._rows_a_step(len(rows)))
         self.history_ = trainer.fit(network, batches, network.objective, validate)
         self.network_ = network
         self._forget()

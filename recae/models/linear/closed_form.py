@@ -15,7 +15,6 @@ Orientation: B[i, j] is what having i adds to the score of j. B is not symmetric
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -28,19 +27,19 @@ from recae.distributed.ranks import Ranks, choose_device, current
 from recae.errors import ParameterError
 from recae.models.linear.gram import gram, invert_, peak_bytes, sum_lower_to_first_, take_from_first_
 from recae.ratings import RatingMatrix
-from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
-from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
+from recae.recommender.inputs import ReadsValues, as_input
 from recae.recommender.memory import available_bytes, refuse_too_large
-from recae.recommender.params import check, learned, param
+from recae.recommender.params import check, hyperparameters, learned, param
+from recae.recommender.registry import register
 from recae.sparse import SparseRows, spmm
 from recae.sparse.resources import kernel_threads
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class ClosedForm(Recommender):
+@hyperparameters
+class ClosedForm(ReadsValues):
     """What the closed forms share: G, the inverse, scoring. A model says what γ is, and what B is of C."""
 
     linear: ClassVar[bool] = True
@@ -49,7 +48,6 @@ class ClosedForm(Recommender):
     l2: float = param(
         500.0, "ridge γ added to each item's own co-occurrence; above 0", low=0, tune=(10.0, 3000.0, "log")
     )
-    values: Values = param("binary", VALUES_HELP, choices=VALUES)
     precision: Literal["float32", "float64"] = param(
         "float32", "of the solution (it is kept in float32)", choices=("float32", "float64")
     )
@@ -142,7 +140,8 @@ class ClosedForm(Recommender):
         self.weights_ = torch.from_numpy(arrays["weights"]).to("cpu" if device.type == "mps" else device)
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@register("ease", "EASE: a linear autoencoder in closed form, its diagonal zero")
+@hyperparameters
 class EASE(ClosedForm):
     """Embarrassingly shallow autoencoder (Steck, WWW 2019): min |X - X B|² + l2 |B|² with diag B = 0."""
 
@@ -150,7 +149,8 @@ class EASE(ClosedForm):
         return zero_diagonal(inverse)
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@register("edlae", "EASE that learns under dropout")
+@hyperparameters
 class EDLAE(ClosedForm):
     """EASE that learns under dropout, integrated out (Steck, NeurIPS 2020): "emphasised denoising" at full rank."""
 
@@ -164,7 +164,8 @@ class EDLAE(ClosedForm):
         return zero_diagonal(inverse)
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@register("dlae", "linear autoencoder under dropout, in closed form, its diagonal free")
+@hyperparameters
 class DLAE(ClosedForm):
     """Denoising linear autoencoder (Steck, NeurIPS 2020), its diagonal free; dropout=0 is the plain LAE (ridge)."""
 
@@ -178,7 +179,8 @@ class DLAE(ClosedForm):
         return less_from_identity(inverse, ridge)
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@register("rlae", "linear autoencoder in closed form, its diagonal bounded")
+@hyperparameters
 class RLAE(ClosedForm):
     """Linear autoencoder whose diagonal is at most ξ (Moon et al., SIGIR 2023); RDLAE with a dropout above 0.
 
@@ -198,7 +200,8 @@ class RLAE(ClosedForm):
         return less_from_identity(inverse, torch.maximum(ridge, (1 - self.xi) / inverse.diagonal()))
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@register("dan", "linear autoencoder in closed form, with popular items and active users held back")
+@hyperparameters
 class DAN(ClosedForm):
     """Data-adaptive normalisation around a (denoising) linear autoencoder (Park et al., SIGIR 2025).
 

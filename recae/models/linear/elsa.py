@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,19 +12,21 @@ from torch import Tensor, nn
 from recae._types import Csr, Scores
 from recae.distributed.ranks import choose_device
 from recae.ratings import RatingMatrix
-from recae.recommender.base import Recommender
-from recae.recommender.fitting import FitOptions, fingerprint, ranking_error
-from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
-from recae.recommender.params import learned, param
+from recae.recommender.epochs import TrainedInBatches
+from recae.recommender.fitting import FitOptions, ranking_error
+from recae.recommender.inputs import ReadsValues, as_input
+from recae.recommender.params import default, hyperparameters, learned, param
+from recae.recommender.registry import register
 from recae.sparse import SparseRows, spmm
 from recae.sparse.resources import kernel_threads
-from recae.training import Batch, History, RowBatches, Trainer
+from recae.training import Batch, RowBatches
 
 _LEAST = 1e-6  # of |x̂|², against |x|²: below it is rounding
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class ELSA(Recommender):
+@register("elsa", "linear autoencoder of low rank with a zero diagonal, for large catalogues")
+@hyperparameters
+class ELSA(ReadsValues, TrainedInBatches):
     """Scores x (A Aᵀ - I), the rows of A (n_items, factors) of length 1 (Vančura et al., RecSys 2022).
 
     Length 1 makes the diagonal of A Aᵀ - I zero, as EASE's is; memory and time grow with n_items, not its square.
@@ -34,33 +35,23 @@ class ELSA(Recommender):
     The paper's released code also cuts x̂ at 0 in training; its equations, and we, do not. NAdam is Adam here.
     """
 
-    iterative: ClassVar[bool] = True
     linear: ClassVar[bool] = True
     meets_hidden_users: ClassVar[bool] = True
     shares_rows: ClassVar[bool] = True
 
     factors: int = param(256, "width of A; the paper has up to 2,000", low=1, tune=(32, 512, "log"))
-    values: Values = param("binary", VALUES_HELP, choices=VALUES)
-    lr: float = param(0.03, "learning rate of Adam", low=0, tune=(3e-3, 0.3, "log"))
-    schedule: str = param("cosine", "learning rate over time", choices=("constant", "cosine", "linear", "one-cycle"))
-    epochs: int = param(20, "passes over the rows, at most", low=0, tune=(5, 40))
-    batch_size: int = param(256, "rows a step; for 100,000 items and more take 1,024 or more", low=1)
-    patience: int | None = param(5, "epochs without a better validation NDCG@100 before stopping")
-    device: str = param("auto", "where to train: auto, cpu, cuda, cuda:N, mps")
-    rng: int = param(0, "seed of everything random")
+    lr: float = default(0.03, tune=(3e-3, 0.3, "log"))
+    epochs: int = default(20, tune=(5, 40))
+    batch_size: int = default(256, help="rows a step; for 100,000 items and more take 1,024 or more", low=1)
+    patience: int | None = default(5)
 
     codes_: Tensor = learned()
-    history_: History = learned()
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         device = choose_device(self.device)
         rows = SparseRows.from_scipy(as_input(ratings.user_rows, self.values), device=device)
         model = Codes(ratings.n_items, self.factors, self.rng).to(device)
-        trainer = Trainer(
-            epochs=self.epochs, lr=self.lr, schedule=self.schedule, patience=self.patience, device=device,
-            kernels=True, seed=self.rng,
-            tag=fingerprint(self, ratings, validation, options.validation_input), **options.for_trainer(),
-        )  # fmt: skip
+        trainer = self._trainer(ratings, validation, options, kernels=True)
 
         def score(user_rows: Csr) -> Scores:
             self.codes_ = model().detach()

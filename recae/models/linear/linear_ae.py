@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,17 +13,19 @@ from recae._types import Csr, Scores
 from recae.distributed.ranks import choose_device
 from recae.nn import Autoencoder
 from recae.ratings import RatingMatrix
-from recae.recommender.base import Recommender
-from recae.recommender.fitting import FitOptions, fingerprint, ranking_error
-from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
-from recae.recommender.params import learned, param
+from recae.recommender.epochs import TrainedInBatches
+from recae.recommender.fitting import FitOptions, ranking_error
+from recae.recommender.inputs import ReadsValues, as_input
+from recae.recommender.params import default, hyperparameters, learned, param
+from recae.recommender.registry import register
 from recae.sparse import SparseRows
 from recae.sparse.resources import kernel_threads
-from recae.training import Batch, History, RowBatches, Trainer
+from recae.training import Batch, RowBatches
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class LinearAutoencoder(Recommender):
+@register("linear-ae", "linear autoencoder trained by gradient on sparse rows")
+@hyperparameters
+class LinearAutoencoder(ReadsValues, TrainedInBatches):
     """x W Uᵀ (+ b) for rows x in which what is missing is 0, learnt by gradient on all n_items outputs.
 
     Loss: mean over users of Σ over all items of (x - x̂)², plus (l2 / 2) (|W|² + |U|²) where l2 is above 0. Its minimum
@@ -32,7 +33,6 @@ class LinearAutoencoder(Recommender):
     `PCARecommender` is the same model without training.
     """
 
-    iterative: ClassVar[bool] = True
     linear: ClassVar[bool] = True
     meets_hidden_users: ClassVar[bool] = True
     shares_rows: ClassVar[bool] = True
@@ -40,28 +40,18 @@ class LinearAutoencoder(Recommender):
     hidden: int = param(50, "width of the code", low=1, tune=(10, 300, "log"))
     tied: bool = param(True, "the decoder uses the encoder's weights")
     centre: bool = param(False, "learn biases, which do what centring does")
-    values: Values = param("binary", VALUES_HELP, choices=VALUES)
     l2: float = param(0.0, "L2 weight on the weights, against the mean over users of the summed squared error", low=0)
-    lr: float = param(0.005, "learning rate of Adam", low=0, tune=(5e-4, 0.02, "log"))
-    schedule: str = param("cosine", "learning rate over time", choices=("constant", "cosine", "linear", "one-cycle"))
-    epochs: int = param(100, "passes over the rows, at most", low=0, tune=(30, 150))
-    batch_size: int = param(256, "rows a step", low=1)
-    patience: int | None = param(10, "epochs without a better validation NDCG@100 before stopping")
-    device: str = param("auto", "where to train: auto, cpu, cuda, cuda:N, mps")
-    rng: int = param(0, "seed of everything random")
+    lr: float = default(0.005, tune=(5e-4, 0.02, "log"))
+    epochs: int = default(100, tune=(30, 150))
+    batch_size: int = default(256, help="rows a step", low=1)
 
     network_: Autoencoder = learned()
-    history_: History = learned()
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         device = choose_device(self.device)
         rows = SparseRows.from_scipy(as_input(ratings.user_rows, self.values), device=device)
         self.network_ = self._network(ratings.n_items).to(device)
-        trainer = Trainer(
-            epochs=self.epochs, lr=self.lr, schedule=self.schedule, decay=self.l2, patience=self.patience,
-            device=device, kernels=True, seed=self.rng,
-            tag=fingerprint(self, ratings, validation, options.validation_input), **options.for_trainer(),
-        )  # fmt: skip
+        trainer = self._trainer(ratings, validation, options, decay=self.l2, kernels=True)
         validate = None if validation is None else ranking_error(self.score, options.known_ratings(ratings), validation)
         batches = RowBatches(rows, batch_size=self.batch_size)
         self.history_ = trainer.fit(self.network_, batches, squared_error_of_all, validate)

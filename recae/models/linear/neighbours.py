@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,21 +14,21 @@ from recae.jit import jit_kernel, prange
 from recae.models.linear.gram import gram, gram_rows, mirror_, peak_bytes
 from recae.ranking import top_n
 from recae.ratings import RatingMatrix
-from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
-from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
+from recae.recommender.inputs import ReadsValues, as_input
 from recae.recommender.memory import refuse_too_large
-from recae.recommender.params import learned, param
+from recae.recommender.params import hyperparameters, learned, param
+from recae.recommender.registry import register
 from recae.recommender.scoring import blocks
 
 
-class SparseWeights(Recommender):
+@hyperparameters
+class SparseWeights(ReadsValues):
     """Scores X S: S[i, j], sparse, is what having i adds to the score of j."""
 
     linear: ClassVar[bool] = True
 
-    values: Values
-    weights_: Csr
+    weights_: Csr = learned()
 
     def score(self, user_rows: Csr) -> Scores:
         return np.asarray((as_input(user_rows, self.values) @ self.weights_).toarray(), np.float32)
@@ -47,7 +46,8 @@ class SparseWeights(Recommender):
         self.weights_ = sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=(n, n))
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@register("item-knn", "item neighbourhoods by cosine")
+@hyperparameters
 class ItemKNN(SparseWeights):
     """Item-based nearest neighbours (Sarwar et al., WWW 2001): the sum of an item's similarities to what a user has.
 
@@ -58,9 +58,6 @@ class ItemKNN(SparseWeights):
     shrink: float = param(
         10.0, "added to the cosine's denominator: similarities of little evidence are small", low=0, tune=(0.0, 200.0)
     )
-    values: Values = param("binary", VALUES_HELP, choices=VALUES)
-
-    weights_: Csr = learned()
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         user_rows, item_rows = (as_input(ratings.rows(by), self.values) for by in ("user", "item"))
@@ -85,7 +82,8 @@ def _kept(index: npt.NDArray[np.int64], weight: FloatArray, n_items: int) -> Csr
     return sparse.csr_array(entries, shape=(len(index), n_items))
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@register("slim", "sparse linear methods: each item regressed on few others")
+@hyperparameters
 class SLIM(SparseWeights):
     """Sparse linear methods (Ning and Karypis, ICDM 2011): each item is regressed on the others, sparsely.
 
@@ -98,10 +96,7 @@ class SLIM(SparseWeights):
     positive: bool = param(True, "weights are 0 or more")
     sweeps: int = param(50, "passes over the items in each regression, at most", low=1)
     tolerance: float = param(1e-3, "no weight changed by more in a pass: the regression is done", low=0)
-    values: Values = param("binary", VALUES_HELP, choices=VALUES)
     memory_limit: float | None = param(None, "GiB that the item-item matrix may take; none for what is free", low=0)
-
-    weights_: Csr = learned()
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         cpu, n = torch.device("cpu"), ratings.n_items

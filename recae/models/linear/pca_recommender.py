@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,16 +9,17 @@ import numpy.typing as npt
 
 from recae._types import Csr, FloatArray, Scores
 from recae.ratings import RatingMatrix
-from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
-from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
-from recae.recommender.params import learned, param
+from recae.recommender.inputs import ReadsValues, as_input
+from recae.recommender.params import hyperparameters, learned, param
+from recae.recommender.registry import register
 
 _SMALL = 2**20  # entries: below, the matrix is decomposed densely and exactly
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class PCARecommender(Recommender):
+@register("pca", "PCA of sparse rows (PureSVD): the linear autoencoder without training")
+@hyperparameters
+class PCARecommender(ReadsValues):
     """Scores x V Vᵀ, V the first right singular vectors: PureSVD (Cremonesi et al., RecSys 2010).
 
     It is the linear autoencoder of least squared error, missing entries being 0 (Baldi and Hornik, 1989). Centred,
@@ -32,7 +32,6 @@ class PCARecommender(Recommender):
         50, "directions that are kept; at most one less than the smaller side", low=1, tune=(10, 300, "log")
     )
     centre: bool = param(False, "take the mean row off first: PCA proper rather than PureSVD")
-    values: Values = param("binary", VALUES_HELP, choices=VALUES)
     rng: int = param(0, "seed of the solver's starting vector")
 
     components_: FloatArray = learned()

@@ -12,7 +12,6 @@ is exact on its neighbours, needs l2 > 0 and nothing else, and they run on all c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,15 +24,17 @@ from recae.jit import jit_kernel, prange
 from recae.models.linear.neighbours import SparseWeights
 from recae.ratings import RatingMatrix
 from recae.recommender.fitting import FitOptions
-from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
+from recae.recommender.inputs import as_input
 from recae.recommender.memory import GIB, available_bytes
-from recae.recommender.params import learned, param
+from recae.recommender.params import hyperparameters, param
+from recae.recommender.registry import register
 
 _ENTRIES = 2**24  # products of ratings that a block of the Gram matrix sums up
 _CHUNK = 32  # items that one thread does at a time
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@register("sparse-ease", "EASE on the neighbours of each item, for large catalogues")
+@hyperparameters
 class SparseEASE(SparseWeights):
     """EASE (or, with dropout, EDLAE) on each item's neighbours only. Scores are X S, S sparse with a zero diagonal.
 
@@ -47,10 +48,7 @@ class SparseEASE(SparseWeights):
     dropout: float = param(0.0, "share p of the input dropped in training, from 0 to below 1", low=0, tune=(0.0, 0.7))
     neighbours: int = param(200, "items that each item is regressed on, k; work grows with k³", low=1)
     min_common: float = param(1.0, "co-occurrences below this count as none: 2 halves the memory, or better", low=0)
-    values: Values = param("binary", VALUES_HELP, choices=VALUES)
     memory_limit: float | None = param(None, "GiB that the sparse Gram matrix may take; none for what is free", low=0)
-
-    weights_: Csr = learned()
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         if not 0 < self.l2 < np.inf:

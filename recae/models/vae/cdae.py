@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -17,14 +16,16 @@ from recae.nn.activations import ACTIVATIONS, activation
 from recae.ratings import RatingMatrix
 from recae.recommender.fitting import FitOptions, ranking_error
 from recae.recommender.inputs import as_input
-from recae.recommender.params import param
+from recae.recommender.params import default, hyperparameters, param
+from recae.recommender.registry import register
 from recae.sparse import SparseRows
 from recae.training import Batch, RowBatches
 
 LOSSES = {"logistic": implicit.logistic, "squared": implicit.squared}
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@register("cdae", "denoising autoencoder with a vector for each user")
+@hyperparameters
 class CDAE(NeuralRanker):
     """z = h(x̃ W + V_u + b), scores W' z + b': a row with entries dropped, and who it is (eq. 2 to 4).
 
@@ -39,13 +40,12 @@ class CDAE(NeuralRanker):
 
     hidden: int = param(50, "hidden units", low=1, tune=[50, 100, 200, 400])
     activation: str = param("sigmoid", "activation h of the hidden layer", choices=tuple(ACTIVATIONS))
-    lr: float = param(5e-3, "learning rate of Adam", low=0, tune=(5e-4, 2e-2, "log"))
+    lr: float = default(5e-3, tune=(5e-4, 2e-2, "log"))
     loss: Literal["logistic", "squared"] = param("logistic", "loss of each item", choices=tuple(LOSSES))
     negatives: float | None = param(5.0, "missing items that weigh as much as one rated item; none: all of them", low=0)
-    l2: float = param(
-        0.001, "L2 weight on W, W' and the users' vectors, against the loss of a mean row", low=0,
-        tune=(1e-3, 1.0, "log"),
-    )  # fmt: skip
+    l2: float = default(
+        0.001, help="L2 weight on W, W' and the users' vectors, against the loss of a mean row", tune=(1e-3, 1.0, "log")
+    )
 
     def _network(self, ratings: RatingMatrix, steps: int) -> nn.Module:
         known = torch.from_numpy(ratings.counts("user") > 0)

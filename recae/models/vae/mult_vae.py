@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from torch import nn
 
@@ -11,14 +10,16 @@ from recae.models.vae.neural_ranker import NeuralRanker, widths
 from recae.nn import Autoencoder, Decoder, Deterministic, Dropout, Encoder, GaussianCode
 from recae.nn.activations import ACTIVATIONS
 from recae.ratings import RatingMatrix
-from recae.recommender.params import param
+from recae.recommender.params import default, hyperparameters, param
+from recae.recommender.registry import register
 
 # The paper's schedule adds 1 / 200,000 a step and stops at 0.2, which its training on MovieLens-20M reached after
 # 40,000 of its 200 x 234 steps.
 ANNEALED = 0.85
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@register("mult-vae", "variational autoencoder under a multinomial likelihood, its KL term annealed")
+@hyperparameters
 class MultVAE(NeuralRanker):
     """Variational: a row's entries are draws from softmax(f(z)), z ~ N(mean(x), var(x)); at test z is the mean.
 
@@ -47,7 +48,8 @@ class MultVAE(NeuralRanker):
         )  # fmt: skip
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@register("mult-dae", "denoising autoencoder under a multinomial likelihood")
+@hyperparameters
 class MultDAE(NeuralRanker):
     """Denoising: the same likelihood, with a code that is what the encoder says, and L2 on the weights.
 
@@ -57,7 +59,7 @@ class MultDAE(NeuralRanker):
 
     hidden: int | tuple[int, ...] = param(200, "hidden units of the encoder, the code last; the decoder mirrors", low=1)
     activation: str = param("tanh", "activation of hidden layers", choices=tuple(ACTIVATIONS))
-    l2: float = param(4e-5, "L2 weight on the weights, against the loss of a mean row", low=0, tune=(1e-5, 1e-2, "log"))
+    l2: float = default(4e-5, tune=(1e-5, 1e-2, "log"))
 
     def _network(self, ratings: RatingMatrix, steps: int) -> nn.Module:
         inner = widths(self.hidden)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,21 +17,20 @@ from recae.errors import DataError
 from recae.models.vae.implicit_losses import multinomial
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import is_mapped, make_csr
-from recae.recommender.base import Recommender
-from recae.recommender.fitting import FitOptions, fingerprint, ranking_error
-from recae.recommender.inputs import VALUES, VALUES_HELP, Values, as_input
-from recae.recommender.params import learned, param
+from recae.recommender.epochs import TrainedInBatches
+from recae.recommender.fitting import FitOptions, ranking_error
+from recae.recommender.inputs import ReadsValues, as_input
+from recae.recommender.params import default, hyperparameters, learned, param
 from recae.sparse import SparseRows
 from recae.sparse.resources import reuse_buffers
-from recae.training import Batch, Batches, History, RowBatches, Trainer
+from recae.training import Batch, Batches, RowBatches
 from recae.training.batches import MadeBatches, copy_async, has_room, rows_a_block, size_of
 
 CPU = torch.device("cpu")
-BATCH = 500  # rows a step in the papers, at most
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class NeuralRanker(Recommender):
+@hyperparameters
+class NeuralRanker(ReadsValues, TrainedInBatches):
     """Base of `MultVAE`, `MultDAE`, `RecVAE` and `CDAE`: a network from rows to logits, and how it is trained.
 
     A row is scaled to unit length before anything else (not in CDAE); what is missing is 0. The first layer multiplies
@@ -43,23 +41,19 @@ class NeuralRanker(Recommender):
     `fit(train, validation, validation_input=...)`.
     """
 
-    iterative: ClassVar[bool] = True
     meets_hidden_users: ClassVar[bool] = True
     shares_rows: ClassVar[bool] = True
+    _largest_batch: ClassVar[int] = 500  # as in the papers
 
-    values: Values = param("binary", VALUES_HELP, choices=VALUES)
     dropout: float = param(0.5, "fraction of a row's entries hidden in training", low=0, tune=(0.2, 0.8))
     l2: float = param(0.0, "L2 weight on the weights, against the loss of a mean row", low=0)
-    lr: float = param(1e-3, "learning rate of Adam", low=0, tune=(2e-4, 3e-3, "log"))
-    schedule: str = param("constant", "learning rate over time", choices=("constant", "cosine", "linear", "one-cycle"))
-    epochs: int = param(200, "passes over the rows, at most", low=0)
-    batch_size: int | None = param(None, "rows a step; none for an eighth of them, at most 500", low=1)
-    patience: int | None = param(50, "epochs without a better validation NDCG@100 before stopping")
-    device: str = param("auto", "where to train: auto, cpu, cuda, cuda:N, mps")
-    rng: int = param(0, "seed of everything random")
+    lr: float = default(1e-3, tune=(2e-4, 3e-3, "log"))
+    schedule: str = default("constant")
+    epochs: int = default(200)
+    batch_size: int | None = default(None, help="rows a step; none for an eighth of them, at most 500", low=1)
+    patience: int | None = default(50)
 
     network_: Any = learned()
-    history_: History = learned()
 
     # ---------------------------------------------------------------- what a model writes
 
@@ -90,11 +84,8 @@ class NeuralRanker(Recommender):
             torch.manual_seed(self.rng)
             self.network_ = self._network(ratings, steps * self._passes()).to(device)
         trainee = self._trainee(self.network_, steps)
-        trainer = Trainer(
-            epochs=self._passes(), lr=self.lr, schedule=self.schedule, decay=self.l2, patience=self._patience(),
-            device=device, seed=self.rng, tag=fingerprint(self, ratings, validation, options.validation_input),
-            **options.for_trainer(),
-        )  # fmt: skip
+        passes = {"epochs": self._passes(), "patience": self._patience()}
+        trainer = self._trainer(ratings, validation, options, decay=self.l2, **passes)
         validate = None if validation is None else self._validator(ratings, validation, options)
         with reuse_buffers():  # PyTorch has the cores, and the first layer's gradient is as large as ever
             self.history_ = trainer.fit(trainee, batches, self._objective, validate)
@@ -130,9 +121,6 @@ class NeuralRanker(Recommender):
 
         block = rows_a_block(len(busy), ratings.n_ratings)
         return MadeBatches(len(busy), make, self._rows_a_step(len(busy)), block)
-
-    def _rows_a_step(self, n_rows: int) -> int:
-        return min(BATCH, math.ceil(n_rows / 8)) if self.batch_size is None else self.batch_size
 
     def _validator(self, ratings: RatingMatrix, validation: RatingMatrix, options: FitOptions) -> Any:
         return ranking_error(self.score, options.known_ratings(ratings), validation)

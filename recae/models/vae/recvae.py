@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +14,8 @@ from recae.nn import Autoencoder, Decoder, Dropout, Encode, GaussianCode
 from recae.nn.layers import Rows
 from recae.ratings import RatingMatrix
 from recae.recommender.fitting import FitOptions
-from recae.recommender.params import param
+from recae.recommender.params import default, hyperparameters, param
+from recae.recommender.registry import register
 from recae.training import Batch
 
 PARTS = (3 / 20, 3 / 4, 1 / 10)  # of the prior: N(0, 1), the last encoder's posterior, N(0, e¹⁰)
@@ -24,7 +24,8 @@ DEPTH = 5  # hidden layers of the encoder
 NORM_EPS = 0.1  # of the layers' normalisation, as in the authors' program
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@register("rec-vae", "Mult-VAE with a composite prior, encoder and decoder learning in turns")
+@hyperparameters
 class RecVAE(NeuralRanker):
     """Mult-VAE with a deep encoder, a linear decoder, a prior that holds the encoder to its last state, and turns.
 
@@ -42,9 +43,9 @@ class RecVAE(NeuralRanker):
     gamma: float = param(0.005, "weight of the KL term, times the sum of the row", low=0, tune=(1e-3, 0.02, "log"))
     encoder_passes: int = param(3, "passes over the rows in which the encoder learns, each epoch", low=1)
     decoder_passes: int = param(1, "passes over the rows in which the decoder learns, each epoch", low=1)
-    lr: float = param(5e-4, "learning rate of Adam", low=0, tune=(2e-4, 2e-3, "log"))
-    epochs: int = param(50, "rounds of encoder and decoder passes, at most", low=0)
-    patience: int | None = param(10, "epochs without a better validation NDCG@100 before stopping")
+    lr: float = default(5e-4, tune=(2e-4, 2e-3, "log"))
+    epochs: int = default(50, help="rounds of encoder and decoder passes, at most")
+    patience: int | None = default(10)
 
     def _network(self, ratings: RatingMatrix, steps: int) -> nn.Module:
         return Autoencoder(

@@ -1,0 +1,19 @@
+# The public names of the package, for type checkers and for `__init__.py`, which imports them when they are asked for.
+
+from recae.comparison import Comparison as Comparison
+from recae.comparison import compare as compare
+from recae.errors import RecaeError as RecaeError
+from recae.evaluation import Report as Report
+from recae.evaluation import evaluate as evaluate
+from recae.explanation import explain as explain
+from recae.loaders import load as load
+from recae.loaders import prepare_store as prepare_store
+from recae.models import *  # noqa: F403 - every model, as that module lists them
+from recae.ratings import RatingMatrix as RatingMatrix
+from recae.settings import load_settings as load_settings
+from recae.splitting import Split as Split
+from recae.splitting import split as split
+from recae.tuning import Tuning as Tuning
+from recae.tuning import tune as tune
+
+__version__: str

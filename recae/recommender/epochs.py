@@ -1,0 +1,79 @@
+"""What models that are trained in epochs share: their hyper-parameters, and the trainer made from them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+from recae.distributed.ranks import choose_device
+from recae.ratings import RatingMatrix
+from recae.recommender.base import Recommender
+from recae.recommender.fitting import FitOptions, fingerprint
+from recae.recommender.params import default, hyperparameters, learned, param
+from recae.training import History, Trainer
+from recae.training.optimizers import FULL_BATCH
+
+
+@hyperparameters
+class TrainedInEpochs(Recommender):
+    """Base of models that a `Trainer` trains."""
+
+    iterative: ClassVar[bool] = True
+
+    epochs: int = param(30, "passes over the rows, at most", low=0)
+    patience: int | None = param(
+        10, "epochs without a better validation figure (RMSE of ratings, NDCG@100 of rankings) before stopping"
+    )
+    device: str = param("auto", "where to train: auto, cpu, cuda, cuda:N, mps")
+    rng: int = param(0, "seed of everything random")
+
+    history_: History = learned()
+
+    def _trainer(
+        self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions, **settings: Any
+    ) -> Trainer:
+        """A trainer with the hyper-parameters and the options of `fit`; `settings` go over them."""
+        tag = fingerprint(self, ratings, validation, options.validation_input)
+        return Trainer(**{**self._trainer_settings(), "tag": tag, **options.for_trainer(), **settings})
+
+    def _trainer_settings(self) -> dict[str, Any]:
+        """Attributes of `Trainer` that are hyper-parameters."""
+        device = choose_device(self.device)
+        return {"epochs": self.epochs, "patience": self.patience, "device": device, "seed": self.rng}
+
+
+@hyperparameters
+class TrainedInBatches(TrainedInEpochs):
+    """Base of models whose training takes a step on each batch of rows."""
+
+    _largest_batch: ClassVar[int] = 512  # rows a step, at most, where `batch_size` is None
+
+    lr: float = param(1e-3, "learning rate of Adam", low=0)
+    schedule: str = param("cosine", "learning rate over time", choices=("constant", "cosine", "linear", "one-cycle"))
+    batch_size: int | None = param(
+        None, "rows a step; none for an eighth of them, at most 512; 0 for all at once", low=0
+    )
+    ema: float = param(0.0, "decay a step of the weights' running mean, which is kept instead; 0: not averaged", low=0)
+
+    def _trainer_settings(self) -> dict[str, Any]:
+        return {**super()._trainer_settings(), "lr": self.lr, "schedule": self.schedule, "ema": self.ema}
+
+    def _rows_a_step(self, n_rows: int) -> int:
+        """Rows in a batch, of `n_rows` in all; 0 for all of them."""
+        return min(self._largest_batch, math.ceil(n_rows / 8)) if self.batch_size is None else self.batch_size
+
+
+@hyperparameters
+class TrainedByOptimizer(TrainedInBatches):
+    """Base of models whose optimiser is a hyper-parameter."""
+
+    optimizer: str = param(
+        "adam", "how to minimise; rprop and lbfgs take all rows in each step", choices=("adam", "sgd", "rprop", "lbfgs")
+    )
+    lr: float = default(1e-3, help="learning rate")
+
+    def _trainer_settings(self) -> dict[str, Any]:
+        return {**super()._trainer_settings(), "optimizer": self.optimizer}
+
+    def _rows_a_step(self, n_rows: int) -> int:
+        return 0 if self.optimizer in FULL_BATCH else super()._rows_a_step(n_rows)

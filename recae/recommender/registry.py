@@ -1,0 +1,104 @@
+"""Models by name: for the command line, files, settings, and models that are made of other models.
+
+`register` puts a model into `MODELS`; `recae.models` imports all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from recae.errors import ModelFileError, ParameterError
+from recae.recommender.base import Recommender
+from recae.recommender.files import read_model
+
+_Model = TypeVar("_Model", bound=Recommender)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model's class, a sentence about it, and the hyper-parameters that its name stands for."""
+
+    model_class: type[Recommender]
+    about: str
+    preset: dict[str, Any]
+
+    def make(self, **params: Any) -> Recommender:
+        """A new model; `params` go over the preset."""
+        return self.model_class(**{**self.preset, **params})
+
+
+MODELS: dict[str, Entry] = {}
+
+
+def register(name: str, about: str, **preset: Any) -> Callable[[type[_Model]], type[_Model]]:
+    """Give a model class a name in `MODELS`.
+
+    Args:
+        name: lower case, with hyphens.
+        about: what the model is, without a full stop, for lists of models.
+        preset: hyper-parameters that the name stands for; a class may have several names.
+
+    Raises:
+        ValueError: another class has that name.
+    """
+
+    def enter(model_class: type[_Model]) -> type[_Model]:
+        if name in MODELS and MODELS[name].model_class is not model_class:
+            raise ValueError(f"{name!r} names {MODELS[name].model_class.__name__} already")
+        MODELS[name] = Entry(model_class, about, preset)
+        return model_class
+
+    return enter
+
+
+def make_model(name: str, **params: Any) -> Recommender:
+    """A new model by its name in `MODELS`.
+
+    Raises:
+        ParameterError: there is none of that name.
+    """
+    if name not in MODELS:
+        raise ParameterError(f"model {name!r}: choose one of {', '.join(MODELS)}")
+    return MODELS[name].make(**params)
+
+
+def load_model(path: str | Path, *, device: str | None = None) -> Recommender:
+    """A fitted model from the file that its `save` wrote.
+
+    Args:
+        path: the file.
+        device: where it is to compute, for models that have a `device`; by default as it was made with. A model
+            made with device="cuda" is read elsewhere with device="auto".
+
+    Raises:
+        ParameterError: that device is not on this machine.
+        ModelFileError: the file is missing, foreign, truncated, tampered with, or from a newer version.
+    """
+    class_name, params, ratings, arrays = read_model(path)
+    classes = {entry.model_class.__name__: entry.model_class for entry in MODELS.values()}
+    if class_name not in classes:
+        raise ModelFileError(f"{path} holds a {class_name}, which this version of recae does not know: upgrade recae")
+    if device is not None and "device" in params:
+        params = {**params, "device": device}
+    return classes[class_name]._from_file(params, ratings, arrays)
+
+
+def name_of(model: Recommender) -> tuple[str, dict[str, Any]]:
+    """A model's name in `MODELS`, and its hyper-parameters that differ from what that name stands for.
+
+    Raises:
+        ParameterError: its class is not registered.
+    """
+    params = model.get_params()
+    fitting = [
+        (name, entry) for name, entry in MODELS.items()
+        if entry.model_class is type(model) and all(params[key] == value for key, value in entry.preset.items())
+    ]  # fmt: skip
+    if not fitting:
+        raise ParameterError(f"{type(model).__name__} is not in recae.MODELS: register it first")
+    name, entry = max(fitting, key=lambda pair: len(pair[1].preset))
+    usual = entry.make().get_params()
+    return name, {key: value for key, value in params.items() if value != usual[key] and key != "rng"}
