@@ -84,7 +84,7 @@ def test_the_objective(decoders_turn: bool) -> None:
         for parameter in trainee.network.parameters():
             parameter.add_(0.1)
     now = model._arrays()
-    trainee.steps_done.fill_(10 if decoders_turn else 2)  # 3 passes of 3 steps for the encoder, then 3
+    trainee.steps_done = 10 if decoders_turn else 2  # 3 passes of 3 steps for the encoder, then 3
     rows = model._rows(ratings.binarize(1).user_rows[:20], torch.device("cpu"))
     batch = Batch(rows, rows.with_values(torch.ones_like(rows.values)))
     torch.manual_seed(5)

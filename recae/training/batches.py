@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -87,20 +88,27 @@ class RowBatches:
         return Batch(rows, rows if self.target is None else self.target[index])
 
     def to(self, device: torch.device) -> RowBatches | MadeBatches:
-        """The same batches on `device`; of sparse rows that it has no room for, each batch goes there by itself."""
-        rows, own = self.rows, self.target is None
-        if isinstance(rows, SparseRows) and own and rows.device.type == "cpu" and not has_room(size_of(rows), device):
-            return self._one_by_one(rows, device)
+        """The same batches on `device`; of rows that it has no room for, each batch goes there by itself."""
+        here = all(tensor.device.type == "cpu" for tensor in tensors_of(self._rows()))
+        fits = not here or has_room(size_of(self._rows()), device)
+        return self._all_at_once(device) if fits else self._one_by_one(device)
+
+    def _rows(self) -> tuple[Any, ...]:
+        """All that is on the device when the rows are."""
+        return (self.rows,) if self.target is None else (self.rows, self.target)
+
+    def _all_at_once(self, device: torch.device) -> RowBatches:
         target = None if self.target is None else self.target.to(device)
         return RowBatches(self.rows.to(device), target, batch_size=self.batch_size, streamed=self.streamed)
 
-    def _one_by_one(self, rows: SparseRows, device: torch.device) -> MadeBatches:
+    def _one_by_one(self, device: torch.device) -> MadeBatches:
         def make(index: Tensor, device: torch.device) -> Batch:
-            there = copy_async(rows.take(index, alone=True), device)
-            return Batch(there, there)
+            return copy_async(self.take(index), device)  # type: ignore[no-any-return]
 
-        block = rows_a_block(len(rows), rows.nnz) if self.streamed else len(rows)
-        return MadeBatches(len(rows), make, self.batch_size, block, device)
+        rows, block = self.rows, self.n_examples
+        if self.streamed and isinstance(rows, SparseRows):
+            block = rows_a_block(len(rows), rows.nnz)
+        return MadeBatches(self.n_examples, make, self.batch_size, block, device)
 
 
 @dataclass
@@ -198,28 +206,63 @@ def has_room(n_bytes: int, device: torch.device) -> bool:
     return 2 * n_bytes <= free
 
 
-def size_of(rows: SparseRows) -> int:
-    """Bytes of the rows' arrays."""
-    return sum(array.nbytes for array in (rows.indptr, rows.indices, rows.values))
+def size_of(rows: Any) -> int:
+    """Bytes of what `tensors_of` finds."""
+    return sum(tensor.nbytes for tensor in tensors_of(rows))
 
 
-def copy_async(rows: SparseRows, device: torch.device) -> SparseRows:
-    """`rows` on `device`, there when this returns.
+def tensors_of(rows: Any) -> Iterator[Tensor]:
+    """The tensors that `rows` are made of: sparse rows, a tensor, or a tuple or dataclass of these; each once."""
+    found: dict[int, Tensor] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        found[id(tensor)] = tensor
+        return tensor
+
+    _rebuilt(rows, note, {})
+    return iter(found.values())
+
+
+def copy_async(rows: Any, device: torch.device) -> Any:
+    """`rows` (see `tensors_of`) on `device`, there when this returns.
 
     To a GPU they go through pinned memory and on a stream of their own, beside the kernels of the step that is being
     worked on, if this is called on another thread than that step's (`iterate_batches`).
     """
     if device.type != "cuda":
-        return rows.to(device)
-    stream = _stream(device)
+        return _rebuilt(rows, lambda tensor: tensor.to(device), {})
+    stream, sent = _stream(device), list[Tensor]()
+
+    def send(tensor: Tensor) -> Tensor:
+        sent.append(tensor.pin_memory().to(device, non_blocking=True))
+        return sent[-1]
+
     with torch.cuda.stream(stream):
-        arrays = [
-            array.pin_memory().to(device, non_blocking=True) for array in (rows.indptr, rows.indices, rows.values)
-        ]
+        there = _rebuilt(rows, send, {})
     stream.synchronize()
-    for array in arrays:  # its memory is not given to others on this stream before the step is done with it
-        array.record_stream(torch.cuda.default_stream(device))
-    return SparseRows(arrays[0], arrays[1], arrays[2], rows.n_cols, _host_indptr=rows.indptr)
+    for tensor in sent:  # its memory is not given to others on this stream before the step is done with it
+        tensor.record_stream(torch.cuda.default_stream(device))
+    return there
+
+
+def _rebuilt(rows: Any, change: Callable[[Tensor], Tensor], done: dict[int, Any]) -> Any:
+    """`rows` of changed tensors; what is in it twice is changed once."""
+    if id(rows) not in done:
+        done[id(rows)] = _rebuilt_once(rows, change, done)
+    return done[id(rows)]
+
+
+def _rebuilt_once(rows: Any, change: Callable[[Tensor], Tensor], done: dict[int, Any]) -> Any:
+    if isinstance(rows, Tensor):
+        return change(rows)
+    if isinstance(rows, SparseRows):
+        indptr, indices, values = (change(tensor) for tensor in (rows.indptr, rows.indices, rows.values))
+        return SparseRows(indptr, indices, values, rows.n_cols, _host_indptr=rows.indptr)
+    if isinstance(rows, tuple):
+        parts = [_rebuilt(part, change, done) for part in rows]
+        return type(rows)(*parts) if hasattr(rows, "_fields") else tuple(parts)
+    names = [field.name for field in dataclasses.fields(rows)]
+    return dataclasses.replace(rows, **{name: _rebuilt(getattr(rows, name), change, done) for name in names})
 
 
 @functools.cache

@@ -23,6 +23,7 @@ from recae.recommender.params import default, hyperparameters, param
 from recae.recommender.registry import register
 from recae.sparse import SparseRows
 from recae.training import Batch, RowBatches
+from recae.training.batches import CPU, has_room, size_of
 from recae.training.loop import Objective
 from recae.training.pretraining import pretrain
 
@@ -93,7 +94,7 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer):
         device = choose_device(self.device)
         matrix = ratings.rows(self.by)
         self.network_ = self._network(matrix.shape[1], ratings).to(device)
-        given = self._rows(matrix, np.arange(matrix.shape[0]))
+        given = self._rows(matrix, np.arange(matrix.shape[0]), CPU)  # the trainer moves them, if there is room
         rows = self.network_.ratings_of(given)
         streamed = isinstance(given, SparseRows) and is_mapped(matrix.data)
         batches = RowBatches(given, batch_size=self._rows_a_step(len(rows)), streamed=streamed)
@@ -163,14 +164,17 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer):
 
     def _validator(self, rows: Any, validation: RatingMatrix) -> Any:
         """RMSE on held-out ratings, clipped to the scale, a block of rows at a time."""
-        places, ranks = SparseRows.from_scipy(validation.rows(self.by), device=self._place()), current()
+        places, ranks, place = SparseRows.from_scipy(validation.rows(self.by)), current(), self._place()
         busy = ranks.share(torch.nonzero(places.lengths()).squeeze(1))
         blocks = [(rows[index], places[index]) for index in torch.split(busy, 2048)]
+        if has_room(size_of(tuple(blocks)), place):  # else each goes there when it is asked about
+            blocks = [(given.to(place), wanted.to(place)) for given, wanted in blocks]
         low, high = validation.scale
 
         def validate(network: torch.nn.Module) -> float:
-            total = torch.zeros((), device=places.device)
-            for given, wanted in blocks:
+            total = torch.zeros((), device=place)
+            for block in blocks:
+                given, wanted = (part.to(place) for part in block)
                 predicted = network.at(given, wanted).clamp(low, high)  # type: ignore[operator]
                 total += (predicted - wanted.values).square().sum()
             return float((ranks.all_sum_(total) / max(1, places.nnz)).sqrt())

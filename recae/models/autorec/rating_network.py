@@ -136,7 +136,7 @@ class RatingNetwork(nn.Module):
 
     def choose_path(self, rows: Any, path: str) -> bool:
         """Whether products are dense: forced, or where `rows` are filled enough and a dense copy would be small."""
-        crowded = rows.density >= DENSE_ABOVE.get(rows.device.type, 0.3)
+        crowded = rows.density >= DENSE_ABOVE.get(self.last.bias.device.type, 0.3)
         small = 4 * len(rows) * rows.n_cols <= DENSE_BYTES
         self.dense = path == "dense" or (path == "auto" and crowded and small)
         return self.dense

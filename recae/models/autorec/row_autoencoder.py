@@ -51,9 +51,12 @@ class RowAutoencoder(TrainedInEpochs):
     def _l2(self, ratings: RatingMatrix) -> float:
         """L2 weight of the output layer, for the summed loss."""
 
-    def _rows(self, matrix: Csr, index: IntArray | None = None) -> Any:
-        """Rows as the network reads them; `index` says which training rows they are, None that they are unseen."""
-        return SparseRows.from_scipy(matrix, device=self._place())
+    def _rows(self, matrix: Csr, index: IntArray | None = None, place: torch.device | None = None) -> Any:
+        """Rows as the network reads them; `index` says which training rows they are, None that they are unseen.
+
+        They are on `place`, by default the network's device.
+        """
+        return SparseRows.from_scipy(matrix, device=self._place() if place is None else place)
 
     def _place(self) -> torch.device:
         return next(self.network_.parameters()).device

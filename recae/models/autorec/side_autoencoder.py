@@ -71,8 +71,8 @@ class SideAutoencoder(AutoRec):
     def _table(self, ratings: RatingMatrix, by: str) -> Any:
         return getattr(ratings, f"{by}_table") if self.features in ("both", by) else None
 
-    def _rows(self, matrix: Csr, index: IntArray | None = None) -> SideRows:
-        place = self._place()
+    def _rows(self, matrix: Csr, index: IntArray | None = None, place: torch.device | None = None) -> SideRows:
+        place = self._place() if place is None else place
         assert self._sides is not None
         side = self._sides[self.by]
         if index is None:

@@ -28,7 +28,7 @@ class SideRows:
         return len(self.rows)
 
     def __getitem__(self, wanted: Tensor) -> SideRows:
-        on_device = wanted.to(self.features.device)
+        on_device = wanted.to(self.features.device, non_blocking=True)
         return SideRows(self.rows[wanted], self.features[on_device], self.index[on_device])
 
     def to(self, device: str | torch.device) -> SideRows:

@@ -89,10 +89,10 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
 
     def _make_codes(self) -> FloatArray:
         item_rows, device = self.ratings_.rows("item"), self.network_.offset.device
-        blocks = [
-            as_numpy(self.network_.codes(SparseRows.from_scipy(item_rows[index.numpy()], device=device), index))
-            for index in torch.split(torch.arange(item_rows.shape[0]), BLOCK)
-        ]
+        blocks = []
+        for index in torch.split(torch.arange(item_rows.shape[0]), BLOCK):
+            rows = SparseRows.from_scipy(item_rows[index.numpy()], device=device)
+            blocks.append(as_numpy(self.network_.codes(rows, index.to(device))))
         return np.concatenate(blocks)
 
     def _make_units(self) -> tuple[FloatArray, FloatArray]:

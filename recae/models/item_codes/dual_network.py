@@ -71,8 +71,9 @@ class DualBatches:
 
     def take(self, index: Tensor) -> Batch:
         rows = self.rows[index]
-        users = self.users if len(index) == self.n_examples else self.users.without(index)
-        return Batch(Side(rows, index, users), rows)
+        items = index.to(rows.device, non_blocking=True)
+        users = self.users if len(index) == self.n_examples else self.users.without(items)
+        return Batch(Side(rows, items, users), rows)
 
     def to(self, device: torch.device) -> DualBatches:
         return DualBatches(self.rows.to(device), self.users.to(device), batch_size=self.batch_size)

@@ -49,7 +49,7 @@ class ELSA(ReadsValues, TrainedInBatches):
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         device = choose_device(self.device)
-        rows = SparseRows.from_scipy(as_input(ratings.user_rows, self.values), device=device)
+        rows = SparseRows.from_scipy(as_input(ratings.user_rows, self.values))  # the trainer moves them
         model = Codes(ratings.n_items, self.factors, self.rng).to(device)
         trainer = self._trainer(ratings, validation, options, kernels=True)
 

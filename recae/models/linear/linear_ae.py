@@ -49,7 +49,7 @@ class LinearAutoencoder(ReadsValues, TrainedInBatches):
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         device = choose_device(self.device)
-        rows = SparseRows.from_scipy(as_input(ratings.user_rows, self.values), device=device)
+        rows = SparseRows.from_scipy(as_input(ratings.user_rows, self.values))  # the trainer moves them
         self.network_ = self._network(ratings.n_items).to(device)
         trainer = self._trainer(ratings, validation, options, decay=self.l2, kernels=True)
         validate = None if validation is None else ranking_error(self.score, options.known_ratings(ratings), validation)

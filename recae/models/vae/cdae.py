@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from recae._types import Csr, IntArray, Scores
 from recae.models.vae import implicit_losses as implicit
-from recae.models.vae.neural_ranker import NeuralRanker
+from recae.models.vae.neural_ranker import CPU, NeuralRanker
 from recae.nn import Decode, Dropout, Encode
 from recae.nn.activations import ACTIVATIONS, activation
 from recae.ratings import RatingMatrix
@@ -59,8 +59,8 @@ class CDAE(NeuralRanker):
 
     def _batches(self, ratings: RatingMatrix, device: torch.device) -> RowBatches:
         busy = np.flatnonzero(ratings.counts("user"))
-        rows = self._rows(as_input(ratings.user_rows[busy], self.values), device)
-        return UserBatches(rows, torch.from_numpy(busy).to(device), batch_size=self._rows_a_step(len(busy)))
+        rows = self._rows(as_input(ratings.user_rows[busy], self.values), CPU)  # the trainer moves them
+        return UserBatches(rows, torch.from_numpy(busy), batch_size=self._rows_a_step(len(busy)))
 
     def _rows(self, rows: Csr, device: torch.device) -> SparseRows:
         return SparseRows.from_scipy(rows, device=device)
@@ -138,8 +138,13 @@ class UserBatches(RowBatches):
 
     def take(self, index: Tensor) -> Batch:
         rows, _ = super().take(index)
-        return Batch((rows, self.users if rows is self.rows else self.users[index.to(self.users.device)]), rows)
+        if rows is self.rows:
+            return Batch((rows, self.users), rows)
+        return Batch((rows, self.users[index.to(self.users.device, non_blocking=True)]), rows)
 
-    def to(self, device: torch.device) -> UserBatches:
+    def _rows(self) -> tuple[Any, ...]:
+        return self.rows, self.users
+
+    def _all_at_once(self, device: torch.device) -> UserBatches:
         assert isinstance(self.rows, SparseRows)
         return UserBatches(self.rows.to(device), self.users.to(device), batch_size=self.batch_size)

@@ -118,19 +118,24 @@ class Alternating(nn.Module):
             on in the same turn.
     """
 
-    steps_done: Tensor
-
     def __init__(self, network: Autoencoder, encoder_steps: int, decoder_steps: int) -> None:
         super().__init__()
         self.network = network
         self.old = copy.deepcopy(network.encoder).requires_grad_(False)
         self.encoder_steps, self.round_steps = encoder_steps, encoder_steps + decoder_steps
         self.decoder_learns = False
-        self.register_buffer("steps_done", torch.zeros((), dtype=torch.int64, device=next(network.parameters()).device))
+        self.steps_done = 0  # a number, not a buffer: a GPU that is asked for one has to be waited for
+
+    def get_extra_state(self) -> Tensor:
+        """What `state_dict` holds beside weights: how many steps were done."""
+        return torch.tensor(self.steps_done)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        self.steps_done = int(state)
 
     def take_turn(self) -> None:
         """Before a step: only whose turn it is has gradients; the prior changes where the encoder's turn has ended."""
-        step = int(self.steps_done) % self.round_steps
+        step = self.steps_done % self.round_steps
         self.decoder_learns = step >= self.encoder_steps
         if step == self.encoder_steps:
             self.old.load_state_dict(self.network.encoder.state_dict())
@@ -150,7 +155,8 @@ class Alternating(nn.Module):
 
 def log_normal(z: Tensor, mean: Tensor | float, logvar: Tensor | float) -> Tensor:
     """log N(z; mean, exp(logvar)), entry by entry."""
-    logvar = torch.as_tensor(logvar, dtype=z.dtype, device=z.device)
+    if not isinstance(logvar, Tensor):
+        logvar = torch.full((), logvar, dtype=z.dtype, device=z.device)
     return -0.5 * (logvar + math.log(2 * math.pi) + (z - mean).square() * torch.exp(-logvar))
 
 

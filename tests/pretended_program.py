@@ -1,0 +1,95 @@
+"""What `test_pretended_cuda.py` has done in a process of its own: models fitted on a pretended GPU, and on the CPU.
+
+    python pretended_program.py FREE MODEL...      # FREE: bytes that the device has room for
+
+One line of JSON a model: what made the host wait within the steps of an epoch, the bytes that went over in them,
+whether the ratings stayed in memory, what was fetched and sent for lists, and how far its scores are from the CPU's.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import contract
+import numpy as np
+import pretended_cuda as pretended
+
+import recae
+from recae.models import MODELS
+from recae.recommender.params import declared
+from recae.training.loop import TrainingRun
+
+USERS = np.arange(len(contract.USERS))
+Epoch = dict[str, Any]
+
+
+def main(free: str, *names: str) -> None:
+    parts = recae.split(contract.ratings(), "random", test=0.2, rng=0)
+    on_cpu = {name: fitted(name, "cpu", parts, None) for name in names}
+    pretended.install()
+    pretended.free[0] = int(free)
+    epochs = watched_epochs()
+    for name in names:
+        epochs.clear()
+        with tempfile.TemporaryDirectory() as folder:
+            print(json.dumps({"model": name, **report(name, on_cpu[name], parts, Path(folder), epochs)}), flush=True)
+
+
+def report(name: str, on_cpu: Any, parts: Any, folder: Path, epochs: list[Epoch]) -> dict[str, Any]:
+    """Fitted, asked, saved, read again and gone on with: it raises where a GPU would."""
+    kept = folder / "checkpoint" if on_cpu.iterative else None
+    model = fitted(name, "cuda", parts, kept)
+    waits, sent = sum((epoch["waits"] for epoch in epochs), Counter[str]()), max((e["sent"] for e in epochs), default=0)
+    streamed = all(epoch["streamed"] for epoch in epochs)
+    lists = model.recommend(contract.USERS, 3)
+    pretended.forget()
+    assert model.recommend(contract.USERS, 3).equals(lists)
+    fetched, asked_with = sum(pretended.fetched.values()), sum(pretended.sent.values())
+    read = recae.load_model(model.save(folder / "model"))
+    assert read.recommend(contract.USERS, 3).equals(lists)
+    model.recommend_new(contract.frame_of(0), 3)
+    if kept is not None:  # its epochs are over, so nothing is left to do: it is as it was
+        assert fitted(name, "cuda", parts, kept, resume=True).recommend(contract.USERS, 3).equals(lists)
+    if model.predicts_ratings:
+        model.predict(contract.USERS, contract.FILMS[0])
+    found, wanted = model.score_users(USERS), on_cpu.score_users(USERS)
+    apart = float(np.abs(found - wanted).max() / np.abs(wanted).max())
+    return {"waits": waits, "sent": sent, "streamed": streamed, "fetched": fetched, "asked_with": asked_with,
+            "apart": apart}  # fmt: skip
+
+
+def fitted(name: str, device: str, parts: Any, checkpoint: Path | None, *, resume: bool = False) -> Any:
+    """The model after an epoch or three."""
+    own = {p.name for p in declared(MODELS[name].model_class)}
+    few = {"epochs": 1 if "kernel_l2" in own else 3, "tune_epochs": 1, "path": "sparse" if name[0] == "i" else "auto"}
+    model = contract.small(name, device=device, **{key: value for key, value in few.items() if key in own})
+    if not model.iterative:
+        return model.fit(parts.train)
+    return model.fit(parts.train, parts.test, checkpoint=checkpoint, resume=resume, progress=False)
+
+
+def watched_epochs() -> list[Epoch]:
+    """From now on, what the steps of each epoch waited for and sent comes to stand in this list."""
+    found: list[Epoch] = []
+    one_epoch, end = TrainingRun._one_epoch, TrainingRun._end_epoch
+
+    def watched_epoch(self: TrainingRun) -> None:
+        pretended.forget()
+        one_epoch(self)
+
+    def watched_end(self: TrainingRun) -> None:
+        streamed = getattr(self.batches, "streamed", False)
+        found.append({"waits": pretended.waits.copy(), "sent": sum(pretended.sent.values()), "streamed": streamed})
+        end(self)
+
+    TrainingRun._one_epoch, TrainingRun._end_epoch = watched_epoch, watched_end  # type: ignore[method-assign]
+    return found
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
