@@ -37,6 +37,15 @@ def test_a_batch_goes_to_the_device_alone(monkeypatch: pytest.MonkeyPatch) -> No
     assert batch.input.nnz == rows()[torch.tensor([3, 1, 3])].nnz
 
 
+def test_dense_rows_and_targets_go_batch_by_batch_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without room, so do dense rows, and targets of their own: each batch of both is on the device."""
+    monkeypatch.setattr(BATCHES, lambda n_bytes, device: n_bytes < 4 * 30 * (20 + 3))
+    batches = RowBatches(torch.zeros(30, 20), torch.zeros(30, 3), batch_size=8).to(META)
+    assert isinstance(batches, MadeBatches)
+    batch = batches.take(torch.arange(5))
+    assert [(part.device.type, part.shape) for part in batch] == [("meta", (5, 20)), ("meta", (5, 3))]
+
+
 @pytest.mark.parametrize("model", [AutoRec, MultVAE], ids=["AutoRec", "MultVAE"])
 def test_training_is_the_same_either_way(model: type[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """A device without room, here the CPU said to be one, changes when rows are taken, and no bit of what is learnt."""
