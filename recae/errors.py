@@ -47,12 +47,19 @@ class ModelFileError(RecaeError, OSError):
     """A model file is foreign, truncated, tampered with, or from a newer version."""
 
 
-class TrainingInterrupted(RecaeError):
-    """Training was stopped by hand; the checkpoint says where it can go on."""
+class TrainingInterrupted(KeyboardInterrupt):
+    """A signal stopped training between two steps.
 
-    def __init__(self, message: str, checkpoint: str | None = None) -> None:
+    It is an interruption, not an error: neither `except Exception` nor `except RecaeError` catches it.
+
+    Attributes:
+        checkpoint: the file from which training can resume; None if there is none.
+        signal: the number of the signal: that of SIGINT (Ctrl-C), SIGTERM or SIGHUP.
+    """
+
+    def __init__(self, message: str, checkpoint: str | None = None, signal: int = 2) -> None:
         super().__init__(message)
-        self.checkpoint = checkpoint
+        self.checkpoint, self.signal = checkpoint, signal
 
 
 class DivergenceError(RecaeError, ArithmeticError):

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from recae.distributed.gradients import GradientSum
-from recae.distributed.ranks import alone, current
+from recae.distributed.ranks import current, single_process
 from recae.errors import DataError, DivergenceError, ParameterError, RecaeError, TrainingInterrupted
 from recae.evaluation import evaluate
 from recae.models import DAN, EASE, AutoRec, BiasedMF, DualAutoRec, GLocalK, make_model
@@ -87,7 +87,7 @@ def curve(model: Any) -> dict[str, Any]:
 def both_ways(function: Callable[[], Any]) -> dict[str, Any]:
     """What comes of it together and, in the first process, alone."""
     found, first = {"together": function()}, current().is_first
-    with alone():
+    with single_process():
         return {**found, "alone": function()} if first else found
 
 
@@ -144,7 +144,7 @@ def resumed(folder: Path) -> dict[str, Any]:
     ]
     plain = CURVES["i-autorec"]
     path, _ = stopped(folder, "i-autorec", plain, rank=0)
-    with alone():
+    with single_process():
         if torch.distributed.get_rank() == 0:
             found["2 to 1"] = curve(fitted("i-autorec", plain, checkpoint=path, resume=True))
             stopped(folder / "one", "i-autorec", plain, rank=0)

@@ -1,12 +1,15 @@
-"""Ctrl-C and a kill in the middle of training: the state is kept, and going on ends where it would have ended."""
+"""Signals and kills in the middle of training: the checkpoint is kept, and a training that resumes ends the same."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import shlex
 import signal
 import subprocess
+import termios
 import time
 from pathlib import Path
 from typing import Any
@@ -53,7 +56,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return found
 
 
-def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(runs: dict[str, Any]) -> None:
+def test_ctrl_c_keeps_the_state_and_says_how_to_resume(runs: dict[str, Any]) -> None:
     """Exit code 130, an empty stdout, a checkpoint and no model; the command to resume is there to be pasted."""
     run = runs["interrupted"]
     assert (run.returncode, run.stdout) == (130, "")
@@ -62,6 +65,36 @@ def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(runs: dict[str, Any]) -> N
     pasted = shlex.split(run.stderr.rstrip().splitlines()[-1])
     assert pasted == ["python", "-m", "recae", *run.args[3:], "--resume"]
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
+def test_other_signals_keep_the_state_as_ctrl_c_does(how: signal.Signals, tmp_path: Path) -> None:
+    """The exit code is 128 + the signal's number, the checkpoint stays, and the command to resume is on stderr."""
+    run = stopped(tmp_path, how)
+    assert (run.returncode, run.stdout) == (128 + how, ""), run.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["m.recae.ckpt"]
+    assert run.stderr.rstrip().endswith("--resume")
+    assert "Traceback" not in run.stderr
+
+
+def test_a_terminal_that_closes_keeps_the_state(tmp_path: Path) -> None:
+    """Without its terminal, the training cannot print any more; it keeps the checkpoint all the same, and the exit code
+    is that of SIGHUP."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    run = subprocess.Popen(
+        [*command(), *LONG, "--out", "m.recae", "--checkpoint-every", "1000"], cwd=tmp_path, env=os.environ | LIMITS,
+        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(theirs)
+    seen = b""
+    while b"step" not in seen:  # the bar of the training
+        assert run.poll() is None, seen
+        seen += os.read(ours, 1000)
+    os.close(ours)
+    assert run.wait(timeout=60) == 128 + signal.SIGHUP
+    assert [path.name for path in tmp_path.iterdir()] == ["m.recae.ckpt"]
 
 
 def test_a_checkpoint_is_not_overwritten_by_a_forgotten_option(runs: dict[str, Any]) -> None:

@@ -162,7 +162,7 @@ def test_stopped_and_resumed_is_as_if_nothing_had_happened(tmp_path: Path, monke
 
     with monkeypatch.context() as patch:
         patch.setattr(DualBatches, "take", stopping)
-        with pytest.raises(TrainingInterrupted, match="resume to go on"):
+        with pytest.raises(TrainingInterrupted, match="from which it can resume"):
             quick(**settings).fit(data, checkpoint=tmp_path / "kept.ckpt")
     resumed = quick(**settings).fit(data, checkpoint=tmp_path / "kept.ckpt", resume=True)
     pairs = zip(wanted.network_.state_dict().values(), resumed.network_.state_dict().values())

@@ -241,7 +241,7 @@ def test_either_stage_resumes_exactly(stage: str, tmp_path: Path, monkeypatch: p
     path = tmp_path / "kept.ckpt"
     with monkeypatch.context() as patch:
         patch.setattr(GlobalNetwork, name, stopping)
-        with pytest.raises(TrainingInterrupted, match="resume to go on"):
+        with pytest.raises(TrainingInterrupted, match="from which it can resume"):
             quick(GLocalK, epochs=3, tune_epochs=3).fit(data, held_out, checkpoint=path)
     resumed = quick(GLocalK, epochs=3, tune_epochs=3).fit(data, held_out, checkpoint=path, resume=True)
     pairs = zip(wanted.network_.state_dict().values(), resumed.network_.state_dict().values())

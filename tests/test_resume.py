@@ -1,4 +1,4 @@
-"""Exact resume: a training that was interrupted ends bit for bit where an uninterrupted one ends."""
+"""Exact resume: a training that was interrupted and resumes ends with the same bits as one without interruption."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ from torch import Tensor
 from recae.errors import ModelFileError, TrainingInterrupted
 from recae.models import AutoRec
 from recae.ratings import RatingMatrix
-from recae.training import Batch, RowBatches, Trainer
+from recae.training import Batch, History, RowBatches, Trainer
 
 ROOT = Path(__file__).parents[1]
+EARLIER = Path(__file__).with_name("earlier_checkpoint.bin")
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 NOISY = {"dropout": 0.2, "noise": 0.2}
 SETTINGS: dict[str, dict[str, Any]] = {
     "adam": {"optimizer": "adam", **NOISY},
@@ -77,7 +79,7 @@ def test_stopped_and_resumed_is_as_if_nothing_had_happened(
         path = tmp_path / f"{step}.ckpt"
         with monkeypatch.context() as patch:
             StopAt(patch, pretraining + step)
-            with pytest.raises(TrainingInterrupted, match="resume to go on") as stopped:
+            with pytest.raises(TrainingInterrupted, match="from which it can resume") as stopped:
                 model(name).fit(ratings(), held_out, checkpoint=path)
         assert stopped.value.checkpoint == str(path)
         torch.manual_seed(step)  # whatever else the process has drawn
@@ -89,11 +91,11 @@ def test_stopped_and_resumed_is_as_if_nothing_had_happened(
 
 
 def test_stopped_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A training that is stopped at every third step, by Ctrl-C or politely, still arrives, at the same bits."""
+    """A training that is stopped at every third step, by Ctrl-C, SIGTERM or SIGHUP, still ends with the same bits."""
     path, stops = tmp_path / "c", 0
     while True:
         with monkeypatch.context() as patch:
-            StopAt(patch, 3, signal.SIGINT if stops % 2 else signal.SIGTERM)
+            StopAt(patch, 3, SIGNALS[stops % 3])
             try:
                 arrived = model().fit(ratings(), checkpoint=path, resume=True)
                 break
@@ -139,7 +141,7 @@ _TRAIN = """
         model().fit(ratings(), checkpoint=path, checkpoint_seconds=0.0, resume=True).save(path + ".recae")
     except TrainingInterrupted as stopped:
         print(stopped)
-        raise SystemExit(3)
+        raise SystemExit(stopped.signal)
 """
 
 
@@ -151,9 +153,9 @@ def process(path: Path, slow: float) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_process_that_is_killed_goes_on_in_another(number: signal.Signals, tmp_path: Path) -> None:
-    """Killed outright or by Ctrl-C in the middle of an epoch; a new process ends at the same bits."""
+@pytest.mark.parametrize("number", [signal.SIGKILL, *SIGNALS], ids=lambda n: n.name)
+def test_a_training_that_a_signal_stops_resumes_in_another_process(number: signal.Signals, tmp_path: Path) -> None:
+    """Killed or stopped in the middle of an epoch; a new process resumes and ends with the same bits."""
     from recae.models import load_model
 
     path = tmp_path / "c"
@@ -164,14 +166,14 @@ def test_a_process_that_is_killed_goes_on_in_another(number: signal.Signals, tmp
     time.sleep(0.05)
     first.send_signal(number)
     said, _ = first.communicate(timeout=60)
-    assert first.returncode == (-9 if number == signal.SIGKILL else 3)
+    assert first.returncode == (-9 if number == signal.SIGKILL else number)
     if number != signal.SIGKILL:
-        assert "stopped by hand after 1 of 5 epochs" in said
+        assert "stopped after 1 of 5 epochs" in said
     assert path.exists()
     second = process(path, 0.0)
     said, _ = second.communicate(timeout=120)
     assert second.returncode == 0
-    assert said.count("step") <= 15 - 4  # it went on, rather than start anew
+    assert said.count("step") <= 15 - 4  # it resumed
     arrived = load_model(str(path) + ".recae")
     assert isinstance(arrived, AutoRec)
     assert same(arrived, model().fit(ratings()))
@@ -239,3 +241,50 @@ def test_any_model_and_objective_can_be_resumed(tmp_path: Path, monkeypatch: pyt
     whole, resumed = train(), train(checkpoint=path, resume=True)
     for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         assert torch.equal(a, b)
+
+
+# ---------------------------------------------------------------- files of earlier versions
+
+
+def small_training(**settings: Any) -> tuple[torch.nn.Module, History]:
+    """Four epochs of three steps, with dropout, averaged weights and a validation figure."""
+    rows = (torch.arange(20 * 6).reshape(20, 6) * 37 % 11).float() / 11
+
+    def objective(network: torch.nn.Module, batch: Batch) -> Tensor:
+        return (network(batch.input) - batch.target).square().mean()
+
+    def validate(network: torch.nn.Module) -> float:
+        return float(objective(network, Batch(rows[:5], rows[:5])))
+
+    torch.manual_seed(0)
+    layers = torch.nn.Linear(6, 4), torch.nn.Tanh(), torch.nn.Dropout(0.3), torch.nn.Linear(4, 6)
+    network = torch.nn.Sequential(*layers)
+    trainer = Trainer(
+        epochs=4, lr=0.01, schedule="cosine", decay=0.01, ema=0.9, device="cpu", seed=3,
+        fingerprint={"data": "toy"}, **settings,
+    )  # fmt: skip
+    return network, trainer.fit(network, RowBatches(rows, batch_size=8), objective, validate)
+
+
+def test_a_checkpoint_of_an_earlier_version_resumes(tmp_path: Path) -> None:
+    """`earlier_checkpoint.bin` was written before fingerprints had that name, by this training, stopped after five of
+    its twelve steps. It resumes, and ends where the training without a stop ends."""
+    path = tmp_path / "c"
+    path.write_bytes(EARLIER.read_bytes())
+    (resumed, history), (whole, expected) = small_training(checkpoint=path, resume=True), small_training()
+    assert history.best_epoch == expected.best_epoch
+    for ours, theirs in zip(history.records, expected.records, strict=True):
+        assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-5)  # not equal: another processor wrote the file
+        assert ours["validation"] == pytest.approx(theirs["validation"], rel=1e-5)
+    for a, b in zip(resumed.parameters(), whole.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_a_checkpoint_of_an_earlier_version_is_refused_for_other_data(tmp_path: Path) -> None:
+    """Its fingerprint is still compared: with other data it is refused by the name of what differs."""
+    path = tmp_path / "c"
+    path.write_bytes(EARLIER.read_bytes())
+    trainer = Trainer(epochs=4, device="cpu", checkpoint=path, resume=True, fingerprint={"data": "other"})
+    rows = torch.zeros(20, 6)
+    with pytest.raises(ModelFileError, match="data toy, and now it is other"):
+        trainer.fit(torch.nn.Linear(6, 6), RowBatches(rows, batch_size=8), lambda m, b: m(b.input).mean())

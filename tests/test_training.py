@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from recae.distributed.ranks import choose_device
 from recae.errors import DataError, DivergenceError, ParameterError, TrainingInterrupted
 from recae.nn import Autoencoder, Masking
-from recae.training import Batch, RowBatches, Trainer
+from recae.training import Batch, RowBatches, Trainer, trainer
 from recae.training.loop import autocast
 from recae.training.objectives import Reconstruction
 from recae.training.pretraining import pretrain
@@ -249,24 +249,86 @@ def test_progress_goes_to_stderr_only(capfd: pytest.CaptureFixture[str]) -> None
     assert capfd.readouterr() == ("", "")
 
 
-def test_signal_handlers_are_given_back() -> None:
-    """Ctrl-C does again after training what it did before, also after an error."""
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def test_former_signal_handlers_are_restored() -> None:
+    """After training each signal has the handler that it had before, also after an error."""
+    before = [signal.getsignal(number) for number in SIGNALS]
     batches = RowBatches(low_rank(), batch_size=16)
     Trainer(epochs=1, device="cpu").fit(linear(), batches, SQUARED)
     with pytest.raises(ZeroDivisionError):
         Trainer(epochs=1, device="cpu").fit(linear(), batches, lambda model, batch: torch.tensor(1 / 0))
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+    assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
-def test_stopping_by_hand_without_a_checkpoint_says_that_nothing_is_kept() -> None:
-    """The error says how far training came, and that there is nothing to go on from."""
+def raising(number: int, times: int = 1) -> Any:
+    """An objective that sends the process a signal in its first calls."""
+    left = iter(range(times))
+
+    def objective(model: Any, batch: Batch) -> Tensor:
+        if next(left, None) is not None:
+            signal.raise_signal(number)
+        return SQUARED(model, batch)
+
+    return objective
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda n: n.name)
+def test_an_interruption_is_not_caught_as_an_error(number: int) -> None:
+    """`except Exception` does not swallow it; `except KeyboardInterrupt` catches it, with the signal's number."""
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        Trainer(epochs=3, device="cpu").fit(linear(), RowBatches(low_rank(), batch_size=16), raising(number))
+    assert not isinstance(stopped.value, Exception)
+    assert isinstance(stopped.value, TrainingInterrupted)
+    assert stopped.value.signal == number
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda n: n.name)
+def test_a_signal_that_is_sent_twice_stops_after_the_step(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """timeout(1) sends each signal twice: the second does not cut the step. A Ctrl-C that comes later does."""
+    batches = RowBatches(low_rank(), batch_size=0)
+    with pytest.raises(TrainingInterrupted, match="and 1 of 1 steps"):
+        Trainer(epochs=3, optimizer="lbfgs", device="cpu").fit(linear(), batches, raising(number, times=2))
+    monkeypatch.setattr(trainer, "ECHO", -1.0)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        Trainer(epochs=3, optimizer="lbfgs", device="cpu").fit(linear(), batches, raising(number, times=2))
+    assert isinstance(stopped.value, TrainingInterrupted) == (number != signal.SIGINT)
+
+
+def test_what_the_process_ignores_stays_ignored() -> None:
+    """Under nohup a terminal that closes does not stop training."""
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        batches = RowBatches(low_rank(), batch_size=16)
+        assert len(Trainer(epochs=2, device="cpu").fit(linear(), batches, raising(signal.SIGHUP))) == 2
+    finally:
+        signal.signal(signal.SIGHUP, former)
+
+
+def test_a_signal_after_the_last_step_is_not_lost() -> None:
+    """Ctrl-C while the last epoch is validated: training is complete, and then Ctrl-C does what it does elsewhere."""
+
+    def validate(model: nn.Module) -> float:
+        signal.raise_signal(signal.SIGINT)
+        return 1.0
+
+    model = linear()
+    before = weights(model)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        Trainer(epochs=1, device="cpu").fit(model, RowBatches(low_rank(), batch_size=16), SQUARED, validate)
+    assert not isinstance(stopped.value, TrainingInterrupted)
+    assert not torch.equal(before[0], weights(model)[0])
+
+
+def test_stopping_without_a_checkpoint_says_that_nothing_is_kept() -> None:
+    """The message says how far training came, and that there is nothing to resume from."""
 
     def objective(model: Any, batch: Batch) -> Tensor:
         signal.raise_signal(signal.SIGINT)
         return SQUARED(model, batch)
 
-    with pytest.raises(TrainingInterrupted, match="0 of 3 epochs and 1 of 4 steps; no checkpoint") as stopped:
+    with pytest.raises(TrainingInterrupted, match="0 of 3 epochs and 1 of 4 steps; there is no checkpoint") as stopped:
         Trainer(epochs=3, device="cpu").fit(linear(), RowBatches(low_rank(), batch_size=16), objective)
     assert stopped.value.checkpoint is None
 

@@ -1,7 +1,8 @@
 """The command line `recae`: each command parses, calls the API and prints; errors are translated in one place.
 
 Results go to stdout; progress, notes and errors to stderr. Exit codes: 0; 1, it failed (one line says why and
-what to do); 2, it was asked for something that does not exist or is not possible; 130, it was interrupted.
+what to do); 2, it was asked for something that does not exist or is not possible; 130 (143, 129), it was
+interrupted by Ctrl-C (SIGTERM, SIGHUP).
 
 Nothing here imports torch, numpy or pandas at the top of a module: `recae --help` answers at once.
 """

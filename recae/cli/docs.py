@@ -20,7 +20,7 @@ Results go to stdout; progress, notes and errors to stderr. `--json` prints the 
 | 0 | done |
 | 1 | it failed: one line on stderr says what, where and what to do; with `-vv` also where in the code |
 | 2 | it was asked for something that does not exist or is out of range |
-| 130 | it was interrupted (Ctrl-C, or a polite kill) |
+| 130, 143, 129 | it was interrupted: by Ctrl-C, by SIGTERM, by SIGHUP (a terminal that closes) |
 
 **Ids** are written as they are in the data. `007` and `7` are two ids if the data has both; a list of ids is separated
 by commas, and an id that has a comma itself goes into a file, one a line.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import re
+import signal
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import IO, Any
 
 import click
 
@@ -14,7 +16,7 @@ from recae.cli.options import verbosity
 from recae.cli.together import complain
 from recae.errors import ParameterError, RecaeError, TrainingInterrupted
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+FAILED, USAGE = 1, 2
 
 # Messages speak to callers of the API; these words of theirs are options here.
 _OPTIONS = (
@@ -37,6 +39,10 @@ class Failure(click.ClickException):
         super().__init__(message)
         self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
 
+    def show(self, file: IO[Any] | None = None) -> None:
+        with suppress(OSError):  # a terminal that has closed: the exit code still tells
+            super().show(file)
+
 
 @contextmanager
 def translated(ctx: click.Context) -> Iterator[None]:
@@ -58,10 +64,8 @@ def translated(ctx: click.Context) -> Iterator[None]:
 def explain(error: BaseException) -> tuple[str, int]:
     """What to say about `error`, in one line, and the exit code."""
     text = " ".join(str(error).split())
-    if isinstance(error, TrainingInterrupted):
-        return text, INTERRUPTED
     if isinstance(error, KeyboardInterrupt):
-        return text or "interrupted", INTERRUPTED
+        return text or "interrupted", interrupted_code(error)
     if isinstance(error, RecaeError):
         return in_options(text), USAGE if isinstance(error, ParameterError) else FAILED
     if isinstance(error, OSError) and error.strerror:
@@ -69,6 +73,11 @@ def explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, MemoryError):
         return f"out of memory ({text or 'no more is known'}): take a smaller model or less data", FAILED
     return f"unexpected {type(error).__name__}: {text}; run it again with -vv to see where", FAILED
+
+
+def interrupted_code(error: KeyboardInterrupt) -> int:
+    """The exit code after an interruption, as a shell has it: 128 + the signal's number (130 after Ctrl-C)."""
+    return 128 + (error.signal if isinstance(error, TrainingInterrupted) else signal.SIGINT)
 
 
 def in_options(message: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recae.cli.failures import Failure
+from recae.cli.failures import Failure, interrupted_code
 from recae.cli.hyper import again, model_of
 from recae.cli.options import note, verbosity
 from recae.cli.printing import print_json
@@ -18,7 +18,7 @@ from recae.cli.reading import load_ratings
 from recae.cli.summary import Outcome, Parts, as_object, measure, print_outcome
 from recae.cli.writing import check_writable
 from recae.distributed.launch import launch
-from recae.errors import DivergenceError, ModelFileError, ParameterError, TrainingInterrupted
+from recae.errors import DivergenceError, ModelFileError, ParameterError
 
 if TYPE_CHECKING:
     from recae.models import Recommender
@@ -196,8 +196,8 @@ def fit(ctx: click.Context, model: Recommender, parts: Parts, checkpoint: Path |
             parts.train, parts.validation, resume=given["resume"], progress=False if verbosity() < 0 else None,
             **settings,
         )  # fmt: skip
-    except (TrainingInterrupted, KeyboardInterrupt) as error:
-        raise Failure(interrupted(ctx, error, checkpoint), 130) from None
+    except KeyboardInterrupt as error:
+        raise Failure(interrupted(ctx, error, checkpoint), interrupted_code(error)) from None
     except DivergenceError:
         if checkpoint is not None:  # to go on from it would only come here again
             checkpoint.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recae.cli.failures import Failure
+from recae.cli.failures import Failure, interrupted_code
 from recae.cli.fitting import split_options
 from recae.cli.hyper import again, given_params, model_of, option_name
 from recae.cli.options import note
@@ -16,7 +16,7 @@ from recae.cli.printing import print_json, print_table
 from recae.cli.reading import load_ratings
 from recae.cli.values import Value, shown
 from recae.cli.writing import check_writable
-from recae.errors import ModelFileError, ParameterError, TrainingInterrupted
+from recae.errors import ModelFileError, ParameterError
 
 if TYPE_CHECKING:
     from recae.models import Recommender
@@ -47,8 +47,8 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
             model, ratings, space, given["budget"], validation=given["validation"], hide=given["hide"],
             metric=given["metric"], study=study, prune=not given["no_pruning"], rng=given["seed"], progress=note,
         )  # fmt: skip
-    except (TrainingInterrupted, KeyboardInterrupt):
-        raise Failure(interrupted(ctx, study), 130) from None
+    except KeyboardInterrupt as error:
+        raise Failure(interrupted(ctx, study), interrupted_code(error)) from None
     if given["out"]:
         found.save(given["out"])
     report(found, given)

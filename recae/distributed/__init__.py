@@ -1,1 +1,1 @@
-"""Several processes that fit one model: who they are, what they say to each other, how they share rows."""
+"""Several processes that fit one model: which one this is, how they communicate, how they divide rows."""

@@ -1,6 +1,6 @@
-"""Which of several processes this is, by the variables that torchrun sets; free of torch, so that asking costs nothing.
+"""Which of several processes this is, by the variables that torchrun sets; it does not import torch.
 
-`recae.distributed.ranks` is what the processes say to each other.
+`recae.distributed.ranks` is how the processes communicate.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Launch:
-    """This process among those that were started together; by default it is the only one.
+    """This process among those that started together; by default it is the only one.
 
     Attributes:
-        rank: its number among all, from 0.
+        rank: its index among all processes, from 0.
         size: how many there are.
-        local_rank, local_size: the same among those of this machine.
-        restarts: how often torchrun has started all of them again.
+        local_rank, local_size: the same among the processes of this machine.
+        restarts: how often torchrun has restarted all of them.
     """
 
     rank: int = 0
@@ -44,10 +44,9 @@ def launch() -> Launch:
 
 
 def threads_each(local_size: int) -> int:
-    """Threads for each of `local_size` processes of this machine: what was asked for, or an even share of the cores.
+    """Threads for each of `local_size` processes of this machine: by the environment, or an even share of the cores.
 
-    NUMBA_NUM_THREADS is what was asked for, or else OMP_NUM_THREADS; but torchrun sets the latter to 1 where nobody
-    has, so 1 does not count as a wish.
+    NUMBA_NUM_THREADS comes first, then OMP_NUM_THREADS above 1: torchrun sets the latter to 1 if it is not set.
     """
     for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
         wanted = _number(name, 0)

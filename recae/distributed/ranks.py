@@ -1,8 +1,8 @@
-"""Several processes that fit one model, on torch.distributed: what they say to each other.
+"""Several processes that fit one model, and how they communicate, on torch.distributed.
 
-torchrun starts them (`recae.distributed.launch`); gloo carries what is on CPUs, NCCL what is on GPUs. Every process
-runs the same program on the same data and takes its share of the rows; the first one alone draws what is random for
-all, and writes.
+torchrun starts them (`recae.distributed.launch`). They use gloo for tensors on CPUs and NCCL for those on GPUs. Every
+process runs the same program on the same data, and computes with its part of the rows. The first process (rank 0) draws
+the random order for all, and writes files.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ from recae.errors import ParameterError, ProcessLostError, RecaeError
 from recae.storage import pack, unpack
 
 T = TypeVar("T")
-PATIENCE = timedelta(minutes=30)  # for the slowest: the first one writes files while the others wait
-_alone: ContextVar[bool] = ContextVar("recae.training.alone", default=False)
+TIMEOUT = timedelta(minutes=30)  # for the slowest: the others wait while the first process writes files
+_single: ContextVar[bool] = ContextVar("recae.distributed.single", default=False)
 
 
 @dataclass(frozen=True)
 class Ranks(Launch):
     """The processes that fit a model together, as seen by one of them.
 
-    All of them must call the methods that communicate, in the same order; of a process by itself these do nothing.
+    All of them must call the methods that communicate, in the same order. With one process these do nothing.
 
     Raises:
-        ProcessLostError: (by all that communicates) another process is gone.
+        ProcessLostError: (from all methods that communicate) another process is gone.
     """
 
     def share(self, index: Any) -> Any:
-        """The part of `index`, a sequence that all processes have, that is this one's: every `size`-th."""
+        """This process's part of `index`, a sequence that all processes have: every `size`-th entry from `rank` on."""
         if self.size == 1:
             return index
         own = index[self.rank :: self.size]
@@ -54,7 +54,7 @@ class Ranks(Launch):
     def all_sum_(self, tensor: Tensor) -> Tensor:
         """`tensor` becomes the sum over all processes, with the same bits in each."""
         if self.size > 1:
-            with _peers():
+            with _connected():
                 dist.all_reduce(tensor)
         return tensor
 
@@ -65,7 +65,7 @@ class Ranks(Launch):
     def sum_to_first_(self, tensor: Tensor) -> Tensor:
         """`tensor` becomes the sum in the first process, and anything in the others."""
         if self.size > 1:
-            with _peers():
+            with _connected():
                 dist.reduce(tensor, dst=0)
         return tensor
 
@@ -74,7 +74,7 @@ class Ranks(Launch):
         if self.size == 1:
             return tensor[None]
         out = tensor.new_empty((self.size, *tensor.shape))
-        with _peers():
+        with _connected():
             dist.all_gather(list(out.unbind()), tensor.contiguous())
         return out
 
@@ -82,7 +82,7 @@ class Ranks(Launch):
         """`tensor`, of one shape and type everywhere, becomes the first process's."""
         if self.size > 1 and tensor.numel():
             flat = tensor.detach().contiguous().view(-1).view(torch.uint8)  # gloo does not know every type
-            with _peers():
+            with _connected():
                 dist.broadcast(flat, src=0)
             if not tensor.is_contiguous():
                 with torch.no_grad():
@@ -90,7 +90,10 @@ class Ranks(Launch):
         return tensor
 
     def from_first(self, function: Callable[[], T]) -> T:
-        """What `function` gives in the first process, a nest of tensors and plain values; its error comes to all."""
+        """Call `function` in the first process, and give its result to all: a nest of tensors and plain values.
+
+        A `RecaeError` that it raises is raised in all processes.
+        """
         if self.size == 1:
             return function()
         result: Any = None
@@ -100,24 +103,24 @@ class Ranks(Launch):
                 result = function()
             except RecaeError as error:
                 failure = error
-        told = self._told({"result": result, "error": failure and [type(failure).__name__, str(failure)]})
+        sent = self._broadcast_nest({"result": result, "error": failure and [type(failure).__name__, str(failure)]})
         if failure is not None:
             raise failure
-        if told["error"]:
-            raise getattr(errors, told["error"][0], RecaeError)(told["error"][1])
-        return result if self.is_first else told["result"]  # type: ignore[no-any-return]
+        if sent["error"]:
+            raise getattr(errors, sent["error"][0], RecaeError)(sent["error"][1])
+        return result if self.is_first else sent["result"]  # type: ignore[no-any-return]
 
     def same(self, text: str) -> bool:
         """Whether `text` is the same in all processes."""
         return self.total(float(text != self.from_first(lambda: text)))[0] == 0
 
     def barrier(self) -> None:
-        """Wait for all."""
+        """Wait for all processes."""
         self.total(0.0)
 
     @contextmanager
     def one_ahead(self) -> Iterator[None]:
-        """Within, the first process of each machine goes before the others: what it downloads, they find."""
+        """Within, the first process of each machine goes before its others, which find what it has downloaded."""
         if self.local_rank:
             self.barrier()
         try:
@@ -126,8 +129,8 @@ class Ranks(Launch):
             if not self.local_rank:
                 self.barrier()
 
-    def _told(self, tree: Any) -> Any:
-        """The first process's nest of tensors and plain values, without pickle: JSON that says what follows, arrays."""
+    def _broadcast_nest(self, tree: Any) -> Any:
+        """The first process's nest of tensors and plain values: a JSON header, then the arrays; no pickle."""
         arrays, twin = pack(tree) if self.is_first else ({}, None)
         shapes = [[name, array.dtype.str, list(array.shape)] for name, array in arrays.items()]
         header = json.dumps([shapes, twin]).encode()
@@ -143,47 +146,50 @@ class Ranks(Launch):
 
 
 def current() -> Ranks:
-    """The processes that this one fits models with, by its environment; joined at the first call."""
-    return Ranks() if _alone.get() or launch().size == 1 else _join()
+    """The processes that this one fits models with, by its environment; the first call joins them."""
+    return Ranks() if _single.get() or launch().size == 1 else _join()
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Within (this thread), models are fitted by this process by itself, whoever started it."""
-    token = _alone.set(True)
+def single_process() -> Iterator[None]:
+    """Within (this thread), this process fits models by itself, also under torchrun."""
+    token = _single.set(True)
     try:
         yield
     finally:
-        _alone.reset(token)
+        _single.reset(token)
 
 
 @functools.cache
 def _join() -> Ranks:
     here = launch()
-    _take_threads(threads_each(here.local_size))
+    _set_threads(threads_each(here.local_size))
     on_gpus = torch.cuda.is_available()
     if on_gpus and here.local_rank < torch.cuda.device_count():
         torch.cuda.set_device(here.local_rank)
     if not dist.is_initialized():
-        with _peers():
-            _meet(here, "cpu:gloo,cuda:nccl" if on_gpus else "gloo")
+        with _connected():
+            _rendezvous(here, "cpu:gloo,cuda:nccl" if on_gpus else "gloo")
         atexit.register(_leave)
     return Ranks(here.rank, here.size, here.local_rank, here.local_size, here.restarts)
 
 
-def _meet(here: Launch, backend: str) -> None:
-    """Join the others of this start. torchrun keeps one store for all of its starts, and what processes that are gone
-    have written there, such as where to reach them, must not be found by those that come after them."""
+def _rendezvous(here: Launch, backend: str) -> None:
+    """Join the other processes of this start.
+
+    torchrun keeps one store for all of its starts. The prefix hides what the processes of an earlier start have written
+    there, such as their addresses.
+    """
     from torch.distributed.distributed_c10d import PrefixStore
     from torch.distributed.rendezvous import rendezvous
 
-    store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
+    store, rank, size = next(rendezvous("env://", timeout=TIMEOUT))
     store = PrefixStore(f"start {here.restarts} of {size}", store)
-    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=TIMEOUT)
 
 
-def _take_threads(n: int) -> None:
-    """PyTorch and numba take `n` threads: else each process's kernels would take every core there is."""
+def _set_threads(n: int) -> None:
+    """Give PyTorch and numba `n` threads each; without it every process would take all cores."""
     torch.set_num_threads(n)
     if "numba" in sys.modules:
         numba = sys.modules["numba"]
@@ -198,8 +204,8 @@ def _leave() -> None:
 
 
 @contextmanager
-def _peers() -> Iterator[None]:
-    """Within, a broken connection is reported as what it is: another process is gone."""
+def _connected() -> Iterator[None]:
+    """Within, a broken connection raises `ProcessLostError`: another process is gone."""
     try:
         yield
     except RuntimeError as error:
@@ -211,32 +217,32 @@ def _peers() -> Iterator[None]:
 
 
 def own_device(device: torch.device) -> torch.device:
-    """Where this process computes: of GPUs each process of a machine has its own. Nothing is communicated.
+    """The device of this process: each process of a machine has its own GPU. It does not communicate.
 
     Raises:
-        ParameterError: there are more processes than GPUs, one GPU is named for all, or it is a device whose gradients
-            cannot be added up over processes.
+        ParameterError: there are more processes than GPUs, one GPU is named for all processes, or gradients on that
+            device cannot be summed over processes.
     """
     here = launch()
-    if here.size == 1 or _alone.get() or device.type == "cpu":
+    if here.size == 1 or _single.get() or device.type == "cpu":
         return device
     if device.type != "cuda":
         raise ParameterError(f"device {str(device)!r} with {here.size} processes: choose 'cpu' or 'cuda'")
     if device.index not in (None, here.local_rank):
         raise ParameterError(f"device {str(device)!r} with {here.size} processes: 'cuda' gives each of them its own")
-    there = torch.cuda.device_count()
-    if here.local_rank >= there:
+    n_gpus = torch.cuda.device_count()
+    if here.local_rank >= n_gpus:
         raise ParameterError(
-            f"{here.local_size} processes on a machine with {there} GPUs: start {there} (--nproc-per-node={there}), "
+            f"{here.local_size} processes on a machine with {n_gpus} GPUs: start {n_gpus} (--nproc-per-node={n_gpus}), "
             "or train on device='cpu'"
         )
     return torch.device("cuda", here.local_rank)
 
 
 def choose_device(device: str | torch.device = "auto") -> torch.device:
-    """The device meant by `device`; "auto" is cuda where there is one, else mps, else cpu.
+    """The device called `device`; "auto" is cuda where there is one, else mps, else cpu.
 
-    Of several processes on one machine (torchrun) each has a GPU of its own, and none has mps.
+    Under torchrun each process of a machine has a GPU of its own, and none has mps.
 
     Raises:
         ParameterError: that device is not on this machine, or not for that many processes.
@@ -249,7 +255,7 @@ def choose_device(device: str | torch.device = "auto") -> torch.device:
         chosen = torch.device(device)
     except RuntimeError:
         raise ParameterError(f"device {device!r}: choose auto, cpu, cuda, cuda:0, ... or mps") from None
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there.get(chosen.type, False):
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not available.get(chosen.type, False):
         raise ParameterError(f"device {str(device)!r} is not on this machine; device='auto' takes what there is")
     return own_device(chosen)

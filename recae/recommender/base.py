@@ -110,7 +110,7 @@ class Recommender(Parameters, ABC):
             progress: show a bar; None for "where stderr is a terminal".
 
         Under torchrun all processes call this alike, with the same ratings, and all of them end with the same model
-        (docs/scale.md); within `recae.distributed.ranks.alone()` each fits its own.
+        (docs/scale.md); within `recae.distributed.ranks.single_process()` each fits its own.
 
         Raises:
             ParameterError: a hyper-parameter is out of range, or several processes cannot fit this model together.

@@ -33,8 +33,8 @@ class TrainedInEpochs(Recommender):
         self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions, **settings: Any
     ) -> Trainer:
         """A trainer with the hyper-parameters and the options of `fit`; `settings` go over them."""
-        tag = fingerprint(self, ratings, validation, options.validation_input)
-        return Trainer(**{**self._trainer_settings(), "tag": tag, **options.for_trainer(), **settings})
+        own = {"fingerprint": fingerprint(self, ratings, validation, options.validation_input)}
+        return Trainer(**{**self._trainer_settings(), **own, **options.for_trainer(), **settings})
 
     def _trainer_settings(self) -> dict[str, Any]:
         """Attributes of `Trainer` that are hyper-parameters."""

@@ -1,4 +1,4 @@
-"""Checkpoints: everything that training needs to go on as if nothing had happened."""
+"""Checkpoints: the whole state of a training, so that one that resumes ends with the same weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KIND = "checkpoint"
 
 
 def write_checkpoint(path: Path, fingerprint: dict[str, Any], state: dict[str, Any]) -> None:
-    """Write `state` (a nest of tensors and plain values), all or nothing."""
+    """Write `state`, a nest of tensors and plain values; a failure leaves the former file."""
     arrays, twin = pack(state)
     write_file(path, KIND, arrays, {"fingerprint": fingerprint, "state": twin})
 
@@ -26,7 +26,7 @@ def read_checkpoint(path: Path, fingerprint: dict[str, Any]) -> dict[str, Any]:
     """The state at `path`.
 
     Raises:
-        ModelFileError: it cannot be read, or it belongs to another model, other data or other settings.
+        ModelFileError: it cannot be read, or its fingerprint says another model, other data or other settings.
     """
     arrays, content = read_file(path, KIND)
     found = content["fingerprint"]
@@ -41,7 +41,7 @@ def read_checkpoint(path: Path, fingerprint: dict[str, Any]) -> dict[str, Any]:
 
 
 def fingerprint(settings: list[Any], examples: list[int], model: nn.Module) -> dict[str, Any]:
-    """What must be the same for a checkpoint to go on exactly; cheap, and none of it secret."""
+    """What must be the same for a training to resume exactly from a checkpoint."""
     shapes = {name: list(value.shape) for name, value in model.state_dict().items()}
     digest = hashlib.sha256(json.dumps(shapes, sort_keys=True).encode()).hexdigest()[:16]
     return {"settings": settings, "examples": examples, "model": digest}
@@ -56,7 +56,7 @@ def random_state(device: torch.device) -> dict[str, Any]:
 
 
 def restore_random_state(state: dict[str, Any], device: torch.device) -> None:
-    """Put back what `random_state` gave."""
+    """Set PyTorch's random state to what `random_state` returned."""
     torch.set_rng_state(state["cpu"])
     if device.type == "cuda" and "cuda" in state:
         torch.cuda.set_rng_state(state["cuda"], device)

@@ -1,19 +1,20 @@
-"""One call of `Trainer.fit`: the state that a checkpoint holds, and the loop over it."""
+"""`TrainingLoop` runs one call of `Trainer.fit`, and holds the state that a checkpoint keeps."""
 
 from __future__ import annotations
 
 import math
+import signal
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from recae.distributed.data_parallel import Shares
+from recae.distributed.data_parallel import DataParallel
 from recae.distributed.ranks import Ranks
 from recae.errors import DivergenceError, ParameterError, TrainingInterrupted
 from recae.training.averaging import WeightAverage
@@ -27,31 +28,44 @@ from recae.training.checkpoint import (
 )
 from recae.training.optimizers import l2_term, make_optimizer, schedule
 from recae.training.reporting import History, progress_bar, tell_watcher
+from recae.training.trainer_settings import Objective, TrainerSettings, Validate
 
-if TYPE_CHECKING:
-    from recae.training.trainer import Interruption, Trainer
-
-Objective = Callable[[nn.Module, Batch], Tensor]
-Validate = Callable[[nn.Module], float]
 PRECISIONS = ("float32", "bf16")
 
 
 @dataclass
-class TrainingRun:
-    """One call of `fit`: the state that a checkpoint holds, and the loop over it.
+class TrainingLoop:
+    """One call of `fit`: the state that a checkpoint keeps, and the loop over epochs and steps.
 
-    Of several processes (`ranks`), each has the whole state. The first one draws the order for all and writes
-    checkpoints; each takes its share of a step's rows, and gradients are summed before the optimiser's step.
+    With several processes (`ranks`), each has the whole state. The first one draws the order for all and writes
+    checkpoints. Each computes with its part of a step's rows; gradients are summed before the optimiser's step.
+
+    Attributes:
+        settings: how to train.
+        model: on the training device.
+        batches: on the training device.
+        objective: (model, batch) to a scalar loss.
+        validate: model to a figure that should be small; None for no validation.
+        device: where training computes.
+        on_kernels: the model runs on the sparse kernels of the CPU.
+        stop_signal: gives the number of the signal that asked to stop, or None.
+        ranks: the processes that train together.
+        history: the epochs so far.
+        epoch, step: complete epochs, and complete steps of the next one.
+        order: examples of the epoch in their random order, int64 (n_examples,); None between epochs.
+        total_loss: the mean loss of the epoch's steps so far, a scalar.
+        best: weights of the best epoch; None without validation.
+        seconds_before: time that the unfinished epoch took before training resumed.
     """
 
-    trainer: Trainer
+    settings: TrainerSettings
     model: nn.Module
     batches: Batches
     objective: Objective
     validate: Validate | None
     device: torch.device
     on_kernels: bool
-    interruption: Interruption
+    stop_signal: Callable[[], int | None]
     ranks: Ranks = field(default_factory=Ranks)
     history: History = field(default_factory=History)
     epoch: int = 0
@@ -61,35 +75,37 @@ class TrainingRun:
     best: dict[str, Tensor] | None = None
     seconds_before: float = 0.0
 
-    def start(self) -> None:
-        """Optimiser, progress bar, and where there is one to resume from, the checkpoint's state."""
-        t = self.trainer
-        self.shares = Shares(
-            self.ranks, self.model, self._fingerprint(), label=t.label, seed=t.seed, mean_over=t.mean_over
+    def start(self, *, resume: bool) -> None:
+        """Make the optimiser and the progress bar; with `resume`, take the state from the checkpoint."""
+        s = self.settings
+        self.parallel = DataParallel(
+            self.ranks, self.model, self._fingerprint, label=s.label, seed=s.seed, mean_over=s.mean_over
         )
-        self.optimizer = make_optimizer(t.optimizer, self.model, t.lr, t.decay, kernels=self.on_kernels)
-        self.average = WeightAverage(self.model, t.ema, self.optimizer) if t.ema else None
+        self.optimizer = make_optimizer(s.optimizer, self.model, s.lr, s.decay, kernels=self.on_kernels)
+        self.average = WeightAverage(self.model, s.ema, self.optimizer) if s.ema else None
         self.steps = math.ceil(self.batches.n_examples / self.batches.batch_size)
-        self.path = None if t.checkpoint is None else Path(t.checkpoint)
+        self.path = None if s.checkpoint is None else Path(s.checkpoint)
         self.written = time.monotonic()
-        if t.resumes() and self.path is not None:
+        if resume and self.path is not None:
             path = self.path
             self._load(self.ranks.from_first(lambda: read_checkpoint(path, self._fingerprint())))
-        done = self.epoch * self.steps + self.step
-        show = t.progress if self.ranks.is_first else False
-        self.bar = progress_bar(t.epochs * self.steps, done=done, show=show, label=t.label)
+        self.bar = progress_bar(
+            s.epochs * self.steps, done=self.epoch * self.steps + self.step, label=s.label,
+            show=s.progress if self.ranks.is_first else False,
+        )  # fmt: skip
 
-    def loop(self) -> None:
-        while self.epoch < self.trainer.epochs and not self.history.stopped_early:
-            self._one_epoch()
+    def run(self) -> None:
+        """Train to the end: all epochs, or fewer where patience runs out."""
+        while self.epoch < self.settings.epochs and not self.history.stopped_early:
+            self._train_epoch()
         if self.best is not None:
             self.model.load_state_dict(self.best)
         elif self.average is not None and self.average.steps:
-            self.average.settle()
-        if not all(bool(p.isfinite().all()) for p in self.model.parameters()):  # the last step's loss is never asked
+            self.average.keep()
+        if not all(bool(p.isfinite().all()) for p in self.model.parameters()):  # no loss follows the last step
             raise self._diverged("weights are not finite after")
 
-    def _one_epoch(self) -> None:
+    def _train_epoch(self) -> None:
         self.clock = time.perf_counter()
         if self.order is None:
             self.order = self.ranks.broadcast_(random_order(self.batches))
@@ -97,62 +113,72 @@ class TrainingRun:
         assert self.total_loss is not None
         self.model.train()
         parts = torch.split(self.order, self.batches.batch_size)
-        upcoming = iterate_batches(self.batches, [self.shares.rows(part) for part in parts[self.step :]])
+        upcoming = iterate_batches(self.batches, [self.parallel.rows(part) for part in parts[self.step :]])
         while self.step < self.steps:
             part = parts[self.step]
-            self.shares.seed(self.epoch * self.steps + self.step)
+            self.parallel.seed(self.epoch * self.steps + self.step)
             batch = next(upcoming)
-            loss = self._one_step(batch, self.objective, self.shares.objective_weight(part, batch.target))
+            loss = self._update(batch, self.objective, self.parallel.objective_weight(part, batch.target))
             self.total_loss += loss * (len(part) / self.batches.n_examples)
-            if self.trainer.second is not None:
-                self._one_step(batch, self.trainer.second, self.shares.weight(part))
+            if self.settings.second is not None:
+                self._update(batch, self.settings.second, self.parallel.weight(part))
             self.step += 1
             self.bar.update(1)
-            self._between_steps()
+            self._stop_if_asked()
+            if self.step < self.steps:
+                self.write_checkpoint_if_due()
         self._end_epoch()
-        self._keep(force=False)
+        self.write_checkpoint_if_due()
 
-    def _one_step(self, batch: Batch, objective: Objective, weight: float) -> Tensor:
-        """An update; what the objective was before it."""
-        t = self.trainer
-        rate = t.lr * schedule(t.schedule)((self.epoch * self.steps + self.step) / max(1, t.epochs * self.steps))
+    def _update(self, batch: Batch, objective: Objective, weight: float) -> Tensor:
+        """Take a step of the optimiser; returns the objective before it, a scalar."""
+        s = self.settings
+        rate = s.lr * schedule(s.schedule)((self.epoch * self.steps + self.step) / max(1, s.epochs * self.steps))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        losses: list[Tensor] = []  # a line search evaluates several; the first is the one before the step
 
         def closure() -> float:
             self.optimizer.zero_grad(set_to_none=True)
-            with autocast(self.device, t.precision):
+            with autocast(self.device, s.precision):
                 loss = objective(self.model, batch)
-            total = loss + l2_term(t.optimizer, self.model, t.decay)
+            total = loss + l2_term(s.optimizer, self.model, s.decay)
             total.backward()  # type: ignore[no-untyped-call]
-            loss, total = self.shares.summed(loss, total, weight, self.interruption.wanted)
-            asked.append(loss.detach())
+            loss, total = self.parallel.sum_gradients(loss, total, weight, self.stop_signal() is not None)
+            losses.append(loss.detach())
             return total  # type: ignore[return-value]
 
-        asked: list[Tensor] = []  # a line search asks several times; the step's loss is the one before it
         self.optimizer.step(closure)
         if self.average is not None:
-            self.average.follow()
-        return asked[0]
+            self.average.update()
+        return losses[0]
 
-    def _between_steps(self) -> None:
-        if self.shares.stops(self.interruption.wanted, self.step, self.steps):
-            self._keep(force=True)
-            raise TrainingInterrupted(*self._where_it_stands())
-        if self.step < self.steps:
-            self._keep(force=False)
+    def _stop_if_asked(self) -> None:
+        """Between two steps: where a signal asked to stop, write the checkpoint and raise `TrainingInterrupted`."""
+        number = self.stop_signal()
+        if not self.parallel.stops(number is not None, self.step, self.steps):
+            return
+        self.write_checkpoint_if_due(force=True)
+        s = self.settings
+        message = f"{s.label} stopped after {self.epoch} of {s.epochs} epochs and {self.step} of {self.steps} steps"
+        if self.path is None:
+            message += "; there is no checkpoint of it, so it has to start again"
+        else:
+            message += f"; its state is in the checkpoint {self.path}, from which it can resume"
+        path = None if self.path is None else str(self.path)
+        raise TrainingInterrupted(message, path, signal.SIGINT if number is None else number)
 
     def _end_epoch(self) -> None:
         assert self.total_loss is not None
         loss = float(self.total_loss)
         if not math.isfinite(loss):
             raise self._diverged(f"the loss is {loss} in")
-        with nullcontext() if self.average is None else self.average.in_place():
-            self._weigh(loss)
+        with nullcontext() if self.average is None else self.average.applied():
+            self.validate_and_record(loss)
 
-    def _weigh(self, loss: float) -> None:
-        """Validate, record and judge the epoch that has ended, by the weights that would be kept."""
-        figure = self._validation()
+    def validate_and_record(self, loss: float) -> None:
+        """Validate the epoch that has ended, record it, and keep its weights if they are the best so far."""
+        figure = self._validation_figure()
         if figure is not None and math.isnan(figure):
             raise self._diverged("the validation figure is nan in")
         self.epoch, self.step, self.order = self.epoch + 1, 0, None
@@ -163,20 +189,26 @@ class TrainingRun:
             }
         )  # fmt: skip
         self.seconds_before = 0.0
-        self._judge(figure)
+        self.update_best(figure)
         figures = {"loss": loss, "validation": figure, "best": self.history.best}
         known = {name: f"{value:.4f}" for name, value in figures.items() if value is not None}
         self.bar.set_postfix(known, refresh=False)
         if figure is not None:
             tell_watcher(self.epoch, figure)
 
-    def _diverged(self, what: str) -> DivergenceError:
-        return DivergenceError(
-            f"{what} epoch {min(self.epoch + 1, self.trainer.epochs)}: choose a smaller learning rate than "
-            f"{self.trainer.lr:g}, or more regularisation"
-        )
+    def update_best(self, figure: float | None) -> None:
+        """Keep the weights if `figure` is the best so far, and note whether patience has run out."""
+        best = self.history.best
+        if figure is None:
+            self.history.best_epoch = self.epoch
+        elif best is None or figure < best:
+            self.history.best_epoch = self.epoch
+            self.best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        patience = self.settings.patience
+        if figure is not None and patience is not None and self.epoch - self.history.best_epoch >= patience:
+            self.history.stopped_early = True
 
-    def _validation(self) -> float | None:
+    def _validation_figure(self) -> float | None:
         if self.validate is None:
             return None
         self.model.eval()
@@ -185,37 +217,22 @@ class TrainingRun:
         self.model.train()
         return float(self.ranks.broadcast_(torch.tensor(figure, dtype=torch.float64)))  # all stop, or none
 
-    def _judge(self, figure: float | None) -> None:
-        """Remember the best epoch; note when patience has run out."""
-        best = self.history.best
-        if figure is None:
-            self.history.best_epoch = self.epoch
-        elif best is None or figure < best:
-            self.history.best_epoch = self.epoch
-            self.best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
-        patience = self.trainer.patience
-        if figure is not None and patience is not None and self.epoch - self.history.best_epoch >= patience:
-            self.history.stopped_early = True
+    def _diverged(self, what: str) -> DivergenceError:
+        return DivergenceError(
+            f"{what} epoch {min(self.epoch + 1, self.settings.epochs)}: choose a smaller learning rate than "
+            f"{self.settings.lr:g}, or more regularisation"
+        )
 
     # ------------------------------------------------------------ checkpoints
 
-    def _keep(self, *, force: bool) -> None:
-        """Write a checkpoint when one is due: asked for, or time has passed, or training has ended."""
-        ended = self.epoch >= self.trainer.epochs or self.history.stopped_early
-        due = time.monotonic() - self.written >= self.trainer.checkpoint_seconds
-        if self.path is None or not self.ranks.is_first or not (force or ended or due):
-            return
-        write_checkpoint(self.path, self._fingerprint(), self._state())
-        self.written = time.monotonic()
-
-    def _where_it_stands(self) -> tuple[str, str | None]:
-        t = self.trainer
-        done = (
-            f"{t.label} stopped by hand after {self.epoch} of {t.epochs} epochs and {self.step} of {self.steps} steps"
-        )
-        if self.path is None:
-            return f"{done}; no checkpoint is kept of it: it has to be started again", None
-        return f"{done}; the checkpoint {self.path} holds all of it: resume to go on from there", str(self.path)
+    def write_checkpoint_if_due(self, *, force: bool = False) -> None:
+        """In the first process, write a checkpoint if `force`, `checkpoint_seconds` have passed, or training ended."""
+        s = self.settings
+        ended = self.epoch >= s.epochs or self.history.stopped_early
+        due = force or ended or time.monotonic() - self.written >= s.checkpoint_seconds
+        if self.path is not None and self.ranks.is_first and due:
+            write_checkpoint(self.path, self._fingerprint(), self._state())
+            self.written = time.monotonic()
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -238,16 +255,17 @@ class TrainingRun:
         self.history, self.seconds_before = History(**state["history"]), state["seconds"]
 
     def _fingerprint(self) -> dict[str, Any]:
-        t = self.trainer
-        settings = [t.epochs, t.optimizer, t.lr, t.schedule, t.decay, t.ema, t.patience, t.precision, t.seed]
-        return {**t.tag, **fingerprint(settings, [self.batches.n_examples, self.batches.batch_size], self.model)}
+        s = self.settings
+        settings = [s.epochs, s.optimizer, s.lr, s.schedule, s.decay, s.ema, s.patience, s.precision, s.seed]
+        examples = [self.batches.n_examples, self.batches.batch_size]
+        return {**s.fingerprint, **fingerprint(settings, examples, self.model)}
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """bf16 matrix products on CUDA where asked for; else nothing.
+    """Within, matrix products are in bf16 where that is the precision; float32 changes nothing.
 
     Raises:
-        ParameterError: the precision is unknown, or bf16 was asked for elsewhere than on CUDA.
+        ParameterError: the precision is unknown, or it is bf16 and the device is not CUDA.
     """
     if precision not in PRECISIONS:
         raise ParameterError(f"precision {precision!r}: choose one of {', '.join(PRECISIONS)}")

@@ -1,15 +1,15 @@
-"""`Trainer`: any batches, any model, any objective. It knows neither users nor images."""
+"""`Trainer` trains any model on any batches under any objective; it knows neither users nor images."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Literal
 
 import torch
 from torch import nn
@@ -18,72 +18,31 @@ from recae.distributed.ranks import Ranks, choose_device, current
 from recae.errors import ParameterError
 from recae.nn.codes import KLSparse
 from recae.sparse.resources import kernel_threads
-from recae.training.averaging import check_ema
 from recae.training.batches import Batches
-from recae.training.loop import Objective, TrainingRun, Validate
+from recae.training.loop import TrainingLoop
 from recae.training.optimizers import FULL_BATCH, schedule
 from recae.training.reporting import History
+from recae.training.trainer_settings import Objective, TrainerSettings, Validate
 
 __all__ = ["Objective", "Trainer", "Validate"]
 
+ECHO = 1.0  # seconds within which a second Ctrl-C may be the first one's: timeout(1) sends each signal twice
+
 
 @dataclass(frozen=True, kw_only=True)
-class Trainer:
-    """How to train. `fit` trains a model in place.
-
-    Attributes:
-        epochs: passes over the examples, at most.
-        optimizer: adam, sgd, rprop or lbfgs; the last two take all examples at once.
-        lr: learning rate at the schedule's height.
-        schedule: constant, cosine, linear or one-cycle, over `epochs`.
-        decay: L2: adds decay · w to the gradient of every weight (not of biases).
-        ema: decay a step of an exponential average of the weights, such as 0.99 (`recae.training.averaging`): the
-            average is validated and kept in place of the weights themselves. 0 for none.
-        patience: epochs without a better validation figure before stopping; None never stops early.
-            With validation, the best epoch's weights are kept in any case.
-        device: auto, cpu, cuda, cuda:N or mps.
-        precision: float32, or bf16 (CUDA only).
-        kernels: the model runs on the sparse kernels, which then have the CPU's cores.
-        second: an objective for a second update on every batch, after the first one; None for none.
-        mean_over: what the objective is a mean over, of which processes have shares: "rows", or "ratings" (stored
-            entries of a sparse target). A second objective's is rows.
-        seed: of everything random: order, noise, dropout. The caller's random state is left alone.
-        checkpoint: where to keep the state of training; None for nowhere.
-        checkpoint_seconds: how often at most, apart from the end of training and an interruption.
-        resume: go on from `checkpoint` if it is there; weights come out as if nothing had happened.
-        progress: show a bar; None for "where stderr is a terminal".
-        label: what stands before the bar.
-        tag: what a checkpoint belongs to (settings, the data's checksum), by name: `resume` refuses another's, and
-            says what differs.
-    """
-
-    epochs: int = 30
-    optimizer: str = "adam"
-    lr: float = 1e-3
-    schedule: str = "constant"
-    decay: float = 0.0
-    ema: float = 0.0
-    patience: int | None = None
-    device: str | torch.device = "auto"
-    precision: str = "float32"
-    kernels: bool = False
-    second: Objective | None = None
-    mean_over: Literal["rows", "ratings"] = "rows"
-    seed: int = 0
-    checkpoint: str | Path | None = None
-    checkpoint_seconds: float = 60.0
-    resume: bool = False
-    progress: bool | None = None
-    label: str = "training"
-    tag: Mapping[str, str] = field(default_factory=dict)
+class Trainer(TrainerSettings):
+    __doc__ = TrainerSettings.__doc__
 
     def fit(
         self, model: nn.Module, batches: Batches, objective: Objective, validate: Validate | None = None
     ) -> History:
         """Train `model` in place and leave it on the training device, in evaluation mode.
 
-        Under torchrun all processes call this alike; each takes its share of every batch's rows, and all of them end
-        with the same model (`recae.distributed.ranks`, where `alone` says otherwise).
+        Under torchrun all processes call this alike. Each computes with its part of every batch's rows, and all of
+        them end with the same model (`recae.distributed.ranks`; within `single_process()` each trains by itself).
+
+        In the main thread, SIGINT (Ctrl-C), SIGTERM and SIGHUP stop training after the step in progress, so that no
+        step is cut in half. A second Ctrl-C stops at once, without a checkpoint.
 
         Args:
             model: any module.
@@ -93,9 +52,9 @@ class Trainer:
 
         Raises:
             ParameterError: a setting is out of range or does not fit another.
-            DivergenceError: the loss is no longer finite.
-            TrainingInterrupted: Ctrl-C; the checkpoint, where one was asked for, is written first.
-            ModelFileError: the checkpoint to resume from belongs to something else.
+            DivergenceError: the loss is not finite.
+            TrainingInterrupted: a signal stopped training; the checkpoint, if there is one, is written first.
+            ModelFileError: the checkpoint to resume from has another fingerprint, or cannot be read.
             DataError: processes that are to train together have different data or settings.
             ProcessLostError: one of them is gone.
         """
@@ -104,22 +63,23 @@ class Trainer:
         device = choose_device(self.device)
         cuda = [device] if device.type == "cuda" else []
         on_kernels = self.kernels and device.type == "cpu"
-        stops = interruptible(echoed=ranks.size > 1)
-        with torch.random.fork_rng(devices=cuda), kernel_threads(on_kernels), stops as interruption:
+        signals = signals_kept(echoed=ranks.size > 1)
+        with torch.random.fork_rng(devices=cuda), kernel_threads(on_kernels), signals as kept:
             torch.manual_seed(self.seed)
-            run = TrainingRun(
-                self, model.to(device), batches.to(device), objective, validate, device, on_kernels, interruption, ranks
-            )
-            run.start()
+            loop = TrainingLoop(
+                self, model.to(device), batches.to(device), objective, validate, device, on_kernels,
+                lambda: kept.number, ranks,
+            )  # fmt: skip
+            loop.start(resume=self.resumes())
             try:
-                run.loop()
+                loop.run()
             finally:
-                run.bar.close()
+                loop.bar.close()
         model.eval()
-        return run.history
+        return loop.history
 
     def resumes(self) -> bool:
-        """Whether `fit` would go on from a checkpoint that is there."""
+        """Whether `fit` would resume from a checkpoint, which exists."""
         if not self.resume or self.checkpoint is None:
             return False
         path = Path(self.checkpoint)
@@ -135,43 +95,60 @@ class Trainer:
                 f"optimizer {self.optimizer!r} needs all {batches.n_examples} examples at once: batch_size=0"
             )
         if self.resume and self.checkpoint is None:
-            raise ParameterError("resume=True needs checkpoint=, the file to go on from")
+            raise ParameterError("resume=True needs checkpoint=, the file to resume from")
         if ranks.size > 1 and any(isinstance(module, KLSparse) for module in model.modules()):
             raise ParameterError(
                 f"KLSparse with {ranks.size} processes: its penalty is on the mean of a whole batch, of which each has "
                 "a share; train in one process, or take L1Sparse"
             )
         schedule(self.schedule)
-        check_ema(self.ema)
 
 
-class Interruption:
-    """Whether somebody asked to stop.
+class KeptSignals:
+    """Keeps the signal that asks to stop, so that training can stop between two steps.
 
     Args:
         echoed: one Ctrl-C arrives several times: from the terminal, and from torchrun, which passes it on.
+
+    Attributes:
+        number: of the first signal that came; None while there was none.
     """
 
     def __init__(self, *, echoed: bool = False) -> None:
-        self.wanted, self.echoed = False, echoed
+        self.echoed = echoed
+        self.number: int | None = None
+        self.time = 0.0
 
-    def ask(self, _number: int, _frame: FrameType | None) -> None:
-        """First signal: stop after this step. Second, unless it may be the first one's echo: stop at once."""
-        if self.wanted and not self.echoed:
+    def handle(self, number: int, _frame: FrameType | None) -> None:
+        """Keep the first signal; a later Ctrl-C that is not its echo stops at once.
+
+        SIGTERM and SIGHUP never do: service managers, timeout(1) and a terminal that closes send them twice.
+        """
+        now = time.monotonic()
+        if self.number is None:
+            self.number, self.time = number, now
+        elif number == signal.SIGINT and not self.echoed and now - self.time > ECHO:
             raise KeyboardInterrupt
-        self.wanted = True
 
 
 @contextmanager
-def interruptible(*, echoed: bool = False) -> Iterator[Interruption]:
-    """Within, Ctrl-C and a polite kill only set a flag, so that a training step is never cut in half."""
-    interruption = Interruption(echoed=echoed)
+def signals_kept(*, echoed: bool = False) -> Iterator[KeptSignals]:
+    """Within, in the main thread, SIGINT, SIGTERM and SIGHUP are kept; afterwards the former handlers are back.
+
+    SIGTERM or SIGHUP that the process ignores (as under nohup) stays ignored. SIGINT does not: shells start background
+    jobs with it ignored, and `kill -INT` is how to stop one of them.
+    """
+    kept = KeptSignals(echoed=echoed)
     if threading.current_thread() is not threading.main_thread():
-        yield interruption
+        yield kept
         return
-    before = {number: signal.signal(number, interruption.ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]  # not on Windows
+    taken = [n for n in numbers if n == signal.SIGINT or signal.getsignal(n) != signal.SIG_IGN]
+    former = {number: signal.signal(number, kept.handle) for number in taken}
     try:
-        yield interruption
+        yield kept
     finally:
-        for number, handler in before.items():
+        for number, handler in former.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: not set from Python
+    if kept.number is not None:  # it came when no step was left to stop after
+        signal.raise_signal(kept.number)

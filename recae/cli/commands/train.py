@@ -24,8 +24,8 @@ Examples:
   recae train --model u-autorec -h                    with all hyper-parameters
   torchrun --standalone --nproc-per-node=4 -m recae train ml-1m --out m.recae      four processes, one model
 
-While it trains, its state is kept in OUT.ckpt (for models that train in epochs). Ctrl-C keeps it too, says
-how to go on, and leaves with exit code 130; --resume then goes on exactly as if nothing had happened.
+While it trains, its state is kept in OUT.ckpt (for models that train in epochs). Ctrl-C, SIGTERM and SIGHUP
+keep it too, and say how to resume; --resume then ends with the same model as a training without a stop.
 """
 
 

@@ -24,8 +24,8 @@ from recae.recommender.registry import register
 from recae.sparse import SparseRows
 from recae.training import Batch, RowBatches
 from recae.training.batches import CPU, has_room, size_of
-from recae.training.loop import Objective
 from recae.training.pretraining import pretrain
+from recae.training.trainer_settings import Objective
 
 ORDINAL_L2 = 0.2  # of the weight against squared error; found on held-out training data
 

@@ -16,7 +16,7 @@ from recae.recommender.params import default, hyperparameters, param
 from recae.recommender.registry import register
 from recae.sparse import SparseRows
 from recae.training import Batch
-from recae.training.loop import Objective
+from recae.training.trainer_settings import Objective
 
 
 @register("deep-rec", "deep user-based autoencoder under strong dropout, its dense output fed back in")

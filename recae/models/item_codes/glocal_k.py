@@ -64,7 +64,9 @@ class GLocalK(KernelRecommender):
         """SparseFC; its checkpoint stands beside the one that was asked for."""
         path = None if trainer.checkpoint is None else Path(trainer.checkpoint)
         beside = None if path is None else path.with_name(f"{path.name}.local")
-        trainer = replace(trainer, checkpoint=beside, tag={**trainer.tag, "stage": "local"}, label="local kernels")
+        trainer = replace(
+            trainer, checkpoint=beside, fingerprint={**trainer.fingerprint, "stage": "local"}, label="local kernels"
+        )
         validate = None
         if places is not None:
             given, at = rows.to(trainer.device), places.to(trainer.device)
@@ -74,8 +76,8 @@ class GLocalK(KernelRecommender):
     def _global_stage(
         self, rows: SparseRows, places: SparseRows | None, trainer: Trainer, scale: tuple[float, float]
     ) -> History:
-        tag = {**trainer.tag, "stage": "global"}
-        trainer = replace(trainer, epochs=self.tune_epochs, tag=tag, label="global kernel")
+        fingerprint = {**trainer.fingerprint, "stage": "global"}
+        trainer = replace(trainer, epochs=self.tune_epochs, fingerprint=fingerprint, label="global kernel")
         device = torch.device(trainer.device)
         whole = WholeMatrix(rows.to(device), neighbourhoods(rows, device))
         self.network_.to(device).open_(whole.rows)
