@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from recae.models.linear.closed_form import gram as module
+from recae.models.linear import gram as module
 from recae.models.linear.gram import gram
 
 CPU = torch.device("cpu")

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from linear_toys import Dense, assert_sane, ones_of, random_ratings, ratings_of, sparse_sets
 
 from recae.errors import ParameterError
-from recae.models.linear.closed_form import EASE, neighbours
+from recae.models.linear import neighbours
+from recae.models.linear.closed_form import EASE
 from recae.models.linear.neighbours import SLIM, ItemKNN
 
 RATINGS = random_ratings()

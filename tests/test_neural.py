@@ -10,12 +10,17 @@ import pytest
 from hypothesis import given, settings
 from linear_toys import assert_sane, random_ratings, ratings_of, sparse_sets
 from test_resume import StopAt
+from torch import nn
 
 import recae
 from recae.errors import DataError, TrainingInterrupted
 from recae.models import MODELS, make_model
 from recae.models.vae.neural_ranker import NeuralRanker, unit_rows
+from recae.nn import Autoencoder, Decoder, Encoder
 from recae.ratings import RatingMatrix
+from recae.recommender.fitting import ranking_error
+from recae.recommender.params import hyperparameters, param
+from recae.recommender.registry import Entry
 
 NAMES = [name for name, entry in MODELS.items() if issubclass(entry.model_class, NeuralRanker)]
 each = pytest.mark.parametrize("name", NAMES)
@@ -139,3 +144,41 @@ def test_what_is_no_count_is_refused(name: str) -> None:
     with pytest.raises(DataError, match="from 0 to 0"):
         small(name, values="ratings").fit(ratings_of(np.zeros((2, 3)), np.eye(2, 3) > 0))
     small(name, values="binary").fit(ratings)
+
+
+@hyperparameters
+class Normalised(NeuralRanker):
+    """Mult-DAE with BatchNorm behind the first layer."""
+
+    hidden: int = param(6, "hidden units", low=1)
+
+    def _network(self, ratings: RatingMatrix, steps: int) -> nn.Module:
+        network = Autoencoder(
+            Encoder([ratings.n_items, self.hidden], ["tanh"]), Decoder([self.hidden, ratings.n_items])
+        )
+        network.encoder = nn.Sequential(network.encoder, nn.BatchNorm1d(self.hidden))
+        return network
+
+
+def test_a_network_with_batchnorm_is_saved_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Running means and the count of batches, which are no parameters, are in the file: scores are the same bits."""
+    monkeypatch.setitem(MODELS, "normalised", Entry(Normalised, "", {}))
+    model = Normalised(epochs=2, batch_size=16, device="cpu").fit(tastes())
+    again = recae.load_model(model.save(tmp_path / "m"))
+    assert isinstance(again, Normalised)
+    assert again._arrays()["encoder.1.running_mean"].any()
+    assert again._arrays()["encoder.1.num_batches_tracked"] == 2 * 6
+    np.testing.assert_array_equal(again.score_users(np.arange(90)), model.score_users(np.arange(90)))
+
+
+@each
+def test_averaged_weights_are_what_is_validated_and_kept(name: str) -> None:
+    """With ema, every epoch's figure is of the averaged weights, and these are the model that is left."""
+    split = recae.split(tastes(), "held-out-users", test=10, validation=20, rng=0)
+    parts: dict[str, Any] = {"validation": split.validation, "validation_input": split.validation_input}
+    averaged = small(name, ema=0.9).fit(split.train, **parts)
+    plain = small(name).fit(split.train, **parts)
+    assert not same(averaged, plain)
+    assert averaged.history_.records[-1]["validation"] != plain.history_.records[-1]["validation"]
+    error = ranking_error(averaged.score, split.validation_input, split.validation)(None)
+    assert error == pytest.approx(averaged.history_.best, abs=1e-6)

@@ -12,7 +12,7 @@ from linear_toys import Dense, assert_sane, ones_of, random_ratings, ratings_of,
 from scipy.linalg import subspace_angles
 
 from recae.errors import ParameterError
-from recae.models.linear.closed_form import pca_recommender as pca
+from recae.models.linear import pca_recommender as pca
 from recae.models.linear.linear_ae import LinearAutoencoder, squared_error_of_all
 from recae.models.linear.pca_recommender import PCARecommender
 from recae.nn import Autoencoder

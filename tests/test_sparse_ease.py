@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from linear_toys import assert_sane, ones_of, random_ratings, ratings_of, ridge, sparse_sets
 
 from recae.errors import DivergenceError, ParameterError
-from recae.models.linear.closed_form import EASE, EDLAE, sparse_ease
+from recae.models.linear import sparse_ease
+from recae.models.linear.closed_form import EASE, EDLAE
 from recae.models.linear.sparse_ease import SparseEASE
 
 RATINGS = random_ratings()

@@ -16,6 +16,7 @@ from recae.errors import DataError, ParameterError
 from recae.ratings.ids import plain
 
 Duplicates = Literal["last", "mean", "error"]
+Values = Literal["binary", "ratings"]
 Where = Callable[[int], str]  # position of a rating, from 0 -> how a message calls it ("row 7", "x.csv, line 8")
 
 
@@ -42,6 +43,18 @@ def mapped_csr(data: Any, indices: Any, indptr: Any, shape: tuple[int, int]) -> 
     rows.has_sorted_indices = True
     rows.has_canonical_format = True
     return rows
+
+
+def as_input(user_rows: Csr, values: Values) -> Csr:
+    """Rows as a model reads them, of the same sparsity pattern: ones, or the ratings themselves.
+
+    "binary" makes even a rating of 1 star a 1: who dislikes a film has still chosen to see it. To learn from what
+    people liked only, fit on `ratings.binarize(4)`.
+    """
+    if values == "ratings":
+        return user_rows
+    ones = np.ones(user_rows.nnz, np.float32)
+    return make_csr(ones, user_rows.indices, user_rows.indptr, user_rows.shape)
 
 
 def is_mapped(array: Any) -> bool:

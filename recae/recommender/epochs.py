@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
+import torch
+from torch import nn
+
+from recae._types import Arrays
 from recae.distributed.ranks import choose_device
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
@@ -12,6 +16,8 @@ from recae.recommender.fitting import FitOptions, fingerprint
 from recae.recommender.params import default, hyperparameters, learned, param
 from recae.training import History, Trainer
 from recae.training.optimizers import FULL_BATCH
+
+_Network = TypeVar("_Network", bound=nn.Module)
 
 
 @hyperparameters
@@ -77,3 +83,14 @@ class TrainedByOptimizer(TrainedInBatches):
 
     def _rows_a_step(self, n_rows: int) -> int:
         return 0 if self.optimizer in FULL_BATCH else super()._rows_a_step(n_rows)
+
+
+def network_arrays(network: nn.Module) -> Arrays:
+    """The state of a network by name, for a file: parameters, and buffers such as the running means of BatchNorm."""
+    return {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
+
+
+def load_network(network: _Network, arrays: Arrays, device: str) -> _Network:
+    """`network` with the state that `network_arrays` gave, on `device`, in evaluation mode."""
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+    return network.to(choose_device(device)).eval()

@@ -8,8 +8,19 @@ from pathlib import Path
 import torch
 
 from recae.errors import ParameterError
+from recae.recommender.base import Recommender
+from recae.recommender.params import hyperparameters, param
 
 GIB = 2**30
+
+
+@hyperparameters
+class MemoryLimited(Recommender):
+    """Base of models that keep a matrix of items by items."""
+
+    memory_limit: float | None = param(None, "GiB that the item-item matrix may take; none for what is free", low=0)
+
+
 _CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current")
 
 

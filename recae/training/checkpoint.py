@@ -31,9 +31,9 @@ def read_checkpoint(path: Path, fingerprint: dict[str, Any]) -> dict[str, Any]:
     arrays, content = read_file(path, KIND)
     found = content["fingerprint"]
     for key, value in fingerprint.items():
-        if found.get(key) != value:
+        if key in found and found[key] != value:  # a setting that it does not have came later, with a default
             raise ModelFileError(
-                f"checkpoint {path} was written with {key} {found.get(key)}, and now it is {value}: "
+                f"checkpoint {path} was written with {key} {found[key]}, and now it is {value}: "
                 "resume with the settings it was started with, or delete it to start afresh"
             )
     state: dict[str, Any] = unpack(arrays, content["state"])

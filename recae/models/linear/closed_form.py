@@ -27,10 +27,12 @@ from recae.distributed.ranks import Ranks, choose_device, current
 from recae.errors import ParameterError
 from recae.models.linear.gram import gram, invert_, peak_bytes, sum_lower_to_first_, take_from_first_
 from recae.ratings import RatingMatrix
+from recae.ratings.csr import as_input
+from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
-from recae.recommender.inputs import ReadsValues, as_input
-from recae.recommender.memory import available_bytes, refuse_too_large
-from recae.recommender.params import check, hyperparameters, learned, param
+from recae.recommender.inputs import ReadsValues
+from recae.recommender.memory import MemoryLimited, available_bytes, refuse_too_large
+from recae.recommender.params import check, default, hyperparameters, learned, param
 from recae.recommender.registry import register
 from recae.sparse import SparseRows, spmm
 from recae.sparse.resources import kernel_threads
@@ -39,7 +41,18 @@ _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 @hyperparameters
-class ClosedForm(ReadsValues):
+class InputDropout(Recommender):
+    """Base of models whose ridge γ is that of learning under dropout of the input, integrated out."""
+
+    l2: float = param(300.0, "ridge λ of γ = λ + n p / (1 - p); above 0", low=0, tune=(10.0, 3000.0, "log"))
+    dropout: float = param(0.33, "share p of the input dropped in training, from 0 to below 1", low=0, tune=(0.0, 0.7))
+
+    def _dropout(self) -> float:
+        return self.dropout
+
+
+@hyperparameters
+class ClosedForm(ReadsValues, MemoryLimited):
     """What the closed forms share: G, the inverse, scoring. A model says what γ is, and what B is of C."""
 
     linear: ClassVar[bool] = True
@@ -52,7 +65,6 @@ class ClosedForm(ReadsValues):
         "float32", "of the solution (it is kept in float32)", choices=("float32", "float64")
     )
     device: str = param("auto", "where to solve and to score: auto, cpu, cuda, cuda:N")
-    memory_limit: float | None = param(None, "GiB that the item-item matrix may take; none for what is free", low=0)
 
     weights_: Tensor = learned()
 
@@ -81,7 +93,7 @@ class ClosedForm(ReadsValues):
 
         Of several processes, each adds its share of the users to G, and the first one inverts it for all.
         """
-        self._check()
+        check_ridge(self.l2, self._dropout())
         ranks = current()
         device, dtype = self._device(ratings.n_items, ranks), _DTYPES[self.precision]
         rows = as_input(ratings.user_rows, self.values)
@@ -100,12 +112,6 @@ class ClosedForm(ReadsValues):
 
     def _take(self, weights: Tensor) -> None:
         self.weights_ = weights.float()
-
-    def _check(self) -> None:
-        if not 0 < self.l2 < np.inf:
-            raise ParameterError(f"l2={self.l2!r}: a finite number above 0 is needed to solve for anything; try 500")
-        if not 0 <= self._dropout() < 1:
-            raise ParameterError(f"dropout={self._dropout()!r}: a share from 0 to below 1 is needed")
 
     def _device(self, n_items: int, ranks: Ranks) -> torch.device:
         """Where to solve; with "auto", the CPU where the matrix does not fit the GPU."""
@@ -151,14 +157,8 @@ class EASE(ClosedForm):
 
 @register("edlae", "EASE that learns under dropout")
 @hyperparameters
-class EDLAE(ClosedForm):
+class EDLAE(InputDropout, ClosedForm):
     """EASE that learns under dropout, integrated out (Steck, NeurIPS 2020): "emphasised denoising" at full rank."""
-
-    l2: float = param(300.0, "ridge λ of γ = λ + n p / (1 - p); above 0", low=0, tune=(10.0, 3000.0, "log"))
-    dropout: float = param(0.33, "share p of the input dropped in training, from 0 to below 1", low=0, tune=(0.0, 0.7))
-
-    def _dropout(self) -> float:
-        return self.dropout
 
     def _weights(self, inverse: Tensor, ridge: Tensor, counts: Tensor) -> Tensor:
         return zero_diagonal(inverse)
@@ -166,14 +166,8 @@ class EDLAE(ClosedForm):
 
 @register("dlae", "linear autoencoder under dropout, in closed form, its diagonal free")
 @hyperparameters
-class DLAE(ClosedForm):
+class DLAE(InputDropout, ClosedForm):
     """Denoising linear autoencoder (Steck, NeurIPS 2020), its diagonal free; dropout=0 is the plain LAE (ridge)."""
-
-    l2: float = param(300.0, "ridge λ of γ = λ + n p / (1 - p); above 0", low=0, tune=(10.0, 3000.0, "log"))
-    dropout: float = param(0.33, "share p of the input dropped in training, from 0 to below 1", low=0, tune=(0.0, 0.7))
-
-    def _dropout(self) -> float:
-        return self.dropout
 
     def _weights(self, inverse: Tensor, ridge: Tensor, counts: Tensor) -> Tensor:
         return less_from_identity(inverse, ridge)
@@ -181,20 +175,15 @@ class DLAE(ClosedForm):
 
 @register("rlae", "linear autoencoder in closed form, its diagonal bounded")
 @hyperparameters
-class RLAE(ClosedForm):
+class RLAE(InputDropout, ClosedForm):
     """Linear autoencoder whose diagonal is at most ξ (Moon et al., SIGIR 2023); RDLAE with a dropout above 0.
 
     ξ = 0 is EASE (EDLAE), ξ = 1 the unconstrained LAE (DLAE).
     """
 
-    l2: float = param(1000.0, "ridge λ of γ = λ + n p / (1 - p); above 0", low=0, tune=(10.0, 3000.0, "log"))
+    l2: float = default(1000.0)
     xi: float = param(0.6, "what B's diagonal may be at most, ξ", low=0, tune=(0.0, 0.9))
-    dropout: float = param(
-        0.2, "share p of the input dropped in training, from 0 to below 1; 0 for RLAE", low=0, tune=(0.0, 0.7)
-    )
-
-    def _dropout(self) -> float:
-        return self.dropout
+    dropout: float = default(0.2)
 
     def _weights(self, inverse: Tensor, ridge: Tensor, counts: Tensor) -> Tensor:
         return less_from_identity(inverse, torch.maximum(ridge, (1 - self.xi) / inverse.diagonal()))
@@ -202,23 +191,20 @@ class RLAE(ClosedForm):
 
 @register("dan", "linear autoencoder in closed form, with popular items and active users held back")
 @hyperparameters
-class DAN(ClosedForm):
+class DAN(InputDropout, ClosedForm):
     """Data-adaptive normalisation around a (denoising) linear autoencoder (Park et al., SIGIR 2025).
 
     Users of many ratings count less in G = Xᵀ diag(n_u^-β) X, and B becomes diag(n^α) B diag(n^-α), which takes from
     popular items; γ = l2 + n p / (1 - p) with the plain n.
     """
 
-    l2: float = param(20.0, "ridge λ of γ = λ + n p / (1 - p); above 0", low=0, tune=(10.0, 3000.0, "log"))
+    l2: float = default(20.0)
     alpha: float = param(0.2, "how much popular items are held back, α; 0 for not at all", low=0, tune=(0.0, 0.5))
     beta: float = param(0.3, "how much active users are held back, β; 0 for not at all", low=0, tune=(0.0, 0.8))
-    dropout: float = param(0.5, "share p of the input dropped in training, from 0 to below 1", low=0, tune=(0.0, 0.7))
+    dropout: float = default(0.5)
     diagonal: Literal["zero", "free"] = param(
         "zero", "constraint on B's diagonal: zero (EASE's) or free (the plain LAE's)", choices=("zero", "free")
     )
-
-    def _dropout(self) -> float:
-        return self.dropout
 
     def _user_power(self) -> float:
         return self.beta
@@ -227,6 +213,18 @@ class DAN(ClosedForm):
         solved = zero_diagonal(inverse) if self.diagonal == "zero" else less_from_identity(inverse, ridge)
         scale = torch.where(counts > 0, counts, 1).pow(self.alpha)
         return solved.mul_(scale[:, None]).div_(scale)
+
+
+def check_ridge(l2: float, dropout: float) -> None:
+    """Refuse a ridge without a solution.
+
+    Raises:
+        ParameterError: `l2` is not a finite number above 0, or `dropout` is not in [0, 1).
+    """
+    if not 0 < l2 < np.inf:
+        raise ParameterError(f"l2={l2!r}: a finite number above 0 is needed to solve for anything; try 500")
+    if not 0 <= dropout < 1:
+        raise ParameterError(f"dropout={dropout!r}: a share from 0 to below 1 is needed")
 
 
 def zero_diagonal(inverse: Tensor) -> Tensor:

@@ -13,9 +13,10 @@ from recae._types import Csr, Scores
 from recae.distributed.ranks import choose_device
 from recae.nn import Autoencoder
 from recae.ratings import RatingMatrix
-from recae.recommender.epochs import TrainedInBatches
+from recae.ratings.csr import as_input
+from recae.recommender.epochs import TrainedInBatches, load_network, network_arrays
 from recae.recommender.fitting import FitOptions, ranking_error
-from recae.recommender.inputs import ReadsValues, as_input
+from recae.recommender.inputs import ReadsValues
 from recae.recommender.params import default, hyperparameters, learned, param
 from recae.recommender.registry import register
 from recae.sparse import SparseRows
@@ -79,12 +80,10 @@ class LinearAutoencoder(ReadsValues, TrainedInBatches):
         return weight
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
-        return {name: value.detach().cpu().numpy() for name, value in self.network_.state_dict().items()}
+        return network_arrays(self.network_)
 
     def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        self.network_ = self._network(self.ratings_.n_items)
-        self.network_.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
-        self.network_.to(choose_device(self.device))
+        self.network_ = load_network(self._network(self.ratings_.n_items), arrays, self.device)
 
 
 def squared_error_of_all(model: nn.Module, batch: Batch) -> Tensor:

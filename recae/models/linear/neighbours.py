@@ -14,9 +14,10 @@ from recae.jit import jit_kernel, prange
 from recae.models.linear.gram import gram, gram_rows, mirror_, peak_bytes
 from recae.ranking import top_n
 from recae.ratings import RatingMatrix
+from recae.ratings.csr import as_input
 from recae.recommender.fitting import FitOptions
-from recae.recommender.inputs import ReadsValues, as_input
-from recae.recommender.memory import refuse_too_large
+from recae.recommender.inputs import ReadsValues
+from recae.recommender.memory import MemoryLimited, refuse_too_large
 from recae.recommender.params import hyperparameters, learned, param
 from recae.recommender.registry import register
 from recae.recommender.scoring import blocks
@@ -84,7 +85,7 @@ def _kept(index: npt.NDArray[np.int64], weight: FloatArray, n_items: int) -> Csr
 
 @register("slim", "sparse linear methods: each item regressed on few others")
 @hyperparameters
-class SLIM(SparseWeights):
+class SLIM(SparseWeights, MemoryLimited):
     """Sparse linear methods (Ning and Karypis, ICDM 2011): each item is regressed on the others, sparsely.
 
     Column j of S minimises ½ |x_j - X w|² + (l2 / 2) |w|² + l1 |w|₁ with w ≥ 0 and w_j = 0, by coordinate descent on
@@ -96,7 +97,6 @@ class SLIM(SparseWeights):
     positive: bool = param(True, "weights are 0 or more")
     sweeps: int = param(50, "passes over the items in each regression, at most", low=1)
     tolerance: float = param(1e-3, "no weight changed by more in a pass: the regression is done", low=0)
-    memory_limit: float | None = param(None, "GiB that the item-item matrix may take; none for what is free", low=0)
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         cpu, n = torch.device("cpu"), ratings.n_items

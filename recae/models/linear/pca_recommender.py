@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from recae._types import Csr, FloatArray, Scores
 from recae.ratings import RatingMatrix
+from recae.ratings.csr import as_input
 from recae.recommender.fitting import FitOptions
-from recae.recommender.inputs import ReadsValues, as_input
+from recae.recommender.inputs import ReadsValues
 from recae.recommender.params import hyperparameters, learned, param
 from recae.recommender.registry import register
 

@@ -21,12 +21,13 @@ from scipy import sparse
 from recae._types import Csr, FloatArray
 from recae.errors import DivergenceError, ParameterError
 from recae.jit import jit_kernel, prange
+from recae.models.linear.closed_form import InputDropout, check_ridge
 from recae.models.linear.neighbours import SparseWeights
 from recae.ratings import RatingMatrix
+from recae.ratings.csr import as_input
 from recae.recommender.fitting import FitOptions
-from recae.recommender.inputs import as_input
-from recae.recommender.memory import GIB, available_bytes
-from recae.recommender.params import hyperparameters, param
+from recae.recommender.memory import GIB, MemoryLimited, available_bytes
+from recae.recommender.params import default, hyperparameters, param
 from recae.recommender.registry import register
 
 _ENTRIES = 2**24  # products of ratings that a block of the Gram matrix sums up
@@ -35,7 +36,7 @@ _CHUNK = 32  # items that one thread does at a time
 
 @register("sparse-ease", "EASE on the neighbours of each item, for large catalogues")
 @hyperparameters
-class SparseEASE(SparseWeights):
+class SparseEASE(InputDropout, SparseWeights, MemoryLimited):
     """EASE (or, with dropout, EDLAE) on each item's neighbours only. Scores are X S, S sparse with a zero diagonal.
 
     The neighbours of j are those that alone explain most of it: the greatest G_ij² / (G_ii + γ_i), by which the
@@ -44,17 +45,13 @@ class SparseEASE(SparseWeights):
     Few neighbours cost accuracy where items are few and much rated (`docs/topn.md`): where EASE fits, take EASE.
     """
 
-    l2: float = param(500.0, "ridge λ of γ = λ + n p / (1 - p); above 0", low=0, tune=(10.0, 3000.0, "log"))
-    dropout: float = param(0.0, "share p of the input dropped in training, from 0 to below 1", low=0, tune=(0.0, 0.7))
+    l2: float = default(500.0)
+    dropout: float = default(0.0)
     neighbours: int = param(200, "items that each item is regressed on, k; work grows with k³", low=1)
     min_common: float = param(1.0, "co-occurrences below this count as none: 2 halves the memory, or better", low=0)
-    memory_limit: float | None = param(None, "GiB that the sparse Gram matrix may take; none for what is free", low=0)
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
-        if not 0 < self.l2 < np.inf:
-            raise ParameterError(f"l2={self.l2!r}: a finite number above 0 is needed to solve for anything; try 500")
-        if not self.dropout < 1:
-            raise ParameterError(f"dropout={self.dropout!r}: a share from 0 to below 1 is needed")
+        check_ridge(self.l2, self.dropout)
         n = ratings.n_items
         product = self._gram(ratings)
         counts = product.diagonal()

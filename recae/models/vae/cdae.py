@@ -14,8 +14,8 @@ from recae.models.vae.neural_ranker import CPU, NeuralRanker
 from recae.nn import Decode, Dropout, Encode
 from recae.nn.activations import ACTIVATIONS, activation
 from recae.ratings import RatingMatrix
+from recae.ratings.csr import as_input
 from recae.recommender.fitting import FitOptions, ranking_error
-from recae.recommender.inputs import as_input
 from recae.recommender.params import default, hyperparameters, param
 from recae.recommender.registry import register
 from recae.sparse import SparseRows

@@ -10,6 +10,7 @@ from recae.models.vae.neural_ranker import NeuralRanker, widths
 from recae.nn import Autoencoder, Decoder, Deterministic, Dropout, Encoder, GaussianCode
 from recae.nn.activations import ACTIVATIONS
 from recae.ratings import RatingMatrix
+from recae.recommender.fitting import FitOptions
 from recae.recommender.params import default, hyperparameters, param
 from recae.recommender.registry import register
 
@@ -18,9 +19,17 @@ from recae.recommender.registry import register
 ANNEALED = 0.85
 
 
+@hyperparameters
+class MirroredRanker(NeuralRanker):
+    """Base of `MultVAE` and `MultDAE`: the decoder has the encoder's hidden layers, in reverse."""
+
+    hidden: int | tuple[int, ...] = param(600, "hidden units of the encoder; the decoder mirrors them", low=1)
+    activation: str = param("tanh", "activation of hidden layers", choices=tuple(ACTIVATIONS))
+
+
 @register("mult-vae", "variational autoencoder under a multinomial likelihood, its KL term annealed")
 @hyperparameters
-class MultVAE(NeuralRanker):
+class MultVAE(MirroredRanker):
     """Variational: a row's entries are draws from softmax(f(z)), z ~ N(mean(x), var(x)); at test z is the mean.
 
     Loss (eq. 7): mean over users of -Σ_j x_j log softmax(f(z))_j + β KL(q(z | x) ‖ N(0, 1)), with one z a user and
@@ -28,13 +37,15 @@ class MultVAE(NeuralRanker):
     entries are dropped. As in the paper, the best epoch is to be chosen by validation NDCG@100.
     """
 
-    hidden: int | tuple[int, ...] = param(600, "hidden units of the encoder; the decoder mirrors them", low=1)
     latent: int = param(200, "width of the code z", low=1)
-    activation: str = param("tanh", "activation of hidden layers", choices=tuple(ACTIVATIONS))
     beta: float = param(0.2, "weight of the KL term in the end", low=0, tune=(0.05, 2.0, "log"))
     anneal_steps: int | None = param(
         None, "steps over which that weight rises from 0; none for 85 % of all, as in the paper; 0 for at once", low=0
     )
+
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+        super()._fit(ratings, validation, options)
+        self.network_.code = GaussianCode(self.beta).eval()  # steps of the annealing are a state of training alone
 
     def _network(self, ratings: RatingMatrix, steps: int) -> nn.Module:
         anneal = math.ceil(ANNEALED * steps) if self.anneal_steps is None else self.anneal_steps
@@ -50,15 +61,14 @@ class MultVAE(NeuralRanker):
 
 @register("mult-dae", "denoising autoencoder under a multinomial likelihood")
 @hyperparameters
-class MultDAE(NeuralRanker):
+class MultDAE(MirroredRanker):
     """Denoising: the same likelihood, with a code that is what the encoder says, and L2 on the weights.
 
     Loss (eq. 10): mean over users of -Σ_j x_j log softmax(f(g(x̃)))_j + (l2 / 2) |W|². The paper's
     λ |W|² with λ = 0.01 / 500 is l2 = 4e-5.
     """
 
-    hidden: int | tuple[int, ...] = param(200, "hidden units of the encoder, the code last; the decoder mirrors", low=1)
-    activation: str = param("tanh", "activation of hidden layers", choices=tuple(ACTIVATIONS))
+    hidden: int | tuple[int, ...] = default(200, help="hidden units of the encoder, the code last; the decoder mirrors")
     l2: float = default(4e-5, tune=(1e-5, 1e-2, "log"))
 
     def _network(self, ratings: RatingMatrix, steps: int) -> nn.Module:

@@ -16,10 +16,10 @@ from recae.distributed.ranks import choose_device
 from recae.errors import DataError
 from recae.models.vae.implicit_losses import multinomial
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import is_mapped, make_csr
-from recae.recommender.epochs import TrainedInBatches
+from recae.ratings.csr import as_input, is_mapped, make_csr
+from recae.recommender.epochs import TrainedInBatches, load_network, network_arrays
 from recae.recommender.fitting import FitOptions, ranking_error
-from recae.recommender.inputs import ReadsValues, as_input
+from recae.recommender.inputs import ReadsValues
 from recae.recommender.params import default, hyperparameters, learned, param
 from recae.sparse import SparseRows
 from recae.sparse.resources import reuse_buffers
@@ -146,12 +146,10 @@ class NeuralRanker(ReadsValues, TrainedInBatches):
     # ---------------------------------------------------------------- files
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
-        return {name: value.detach().cpu().numpy() for name, value in self.network_.named_parameters()}
+        return network_arrays(self.network_)
 
     def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        self.network_ = self._network(self.ratings_, 0)
-        self.network_.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
-        self.network_.to(choose_device(self.device)).eval()
+        self.network_ = load_network(self._network(self.ratings_, 0), arrays, self.device)
 
 
 def unit_rows(rows: Csr) -> Csr:
