@@ -56,7 +56,7 @@ def test_few_runs_are_said_to_be_few() -> None:
 def test_the_rows_of_the_tables_have_leagues() -> None:
     """Every row of the accuracy tables' settings is in a league, which is its model's unless it says otherwise."""
     for dataset in ("ml-1m", "ml-100k"):
-        for settings in accuracy.config(dataset).values():
+        for settings in accuracy.rows_of(dataset).values():
             assert accuracy.league_of(settings) in LEAGUES
     assert accuracy.league_of({"model": "bias", "league": "side"}) == "side"
 

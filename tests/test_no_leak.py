@@ -162,7 +162,7 @@ def test_choosing_settings_for_the_tables(monkeypatch: pytest.MonkeyPatch) -> No
     dirty = poisoned(clean, recae.split(clean, "random", test=0.1, rng=0).test)
     logs: list[Any] = []
     row = {"model": "i-autorec", "params": {"hidden": 4, "epochs": 3}, "vary": {"l2": [1.0, 9.0]}}
-    monkeypatch.setattr(choose, "config", lambda _: {"row": row})
+    monkeypatch.setattr(choose, "read_config", lambda _: {"row": row})
     monkeypatch.setattr(choose, "write", lambda _, found: logs.append(found["log"]))
     for data in (clean, dirty):
         monkeypatch.setattr(recae, "load", lambda _, data=data: data)

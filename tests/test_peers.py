@@ -16,11 +16,10 @@ from scipy import sparse
 
 import recae
 from benchmarks.pages import peers_page
-from benchmarks.peers import comparison as peers
+from benchmarks.peers import __main__ as peers
 from benchmarks.peers import environments as env
-from benchmarks.peers import processes as process
+from benchmarks.peers import limited_process, tasks
 from benchmarks.peers import scores as accuracy
-from benchmarks.peers import tasks
 from recae.models import EASE
 from recae.splitting import Split
 
@@ -86,7 +85,7 @@ def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of scripts and pins, and a cache, that belong to nobody else."""
     folder = tmp_path / "scripts"
     folder.mkdir()
-    for module in (env, process):
+    for module in (env, limited_process):
         monkeypatch.setattr(module, "SCRIPTS", folder)
     (tmp_path / "cache").mkdir()
     (tmp_path / "data").mkdir()
@@ -128,8 +127,8 @@ def test_a_peer_that_fails_is_a_row_with_its_reason(scripts: Path, tmp_path: Pat
     shutil.copy(Path(env.__file__).parent / "scripts" / "_given.py", scripts)
     (scripts / "with_torch.py").write_text(script + "\n")
     (tmp_path / "data" / "settings.json").write_text(json.dumps({"memory_gib": 0.5}))
-    limits = process.Limits(threads=1, seconds=1.5 if "sleep" in script else 60)
-    told, arrays = process.run("torch", "fill", "", tmp_path / "data", tmp_path / "cache", limits)
+    limits = limited_process.Limits(threads=1, seconds=1.5 if "sleep" in script else 60)
+    told, arrays = limited_process.run("torch", "fill", "", tmp_path / "data", tmp_path / "cache", limits)
     assert told["reason"].startswith(wanted)
     assert arrays == {}
 
@@ -146,8 +145,8 @@ def test_a_peer_is_bound_to_its_cores_and_hands_back_arrays(scripts: Path, tmp_p
         "answer({'work': work})\n"
     )
     (tmp_path / "data" / "settings.json").write_text(json.dumps({"repeats": 3, "enough_seconds": 20}))
-    limits = process.Limits(threads=1, seconds=60)
-    told, arrays = process.run("torch", "work", "fast", tmp_path / "data", tmp_path / "cache", limits)
+    limits = limited_process.Limits(threads=1, seconds=60)
+    told, arrays = limited_process.run("torch", "work", "fast", tmp_path / "data", tmp_path / "cache", limits)
     assert told["threads"] == [1, "1"]
     assert told["method"] == "fast"
     assert len(told["seconds"]) == 3

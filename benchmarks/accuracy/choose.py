@@ -1,13 +1,13 @@
-"""Choose settings on held-out training data: the test part is split off first and never looked at.
+"""Choose settings on held-out training data; the test part is split off first and not used.
 
     python -m benchmarks.choose ml-1m i-autorec
 
 Candidates are a row's `params` in `benchmarks/configs/`, and each variation in its `vary` table, one at a time. Each
 is fitted on 90 % of the train part of the first split (or fold) and measured on the other 10 %. The log goes to
-`benchmarks/results/`, sorted by what was reached; who moves a better candidate into `params` runs it again.
+`benchmarks/results/`, sorted by validation RMSE. After a better candidate is moved into `params`, run it again.
 
 A row that blends others (`of`) has no candidates: its members are fitted on the 90 %, and their weights follow from the
-other 10 %. What such a blend is worth is measured by five-fold cross-fitting there.
+other 10 %. The blend's own RMSE is measured there by five-fold cross-fitting.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Any
 import click
 import numpy as np
 
-from benchmarks.accuracy.fits import config, model_of, parts, tupled
+from benchmarks.accuracy.fits import model_of, parts, tupled
+from benchmarks.common.options import read_config
 from benchmarks.common.record import write
 
 
@@ -31,11 +32,12 @@ def candidates(row: dict[str, Any]) -> list[dict[str, Any]]:
 def validation_rmse(model_name: str, settings: dict[str, Any], train: Any, validation: Any) -> dict[str, Any]:
     """One candidate: RMSE after its last epoch, which is what a fit without validation gives, and its best epoch."""
     import recae
+    from recae.metrics import rmse
 
     model = recae.make_model(model_name, **{key: tupled(value) for key, value in settings.items()})
     model.fit(train, validation, progress=False)
     users, items, ratings = validation.pairs()
-    best = float(np.sqrt(np.mean((model.predict_pairs(users, items).astype(np.float64) - ratings) ** 2)))
+    best = rmse(ratings, model.predict_pairs(users, items))
     history = getattr(model, "history_", None)
     return {
         "settings": settings, "validation_rmse": history.records[-1]["validation"] if history else best,
@@ -46,6 +48,7 @@ def validation_rmse(model_name: str, settings: dict[str, Any], train: Any, valid
 
 def stacked(members: dict[str, Any], train: Any, validation: Any, folds: int = 5) -> dict[str, Any]:
     """Weights of fitted members as `Blend` stacks them, each member's RMSE, and the blend's by cross-fitting."""
+    from recae import metrics
     from recae.models.ensemble.blend import Blend, stacking
 
     users, items, truth = validation.pairs()
@@ -60,7 +63,7 @@ def stacked(members: dict[str, Any], train: Any, validation: Any, folds: int = 5
         mixed[fold == k] = predicted[fold == k] @ weights + level
 
     def rmse(values: Any) -> float:
-        return float(np.sqrt(np.mean((np.clip(values, *train.scale) - truth) ** 2)))
+        return metrics.rmse(truth, np.clip(values, *train.scale))
 
     weights, _ = stacking(predicted, truth, l2)
     return {
@@ -75,7 +78,7 @@ def stacked(members: dict[str, Any], train: Any, validation: Any, folds: int = 5
 def main(dataset: str, row: str) -> None:
     from recae.splitting import take_validation
 
-    rows = config(dataset)
+    rows = read_config(dataset)
     if row not in rows:
         raise click.BadParameter(f"{row!r}: choose one of {', '.join(rows)}", param_hint="ROW")
     train, validation = take_validation(parts(dataset, rows[row].get("protocol", "random-90/10"), 0)[0], 0.1, rng=0)

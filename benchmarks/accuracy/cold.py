@@ -1,24 +1,24 @@
-"""What features are worth for users and items without a single rating: MovieLens-100K, a tenth of either hidden.
+"""RMSE of models with features on users and items without a single rating: MovieLens-100K, a tenth of each hidden.
 
     python -m benchmarks.cold                 # five draws
     python -m benchmarks.cold --draws 1
 
 For each draw, 10 % of the users and 10 % of the items lose all ratings. Three parts are predicted by a model that
 learnt from the rest: cold users with known items, known users with cold items, and cold users with cold items. It is
-compared with mu + b_u + b_i, where the deviation of who is cold is 0, which is what models without features give.
-Settings are the models' defaults but for those named here. Draw 0 was looked at while features were worked on (the mean
-unit of cold columns, the default of `column_l2`), so it is left out: draws are counted from 1.
+compared with mu + b_u + b_i, where the deviation of a cold user or item is 0: this is what models without features
+predict. Settings are the models' defaults, except those named here. Draw 0 was used while the features were developed
+(the mean output weights of cold columns, the default of `column_l2`), so it is left out: draws start at 1.
 """
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import click
 import numpy as np
 
 from benchmarks.common.record import write
+from benchmarks.common.timing import timed
 
 PARTS = ("cold users", "cold items", "both cold")
 ROWS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -41,16 +41,15 @@ def hidden(data: Any, seed: int) -> tuple[Any, dict[str, Any]]:
 def one_fit(data: Any, seed: int, model_name: str, params: dict[str, Any]) -> dict[str, Any]:
     """RMSE on each part, and the seconds of the fit."""
     import recae
+    from recae.metrics import rmse
 
     train, parts = hidden(data, seed)
     model = recae.make_model(model_name, **params)
-    start = time.perf_counter()
-    model.fit(train)
-    figures: dict[str, Any] = {"seed": seed, "seconds": time.perf_counter() - start}
+    seconds, _ = timed(lambda: model.fit(train))
+    figures: dict[str, Any] = {"seed": seed, "seconds": seconds}
     users, items, ratings = data.pairs()
     for part, mask in parts.items():
-        error = model.predict_pairs(users[mask], items[mask]).astype(np.float64) - ratings[mask]
-        figures[part] = float(np.sqrt(np.mean(error**2)))
+        figures[part] = rmse(ratings[mask], model.predict_pairs(users[mask], items[mask]))
     return figures
 
 

@@ -1,8 +1,8 @@
-"""All demos, with every picture and figure; the figures are kept under results/demos.json, with machine and commit.
+"""Run all demos, with every picture and figure, and write the figures to results/demos.json.
 
     python -m benchmarks.demos --out figures/ [--threads 2]
 
-The same as `recae demo all --out figures/`, whose demos.json this reads and checks against the bars.
+It runs what `recae demo all --out figures/` runs, and compares the figures with their bars.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main() -> None:
     stage = Stage(out=arguments.out, seed=arguments.seed, device="cpu")
     found = run_all(stage)
     if stage.digits.small:
-        raise SystemExit("MNIST is not to be had: set RECAE_DATA_DIR to the folder that has it")
+        raise SystemExit("there is no copy of MNIST: set RECAE_DATA_DIR to the folder that has it")
     judged = bars(found["demos"])
     for bar in judged:
         print(f"{'reached' if bar['reached'] else 'MISSED ':8} {bar['what']}: {bar['figure']} (bar {bar['bar']})")
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def bars(demos: Found) -> list[Found]:
-    """Each figure that was promised, beside its bar."""
+    """Each figure beside its bar."""
     figures = {name: demo["figures"] for name, demo in demos.items()}
     plain = _row(figures["reconstruct"]["networks"], "network", "plain")
     deep, first = figures["depth"]["networks"][-1], figures["latent"]["codes"][0]

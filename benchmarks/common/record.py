@@ -8,15 +8,12 @@ import os
 import platform
 import resource
 import subprocess
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import click
-
-from benchmarks.common.paths import BENCHMARKS, RESULTS
+from benchmarks.common.paths import RESULTS, ROOT
 
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "numba", "pyarrow", "scikit-learn", "implicit")
 
@@ -42,20 +39,6 @@ def read(name: str, default: dict[str, Any] | None = None) -> dict[str, Any]:
     return found
 
 
-def some_of(names: Iterable[str], wanted: str, option: str = "--only") -> list[str]:
-    """Those of `names` that `wanted` has, by commas; all of them where it is empty.
-
-    Raises:
-        click.BadParameter: there is none of that name.
-    """
-    known = list(names)
-    found = [name.strip() for name in wanted.split(",")] if wanted else known
-    for name in found:
-        if name not in known:
-            raise click.BadParameter(f"{name!r}: choose some of {', '.join(known)}", param_hint=option)
-    return found
-
-
 def context() -> dict[str, Any]:
     """When, with which commit, on what machine, with which versions."""
     return {
@@ -76,12 +59,15 @@ def versions() -> dict[str, str]:
 def commit() -> str:
     """The commit measured, with a + where the tracked files differ from it; "unknown" outside a checkout."""
     try:
-        head = _git("rev-parse", "--short=12", "HEAD")
-        return head + (
-            "+" if _git("status", "--porcelain", "--untracked-files=no", "--", "recae", "benchmarks/*.py") else ""
-        )
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", "recae", "benchmarks/*.py")
+        return _git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def machine() -> dict[str, Any]:
@@ -113,5 +99,5 @@ def _processor() -> str:
 
 
 def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, cwd=BENCHMARKS)
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, cwd=ROOT)
     return done.stdout.strip()

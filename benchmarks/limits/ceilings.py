@@ -1,8 +1,7 @@
-"""What this machine can do at most, measured in the same run as what is held against it."""
+"""The rates of this machine, measured in the same run as the operations that are compared with them."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from benchmarks.common.timing import seconds_of
 from recae.jit import jit_kernel, prange
 from recae.sparse.resources import kernel_threads
 
@@ -19,20 +19,9 @@ CACHED_BYTES = 512 * 2**10  # a table that a core's second-level cache holds
 LARGE_BYTES = 2**28  # one that no cache holds
 
 
-def seconds_of(work: Callable[[], Any], runs: int = 9) -> list[float]:
-    """Seconds of each of some runs, after two that compile and warm up."""
-    work(), work()
-    found = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        work()
-        found.append(time.perf_counter() - start)
-    return found
-
-
 @jit_kernel(parallel=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
 def _add_rows(indices: Array, table: Array, out: Array) -> None:
-    """Rows of `table` read at `indices`, four at once, and nothing done but one addition a number."""
+    """Read rows of `table` at `indices`, four at once, and add up their numbers."""
     for part in prange(len(out)):
         first, last = len(indices) * part // len(out), len(indices) * (part + 1) // len(out)
         total = np.float32(0)
@@ -78,7 +67,7 @@ def gather_rate(k: int, table_bytes: int, n_reads: int = 2**17) -> float:
 
 
 def measured(k: int, scale: float = 1.0) -> Ceilings:
-    """All ceilings, in bytes or operations a second; `scale` below 1 is quicker and less true."""
+    """All ceilings, in bytes or operations a second; a `scale` below 1 is quicker and less exact."""
     large = int(LARGE_BYTES * scale)
     return {
         "copy": copy_rate(large), "product": product_rate(int(3072 * scale**0.5)),

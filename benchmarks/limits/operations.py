@@ -1,8 +1,8 @@
-"""The hot operations at the shapes they are run at, and what each has to do at least: what `limits` measures.
+"""The hot operations at their usual shapes, with the work that each must do at least.
 
-A product of sparse rows reads one row of `k` floats for every stored entry. Where it is walked in blocks these come
-from a second-level cache, so that its least time is the longest of: those reads at the measured gather rate, its
-arithmetic at the rate of a dense product, and what must come from memory once at the rate of a copy.
+A product of sparse rows reads one row of `k` floats for every stored entry. Where it runs in blocks, these come
+from a second-level cache. Its least time is the longest of three: those reads at the measured gather rate, its
+arithmetic at the rate of a dense product, and the bytes that must come from memory once at the rate of a copy.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.common.ratings import generated
 from benchmarks.limits.ceilings import Ceilings
-from benchmarks.speed.epochs import generated
 from recae.models.linear.gram import gram, invert_
 from recae.sparse import SparseRows, cpu, sddmm, spmm
 
@@ -29,12 +29,13 @@ class Operation:
     """One operation, and the least it can cost.
 
     Attributes:
-        name, shape: what it is, and of what size.
-        work: does it once.
+        name: of the operation.
+        shape: its size in words.
+        work: runs it once.
         flops: floating-point operations.
-        gathered: bytes of rows that are read at stored places, from whichever memory holds them.
+        gathered: bytes of rows that are read at stored indices, from whichever memory holds them.
         moved: the fewest bytes that must be read or written once.
-        kernels: numba's kernels have the cores, not PyTorch.
+        kernels: numba's kernels do the work, not PyTorch.
     """
 
     name: str
@@ -110,7 +111,7 @@ def inversion(n: int) -> Operation:
 
 
 def gram_matrix(n_users: int, n_items: int, n_ratings: int) -> Operation:
-    """The closed forms' XᵀX, lower half: for each pair of a user's items one product is added at its place."""
+    """The closed forms' XᵀX, lower half: for each pair of a user's items one product is added."""
     rows = generated(n_users, n_items, n_ratings).user_rows
     each = np.diff(rows.indptr).astype(np.float64)
     pairs = float((each * (each + 1) / 2).sum())
@@ -123,7 +124,7 @@ def gram_matrix(n_users: int, n_items: int, n_ratings: int) -> Operation:
 
 
 def parsing(path: Path, rows: int) -> Operation:
-    """A CSV of ratings to a `RatingMatrix`: the file is read, ids, ratings and places are written, by user and item."""
+    """A CSV of ratings to a `RatingMatrix`: the file is read; ids, ratings and indices are written by user and item."""
     from recae.loaders import load
 
     moved = path.stat().st_size + rows * (4.0 + 4.0 + 8.0)

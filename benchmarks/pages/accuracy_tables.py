@@ -20,7 +20,7 @@ NAMES = {  # of rows whose settings give no title
 
 def title(row: Row) -> str:
     """The name of a row in tables."""
-    return row.get("title") or NAMES.get(row["row"], row["row"])
+    return str(row.get("title") or NAMES.get(row["row"], row["row"]))
 
 
 def rmse_with_interval(row: Row) -> str:

@@ -138,7 +138,8 @@ def _ratings(rows: Rows) -> str:
 
 
 def _name(row: Result) -> str:
-    name = NAMES.get(row["peer"], row["peer"])
+    peer: str = row["peer"]
+    name = NAMES.get(peer, peer)
     name = f"{name}, {row['method'].split(' ', 1)[1]}" if row["task"] == "ratings" else name
     return f"**{name}**" if row["peer"] == "recae" else name
 

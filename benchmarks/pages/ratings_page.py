@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.accuracy.fits import CONFIGS, config
 from benchmarks.common.markdown import gibibytes, table
-from benchmarks.common.paths import DOCS
+from benchmarks.common.options import read_config
+from benchmarks.common.paths import CONFIGS, DOCS
 from benchmarks.common.record import read
 from benchmarks.pages.accuracy_tables import SPLITS, Row, league_tables, rmse_with_interval, title
 
@@ -85,7 +85,7 @@ def _cells(dataset: str) -> Callable[[Row], list[str]]:
 
 def command(dataset: str, row: Row) -> str:
     """What makes the row again; without it being in the settings any more, nothing does."""
-    known = row["row"] in config(dataset)
+    known = row["row"] in read_config(dataset)
     return f"`python -m benchmarks.accuracy {dataset} --row {row['row']}`" if known else ""
 
 
@@ -100,7 +100,7 @@ def ablations() -> str:
     """Every candidate that `benchmarks.choose` measured beside the settings it varied, on held-out training data."""
     parts = []
     for dataset in ("ml-1m", "ml-100k"):
-        for name, row in config(dataset).items():
+        for name, row in read_config(dataset).items():
             log = read(f"choose-{dataset}-{name}", {}).get("log", [])
             lines = _changes(log, row.get("params", {}))
             if lines:

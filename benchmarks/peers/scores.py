@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import stats
 
 import recae
 from benchmarks.peers.tasks import busy_users
@@ -74,7 +75,7 @@ def pooled(reports: list[Report]) -> tuple[dict[str, Any], pd.Series]:
     """Figures over several seeds, and NDCG@100 of each user, mean over seeds."""
     figures: dict[str, Any] = {m: statistics.fmean(float(report[m]) for report in reports) for m in METRICS}
     per_user = pd.concat([report.per_user[METRICS[0]] for report in reports], axis=1).mean(axis=1)
-    figures["standard_error"] = float(per_user.sem())
+    figures["standard_error"] = float(stats.sem(per_user))
     figures["each_seed"] = [float(report[METRICS[0]]) for report in reports]
     return figures, per_user
 

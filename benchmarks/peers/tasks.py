@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 import recae
 from benchmarks.accuracy.fits import parts, rows_of, tupled
-from benchmarks.speed.loading import write_csv
-from benchmarks.topn.protocol import load as load_liked
+from benchmarks.common.rating_files import write_csv
+from benchmarks.topn.protocol import hidden_users
+from recae.metrics import rmse
 from recae.splitting import Split
 
 FACTORS, LIST, COMPARED = 128, 20, 200
@@ -66,7 +67,7 @@ def hand_over(data: Path, settings: dict[str, Any], large: bool) -> None:
         if (large or name == "ratings-1m") and not (data / f"{name}.csv").exists():
             write_csv(data / "writing.csv", rows, "shuffled", seed=0)
             (data / "writing.csv").rename(data / f"{name}.csv")
-    liked = load_liked()
+    liked = hidden_users()
     hand_over_liked(data, liked)
     hand_over_factors(data)
     shapes = {name: hand_over_ratings(data, name) for name in FOLDS}
@@ -141,8 +142,7 @@ def judged(row: Row, told: dict[str, Any], arrays: dict[str, Any], data: Path) -
         dataset = row.method.split(" ")[0]
         with np.load(data / f"{dataset}-train.npz") as train, np.load(data / f"{dataset}-test.npz") as test:
             low, high = train["ratings"].min(), train["ratings"].max()
-            error = np.clip(arrays["predicted"].astype(np.float64), low, high) - test["ratings"]
-        told = {**told, "rmse": float(np.sqrt(np.mean(error**2)))}
+            told = {**told, "rmse": rmse(test["ratings"], np.clip(arrays["predicted"], low, high))}
     for name in ("weights", "lists"):
         if name in arrays:
             told = {**told, **compared(data / f"ours-{name}.npy", name, arrays[name], row.peer == "recae")}

@@ -11,9 +11,6 @@ partial products (`Partial` to `Replicate`) on the way in, and one of partial gr
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks.common.child_processes import run_ranks
+from benchmarks.common.ratings import generated
 from benchmarks.common.record import write
-from benchmarks.speed.epochs import generated
 from recae.distributed.ranks import current
 from recae.sparse import SparseRows, sddmm, spmm
 
@@ -34,7 +32,7 @@ class ColumnShards(nn.Module):
     """r̂ = W g(V r + c) + b, with V, W (n_cols, k) and b (n_cols,) cut over the processes of `mesh` by columns.
 
     Args:
-        first, last, bias: V, W and b, whole and the same in every process; what each keeps is its part.
+        first, last, bias: V, W and b, whole and the same in every process; each process stores its part.
         mesh: the processes, in one dimension.
     """
 
@@ -55,13 +53,19 @@ class ColumnShards(nn.Module):
         return slice(start, min(self.n_cols, start + size))
 
     def forward(self, rows: SparseRows) -> Tensor:
-        """Predictions at the stored places of `rows`, of which there are this process's columns: (nnz,)."""
+        """Predictions at the stored entries of `rows`, which has this process's columns: (nnz,)."""
         from torch.distributed.tensor import DTensor, Partial, Replicate
 
-        partial = DTensor.from_local(spmm(rows, self.first.to_local()), self.mesh, [Partial()])
+        partial = DTensor.from_local(spmm(rows, _local(self.first)), self.mesh, [Partial()])
         hidden = torch.sigmoid(partial.redistribute(placements=[Replicate()]).to_local() + self.offset)
         shared = DTensor.from_local(hidden, self.mesh, [Replicate()]).to_local(grad_placements=[Partial()])
-        return sddmm(rows, shared, self.last.to_local(), self.bias.to_local())
+        return sddmm(rows, shared, _local(self.last), _local(self.bias))
+
+
+def _local(parameter: Any) -> Tensor:
+    """This process's part of a distributed parameter."""
+    part: Tensor = parameter.to_local()
+    return part
 
 
 def losses(mesh: Any, matrix: Any) -> list[float]:
@@ -69,8 +73,13 @@ def losses(mesh: Any, matrix: Any) -> list[float]:
     generator = torch.Generator().manual_seed(0)
     n_cols = matrix.shape[1]
     first, last = (0.05 * torch.randn(n_cols, HIDDEN, generator=generator) for _ in range(2))
-    model = Whole(first, last, torch.full((n_cols,), 3.0)) if mesh is None else _sharded(first, last, mesh)
-    own = matrix if mesh is None else matrix[:, model.own_columns()]
+    bias = torch.full((n_cols,), 3.0)
+    model: Whole | ColumnShards
+    if mesh is None:
+        model, own = Whole(first, last, bias), matrix
+    else:
+        model = ColumnShards(first, last, bias, mesh)
+        own = matrix[:, model.own_columns()]
     rows = SparseRows.from_scipy(own)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     found = []
@@ -84,10 +93,6 @@ def losses(mesh: Any, matrix: Any) -> list[float]:
     return found
 
 
-def _sharded(first: Tensor, last: Tensor, mesh: Any) -> ColumnShards:
-    return ColumnShards(first, last, torch.full((len(first),), 3.0), mesh)
-
-
 class Whole(nn.Module):
     """The same model in one process."""
 
@@ -98,17 +103,6 @@ class Whole(nn.Module):
 
     def forward(self, rows: SparseRows) -> Tensor:
         return sddmm(rows, torch.sigmoid(spmm(rows, self.first) + self.offset), self.last, self.bias)
-
-
-def run(processes: int) -> dict[str, Any]:
-    """What `processes` of them find."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "found.json"
-        torchrun = ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m"]
-        command = [sys.executable, "-m", *(torchrun if processes > 1 else [])]
-        subprocess.run([*command, "benchmarks.column_shards", "--worker", str(file)], check=True)
-        found: dict[str, Any] = json.loads(file.read_text())
-        return found
 
 
 def worker(file: Path) -> None:
@@ -130,7 +124,7 @@ def main(processes: int, inside: Path | None) -> None:
     if inside is not None:
         worker(inside)
         return
-    one, several = run(1), run(processes)
+    one, several = (run_ranks("benchmarks.column_shards", n, "--worker") for n in (1, processes))
     apart = float(np.max(np.abs(np.array(several["losses"]) / np.array(one["losses"]) - 1)))
     row = {
         "processes": processes, "rows": ROWS, "columns": COLUMNS, "ratings": RATINGS, "hidden": HIDDEN, "batch": BATCH,

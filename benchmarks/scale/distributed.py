@@ -1,20 +1,16 @@
-"""What it costs to share a fit among processes: the same fits by one process and by several, on the same cores.
+"""The price of sharing a fit among processes: the same fits by one process and by several, on the same cores.
 
     python -m benchmarks.distributed                  # 2 processes; MovieLens-1M from RECAE_DATA_DIR, else generated
     python -m benchmarks.distributed --processes 4
 
 Each fit runs in processes of its own (torchrun, gloo), one and several in turn. Where processes share cores, wall time
-says little; so the processor's seconds are counted, of all processes together: sharing adds to them, and what it adds
-is its price. Bytes are what each process hands over in a step.
+says little. So the processor's seconds of all processes are added up: the seconds that sharing adds are its price.
+Bytes are those that each process sends in a step.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -23,8 +19,9 @@ from unittest import mock
 import click
 import numpy as np
 
-from benchmarks.common.record import write
-from benchmarks.speed.epochs import generated, movielens_1m
+from benchmarks.common.child_processes import run_ranks
+from benchmarks.common.ratings import generated, movielens_1m
+from benchmarks.common.record import usable_cores, write
 
 EPOCHS = 3
 CASES = ("i-autorec", "u-autorec, wide", "ease")
@@ -105,15 +102,8 @@ def _parameters(model: Any) -> int:
 
 
 def measured(name: str, processes: int) -> dict[str, Any]:
-    """What `worker` found, in processes of their own."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "found.json"
-        start = [sys.executable, "-m"]
-        if processes > 1:
-            start += ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m"]
-        subprocess.run([*start, "benchmarks.distributed", "--worker", name, str(file)], check=True)
-        found: dict[str, Any] = json.loads(file.read_text())
-        return found
+    """What `worker` finds, in processes of their own."""
+    return run_ranks("benchmarks.distributed", processes, "--worker", name)
 
 
 def compared(name: str, processes: int, repeats: int) -> dict[str, Any]:
@@ -134,11 +124,6 @@ def compared(name: str, processes: int, repeats: int) -> dict[str, Any]:
     else:
         row["checksum_difference"] = abs(several["checksum"] / one["checksum"] - 1)
     return row
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @click.command(help=__doc__)
@@ -163,7 +148,7 @@ def main(processes: int, repeats: int, inside: tuple[str, str] | None) -> None:
                 f"  losses are {row['loss_difference']:.1e} apart; {row['bytes_a_step'] / 1e6:.2f} MB a step, "
                 f"{row['dense_bytes_a_step'] / 1e6:.2f} MB if dense"
             )
-    write("distributed", {"processes": processes, "usable_cores": cores(), "repeats": repeats, "rows": rows})
+    write("distributed", {"processes": processes, "usable_cores": usable_cores(), "repeats": repeats, "rows": rows})
 
 
 if __name__ == "__main__":

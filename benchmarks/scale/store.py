@@ -16,32 +16,34 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
-import pyarrow as pa
-from pyarrow import csv, parquet
+from pyarrow import parquet
 
-from benchmarks.common.record import RESULTS, peak_mb, write
+from benchmarks.common.child_processes import run_module
+from benchmarks.common.rating_files import rating_table, save_csv
+from benchmarks.common.ratings import ML_20M
+from benchmarks.common.record import peak_mb, read, usable_cores, write
+from benchmarks.common.timing import timed
 
-USERS, ITEMS, RATINGS = 138_493, 26_744, 20_000_000  # MovieLens-20M
 FILE_ROWS = 5_000_000
 KINDS = ("csv", "parquet", "csv.gz")
 GOALS = {"prepare_peak_gib": 4.0, "train_speed": 0.8, "train_beyond_model_gib": 2.0}
 HIDDEN, EPOCHS = 500, 3
+CHILD = "benchmarks.store"
 
 
 def shape(rows: int) -> tuple[int, int]:
     """Users in proportion to rows, items to their square root."""
-    share = rows / RATINGS
-    return max(10, int(USERS * share)), max(10, int(ITEMS * share**0.5))
+    n_users, n_items, n_ratings = ML_20M
+    share = rows / n_ratings
+    return max(10, int(n_users * share)), max(10, int(n_items * share**0.5))
 
 
 def generate(folder: Path, rows: int, seed: int) -> Iterator[Path]:
@@ -49,44 +51,21 @@ def generate(folder: Path, rows: int, seed: int) -> Iterator[Path]:
     n_users, n_items = shape(rows)
     for number, start in enumerate(range(0, rows, FILE_ROWS)):
         rng, n = np.random.default_rng([seed, number]), min(FILE_ROWS, rows - start)
-        table = pa.table(
-            {
-                "userId": rng.integers(1, n_users + 1, n),
-                "movieId": (n_items * rng.random(n) ** 2).astype(np.int64) * 5 + 1,
-                "rating": rng.integers(1, 11, n) / 2,
-                "timestamp": rng.integers(800_000_000, 1_500_000_000, n),
-            }
-        )
+        users = rng.integers(1, n_users + 1, n)
+        items = (n_items * rng.random(n) ** 2).astype(np.int64) * 5 + 1
+        table = rating_table(users, items, rng)
         path = folder / f"part-{number:04d}.{KINDS[number % len(KINDS)]}"
-        _write(table, path)
+        parquet.write_table(table, path) if path.suffix == ".parquet" else save_csv(table, path)
         yield path
-
-
-def _write(table: pa.Table, path: Path) -> None:
-    if path.suffix == ".parquet":
-        parquet.write_table(table, path)
-        return
-    with pa.output_stream(str(path), compression="detect") as file:
-        csv.write_csv(table, file, csv.WriteOptions(quoting_style="none"))
 
 
 # ---------------------------------------------------------------- in processes of their own
 
 
-def child(*arguments: Any) -> dict[str, Any]:
-    """What this module prints in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.store", "--child", *map(str, arguments)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
 def prepare(files: Path, store: Path) -> dict[str, Any]:
     import recae
 
-    start = time.perf_counter()
-    made = recae.prepare_store(files, store, timestamp=None)
-    seconds = time.perf_counter() - start
+    seconds, made = timed(lambda: recae.prepare_store(files, store, timestamp=None))
     return {
         "seconds": seconds, "rows_a_second": made.n_rows / seconds, "n_rows": made.n_rows,
         "n_ratings": made.n_ratings, "n_users": made.n_users, "n_items": made.n_items, "peak_gib": peak_mb() / 1024,
@@ -115,9 +94,7 @@ def train(store: Path) -> dict[str, Any]:
         descriptor = os.open(file, os.O_RDONLY)
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         os.close(descriptor)
-    start = time.perf_counter()
-    ratings = recae.load(store)
-    opened = time.perf_counter() - start
+    opened, ratings = timed(lambda: recae.load(store))
     fitted = model(EPOCHS).fit(ratings, progress=False)
     weights = sum(array.nbytes for array in fitted._arrays().values()) / 2**30
     peak = peak_mb() / 1024
@@ -135,10 +112,10 @@ def compare(store: Path, repeats: int) -> dict[str, Any]:
     compile_kernels()
     mapped = recae.load(store)
     users = mapped.user_rows
-    arrays = [np.array(array) for array in (users.data, users.indices, users.indptr)]
+    data, indices, indptr = (np.array(array) for array in (users.data, users.indices, users.indptr))
     from recae.ratings.csr import make_csr
 
-    memory = mapped.with_rows(make_csr(*arrays, users.shape))
+    memory = mapped.with_rows(make_csr(data, indices, indptr, users.shape))
     memory.rows("item")
     seconds: dict[str, list[float]] = {"store": [], "memory": []}
     cpu = {"store": 0.0, "memory": 0.0}  # whole fits: what a busy machine does not change
@@ -157,15 +134,15 @@ def compare(store: Path, repeats: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-CHILDREN = {"prepare": prepare, "train": train, "compare": compare}
+CHILDREN: dict[str, Callable[..., dict[str, Any]]] = {"prepare": prepare, "train": train, "compare": compare}
 
 
 @click.command(help=__doc__)
 @click.option("--rows", default=2_000_000, show_default=True, help="Rows to generate.")
-@click.option("--only", type=click.Choice(["prepare", "train"]), help="One part alone (train: prepares first).")
+@click.option("--only", type=click.Choice(["prepare", "train"]), help="One of the parts (train: prepares first).")
 @click.option("--repeats", default=3, show_default=True, help="Trainings of each kind that are compared.")
 @click.option("--seed", default=0, show_default=True)
-@click.option("--folder", type=click.Path(path_type=Path), help="Where to keep files meanwhile.  [default: temporary]")
+@click.option("--folder", type=click.Path(path_type=Path), help="For temporary files.  [default: the system's folder]")
 @click.option("--child", "arguments", nargs=3, hidden=True)
 def main(
     rows: int, only: str | None, repeats: int, seed: int, folder: Path | None, arguments: tuple[str, ...] | None
@@ -173,15 +150,15 @@ def main(
     if arguments:
         what, one, two = arguments
         given: list[Any] = [Path(one)] + ([Path(two)] if what == "prepare" else [int(two)] if what == "compare" else [])
-        busy = {"cores": len(os.sched_getaffinity(0)), "load_before": os.getloadavg()[0]}
+        busy = {"cores": usable_cores(), "load_before": os.getloadavg()[0]}
         click.echo(json.dumps(CHILDREN[what](*given) | busy | {"load_after": os.getloadavg()[0]}))
         return
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         row = measured(Path(temporary), rows, only, repeats, seed)
-    path = RESULTS / "store.json"
-    kept = json.loads(path.read_text())["rows"] if path.exists() else {}
-    kept[str(rows)] = kept.get(str(rows), {}) | row
-    print(write("store", {"seed": seed, "goals": GOALS, "rows": {key: kept[key] for key in sorted(kept, key=int)}}))
+    rows_so_far = read("store", {"rows": {}})["rows"]
+    rows_so_far[str(rows)] = rows_so_far.get(str(rows), {}) | row
+    in_order = {key: rows_so_far[key] for key in sorted(rows_so_far, key=int)}
+    print(write("store", {"seed": seed, "goals": GOALS, "rows": in_order}))
 
 
 def measured(folder: Path, rows: int, only: str | None, repeats: int, seed: int) -> dict[str, Any]:
@@ -190,11 +167,14 @@ def measured(folder: Path, rows: int, only: str | None, repeats: int, seed: int)
     for path in generate(files, rows, seed):
         click.echo(f"generated {path.name}", err=True)
     size = sum(path.stat().st_size for path in files.iterdir())
-    found: dict[str, Any] = {"prepare": child("prepare", files, store) | {"input_gib": size / 2**30}}
+    found: dict[str, Any] = {
+        "prepare": run_module(CHILD, "--child", "prepare", files, store) | {"input_gib": size / 2**30}
+    }
     found["prepare"]["store_gib"] = sum(path.stat().st_size for path in store.iterdir()) / 2**30
     click.echo("prepared: {seconds:.0f} s, peak {peak_gib:.2f} GiB".format(**found["prepare"]))
     if only != "prepare":
-        found["train"] = child("train", store, "-") | {"speed": child("compare", store, repeats)}
+        found["train"] = run_module(CHILD, "--child", "train", store, "-")
+        found["train"]["speed"] = run_module(CHILD, "--child", "compare", store, repeats)
         click.echo(
             f"trained: {found['train']['beyond_model_gib']:.2f} GiB beyond the model; "
             f"{found['train']['speed']['speed']:.2f} of the speed in memory"

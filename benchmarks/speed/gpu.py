@@ -6,8 +6,8 @@
 
 Needs torch, triton, numpy, scipy, pandas, numba, click and safetensors (and pytest for the tests): nothing else. Data
 are generated at MovieLens-20M's shape; the time to an RMSE needs MovieLens-1M itself (RECAE_DATA_DIR or --ml-1m) and
-is left out, visibly, where there is no copy. "Of roofline" is the least time that the device's measured product and
-copy rates leave for the work, over the time that it took.
+is left out, with a line that says so, where there is no copy. "Of roofline" is the least time that the work can take
+at the device's measured product and copy rates, over the time that it took.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def tests(device: torch.device) -> str:
     return last
 
 
-def movielens_1m(given: str | None) -> Path | None:
+def find_movielens_1m(given: str | None) -> Path | None:
     """ratings.dat of MovieLens-1M, where there is one."""
     folders = [given, os.environ.get("RECAE_DATA_DIR")]
     names = ("", "ratings.dat", "ml-1m/ratings.dat", "ml-1m/ml-1m/ratings.dat")
@@ -79,14 +79,14 @@ def main(device: str, small: bool, data: str | None) -> None:
         raise click.ClickException(ABSENT)
     if chosen.type != "cuda" and not small:
         raise click.UsageError(f"--device {device} is for a rehearsal: add --small")
-    from benchmarks.speed import gpu_work as work  # takes seconds: not before it is known to be of use
+    from benchmarks.speed import gpu_work as work  # slow: imported only where there is a device
 
     click.echo(f"tests: {(outcome := tests(chosen))}")
     ceilings = work.ceilings(chosen, small)
     click.echo("at most: " + ", ".join(f"{name} {rate / 1e12:.3g} T/s" for name, rate in ceilings.items()))
     rows: list[dict[str, Any]] = []
     for part in work.PARTS:
-        for row in part(chosen, ceilings, small, movielens_1m(data)):
+        for row in part(chosen, ceilings, small, find_movielens_1m(data)):
             rows.append(row)
             click.echo(line(row))
     click.echo("\n" + table(rows))

@@ -1,12 +1,12 @@
-"""What `benchmarks.gpu` times, each with the least that the device leaves for it."""
+"""The parts that `benchmarks.gpu` times, each beside the least time that the device's rates allow."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import statistics
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from benchmarks.speed.epochs import generated as made_anew
+from benchmarks.common import ratings as random_ratings
+from benchmarks.common import timing
+from benchmarks.common.ratings import ML_20M
 from recae.evaluation import evaluate
 from recae.models import EASE, AutoRec, MultVAE
 from recae.ratings import RatingMatrix
@@ -23,27 +25,14 @@ from recae.splitting import split
 
 Row = dict[str, Any]
 Ceilings = dict[str, float]
-ML_20M, SMALL = (138_493, 26_744, 20_000_000), (300, 120, 6_000)
-generated = functools.cache(made_anew)  # twenty million ratings take a while
+SMALL = (300, 120, 6_000)
+generated = functools.cache(random_ratings.generated)  # twenty million ratings take minutes to draw
 GOALS = {"autorec": 0.15, "mult-vae": 1.0, "ease": 2.0, "to 0.831": 10.0, "precision": 1e-3}
 
 
-def synchronise(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
 def seconds_of(job: Callable[[], Any], device: torch.device, runs: int = 5, warm_up: int = 2) -> float:
-    """Median seconds, the device having finished each time."""
-    times = []
-    for run in range(runs + warm_up):
-        synchronise(device)
-        start = time.perf_counter()
-        job()
-        synchronise(device)
-        if run >= warm_up:
-            times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    """Median seconds of `runs` runs."""
+    return statistics.median(timing.seconds_of(job, runs, warm_up=warm_up, device=device))
 
 
 @contextlib.contextmanager
@@ -77,9 +66,8 @@ def row(
 ) -> Row:
     """A timing beside its roofline; `more`: see `goal`."""
     limits = {kind: flops / at[kind], "copy": moved / at["copy"]}
-    bound = max(limits, key=lambda name: limits[name])
-    return {"what": what, "seconds": seconds, "flops": flops, "moved_bytes": moved, "bound_by": bound,
-            "fraction": limits[bound] / seconds, **more}  # fmt: skip
+    found = {"what": what, "seconds": seconds, "flops": flops, "moved_bytes": moved}
+    return {**found, **timing.against_limits(seconds, limits), **more}
 
 
 def goal(name: str, seconds: float, small: bool, reached: bool = True) -> Row:
@@ -110,8 +98,8 @@ def kernels(device: torch.device, at: Ceilings, small: bool, _: Path | None) -> 
         half = weight.bfloat16()
         seconds = seconds_of(lambda: spmm(batch, half), device)
         yield row("spmm, bf16 weights", seconds, at, flops=flops, moved=moved - touched / 2)
-        taken = seconds_of(lambda: rows[index], device)
-        yield row("batch assembled on the device", taken, at, flops=0, moved=16.0 * batch.nnz)
+        seconds = seconds_of(lambda: rows[index], device)
+        yield row("batch assembled on the device", seconds, at, flops=0, moved=16.0 * batch.nnz)
         transposed = seconds_of(
             lambda: SparseRows(batch.indptr, batch.indices, batch.values, batch.n_cols).transposed(), device
         )
@@ -176,7 +164,7 @@ def ease(device: torch.device, at: Ceilings, small: bool, _: Path | None) -> Ite
               moved=12.0 * n_items**2, **goal("ease", seconds, small))  # fmt: skip
 
 
-# ---------------------------------------------------------------- what it comes to
+# ---------------------------------------------------------------- whole fits
 
 
 def read_ratings(path: Path) -> RatingMatrix:
@@ -190,7 +178,7 @@ def read_ratings(path: Path) -> RatingMatrix:
 
 
 def structured(n_users: int, n_items: int, n_ratings: int) -> RatingMatrix:
-    """Ratings that something can be learnt from: eight factors and noise, at the places of `generated`."""
+    """Ratings with a structure to learn: eight factors and noise, at the pairs of `generated`."""
     users, items, _ = generated(n_users, n_items, n_ratings).pairs()
     rng = np.random.default_rng(1)
     left, right = rng.normal(size=(n_users, 8)), rng.normal(size=(n_items, 8))
@@ -199,7 +187,7 @@ def structured(n_users: int, n_items: int, n_ratings: int) -> RatingMatrix:
 
 
 def to_rmse(device: torch.device, _at: Ceilings, small: bool, path: Path | None) -> Iterator[Row]:
-    """Seconds of a fit of I-AutoRec on MovieLens-1M, and the RMSE it ends with; then what precision does to it."""
+    """Seconds of a fit of I-AutoRec on MovieLens-1M and its RMSE, in each precision."""
     k, epochs = (16, 3) if small else (500, 30)
     data = "generated ratings" if small or path is None else "MovieLens-1M"
     ratings = structured(300, 120, 6_000) if small else structured(6_040, 3_706, 1_000_000)
@@ -214,10 +202,7 @@ def to_rmse(device: torch.device, _at: Ceilings, small: bool, path: Path | None)
             model = AutoRec(by="item", hidden=k, epochs=epochs, noise=0.0, path=products, device=str(device),
                             precision="bf16" if kind == "bf16" else "float32")  # fmt: skip
             with matmul(precision):
-                start = time.perf_counter()
-                model.fit(parts.train, progress=False)
-                synchronise(device)
-                seconds = time.perf_counter() - start
+                seconds, _ = timing.timed(partial(model.fit, parts.train, progress=False), device)
             rmse = float(evaluate(model, parts.test, ["rmse"])["rmse"])
             plain = rmse if plain is None else plain
             found = outcome(f"I-AutoRec, k = {k}, {data}, {products}, {kind}", seconds, rmse, rmse - plain)

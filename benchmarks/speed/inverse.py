@@ -7,33 +7,19 @@ python -m benchmarks.inverse --items 20000 --device cuda
 from __future__ import annotations
 
 import json
-import resource
-import subprocess
-import sys
-import time
+from collections.abc import Callable
 from typing import Any
 
 import click
 import numpy as np
 import torch
 
-from benchmarks.common.record import write
-from recae.ratings import RatingMatrix
-from recae.ratings.csr import make_csr
+from benchmarks.common.child_processes import run_module
+from benchmarks.common.ratings import generated_likes
+from benchmarks.common.record import peak_mb, write
+from benchmarks.common.timing import timed
 
 WAYS = ("recae", "torch", "numpy-float64")
-
-
-def synthetic(n_users: int, n_items: int, a_user: int, seed: int = 0) -> RatingMatrix:
-    """Users with `a_user` items each, popular ones more often: item i with a chance proportional to 1 / (i + 50)."""
-    rng = np.random.default_rng(seed)
-    share = np.cumsum(1 / (np.arange(n_items) + 50))
-    drawn = np.sort(np.searchsorted(share / share[-1], rng.random((n_users, a_user))), axis=1)
-    keep = np.ones(drawn.shape, bool)
-    keep[:, 1:] = drawn[:, 1:] != drawn[:, :-1]
-    indptr = np.concatenate([[0], np.cumsum(keep.sum(1))])
-    rows = make_csr(np.ones(int(keep.sum()), np.float32), drawn[keep], indptr, (n_users, n_items))
-    return RatingMatrix(rows, np.arange(n_users), np.arange(n_items), (0.0, 1.0), name="synthetic")
 
 
 def one(way: str, items: int, device: str) -> dict[str, Any]:
@@ -41,8 +27,8 @@ def one(way: str, items: int, device: str) -> dict[str, Any]:
     from recae.models.linear.closed_form import EASE
     from recae.models.linear.gram import gram, mirror_
 
-    ratings = synthetic(3 * items, items, 60)
-    EASE(device=device).fit(synthetic(200, 600, 20))  # kernels are compiled
+    ratings = generated_likes(3 * items, items, 60)
+    EASE(device=device).fit(generated_likes(200, 600, 20))  # kernels are compiled
     on = torch.device(device)
     if way == "recae":
         seconds, before = clock(lambda: EASE(device=device, l2=500.0).fit(ratings), on)
@@ -57,22 +43,19 @@ def one(way: str, items: int, device: str) -> dict[str, Any]:
             del matrix
             seconds, before = clock(lambda: np.linalg.inv(dense), on)
     copy = 4 * items**2
-    peak = torch.cuda.max_memory_allocated() if on.type == "cuda" else 1024 * peak_kilobytes()
+    peak = torch.cuda.max_memory_allocated() if on.type == "cuda" else peak_bytes()
     return {"way": way, "seconds": seconds, "peak_copies": peak / copy, "added_copies": (peak - before) / copy}
 
 
-def clock(work: Any, device: torch.device) -> tuple[float, int]:
+def clock(work: Callable[[], Any], device: torch.device) -> tuple[float, int]:
     """Seconds of `work`, and the bytes held before it."""
-    before = torch.cuda.memory_allocated() if device.type == "cuda" else 1024 * peak_kilobytes()
-    start = time.perf_counter()
-    work()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start, before
+    before = torch.cuda.memory_allocated() if device.type == "cuda" else peak_bytes()
+    return timed(work, device)[0], before
 
 
-def peak_kilobytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak_bytes() -> int:
+    """Peak memory of this process."""
+    return int(2**20 * peak_mb())
 
 
 @click.command(help=__doc__)
@@ -88,9 +71,7 @@ def main(items: int, device: str, repeats: int, way: str | None, skip: tuple[str
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in WAYS if name not in skip}
     for _ in range(repeats):
         for name, found in rows.items():
-            command = [sys.executable, "-m", "benchmarks.inverse", "--items", str(items), "--device", device]
-            done = subprocess.run([*command, "--way", name], capture_output=True, text=True, check=True)
-            found.append(json.loads(done.stdout.splitlines()[-1]))
+            found.append(run_module("benchmarks.inverse", "--items", items, "--device", device, "--way", name))
             click.echo(f"{name}: {found[-1]['seconds']:.2f} s, peak {found[-1]['peak_copies']:.2f} copies", err=True)
     medians = {name: float(np.median([one["seconds"] for one in found])) for name, found in rows.items()}
     ratio = {name: medians["recae"] / seconds for name, seconds in medians.items() if "recae" in medians}

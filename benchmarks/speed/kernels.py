@@ -8,7 +8,7 @@ Needs torch, numpy, scipy, pandas, numba, click (and triton on CUDA): nothing el
 
 from __future__ import annotations
 
-import time
+import statistics
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +18,7 @@ import torch
 from scipy import sparse
 
 from benchmarks.common.record import write
+from benchmarks.common.timing import seconds_of
 from recae.distributed.ranks import choose_device
 from recae.nn import Autoencoder
 from recae.nn.losses import masked_squared_error
@@ -30,17 +31,9 @@ from recae.training.optimizers import make_optimizer
 SHAPES = {"ml-1m": (512, 6_040, 0.0447), "ml-20m": (512, 138_493, 0.0054)}  # items a batch, users, density
 
 
-def median_ms(work: Callable[[], Any], device: torch.device, runs: int = 15) -> float:
-    """Median milliseconds of `work`, after two warm-ups."""
-    times = []
-    for run in range(runs + 2):
-        start = time.perf_counter()
-        work()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        if run >= 2:
-            times.append(time.perf_counter() - start)
-    return 1e3 * float(np.median(times))
+def median_ms(work: Callable[[], Any], device: torch.device) -> float:
+    """Median milliseconds of 15 runs of `work`."""
+    return 1e3 * statistics.median(seconds_of(work, 15, device=device))
 
 
 def measure(shape: tuple[int, int, float], hidden: int, device: torch.device) -> dict[str, float]:

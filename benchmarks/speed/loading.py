@@ -1,4 +1,4 @@
-"""How long ratings take from a file to a `RatingMatrix`, beside what `pandas.read_csv` alone takes for the same file.
+"""Seconds from a file to a `RatingMatrix`, beside those of `pandas.read_csv` on the same file.
 
 python -m benchmarks.loading                    # 20 million rows, as MovieLens-20M, in order and shuffled
 python -m benchmarks.loading --rows 1000000     # quicker
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import resource
 import statistics
 import tempfile
 import time
@@ -20,17 +19,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
-from pyarrow import csv
 
-from benchmarks.common import record as _record
+from benchmarks.common.rating_files import COLUMN_TYPES, write_csv
+from benchmarks.common.record import peak_mb, write
 from recae.errors import RecaeError
 from recae.loaders import load
 
-USERS, ITEMS = 138_493, 26_744  # MovieLens-20M
-TYPES = {"userId": "int64", "movieId": "int64", "rating": "float32", "timestamp": "int64"}
 GOAL_RATIO, GOAL_ML_1M = 2.5, 0.3
 
 
@@ -39,7 +34,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000_000, help="rows of the file (default: 20,000,000)")
     parser.add_argument("--repeats", type=int, default=5, help="runs of each reader; the median counts (default: 5)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--data-dir", help="where ml-1m lies; left out if it is nowhere")
+    parser.add_argument("--data-dir", help="the folder that has ml-1m; left out where there is no copy")
     arguments = parser.parse_args()
     results = [movielens_1m(arguments.data_dir, arguments.repeats)]
     with tempfile.TemporaryDirectory() as folder:
@@ -51,7 +46,7 @@ def main() -> None:
     columns = ["what", "rows", "load_s", "pandas_s", "ratio", "peak_gib"]
     print(pd.DataFrame(results).reindex(columns=columns).round(2).to_string(index=False, na_rep=""))
     payload = {"seed": arguments.seed, "rows": arguments.rows, "repeats": arguments.repeats, "results": results}
-    print(_record.write("loading", payload))
+    print(write("loading", payload))
 
 
 def movielens_1m(data_dir: str | None, repeats: int) -> dict[str, Any]:
@@ -67,49 +62,32 @@ def movielens_1m(data_dir: str | None, repeats: int) -> dict[str, Any]:
 def csv_file(path: Path, order: str, repeats: int) -> dict[str, Any]:
     """The two readers, alternately, after one unmeasured run of each."""
     readers: dict[str, Callable[[], Any]] = {
-        "pandas": lambda: pd.read_csv(path, dtype=TYPES, engine="c"),
+        "pandas": lambda: pd.read_csv(path, dtype=COLUMN_TYPES, engine="c"),
         "load": lambda: load(path),
     }
     seconds: dict[str, list[float]] = {name: [] for name in readers}
     for turn in range(repeats + 1):
         for name, read in readers.items():
-            taken = timed(read)
+            took = timed(read)
             if turn:
-                seconds[name].append(taken)
-    ours, alone = statistics.median(seconds["load"]), statistics.median(seconds["pandas"])
+                seconds[name].append(took)
+    ours, theirs = statistics.median(seconds["load"]), statistics.median(seconds["pandas"])
     return {
-        "what": f"csv, {order}", "rows": sum(1 for _ in path.open("rb")) - 1, "load_s": ours, "pandas_s": alone,
-        "ratio": ours / alone, "goal_ratio": GOAL_RATIO,
+        "what": f"csv, {order}", "rows": sum(1 for _ in path.open("rb")) - 1, "load_s": ours, "pandas_s": theirs,
+        "ratio": ours / theirs, "goal_ratio": GOAL_RATIO,
         "all_load_s": seconds["load"], "all_pandas_s": seconds["pandas"],
-        "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "peak_gib": peak_mb() / 1024,
     }  # fmt: skip
 
 
 def timed(action: Callable[[], Any]) -> float:
+    """Seconds of one run, without the time to collect garbage or to free the result."""
     gc.collect()
     start = time.perf_counter()
     result = action()
     seconds = time.perf_counter() - start
     del result
     return seconds
-
-
-def write_csv(path: Path, rows: int, order: str, seed: int) -> None:
-    """`rows` distinct pairs with a long tail of items, half stars and timestamps, in MovieLens' csv layout."""
-    rng = np.random.default_rng(seed)
-    share = min(1.0, rows / 20_000_000) ** 0.5
-    users, items = max(10, int(USERS * share)), max(10, int(ITEMS * share))
-    pairs = np.zeros(0, dtype=np.int64)
-    while len(pairs) < rows:
-        more = rng.integers(0, users, rows // 2) * items + (items * rng.random(rows // 2) ** 2).astype(np.int64)
-        pairs = np.union1d(pairs, more)
-    pairs = rng.permutation(pairs)[:rows]
-    if order != "shuffled":
-        pairs.sort()
-    frame = pd.DataFrame({"userId": pairs // items + 1, "movieId": pairs % items * 5 + 1})
-    frame["rating"] = rng.integers(1, 11, rows) / 2
-    frame["timestamp"] = rng.integers(800_000_000, 1_500_000_000, rows)
-    csv.write_csv(pa.Table.from_pandas(frame, preserve_index=False), path, csv.WriteOptions(quoting_style="none"))
 
 
 if __name__ == "__main__":

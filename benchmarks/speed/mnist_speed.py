@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 
 import torch
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.common.record import write
+from benchmarks.common.timing import timed
 from recae.datasets.mnist import load_mnist
 from recae.nn import Autoencoder
 from recae.training import Reconstruction, RowBatches, Trainer
@@ -63,7 +63,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = torch.from_numpy(load_mnist().train)
     if rows.shape[1] != 784:
-        raise SystemExit("MNIST is not to be had: set RECAE_DATA_DIR to the folder that has it")
+        raise SystemExit("there is no copy of MNIST: set RECAE_DATA_DIR to the folder that has it")
     ways = {
         "trainer": by_trainer(rows, arguments.batch_size),
         "by_hand": by_hand(rows, arguments.batch_size, fused=False),
@@ -72,9 +72,7 @@ def main() -> None:
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(arguments.epochs):
         for name, epoch in ways.items():
-            start = time.perf_counter()
-            epoch()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(timed(epoch)[0])
             print(f"{name:14} {seconds[name][-1]:.2f} s")
     medians = {name: round(statistics.median(times), 3) for name, times in seconds.items()}
     found = {

@@ -9,8 +9,8 @@ against the product of the factors, block by block, without ranking. The best of
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
@@ -18,8 +18,9 @@ import numpy as np
 import torch
 
 import recae
+from benchmarks.common.ratings import generated_likes
 from benchmarks.common.record import write
-from benchmarks.speed.inverse import synthetic
+from benchmarks.common.timing import seconds_of
 from recae.models import Recommender
 from recae.recommender.scoring import blocks
 from recae.splitting import split
@@ -28,14 +29,8 @@ LIST = 20
 
 
 def best_of(repeats: int, work: Callable[[], Any]) -> float:
-    """Seconds of the fastest of some runs, after one that does not count."""
-    work()
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
+    """Seconds of the fastest of some runs."""
+    return min(seconds_of(work, repeats, warm_up=1))
 
 
 def lists(data: str, repeats: int) -> dict[str, float]:
@@ -46,7 +41,7 @@ def lists(data: str, repeats: int) -> dict[str, float]:
     models["pca"] = recae.PCARecommender(factors=128).fit(ratings)
     found = {}
     for name, model in models.items():
-        found[name] = best_of(repeats, lambda model=model: model.recommend(ratings.user_ids, LIST))  # type: ignore[misc]
+        found[name] = best_of(repeats, partial(model.recommend, ratings.user_ids, LIST))
         click.echo(f"top-{LIST} of {ratings.n_users:,} users, {name:<9} {found[name]:.3f} s")
     found["implicit"] = best_of(repeats, implicit_lists(als))
     click.echo(f"top-{LIST} of {ratings.n_users:,} users, implicit  {found['implicit']:.3f} s")
@@ -70,7 +65,10 @@ def implicit_lists(model: Any) -> Callable[[], Any]:
 
 
 class Factors(recae.Popularity):
-    """Scores U Vᵀ, and nothing else: what an evaluation costs beyond the product."""
+    """Scores U Vᵀ, so that an evaluation can be timed beside the product."""
+
+    users: torch.Tensor
+    items: torch.Tensor
 
     def score_users(self, user_index: Any) -> Any:
         return (self.users[torch.from_numpy(user_index)] @ self.items.mT).numpy()
@@ -78,7 +76,7 @@ class Factors(recae.Popularity):
 
 def evaluation(repeats: int, n_users: int = 10_000, n_items: int = 20_000) -> dict[str, float]:
     """Seconds for the product, and for the evaluation with it."""
-    parts = split(synthetic(n_users, n_items, 60), "random", test=0.2, rng=0)
+    parts = split(generated_likes(n_users, n_items, 60), "random", test=0.2, rng=0)
     model: Any = Factors().fit(parts.train)
     made = torch.Generator().manual_seed(0)
     model.users, model.items = (torch.randn(n, 128, generator=made) for n in (n_users, n_items))

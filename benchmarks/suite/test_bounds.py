@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 
+from recae._types import FloatArray, IntArray
 from recae.evaluation import evaluate
 from recae.loaders import sample
 from recae.ratings import RatingMatrix
@@ -22,9 +23,9 @@ class Factors:
         self.users = rng.normal(size=(train.n_users, 128)).astype(np.float32)
         self.items = rng.normal(size=(train.n_items, 128)).astype(np.float32)
 
-    def score_users(self, user_index: np.ndarray) -> np.ndarray:
+    def score_users(self, user_index: IntArray) -> FloatArray:
         start = time.perf_counter()
-        scores = self.users[user_index] @ self.items.T
+        scores: FloatArray = self.users[user_index] @ self.items.T
         self.seconds += time.perf_counter() - start
         return scores
 

@@ -1,4 +1,4 @@
-"""Settings of top-N models for MovieLens-1M, chosen on its validation users; test users are never looked at.
+"""Choose settings of top-N models for MovieLens-1M on its validation users; the test users are not used.
 
     python -m benchmarks.choose_topn [mult-vae rec-vae ...]
 
@@ -13,13 +13,13 @@ The best of each model is written by hand into configs/topn-ml-1m.toml.
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import click
 
-from benchmarks.common.record import RESULTS, write
-from benchmarks.topn.protocol import fitted, load
+from benchmarks.common.record import read, write
+from benchmarks.common.timing import timed
+from benchmarks.topn.protocol import fitted, hidden_users
 from recae.models import MODELS, make_model
 from recae.recommender.fitting import ranking_error
 from recae.splitting import Split
@@ -52,9 +52,8 @@ CANDIDATES: dict[str, list[Settings]] = {
 
 def tried(name: str, settings: Settings, parts: Split) -> dict[str, Any]:
     """One candidate: its NDCG@100 on the validation users, of its best epoch where it learns by epochs."""
-    start = time.perf_counter()
-    model: Any = fitted(make_model(name, **settings), parts)
-    seconds = time.perf_counter() - start
+    model: Any
+    seconds, model = timed(lambda: fitted(make_model(name, **settings), parts))
     if not model.iterative:
         assert parts.validation is not None
         assert parts.validation_input is not None
@@ -67,14 +66,14 @@ def tried(name: str, settings: Settings, parts: Split) -> dict[str, Any]:
 @click.command(help=__doc__)
 @click.argument("names", nargs=-1, type=click.Choice(list(CANDIDATES)))
 def main(names: tuple[str, ...]) -> None:
-    parts, file = load(), RESULTS / f"{NAME}.json"
+    parts = hidden_users()
     for name in names or CANDIDATES:
         for settings in CANDIDATES[name]:
-            log = json.loads(file.read_text())["log"] if file.is_file() else {}  # others may be writing too
+            log = read(NAME, {"log": {}})["log"]  # read each time: other processes may be writing too
             if json.loads(json.dumps(settings)) in [entry["settings"] for entry in log.get(name, [])]:
                 continue
             entry = tried(name, settings, parts)
-            log = json.loads(file.read_text())["log"] if file.is_file() else {}
+            log = read(NAME, {"log": {}})["log"]
             log[name] = sorted([*log.get(name, []), entry], key=lambda one: -one["ndcg@100"])
             click.echo(f"{name} {MODELS[name].model_class.__name__}: {entry['ndcg@100']:.4f}  {settings}")
             write(NAME, {"data": repr(parts), "log": log})

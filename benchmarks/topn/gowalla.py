@@ -5,20 +5,15 @@
     python -m benchmarks.gowalla choose-alpha
     python -m benchmarks.gowalla measure [--only ease,dan]    # one look at the test part each
 
-The split (29,858 users, 40,981 items) has no validation part. `choose` carves one from train, 10 % of each user's
-pairs, and keeps the 8,000 most rated items, so that a candidate takes seconds, not minutes. Alpha moves popular items
-against rare ones, so `choose-alpha` keeps all; one solution serves every alpha. `measure` fits the
-chosen settings on all of train and writes each figure as it comes. Files: `gowalla/train.txt[.gz]` and `test.txt[.gz]`
+The split (29,858 users, 40,981 items) has no validation part. `choose` takes one from train, 10 % of each user's pairs,
+and only the 8,000 most rated items, so that a candidate takes seconds, not minutes. Alpha weighs popular items against
+rare ones, so `choose-alpha` uses all items; one solution gives the scores of every alpha. `measure` fits the chosen
+settings on all of train and writes each figure when it is measured. Files: `gowalla/train.txt[.gz]` and `test.txt[.gz]`
 in the data folder (RECAE_DATA_DIR or ./data), from the NGCF or LightGCN repositories.
 """
 
 from __future__ import annotations
 
-import itertools
-import json
-import time
-import tomllib
-from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -26,14 +21,14 @@ import numpy as np
 import torch
 
 import recae
-from benchmarks.common.paths import CONFIGS
-from benchmarks.common.record import RESULTS, peak_mb, some_of, write
+from benchmarks.common.options import choose_names, grid, read_config
+from benchmarks.common.record import peak_mb, read, write
+from benchmarks.common.timing import timed
 from recae.loaders import search_places
 from recae.models import make_model
 from recae.ratings import RatingMatrix
 from recae.splitting import Split, published_lists, take_validation
 
-CONFIG = CONFIGS / "gowalla.toml"
 METRICS = ("recall-plain@20", "ndcg@20")
 # He et al. (2020) and the BARS collection; of DAN there is no figure on this very split.
 PUBLISHED = {
@@ -42,11 +37,6 @@ PUBLISHED = {
 BARS = {"ease": (0.1765, 0.1467), "edlae": (0.1840, 0.1535), "dan": (0.1865, 0.1560)}
 ALPHAS = (0.0, 0.05, 0.1, 0.2)
 Settings = dict[str, Any]
-
-
-def grid(**values: Sequence[Any]) -> list[Settings]:
-    """All combinations."""
-    return [dict(zip(values, one)) for one in itertools.product(*values.values())]
 
 
 CANDIDATES: dict[str, list[Settings]] = {
@@ -60,9 +50,9 @@ CANDIDATES: dict[str, list[Settings]] = {
 
 
 def load() -> Split:
-    for place in search_places():
-        if (place / "gowalla").is_dir():
-            return published_lists(place / "gowalla")
+    for folder in search_places():
+        if (folder / "gowalla").is_dir():
+            return published_lists(folder / "gowalla")
     raise click.ClickException(
         "no folder gowalla with train.txt and test.txt in " + ", ".join(map(str, search_places()))
         + ": take it from the LightGCN repository and set RECAE_DATA_DIR to the folder that has it"
@@ -71,23 +61,21 @@ def load() -> Split:
 
 def popular_part(train: RatingMatrix, n_items: int) -> RatingMatrix:
     """The pairs of the `n_items` most rated items (ties by order), of users who have 5 of them or more."""
-    kept = np.argsort(-train.counts("item"), kind="stable")[:n_items]
+    popular = np.argsort(-train.counts("item"), kind="stable")[:n_items]
     frame = train.to_frame()
-    frame = frame[frame["item"].isin(train.item_ids[kept])]
+    frame = frame[frame["item"].isin(train.item_ids[popular])]
     part = recae.RatingMatrix.from_frame(frame, rating=None, name=f"{train.name}, {n_items:,} popular items")
     return part.filter(min_user=5)
 
 
 def measured(name: str, settings: Settings, parts: Split) -> Settings:
     """Figures, seconds and memory of one model."""
-    start = time.perf_counter()
-    model = make_model(name, **settings).fit(parts.train, progress=False)
-    fitted = time.perf_counter()
-    report = recae.evaluate(model, parts, METRICS)
+    fit_seconds, model = timed(lambda: make_model(name, **settings).fit(parts.train, progress=False))
+    evaluate_seconds, report = timed(lambda: recae.evaluate(model, parts, METRICS))
     row: Settings = {"model": name, "settings": settings, **{metric: report[metric] for metric in METRICS}}
     intervals = {metric: list(i) for metric in METRICS if (i := report.interval(metric)) is not None}
-    return row | {"intervals": intervals, "fit_seconds": fitted - start,
-                  "evaluate_seconds": time.perf_counter() - fitted, "peak_mb": peak_mb()}  # fmt: skip
+    return row | {"intervals": intervals, "fit_seconds": fit_seconds, "evaluate_seconds": evaluate_seconds,
+                  "peak_mb": peak_mb()}  # fmt: skip
 
 
 def line(row: Settings) -> str:
@@ -109,7 +97,7 @@ def choose(items: int, only: str) -> None:
     train, validation = take_validation(popular_part(load().train, items), 0.1, rng=0, how="per-user")
     parts, tried = Split(train, validation, how="per-user"), []
     click.echo(repr(parts))
-    for name in some_of(CANDIDATES, only):
+    for name in choose_names(CANDIDATES, only):
         for settings in CANDIDATES[name]:
             tried.append(measured(name, settings, parts))
             click.echo(line(tried[-1]))
@@ -121,7 +109,7 @@ def choose_alpha() -> None:
     """Alpha of DAN by Recall@20 on 10 % of each user's train pairs, among all items."""
     train, validation = take_validation(load().train, 0.1, rng=0, how="per-user")
     parts, tried = Split(train, validation, how="per-user"), []
-    model: Any = make_model("dan", **{**tomllib.loads(CONFIG.read_text())["dan"], "alpha": 0.0})
+    model: Any = make_model("dan", **{**read_config("gowalla")["dan"], "alpha": 0.0})
     model.fit(train, progress=False)
     counts = torch.from_numpy(np.maximum(train.counts("item"), 1)).to(model.weights_)
     before = 0.0
@@ -139,10 +127,9 @@ def choose_alpha() -> None:
 @click.option("--only", default="", help="Some of the models of configs/gowalla.toml, by commas.")
 def measure(only: str) -> None:
     """The chosen settings, fitted on all of train, measured on the test part."""
-    chosen, parts = tomllib.loads(CONFIG.read_text()), load()
-    file = RESULTS / "gowalla.json"
-    rows = {row["model"]: row for row in json.loads(file.read_text())["rows"]} if file.is_file() else {}
-    for name in some_of(chosen, only):
+    chosen, parts = read_config("gowalla"), load()
+    rows = {row["model"]: row for row in read("gowalla", {"rows": []})["rows"]}
+    for name in choose_names(chosen, only):
         rows[name] = row = measured(name, chosen[name], parts)
         for i, metric in enumerate(METRICS):
             row |= {f"bar {metric}": BARS[name][i], f"reached {metric}": round(row[metric], 4) >= BARS[name][i]}

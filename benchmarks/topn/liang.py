@@ -14,7 +14,6 @@ or ./data:
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,8 @@ import pandas as pd
 
 import recae
 from benchmarks.common.record import peak_mb, write
+from benchmarks.common.timing import timed
+from benchmarks.topn.protocol import fitted
 from recae.errors import DatasetNotFoundError
 from recae.loaders import search_places
 from recae.models import make_model
@@ -57,14 +58,14 @@ Triples = tuple[Any, Any, Any]
 
 
 def read(name: str, folder: Path) -> RatingMatrix:
-    """All ratings of a set, their places in the files as timestamps.
+    """All ratings of a set; their line numbers in the files are the timestamps.
 
     Raises:
         DatasetNotFoundError: files are missing; the message names them.
     """
     users, items, ratings = {"ml-20m": _movielens, "netflix": _netflix, "msd": _triplets}[name](folder)
-    frame = pd.DataFrame({"user": users, "item": items, "rating": ratings, "place": np.arange(len(users))})
-    return RatingMatrix.from_frame(frame, timestamp="place", duplicates="error", name=name)
+    frame = pd.DataFrame({"user": users, "item": items, "rating": ratings, "line": np.arange(len(users))})
+    return RatingMatrix.from_frame(frame, timestamp="line", duplicates="error", name=name)
 
 
 def _needed(path: Path, words: str) -> Path:
@@ -116,12 +117,7 @@ def _movies(file: Path) -> Iterator[tuple[int, pd.DataFrame]]:
 def measure(data: str, name: str, parts: Split) -> dict[str, Any]:
     """One model with the paper's settings; by epochs, stopped by the validation users."""
     model = make_model(name, **({"l2": L2[data]} if name in LINEAR else {}))
-    start = time.perf_counter()
-    if model.iterative:
-        model.fit(parts.train, parts.validation, validation_input=parts.validation_input)
-    else:
-        model.fit(parts.train)
-    seconds = time.perf_counter() - start
+    seconds, _ = timed(lambda: fitted(model, parts, progress=True))
     report = recae.evaluate(model, parts, METRICS)
     figures = {metric: report[metric] for metric in METRICS}
     errors = {f"{metric} error": report.figures[metric].error for metric in METRICS}
@@ -141,8 +137,8 @@ def line(row: dict[str, Any]) -> str:
 @click.option("--data-dir", type=click.Path(path_type=Path), default=None)
 @click.option("--held-out", type=int, default=None, help="Users of each hidden part.  [default: the published number]")
 def main(data: str, models: str, data_dir: Path | None, held_out: int | None) -> None:
-    places = [Path(place) for place in search_places(data_dir)]
-    folder = next((place for place in places if (place / data).exists()), places[0])
+    folders = [Path(folder) for folder in search_places(data_dir)]
+    folder = next((folder for folder in folders if (folder / data).exists()), folders[0])
     try:
         parts = liang_2018(read(data, folder), data, held_out=held_out)
     except recae.RecaeError as error:
@@ -152,7 +148,7 @@ def main(data: str, models: str, data_dir: Path | None, held_out: int | None) ->
     for name in models.split(","):
         rows.append(measure(data, name, parts))
         click.echo(line(rows[-1]))
-        if held_out is None:  # a figure on fewer users is no result
+        if held_out is None:  # figures on fewer users are not recorded
             write(f"liang-{data}", {"settings": parts.settings, "rows": rows})
 
 

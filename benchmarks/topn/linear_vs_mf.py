@@ -11,17 +11,18 @@ of train.
 
 from __future__ import annotations
 
-import itertools
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 import recae
+from benchmarks.common.options import grid
 from benchmarks.common.paths import DOCS
 from benchmarks.common.record import write
+from benchmarks.common.timing import timed
 from benchmarks.topn.rating_pca import RatingPCA
 from recae.comparison import compare
 from recae.models import Recommender, make_model
@@ -31,11 +32,6 @@ from recae.splitting import Split, take_validation
 
 RANKING_METRICS = ("ndcg@100", "recall@20", "recall@50", "coverage@20", "novelty@20")
 Grid = list[dict[str, Any]]
-
-
-def grid(**values: Sequence[Any]) -> Grid:
-    """All combinations."""
-    return [dict(zip(values, one)) for one in itertools.product(*values.values())]
 
 
 # Label: model's name, candidates. The first three have one objective and differ in how it is minimised.
@@ -58,7 +54,7 @@ RANKING: dict[str, tuple[str, Grid]] = {
     "item-kNN": ("item-knn", grid(k=[20, 50, 100], shrink=[0.0, 10.0])),
     "popularity": ("popularity", [{}]),
 }
-LINEAR = {"activation": ["identity"], "epochs": [30], "hidden": [500], "lr": [2e-3]}
+LINEAR: dict[str, list[Any]] = {"activation": ["identity"], "epochs": [30], "hidden": [500], "lr": [2e-3]}
 RATINGS: dict[str, tuple[str, Grid]] = {
     "AutoRec (item-based)": ("i-autorec", [{}]),
     "linear autoencoder on what is rated": ("i-autorec", grid(**LINEAR, l2=[200.0, 800.0, 1600.0, 3200.0])),
@@ -70,22 +66,24 @@ RATINGS: dict[str, tuple[str, Grid]] = {
 
 
 def made(name: str, settings: dict[str, Any]) -> Recommender:
+    """A model by name, not fitted."""
     return RatingPCA(**settings) if name == "rating-pca" else make_model(name, **settings)
 
 
 def chosen(
     rows: Mapping[str, tuple[str, Grid]], measure: Callable[[Recommender], float], say: Callable[[str], None]
 ) -> tuple[dict[str, Recommender], dict[str, Any]]:
-    """The best candidate of each row, not fitted, and what was tried; `measure` fits and gives what should be large."""
-    models, log = {}, {}
+    """The best candidate of each row, not fitted, and every candidate tried; `measure` fits, and larger is better."""
+    models: dict[str, Recommender] = {}
+    log: dict[str, Grid] = {}
     for label, (name, candidates) in rows.items():
-        tried = []
+        tried: Grid = []
         for settings in candidates:
-            start = time.perf_counter()
-            figure = measure(made(name, settings)) if len(candidates) > 1 else float("nan")
-            tried.append({"settings": settings, "validation": figure, "seconds": time.perf_counter() - start})
-        best = max(tried, key=lambda one: one["validation"]) if len(tried) > 1 else tried[0]
-        models[label], log[label] = made(name, best["settings"]), tried if len(tried) > 1 else []
+            if len(candidates) > 1:
+                seconds, figure = timed(partial(measure, made(name, settings)))
+                tried.append({"settings": settings, "validation": figure, "seconds": seconds})
+        best: dict[str, Any] = max(tried, key=lambda one: one["validation"]) if tried else {"settings": candidates[0]}
+        models[label], log[label] = made(name, best["settings"]), tried
         say(f"  {label}: {best['settings']}" + (f", {abs(best['validation']):.4f} on validation" if log[label] else ""))
     return models, log
 
@@ -117,7 +115,7 @@ def rating(ratings: Any, rows: Mapping[str, tuple[str, Grid]], say: Callable[[st
 
 
 def draw(result: dict[str, Any], path: Path) -> None:
-    """NDCG against time, of a comparison's `to_dict`; popularity is left out, which would press the others together."""
+    """Draw NDCG against time, of a comparison's `to_dict`, without popularity, which is too far from the others."""
     rows, name = [row for row in result["models"] if row["model"] != "popularity"], result["metrics"][0]
     figure = accuracy_against_time(
         [row["model"] for row in rows], [row["fit_seconds"] for row in rows], [row[name] for row in rows],

@@ -73,6 +73,11 @@ def factors(folder):
         return file["users"], file["items"]
 
 
+def save_weights(out, weights, settings, order):
+    """Write the first rows of an item-item matrix whose rows and columns are the items `order`, as weights.npy."""
+    np.save(out / "weights.npy", weights[np.ix_(order[: settings["compared"]], order)].astype(np.float32))
+
+
 def peak_mb():
     """Peak memory of this process in MB. (`getrusage` also counts what its parent had.)"""
     try:

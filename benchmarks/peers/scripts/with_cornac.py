@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
-from _given import answer, factors, repeated, rows
+from _given import answer, factors, repeated, rows, save_weights
 from cornac.data import Dataset, Reader
 from cornac.models import EASE, MF, VAECF
 
@@ -52,8 +52,7 @@ def ease_fit(data, out, settings):
     matrix = rows(data, "train")
     dataset = dataset_of(matrix)
     told, model = repeated(lambda: EASE(lamb=settings["l2"], posB=False, verbose=False).fit(dataset), settings)
-    place = np.argsort(order(dataset.iid_map))
-    np.save(out / "weights.npy", model.B[np.ix_(place[: settings["compared"]], place)].astype(np.float32))
+    save_weights(out, model.B, settings, np.argsort(order(dataset.iid_map)))
     return told
 
 

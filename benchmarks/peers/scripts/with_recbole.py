@@ -6,7 +6,7 @@ import shutil
 from logging import CRITICAL, disable
 
 import numpy as np
-from _given import answer, repeated, rows, timed
+from _given import answer, repeated, rows, save_weights, timed
 from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
 from recbole.model.general_recommender import EASE, MultiVAE
@@ -73,9 +73,8 @@ def ease_fit(data, out, settings):
     config, dataset = liked(data, out, EASE, reg_weight=settings["l2"])
     train = data_preparation(config, dataset)[0].dataset
     told, model = repeated(lambda: EASE(config, train), settings)
-    place = train.token2id("item_id", [str(item) for item in range(rows(data, "train").shape[1])])
-    weights = np.asarray(model.item_similarity)
-    np.save(out / "weights.npy", weights[np.ix_(place[: settings["compared"]], place)].astype(np.float32))
+    order = train.token2id("item_id", [str(item) for item in range(rows(data, "train").shape[1])])
+    save_weights(out, np.asarray(model.item_similarity), settings, order)
     return told
 
 

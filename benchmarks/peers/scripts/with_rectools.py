@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from _given import answer, factors, repeated, rows
+from _given import answer, factors, repeated, rows, save_weights
 from implicit.cpu.als import AlternatingLeastSquares
 from rectools import Columns
 from rectools.dataset import Dataset
@@ -38,8 +38,7 @@ def ease_fit(data, out, settings):
     matrix = rows(data, "train")
     dataset = dataset_of(matrix)
     told, model = repeated(lambda: EASEModel(regularization=settings["l2"]).fit(dataset), settings)
-    place = dataset.item_id_map.convert_to_internal(np.arange(matrix.shape[1]))
-    np.save(out / "weights.npy", model.weight[np.ix_(place[: settings["compared"]], place)].astype(np.float32))
+    save_weights(out, model.weight, settings, dataset.item_id_map.convert_to_internal(np.arange(matrix.shape[1])))
     return told
 
 
