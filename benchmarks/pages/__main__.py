@@ -71,8 +71,8 @@ def main(check: bool) -> None:
         if not check:
             page.write_text(after, encoding="utf-8")
     if check and differing:
-        told = "\n".join(differing)
-        raise click.ClickException(f"not what the results say; run python -m benchmarks.pages\n{told}")
+        names = "\n".join(differing)
+        raise click.ClickException(f"not what the results say; run python -m benchmarks.pages\n{names}")
     click.echo("\n".join(differing) or "every generated part is what the results say")
 
 

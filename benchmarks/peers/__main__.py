@@ -101,10 +101,10 @@ def measured(row: Row, cache: Path, limits: Limits, reasons: dict[str, str]) -> 
              "date": context()["date"]}  # fmt: skip
     if reasons.get(row.peer):
         return {**about, "reason": f"not installed: {reasons[row.peer]}"}
-    told, arrays = run(row.peer, row.task, row.method, cache / "data", cache, limits)
-    if "reason" in told:
-        return {**about, **told}
-    return {**about, "median": statistics.median(told["seconds"]), **judged(row, told, arrays, cache / "data")}
+    figures, arrays = run(row.peer, row.task, row.method, cache / "data", cache, limits)
+    if "reason" in figures:
+        return {**about, **figures}
+    return {**about, "median": statistics.median(figures["seconds"]), **judged(row, figures, arrays, cache / "data")}
 
 
 @main.command("install")
@@ -122,7 +122,7 @@ def install_command(cache: Path, index: str, again: bool) -> None:
 @threads_option
 @memory_option
 @click.option("--limit", default=3600.0, show_default=True, help="Seconds until a process is stopped.")
-@click.option("--epochs", default=200, show_default=True, help="At most; the best by validation is kept.")
+@click.option("--epochs", default=200, show_default=True, help="At most; the best by validation counts.")
 @click.option("--patience", default=50, show_default=True)
 @click.option("--l2", default=500.0, show_default=True, help="Of both EASEs.")
 @click.option("--seeds", default=1, show_default=True, help="Trainings of each Mult-VAE.")
@@ -147,10 +147,10 @@ def accuracy(
     (data / "settings.json").write_text(json.dumps(settings))
 
     def theirs(method: str) -> tuple[Any, dict[str, Any]]:
-        told, arrays = run("irspack", "accuracy", method, data, cache, Limits(threads, limit))
-        if "reason" in told:
-            raise click.ClickException(f"irspack, {method}: {told['reason']}")
-        return of_peer(parts, arrays["scores"]), told
+        figures, arrays = run("irspack", "accuracy", method, data, cache, Limits(threads, limit))
+        if "reason" in figures:
+            raise click.ClickException(f"irspack, {method}: {figures['reason']}")
+        return of_peer(parts, arrays["scores"]), figures
 
     rows = {"ease": side_by_side([our_ease(parts, l2)], [theirs("ease")[0]])}
     pairs = [(our_vae(parts, settings, seed), theirs(f"mult-vae {seed}")) for seed in range(seeds)]

@@ -26,7 +26,7 @@ class Limits:
     """What each process may use.
 
     Attributes:
-        threads: cores that it is bound to, and threads that its libraries are told of.
+        threads: cores that it is bound to, and threads that its libraries may use.
         seconds: until it is stopped.
     """
 
@@ -37,18 +37,18 @@ class Limits:
 def run(
     peer: str, task: str, method: str, data: Path, cache: Path, limits: Limits
 ) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-    """What the peer's script tells (or a `reason` why it does not), and the arrays it leaves, by name."""
+    """Run a peer's script: its figures (or the `reason` why there are none), and its arrays by name."""
     python = python_of(peer, cache)
     if python is None:
         return {"reason": "not installed"}, {}
-    with tempfile.TemporaryDirectory(dir=cache) as place:
-        out = Path(place)
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        out = Path(folder)
         command = [str(python), str(SCRIPTS / f"with_{peer}.py"), task, method, str(data), str(out)]
         reason = _stopped(command, out, limits)
         if reason:
             return {"reason": reason}, {}
-        told: dict[str, Any] = json.loads((out / "told.json").read_text())
-        return told, {path.stem: np.load(path) for path in out.glob("*.npy")}
+        figures: dict[str, Any] = json.loads((out / "figures.json").read_text())
+        return figures, {path.stem: np.load(path) for path in out.glob("*.npy")}
 
 
 def _stopped(command: list[str], out: Path, limits: Limits) -> str:

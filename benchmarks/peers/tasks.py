@@ -136,17 +136,17 @@ def busy_users(liked: Split) -> npt.NDArray[np.int64]:
 # ---------------------------------------------------------------- what is made of the answers
 
 
-def judged(row: Row, told: dict[str, Any], arrays: dict[str, Any], data: Path) -> dict[str, Any]:
-    """What a peer told, with what its arrays are worth; theirs are measured here, all in one way."""
+def judged(row: Row, figures: dict[str, Any], arrays: dict[str, Any], data: Path) -> dict[str, Any]:
+    """A peer's figures, with those that are measured here, in one way for all, from its arrays."""
     if "predicted" in arrays:
         dataset = row.method.split(" ")[0]
         with np.load(data / f"{dataset}-train.npz") as train, np.load(data / f"{dataset}-test.npz") as test:
             low, high = train["ratings"].min(), train["ratings"].max()
-            told = {**told, "rmse": rmse(test["ratings"], np.clip(arrays["predicted"], low, high))}
+            figures = {**figures, "rmse": rmse(test["ratings"], np.clip(arrays["predicted"], low, high))}
     for name in ("weights", "lists"):
         if name in arrays:
-            told = {**told, **compared(data / f"ours-{name}.npy", name, arrays[name], row.peer == "recae")}
-    return told
+            figures = {**figures, **compared(data / f"ours-{name}.npy", name, arrays[name], row.peer == "recae")}
+    return figures
 
 
 def compared(file: Path, name: str, found: npt.NDArray[Any], is_ours: bool) -> dict[str, float]:

@@ -168,7 +168,7 @@ def ease(device: torch.device, at: Ceilings, small: bool, _: Path | None) -> Ite
 
 
 def read_ratings(path: Path) -> RatingMatrix:
-    """MovieLens-1M's ratings.dat, by pandas alone."""
+    """MovieLens-1M's ratings.dat, read by pandas."""
     names = ["user", "item", "rating", "time"]
     text = pd.read_csv(path, sep=":", usecols=[0, 2, 4, 6], header=None, names=[*"0a1b2c3"])
     text.columns = pd.Index(names)

@@ -1,4 +1,4 @@
-"""Seconds for the top-20 of all users, and for evaluating beside the score product alone.
+"""Seconds for the top-20 of all users, and for an evaluation beside its score product.
 
     python -m benchmarks.topn_speed [--data ml-1m] [--repeats 5]
 

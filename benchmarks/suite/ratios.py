@@ -1,4 +1,4 @@
-"""Times as ratios to a reference operation's, and what is stored of them.
+"""Times as ratios to a reference operation's, and their stored baseline.
 
 Seconds differ from machine to machine and from hour to hour. An operation's time over that of a dense product that runs
 in turn with it differs less: on one kind of processor little, between kinds as far as memory and arithmetic do.
@@ -17,14 +17,14 @@ TOLERANCE, ELSEWHERE = 1.6, 4.0  # times the stored ratio: on the same kind of m
 
 
 def stored(file: Path = FILE) -> dict[str, Any]:
-    """What was stored last: `ratios`, and the machine that they are of."""
+    """The stored baseline: `ratios`, and the machine and threads that they were measured with."""
     return json.loads(file.read_text()) if file.is_file() else {"ratios": {}, "machine": {}, "threads": 0}
 
 
 def store(ratios: dict[str, float], threads: int, file: Path = FILE) -> None:
     """Make `ratios` the baseline; operations that were not run keep theirs."""
-    kept = {**stored(file)["ratios"], **ratios}
-    rounded = {name: float(f"{kept[name]:.4g}") for name in sorted(kept)}
+    all_ratios = {**stored(file)["ratios"], **ratios}
+    rounded = {name: float(f"{all_ratios[name]:.4g}") for name in sorted(all_ratios)}
     file.write_text(json.dumps({**context(), "threads": threads, "ratios": rounded}, indent=2) + "\n")
 
 

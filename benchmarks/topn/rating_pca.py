@@ -30,7 +30,7 @@ class RatingPCA(Recommender):
 
     predicts_ratings: ClassVar[bool] = True
 
-    factors: int = param(10, "directions that are kept; at most one less than the smaller side", low=1)
+    factors: int = param(10, "number of directions; at most one less than the smaller side", low=1)
     user_l2: float = param(5.0, "ratings' worth of pull of a user's deviation towards 0", low=0)
     item_l2: float = param(3.0, "ratings' worth of pull of an item's deviation towards 0", low=0)
     rng: int = param(0, "seed of the solver's starting vector")
@@ -58,7 +58,7 @@ class RatingPCA(Recommender):
         return product / squares if squares > 0 else 1.0
 
     def _rest(self, user_rows: Csr, user: Floats) -> Csr:
-        """Ratings less mu + b_u + b_i, in the same places."""
+        """Ratings less mu + b_u + b_i, with the same pattern."""
         users = np.repeat(np.arange(user_rows.shape[0]), np.diff(user_rows.indptr))
         data = user_rows.data - self.biases_.mean - user[users] - self.biases_.item[user_rows.indices]
         return make_csr(data.astype(np.float32), user_rows.indices, user_rows.indptr, user_rows.shape)

@@ -2,8 +2,8 @@
 
     python with_PEER.py TASK METHOD DATA OUT
 
-DATA/settings.json says how many threads and how much memory there are; OUT/told.json is the answer. Scripts are called
-with_PEER.py because a script called PEER.py would be imported in place of the package.
+DATA/settings.json says how many threads and how much memory there are; the script writes OUT/figures.json.
+Scripts are called with_PEER.py because a script called PEER.py would be imported in place of the package.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def answer(tasks):
     if settings.get("memory_gib"):
         allowed = int(settings["memory_gib"] * 2**30)
         resource.setrlimit(resource.RLIMIT_DATA, (allowed, allowed))
-    told = tasks[task](data, out, {**settings, "method": method})
-    (out / "told.json").write_text(json.dumps({**told, "peak_mb": peak_mb()}))
+    figures = tasks[task](data, out, {**settings, "method": method})
+    (out / "figures.json").write_text(json.dumps({**figures, "peak_mb": peak_mb()}))
 
 
 def repeated(work, settings):

@@ -17,8 +17,8 @@ def load(data, out, settings):
         dataset = Dataset.from_uirt(Reader().read(path, fmt="UIRT", sep=",", skip_lines=1))
         return dataset, dataset.csr_matrix
 
-    told, (dataset, matrix) = repeated(work, settings)
-    return {**told, "found": [dataset.num_users, dataset.num_items, matrix.nnz]}
+    figures, (dataset, matrix) = repeated(work, settings)
+    return {**figures, "found": [dataset.num_users, dataset.num_items, matrix.nnz]}
 
 
 def dataset_of(matrix):
@@ -51,9 +51,9 @@ def vae_epoch(data, out, settings):
 def ease_fit(data, out, settings):
     matrix = rows(data, "train")
     dataset = dataset_of(matrix)
-    told, model = repeated(lambda: EASE(lamb=settings["l2"], posB=False, verbose=False).fit(dataset), settings)
+    figures, model = repeated(lambda: EASE(lamb=settings["l2"], posB=False, verbose=False).fit(dataset), settings)
     save_weights(out, model.B, settings, np.argsort(order(dataset.iid_map)))
-    return told
+    return figures
 
 
 def top_20(data, out, settings):
@@ -65,9 +65,9 @@ def top_20(data, out, settings):
     def work():
         return [model.recommend(user, settings["n"], remove_seen=True, train_set=dataset) for user in range(len(users))]
 
-    told, lists = repeated(work, settings)
+    figures, lists = repeated(work, settings)
     np.save(out / "lists.npy", np.array(lists))
-    return told
+    return figures
 
 
 if __name__ == "__main__":

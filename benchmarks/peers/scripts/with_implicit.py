@@ -18,9 +18,9 @@ def top_20(data, out, settings):
         return model.recommend(everybody, seen, N=settings["n"], filter_already_liked_items=True)[0]
 
     with threadpool_limits(1, "blas"):
-        told, lists = repeated(work, settings)
+        figures, lists = repeated(work, settings)
     np.save(out / "lists.npy", lists)
-    return told
+    return figures
 
 
 if __name__ == "__main__":

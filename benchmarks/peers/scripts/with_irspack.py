@@ -11,13 +11,13 @@ from irspack.recommenders.multvae import MultVAERecommender
 
 def ease_fit(data, out, settings):
     train = rows(data, "train", np.float64)
-    told, model = repeated(lambda: DenseSLIMRecommender(train, reg=settings["l2"]).learn(), settings)
+    figures, model = repeated(lambda: DenseSLIMRecommender(train, reg=settings["l2"]).learn(), settings)
     np.save(out / "weights.npy", np.asarray(model.W[: settings["compared"]], np.float32))
-    return told
+    return figures
 
 
 def untrained(train, vae):
-    """With the annealing told in epochs, as irspack wants it."""
+    """With the annealing in epochs, as irspack counts it."""
     return MultVAERecommender(
         train, dim_z=vae["latent"], enc_hidden_dims=vae["hidden"], dropout_p=vae["dropout"],
         kl_anneal_goal=vae["beta"], anneal_end_epoch=vae["anneal_steps"] * vae["batch_size"] / train.shape[0],
@@ -42,7 +42,7 @@ def accuracy(data, out, settings):
     if settings["method"] == "ease":
         model = DenseSLIMRecommender(train, reg=settings["l2"])
         seconds, _ = timed(model.learn)
-        told = {}
+        figures = {}
     else:
         np.random.seed(int(settings["method"].split()[1]))  # noqa: NPY002
         validation = EvaluatorWithColdUser(rows(data, "shown"), rows(data, "wanted"), cutoff=100)
@@ -53,10 +53,10 @@ def accuracy(data, out, settings):
                 score_degradation_max=settings["patience"],
             )
         )  # fmt: skip
-        told = {"best_epoch": model.learnt_config["train_epochs"]}
-        told["validation_ndcg"] = float(validation.get_target_score(model))
+        figures = {"best_epoch": model.learnt_config["train_epochs"]}
+        figures["validation_ndcg"] = float(validation.get_target_score(model))
     np.save(out / "scores.npy", np.asarray(model.get_score_cold_user(test), np.float32))
-    return {**told, "seconds": [seconds]}
+    return {**figures, "seconds": [seconds]}
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ TYPES = {"userId": "int64", "movieId": "int64", "rating": "float32", "timestamp"
 
 def load(data, out, settings):
     path = data / f"{settings['method']}.csv"
-    told, frame = repeated(lambda: pd.read_csv(path, dtype=TYPES, engine="c"), settings)
-    return {**told, "found": [frame["userId"].nunique(), frame["movieId"].nunique(), len(frame)]}
+    figures, frame = repeated(lambda: pd.read_csv(path, dtype=TYPES, engine="c"), settings)
+    return {**figures, "found": [frame["userId"].nunique(), frame["movieId"].nunique(), len(frame)]}
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ def matrix_of(user_rows, scale):
 
 
 def load(data, out, settings):
-    told, ratings = repeated(lambda: recae.load(data / f"{settings['method']}.csv"), settings)
-    return {**told, "found": [ratings.n_users, ratings.n_items, ratings.n_ratings]}
+    figures, ratings = repeated(lambda: recae.load(data / f"{settings['method']}.csv"), settings)
+    return {**figures, "found": [ratings.n_users, ratings.n_items, ratings.n_ratings]}
 
 
 def autorec_epoch(data, out, settings):
@@ -52,9 +52,9 @@ def epochs(model):
 
 def ease_fit(data, out, settings):
     ratings = implicit_ratings(rows(data, "train"))
-    told, model = repeated(lambda: recae.EASE(l2=settings["l2"], device="cpu").fit(ratings), settings)
+    figures, model = repeated(lambda: recae.EASE(l2=settings["l2"], device="cpu").fit(ratings), settings)
     np.save(out / "weights.npy", model.weights_[: settings["compared"]].numpy())
-    return told
+    return figures
 
 
 def top_20(data, out, settings):
@@ -62,9 +62,9 @@ def top_20(data, out, settings):
     model = recae.ImplicitALS(factors=users.shape[1])
     model.ratings_ = implicit_ratings(rows(data, "seen"))
     model.user_factors_, model.item_factors_ = users, items
-    told, lists = repeated(lambda: model.recommend(model.ratings_.user_ids, settings["n"]), settings)
+    figures, lists = repeated(lambda: model.recommend(model.ratings_.user_ids, settings["n"]), settings)
     np.save(out / "lists.npy", lists["item"].to_numpy().reshape(len(users), settings["n"]))
-    return told
+    return figures
 
 
 def ratings(data, out, settings):

@@ -1,4 +1,4 @@
-"""RecBole. It reads its own files; its splitting is told to leave all for training."""
+"""RecBole. It reads its own files; its splitting is figures to leave all for training."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def written(out, lines, header):
 def load(data, out, settings):
     written(out, data / f"{settings['method']}.csv", HEADER)
     config = config_of(MultiVAE, out, load_col={"inter": ["user_id", "item_id", "rating", "timestamp"]})
-    told, dataset = repeated(lambda: create_dataset(config), settings)
+    figures, dataset = repeated(lambda: create_dataset(config), settings)
     (out / "peers" / "peers.inter").unlink()
-    return {**told, "found": [dataset.user_num - 1, dataset.item_num - 1, dataset.inter_num]}  # one is padding
+    return {**figures, "found": [dataset.user_num - 1, dataset.item_num - 1, dataset.inter_num]}  # one is padding
 
 
 def liked(data, out, model, **more):
@@ -72,10 +72,10 @@ def vae_epoch(data, out, settings):
 def ease_fit(data, out, settings):
     config, dataset = liked(data, out, EASE, reg_weight=settings["l2"])
     train = data_preparation(config, dataset)[0].dataset
-    told, model = repeated(lambda: EASE(config, train), settings)
+    figures, model = repeated(lambda: EASE(config, train), settings)
     order = train.token2id("item_id", [str(item) for item in range(rows(data, "train").shape[1])])
     save_weights(out, np.asarray(model.item_similarity), settings, order)
-    return told
+    return figures
 
 
 if __name__ == "__main__":

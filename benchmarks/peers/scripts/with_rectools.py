@@ -23,8 +23,8 @@ def load(data, out, settings):
         frame = pd.read_csv(path, dtype=TYPES, engine="c").rename(columns=NAMES)
         return Dataset.construct(frame).get_user_item_matrix()
 
-    told, matrix = repeated(work, settings)
-    return {**told, "found": [*matrix.shape, matrix.nnz]}
+    figures, matrix = repeated(work, settings)
+    return {**figures, "found": [*matrix.shape, matrix.nnz]}
 
 
 def dataset_of(matrix):
@@ -37,9 +37,9 @@ def dataset_of(matrix):
 def ease_fit(data, out, settings):
     matrix = rows(data, "train")
     dataset = dataset_of(matrix)
-    told, model = repeated(lambda: EASEModel(regularization=settings["l2"]).fit(dataset), settings)
+    figures, model = repeated(lambda: EASEModel(regularization=settings["l2"]).fit(dataset), settings)
     save_weights(out, model.weight, settings, dataset.item_id_map.convert_to_internal(np.arange(matrix.shape[1])))
-    return told
+    return figures
 
 
 def top_20(data, out, settings):
@@ -57,10 +57,10 @@ def top_20(data, out, settings):
         return model.recommend(users=everybody, dataset=dataset, k=settings["n"], filter_viewed=True)
 
     with threadpool_limits(1, "blas"):
-        told, frame = repeated(work, settings)
+        figures, frame = repeated(work, settings)
     frame = frame.sort_values([Columns.User, Columns.Rank])
     np.save(out / "lists.npy", frame[Columns.Item].to_numpy().reshape(len(users), settings["n"]))
-    return told
+    return figures
 
 
 if __name__ == "__main__":

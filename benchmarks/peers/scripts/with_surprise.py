@@ -15,8 +15,8 @@ METHODS = {
 def load(data, out, settings):
     path = str(data / f"{settings['method']}.csv")
     reader = Reader(line_format="user item rating timestamp", sep=",", skip_lines=1, rating_scale=(0.5, 5))
-    told, train = repeated(lambda: Dataset.load_from_file(path, reader).build_full_trainset(), settings)
-    return {**told, "found": [train.n_users, train.n_items, train.n_ratings]}
+    figures, train = repeated(lambda: Dataset.load_from_file(path, reader).build_full_trainset(), settings)
+    return {**figures, "found": [train.n_users, train.n_items, train.n_ratings]}
 
 
 def ratings(data, out, settings):
