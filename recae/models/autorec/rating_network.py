@@ -15,7 +15,7 @@ from recae.nn.products import affine
 from recae.sparse import SparseRows, sddmm, spmm
 from recae.training import Batch
 
-# Above this share of stored ratings, dense products are faster than the sparse kernels (`benchmarks/speed.py`
+# Above this share of stored ratings, dense products are faster than the sparse kernels (`benchmarks.speed`
 # measures it). A GPU is better at dense products, and its memory is smaller.
 DENSE_ABOVE = {"cpu": 0.3, "cuda": 0.1, "mps": 0.0}
 DENSE_BYTES = 2**30

@@ -26,7 +26,7 @@ class SideAutoencoder(AutoRec):
     A user or an item without a single training rating is served from its features, where its table has any; from
     the bias baseline otherwise. Unseen users (`predict_new`) are known by their ratings alone. On MovieLens-100K what
     is known of items pays, for those with ratings and for cold ones; age, sex and occupation of users do not
-    (`benchmarks/cold.py`: features="item" leaves cold users to the baseline, which is better there).
+    (`benchmarks.cold`: features="item" leaves cold users to the baseline, which is better there).
     """
 
     features: Literal["both", "user", "item", "none"] = param(
