@@ -10,13 +10,11 @@ on the number of threads.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from recae._types import Array
-from recae.jit import jit_kernel, prange
+from recae.jit import jit_kernel, n_threads, prange
 from recae.sparse.resources import large_empty
 
 # Sums may be reordered (vectorised); NaN and infinity keep their meaning, so that divergence is seen.
@@ -133,31 +131,13 @@ def _take(
     indptr: Array,
     indices: Array,
     values: Array,
-    wanted: Array,
+    index: Array,
     new_indptr: Array,
     new_indices: Array,
     new_values: Array,
 ) -> None:
-    for i in prange(len(wanted)):
-        start, to = indptr[wanted[i]], new_indptr[i]
-        for offset in range(new_indptr[i + 1] - to):
-            new_indices[to + offset] = indices[start + offset]
-            new_values[to + offset] = values[start + offset]
-
-
-# Lets go of the interpreter. Written out: numba's cache would take it for `_take`, whatever the options.
-@jit_kernel(parallel=False, nogil=True)
-def _take_alone(
-    indptr: Array,
-    indices: Array,
-    values: Array,
-    wanted: Array,
-    new_indptr: Array,
-    new_indices: Array,
-    new_values: Array,
-) -> None:
-    for i in range(len(wanted)):
-        start, to = indptr[wanted[i]], new_indptr[i]
+    for i in prange(len(index)):
+        start, to = indptr[index[i]], new_indptr[i]
         for offset in range(new_indptr[i + 1] - to):
             new_indices[to + offset] = indices[start + offset]
             new_values[to + offset] = values[start + offset]
@@ -202,24 +182,13 @@ def transpose(indptr: Tensor, indices: Tensor, n_cols: int) -> tuple[Tensor, Ten
     return t_indptr, t_indices, t_position
 
 
-def take(indptr: Tensor, indices: Tensor, values: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The rows `wanted` (any order, repeats allowed) of a CSR."""
-    return _taken(_take, indptr, indices, values, wanted)
-
-
-def take_alone(indptr: Tensor, indices: Tensor, values: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """`take` on the calling thread alone."""
-    return _taken(_take_alone, indptr, indices, values, wanted)
-
-
-def _taken(
-    kernel: Any, indptr: Tensor, indices: Tensor, values: Tensor, wanted: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    new_indptr = torch.zeros(len(wanted) + 1, dtype=torch.int64)
-    torch.cumsum(indptr[wanted + 1] - indptr[wanted], 0, out=new_indptr[1:])
+def take(indptr: Tensor, indices: Tensor, values: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The rows `index` (any order, repeats allowed) of a CSR."""
+    new_indptr = torch.zeros(len(index) + 1, dtype=torch.int64)
+    torch.cumsum(indptr[index + 1] - indptr[index], 0, out=new_indptr[1:])
     nnz = int(new_indptr[-1])
     new_indices, new_values = indices.new_empty(nnz), values.new_empty(nnz)
-    kernel(_np(indptr), _np(indices), _np(values), _np(wanted), _np(new_indptr), _np(new_indices), _np(new_values))
+    _take(_np(indptr), _np(indices), _np(values), _np(index), _np(new_indptr), _np(new_indices), _np(new_values))
     return new_indptr, new_indices, new_values
 
 
@@ -233,6 +202,4 @@ def _block(row_bytes: int) -> int:
 
 
 def _n_chunks(indptr: Tensor) -> int:
-    import numba
-
-    return max(1, min(len(indptr) - 1, numba.get_num_threads()))
+    return max(1, min(len(indptr) - 1, n_threads()))

@@ -11,6 +11,7 @@ buffers are kept and used again; when it ends, all of them are freed.
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Iterator
@@ -75,6 +76,21 @@ def _return_cores(token: object) -> None:
     with _lock:
         torch.set_num_threads(_torch_threads)
         _working.discard(token)
+
+
+def _after_fork() -> None:
+    """In a forked process: no thread is within, and PyTorch runs on one thread, because with more it waits for ever for
+    those of its parent."""
+    global _lock, _torch_threads
+    _lock = threading.RLock()
+    _working.clear()
+    _reusing.clear()
+    _torch_threads, _here.within = 1, False
+    torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @contextmanager

@@ -79,10 +79,8 @@ class SparseRows:
     def __getitem__(self, index: Tensor) -> SparseRows:
         return self.take(index)
 
-    def take(self, index: Tensor, *, alone: bool = False) -> SparseRows:  # noqa: ARG002
+    def take(self, index: Tensor) -> SparseRows:
         """The rows `index`, shape (m,), in that order, repeats allowed.
-
-        `alone`: on the calling thread, while others work on the kernels' threads.
 
         Raises:
             ParameterError: `index` is not 1-D int64, or (of an index on the CPU) a row does not exist.

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from recae.errors import DataError, ParameterError
+from recae.jit import run_serially
 from recae.sparse import SparseRows
 
 AHEAD = 2  # batches that wait to be trained on
@@ -81,9 +82,6 @@ class RowBatches:
     def take(self, index: Tensor) -> Batch:
         if len(index) == self.n_examples:  # a full batch needs no order
             return Batch(self.rows, self.rows if self.target is None else self.target)
-        if self.streamed and isinstance(self.rows, SparseRows):
-            taken = self.rows.take(index, alone=True)
-            return Batch(taken, taken)
         rows = self.rows[index]
         return Batch(rows, rows if self.target is None else self.target[index])
 
@@ -185,7 +183,8 @@ def iterate_batches(batches: Batches, parts: Sequence[Tensor]) -> Iterator[Batch
 
 
 def _ahead(batches: Batches, parts: Sequence[Tensor]) -> Iterator[Batch]:
-    with ThreadPoolExecutor(1, "recae-prefetch") as pool:
+    on_cpu = getattr(batches, "device", CPU).type == "cpu"  # then the step needs numba's threads
+    with ThreadPoolExecutor(1, "recae-prefetch", run_serially if on_cpu else None) as pool:
         waiting: deque[Future[Batch]] = deque()
         for part in parts:
             waiting.append(pool.submit(batches.take, part))
