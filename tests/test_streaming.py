@@ -17,6 +17,7 @@ from scipy import sparse
 from torch import Tensor
 
 import recae
+from recae import jit
 from recae.errors import TrainingInterrupted
 from recae.models import AutoRec
 from recae.ratings.csr import is_mapped
@@ -152,12 +153,14 @@ class Counted:
     def __init__(self) -> None:
         self.taken: list[int] = []
         self.threads: set[str] = set()
+        self.serial: set[bool] = set()
 
     def take(self, index: Tensor) -> Batch:
         if int(index) >= 5:
             raise ValueError("five")
         self.taken.append(int(index))
         self.threads.add(threading.current_thread().name)
+        self.serial.add(jit._thread.serial)
         return Batch(index, index)
 
 
@@ -170,6 +173,7 @@ def test_batches_are_taken_ahead_in_order_and_not_too_many() -> None:
         assert len(counted.taken) <= step + 1 + batches.AHEAD
     assert counted.taken == [0, 1, 2, 3, 4]
     assert all(name.startswith("recae-prefetch") for name in counted.threads)
+    assert counted.serial == {True}  # it leaves numba's threads to the step
     with pytest.raises(ValueError, match="five"):
         next(upcoming)
     assert not any(thread.name.startswith("recae-prefetch") for thread in threading.enumerate())
