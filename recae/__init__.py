@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,6 +30,8 @@ def __getattr__(name: str) -> Any:
     if name == "__all__":
         return __dir__()
     home = _HOMES.get(name, _HOMES["*"])
+    if name not in _HOMES and find_spec(f"recae.{name}"):  # a module: `from recae import metrics` imports it alone
+        raise AttributeError(f"module 'recae' has no attribute {name!r} before 'import recae.{name}'")
     if name.startswith("_") or not hasattr(module := importlib.import_module(str(home)), name):
         raise AttributeError(f"module 'recae' has no attribute {name!r}")
     return getattr(module, name)

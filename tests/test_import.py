@@ -37,6 +37,14 @@ def test_importing_the_package_imports_next_to_nothing() -> None:
     assert not {*HEAVY, *ABSENT, "pandas", "numpy"} & set(loaded)
 
 
+def test_a_module_of_the_package_is_imported_by_itself() -> None:
+    """`from recae import metrics` imports no model, and each module can be the first one that is imported."""
+    loaded = set(run("import sys; from recae import metrics; print(*sys.modules)").split())
+    assert "recae.metrics" in loaded
+    assert not {"torch", "recae.models"} & loaded
+    assert run("from recae.distributed.ranks import current; print(current().size)") == "1\n"
+
+
 @pytest.mark.parametrize(
     ("modules", "heavy"),
     [
