@@ -1,4 +1,4 @@
-"""Rows that a device has no room for are handed over batch by batch."""
+"""Rows that a device has no room for are copied to it batch by batch."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -80,7 +79,7 @@ class Bar:
     """Shows progress on stderr, with a bar for each pass."""
 
     def __init__(self, show: bool | None) -> None:
-        self.show = sys.stderr.isatty() if show is None else show
+        self.hide = None if show is None else not show  # None: where stderr is no terminal
         self._bar: Any = None
         self._what = ""
 
@@ -91,14 +90,14 @@ class Bar:
         self._close()
 
     def report(self, what: str, done: int, total: int) -> None:
-        if not self.show:
+        if self.hide:
             return
         if what != self._what:
-            from tqdm import tqdm
+            from tqdm.auto import tqdm
 
             self._close()
             in_bytes = {"unit": "B", "unit_scale": True} if what == "reading" else {"unit": "step"}
-            self._bar, self._what = tqdm(total=total, desc=what, file=sys.stderr, leave=True, **in_bytes), what
+            self._bar, self._what = tqdm(total=total, desc=what, disable=self.hide, **in_bytes), what
         self._bar.update(done - self._bar.n)
 
     def _close(self) -> None:

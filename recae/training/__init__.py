@@ -1,4 +1,4 @@
-"""Training: any batches, any model, any objective; early stopping, exact resume, progress, history."""
+"""Training: any batches, model and objective; early stopping, exact resume, progress, history."""
 
 from recae.training.batches import Batch, Batches, RowBatches
 from recae.training.objectives import Reconstruction

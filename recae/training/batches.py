@@ -1,4 +1,4 @@
-"""What a trainer is fed: examples by number, a batch at a time. The order is the trainer's business."""
+"""Batches that a trainer learns from: any examples by index, in an order that the trainer draws."""
 
 from __future__ import annotations
 
@@ -17,21 +17,25 @@ from recae.errors import DataError, ParameterError
 from recae.jit import run_serially
 from recae.sparse import SparseRows
 
-AHEAD = 2  # batches that wait to be trained on
-BLOCK_BYTES = 1 << 20  # of columns and values that are read in one go
+AHEAD = 2  # batches that are made before the step needs them
+BLOCK_BYTES = 1 << 20  # of column indices and values that are read at once
 CPU = torch.device("cpu")
 WINDOW = 256  # blocks whose rows are shuffled together
 
 
 class Batch(NamedTuple):
-    """Rows to be read and what should come out: both (batch, n), dense or sparse; often the same."""
+    """The input of a step and the target of its output: each (batch, n), dense or sparse; often the same rows."""
 
     input: Any
     target: Any
 
 
 class Batches(Protocol):
-    """Examples 0 ... n_examples - 1, of which `take` makes a batch."""
+    """Examples 0 ... n_examples - 1, from which `take` makes batches.
+
+    A class may also have `order()`, the random order of an epoch, int64 (n_examples,), and `streamed`: whether batches
+    are made ahead of the step, on another thread.
+    """
 
     n_examples: int
     batch_size: int
@@ -46,15 +50,18 @@ class Batches(Protocol):
 
 
 class RowBatches:
-    """Batches of rows, dense (n_rows, n) or sparse, each its own target unless `target` is given.
+    """Batches of rows, dense (n_rows, n) or sparse; the target is the rows themselves unless `target` is given.
 
     Args:
         rows: the input.
-        target: what should come out, row by row; by default the input itself.
+        target: the target of each row; by default the row itself.
         batch_size: rows a step; 0 for all of them at once (full batch).
-        streamed: the rows are on disk, memory-mapped: they are read in blocks (`block_order`), and a batch is taken
-            while the step before it is worked on. Sparse rows without a target of their own, on the CPU; elsewhere
-            they have been copied to a device, and it changes nothing.
+        streamed: the rows are memory-mapped from disk. They are then read in blocks (`block_order`), and a batch is
+            made during the step before it. It has an effect on sparse rows on the CPU that are their own target.
+
+    Raises:
+        DataError: there are no rows, or not as many targets.
+        ParameterError: `batch_size` is negative.
     """
 
     def __init__(
@@ -86,20 +93,20 @@ class RowBatches:
         return Batch(rows, rows if self.target is None else self.target[index])
 
     def to(self, device: torch.device) -> RowBatches | MadeBatches:
-        """The same batches on `device`; of rows that it has no room for, each batch goes there by itself."""
+        """The same batches on `device`; if the rows have no room there, each batch is copied when it is needed."""
         here = all(tensor.device.type == "cpu" for tensor in tensors_of(self._rows()))
         fits = not here or has_room(size_of(self._rows()), device)
-        return self._all_at_once(device) if fits else self._one_by_one(device)
+        return self._copied(device) if fits else self._copied_batch_by_batch(device)
 
     def _rows(self) -> tuple[Any, ...]:
-        """All that is on the device when the rows are."""
+        """What goes to the device: the rows, and the target if it is not the rows."""
         return (self.rows,) if self.target is None else (self.rows, self.target)
 
-    def _all_at_once(self, device: torch.device) -> RowBatches:
+    def _copied(self, device: torch.device) -> RowBatches:
         target = None if self.target is None else self.target.to(device)
         return RowBatches(self.rows.to(device), target, batch_size=self.batch_size, streamed=self.streamed)
 
-    def _one_by_one(self, device: torch.device) -> MadeBatches:
+    def _copied_batch_by_batch(self, device: torch.device) -> MadeBatches:
         def make(index: Tensor, device: torch.device) -> Batch:
             return copy_async(self.take(index), device)  # type: ignore[no-any-return]
 
@@ -111,14 +118,14 @@ class RowBatches:
 
 @dataclass
 class MadeBatches:
-    """Batches that are made when they are asked for, of rows elsewhere than on the device: none of them is kept.
+    """Batches that a function makes when a step needs them, from rows that are not on the device.
 
     Attributes:
         n_examples: rows.
-        make: index, int64 (m,), and the training device to a batch. It is called on another thread, ahead of time,
+        make: index, int64 (m,), and the training device to a batch. It is called ahead of the step, on another thread,
             and draws no random numbers.
         batch_size: rows a step.
-        block: rows that lie together on the disk (`rows_a_block`).
+        block: neighbouring rows that are read at once (`rows_a_block`).
         device: the training device.
     """
 
@@ -141,16 +148,16 @@ class MadeBatches:
 
 
 def rows_a_block(n_rows: int, n_entries: int) -> int:
-    """How many rows of the mean length make `BLOCK_BYTES`, of 8 bytes an entry."""
+    """The number of rows of mean length that fill `BLOCK_BYTES`, at 8 bytes an entry; at least 1."""
     return max(1, BLOCK_BYTES * n_rows // max(1, 8 * n_entries))
 
 
 def block_order(n_rows: int, block: int, window: int) -> Tensor:
-    """A random order of rows that lie on a disk, int64 (n_rows,): blocks of `block` neighbours in random order, and the
-    rows of `window` blocks that follow one another in it shuffled together.
+    """A random order of rows on disk, int64 (n_rows,).
 
-    What is read at one time then lies in `window` places, and a batch is of rows from all of these. Where the rows
-    are no more than a window holds, it is a plain random order.
+    Blocks of `block` neighbouring rows are put in random order, and the rows of each `window` successive blocks are
+    shuffled together. A batch then reads from at most `window` regions of the disk. With no more rows than a window
+    holds, this is a plain random order.
     """
     if n_rows <= block * window:
         return torch.randperm(n_rows)
@@ -162,20 +169,20 @@ def block_order(n_rows: int, block: int, window: int) -> Tensor:
     return torch.cat(parts)
 
 
-# ------------------------------------------------------------ one after another, ahead of the step
+# ------------------------------------------------------------ batches ahead of the step
 
 
 def random_order(batches: Batches) -> Tensor:
-    """Examples in a random order, int64 (n_examples,): the batches' own, where they have one."""
+    """The examples in a random order, int64 (n_examples,): by `batches.order()` if there is one."""
     own = getattr(batches, "order", None)
     order: Tensor = torch.randperm(batches.n_examples) if own is None else own()
     return order
 
 
 def iterate_batches(batches: Batches, parts: Sequence[Tensor]) -> Iterator[Batch]:
-    """The batch of each part, one after another.
+    """The batch of each part, in order.
 
-    Batches that say `streamed` are taken ahead. Taking one draws no random numbers, so it does not matter when.
+    Batches that are `streamed` are made ahead. That draws no random numbers, so results do not depend on when.
     """
     if getattr(batches, "streamed", False):
         return _ahead(batches, parts)
@@ -198,7 +205,7 @@ def _ahead(batches: Batches, parts: Sequence[Tensor]) -> Iterator[Batch]:
 
 
 def has_room(n_bytes: int, device: torch.device) -> bool:
-    """Whether rows of so many bytes are to live on `device` in training, of whose free memory the rest needs half."""
+    """Whether rows of so many bytes go to `device` for the whole training: half of its free memory is for the rest."""
     if device.type != "cuda":
         return True
     free, _ = torch.cuda.mem_get_info(device)
@@ -206,12 +213,12 @@ def has_room(n_bytes: int, device: torch.device) -> bool:
 
 
 def size_of(rows: Any) -> int:
-    """Bytes of what `tensors_of` finds."""
+    """Bytes of the tensors that `rows` consists of (`tensors_of`)."""
     return sum(tensor.nbytes for tensor in tensors_of(rows))
 
 
 def tensors_of(rows: Any) -> Iterator[Tensor]:
-    """The tensors that `rows` are made of: sparse rows, a tensor, or a tuple or dataclass of these; each once."""
+    """The tensors that `rows` consists of, each once: sparse rows, a tensor, or a tuple or dataclass of these."""
     found: dict[int, Tensor] = {}
 
     def note(tensor: Tensor) -> Tensor:
@@ -223,10 +230,10 @@ def tensors_of(rows: Any) -> Iterator[Tensor]:
 
 
 def copy_async(rows: Any, device: torch.device) -> Any:
-    """`rows` (see `tensors_of`) on `device`, there when this returns.
+    """Copy `rows` (see `tensors_of`) to `device`; the copy is complete when this returns.
 
-    To a GPU they go through pinned memory and on a stream of their own, beside the kernels of the step that is being
-    worked on, if this is called on another thread than that step's (`iterate_batches`).
+    To a GPU it goes through pinned memory, on a stream of its own. Called on another thread than the step's
+    (`iterate_batches`), it runs beside the step's kernels.
     """
     if device.type != "cuda":
         return _rebuilt(rows, lambda tensor: tensor.to(device), {})
@@ -239,13 +246,13 @@ def copy_async(rows: Any, device: torch.device) -> Any:
     with torch.cuda.stream(stream):
         there = _rebuilt(rows, send, {})
     stream.synchronize()
-    for tensor in sent:  # its memory is not given to others on this stream before the step is done with it
+    for tensor in sent:  # its memory is not used again on this stream before the step has ended
         tensor.record_stream(torch.cuda.default_stream(device))
     return there
 
 
 def _rebuilt(rows: Any, change: Callable[[Tensor], Tensor], done: dict[int, Any]) -> Any:
-    """`rows` of changed tensors; what is in it twice is changed once."""
+    """`rows` with `change` applied to each tensor, once also to a tensor that occurs twice."""
     if id(rows) not in done:
         done[id(rows)] = _rebuilt_once(rows, change, done)
     return done[id(rows)]

@@ -1,6 +1,6 @@
-"""What is asked of an autoencoder: that its output be like its target, and that its code cost little.
+"""Objectives of autoencoders: a loss between output and target, plus a penalty of the code.
 
-An objective is any function (model, batch) -> scalar. This one names the loss, so that a setting is a word.
+An objective is any function (model, batch) -> scalar. `Reconstruction` names the loss, so that a setting is a word.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from recae.nn import losses
 from recae.sparse import SparseRows
 from recae.training.batches import Batch
 
-# Each takes (model, logits, target), for a loss is on the output head's values or on the logits before it.
+# Each takes (model, logits, target): a loss is on the values of the output head or on the logits before it.
 LOSSES: dict[str, Callable[[Any, Tensor, Tensor], Tensor]] = {
     "squared-error": lambda model, logits, target: losses.squared_error(model.output(logits), target),
     "summed-squared-error": lambda model, logits, target: losses.summed_squared_error(model.output(logits), target),
@@ -35,8 +35,8 @@ class Reconstruction:
         loss: "squared-error" (mean over all entries), "summed-squared-error" (sum over columns, mean over rows),
             "cross-entropy" (from logits; sum over columns, mean over rows; targets in [0, 1]) or "multinomial"
             (sum over columns, mean over rows). A penalty's weight means nothing without the reduction beside it.
-        stored_only: for sparse targets: squared error at the stored places only, summed, divided by the rows
-            (AutoRec's); what is not stored is then unknown, and not 0 as it is otherwise.
+        stored_only: for sparse targets: squared error at the stored entries only, summed, divided by the rows
+            (AutoRec's). An entry that is not stored is then unknown; otherwise it is 0.
     """
 
     loss: str = "squared-error"
@@ -58,7 +58,7 @@ class Reconstruction:
         return loss + penalty
 
     def terms(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The loss and the penalty, both scalars, apart."""
+        """The loss and the penalty, two scalars."""
         if self.stored_only:
             if not isinstance(batch.target, SparseRows):
                 raise DataError("stored_only=True needs sparse targets, and these are dense: every entry is stored")
@@ -83,7 +83,7 @@ class Reconstruction:
 
         Args:
             rows: the input, on any device.
-            target: what should come out; by default the rows themselves.
+            target: the target of each row; by default the row itself.
             block: rows at a time.
         """
         ranks = current()

@@ -1,4 +1,4 @@
-"""Optimisers by name, with L2 regularisation of weights and none of biases; Adam on the kernels' threads; schedules.
+"""Optimisers by name, with L2 regularisation of weights and not of biases; Adam as a kernel; learning-rate schedules.
 
 PyTorch's fused Adam does what `KernelAdam` does. But its threads and numba's, each waiting actively for work, slow
 each other down (a training step took seven times as long on two cores). Where the sparse kernels run, numba has the
@@ -51,7 +51,7 @@ def make_optimizer(name: str, model: nn.Module, lr: float, decay: float, *, kern
 
 
 def _groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Parameters that decay alike, together."""
+    """Parameter groups, one for each decay."""
     weights, others = decayed(model)
     by_decay: dict[float, list[nn.Parameter]] = {}
     for weight in weights:
@@ -70,14 +70,14 @@ def _stepwise(name: str, groups: list[dict[str, Any]], lr: float, kernels: bool)
 
 
 def decayed(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Parameters that L2 regularises (those called `weight`) and the others (biases and what else there is)."""
+    """Parameters that L2 regularises (those called `weight`), and the others (biases and so on)."""
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     weights = [p for name, p in named if name.rsplit(".", 1)[-1] == "weight"]
     return weights, [p for name, p in named if name.rsplit(".", 1)[-1] != "weight"]
 
 
 def decay_factor(weight: nn.Parameter) -> float:
-    """What a weight's decay is multiplied by: its attribute `decay_factor` where a model has set one, else 1."""
+    """The factor of a weight's decay: its attribute `decay_factor` if a model has set one, else 1."""
     return float(getattr(weight, "decay_factor", 1.0))
 
 
@@ -89,7 +89,7 @@ def l2_term(name: str, model: nn.Module, decay: float) -> Tensor | float:
     return 0.5 * decay * torch.stack(terms).sum()
 
 
-# ------------------------------------------------------------ Adam on the kernels' threads
+# ------------------------------------------------------------ Adam as a kernel
 
 
 @jit_kernel(parallel=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
@@ -110,7 +110,7 @@ def _adam_averaged(
     weight: Array, grad: Array, mean: Array, square: Array, average: Array,
     beta1: float, beta2: float, step_size: float, correction: float, eps: float, decay: float, pace: float,
 ) -> None:  # fmt: skip
-    for i in prange(weight.size):  # not a branch of `_adam`: its loop would no longer be vectorised
+    for i in prange(weight.size):  # not a branch of `_adam`, whose loop would then not be vectorised
         g = grad[i] + decay * weight[i]
         m = beta1 * mean[i] + (1 - beta1) * g
         v = beta2 * square[i] + (1 - beta2) * g * g
@@ -131,9 +131,9 @@ class KernelAdam(torch.optim.Optimizer):
         weight_decay: adds weight_decay · w to the gradient of w.
 
     Attributes:
-        averages: parameter to its running average, which a step then keeps up to date as well: half the memory
-            traffic of a pass of its own. None for no averages.
-        pace: asked once a step, how far each average goes towards its weight.
+        averages: parameter to its running average, which a step then updates too, at half the memory traffic of a
+            separate pass. None for no averages.
+        pace: called once a step; returns the part of the way to its weight that each average moves.
     """
 
     averages: dict[torch.nn.Parameter, torch.Tensor] | None = None

@@ -38,7 +38,7 @@ def pretrain(
         objective: for the outermost pair.
         trainer: settings to train with; its checkpoint is not used here.
         epochs: for each pair.
-        noise: corrupts each pair's input (stacked denoising); by default the model's own for the first pair.
+        noise: corrupts each pair's input (stacked denoising); by default the model's own noise for the first pair.
 
     Raises:
         ParameterError: the model is not a mirrored stack.

@@ -1,4 +1,4 @@
-"""What is told of a training: the history of its epochs, a progress bar, and a watcher's call after each epoch."""
+"""Reports of a training: the history of its epochs, a progress bar, and a callback after each epoch."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class History:
 
     @property
     def seconds(self) -> float:
-        """Training time in all, validation included."""
+        """Time of the whole training, with validation, in seconds."""
         return float(sum(r["seconds"] for r in self.records))
 
     @property
@@ -47,7 +47,7 @@ class History:
 
 
 class NoBar:
-    """Shows nothing: what stands for a progress bar where there is no tqdm."""
+    """A progress bar that shows nothing, for a machine without tqdm."""
 
     def update(self, n: int) -> None: ...
 
@@ -67,7 +67,7 @@ def progress_bar(total: int, *, done: int = 0, show: bool | None = None, label: 
     """
     try:
         from tqdm.auto import tqdm
-    except ImportError:  # a bare GPU machine has none, and trains without a bar
+    except ImportError:  # a bare GPU machine has no tqdm
         return NoBar()
     hide = None if show is None else not show
     return tqdm(total=total, initial=done, desc=label, unit="step", mininterval=0.2, disable=hide)
@@ -75,10 +75,10 @@ def progress_bar(total: int, *, done: int = 0, show: bool | None = None, label: 
 
 @contextmanager
 def watched(watcher: Watcher) -> Iterator[None]:
-    """Within (this thread), trainings with a validation part tell `watcher` their epoch, from 1, and its figure.
+    """Within (this thread), trainings with a validation part call `watcher` with each epoch, from 1, and its figure.
 
-    What the watcher raises ends the training and comes out of `fit`. It is no argument of `fit`, so that every model
-    that uses `Trainer` can be watched, and none has to hand it through.
+    An exception of the watcher ends the training and leaves `fit`. The watcher is not an argument of `fit`, so every
+    model that uses `Trainer` can be watched, and no model has to pass it on.
     """
     token = _watcher.set(watcher)
     try:
@@ -88,7 +88,7 @@ def watched(watcher: Watcher) -> Iterator[None]:
 
 
 def tell_watcher(epoch: int, figure: float) -> None:
-    """The validation figure of an epoch, to whoever watches."""
+    """Call the watcher, if there is one, with an epoch and its validation figure."""
     watcher = _watcher.get()
     if watcher is not None:
         watcher(epoch, figure)
