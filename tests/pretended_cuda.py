@@ -151,12 +151,12 @@ def _pretend(x: Any) -> Any:
 
 
 def _copied(operator: Any, tensor: Any, kwargs: Any, wanted: torch.device | None) -> Any:
-    """`tensor.to(...)`."""
+    """`tensor.to(...)`. What leaves the device does so in `to_tensor`: for autograd, in C++, wrappers are the CPU's."""
     settings = {**kwargs, **({} if wanted is None else {"device": "cpu"})}
     waiting = not settings.pop("non_blocking", False)
     copy = operator(_numbers(tensor), **settings)
     if isinstance(tensor, Pretended):
-        return _fetch(Pretended(copy)) if wanted is not None and wanted.type == "cpu" else Pretended(copy)
+        return Pretended(copy)
     return _send(copy, waiting=waiting) if wanted is not None and wanted.type == "cuda" else copy
 
 
@@ -237,6 +237,7 @@ def install() -> Everywhere:
     torch.cuda.is_initialized = lambda: True
     torch.cuda.mem_get_info = lambda device=None: (free[0], 80 * 2**30)
     torch.cuda.synchronize = lambda device=None: None
+    torch.cuda.is_bf16_supported = lambda *_, **__: True
     torch.cuda.get_rng_state = lambda device="cuda": torch.get_rng_state()
     torch.cuda.set_rng_state = lambda state, device="cuda": None
     torch.cuda.is_current_stream_capturing = lambda: False

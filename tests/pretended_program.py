@@ -1,6 +1,6 @@
 """What `test_pretended_cuda.py` has done in a process of its own: models fitted on a pretended GPU, and on the CPU.
 
-    python pretended_program.py FREE MODEL...      # FREE: bytes that the device has room for
+    python pretended_program.py FREE MODEL...      # FREE: bytes that the device has room for; MODEL may be MODEL/bf16
 
 One line of JSON a model: what made the host wait within the steps of an epoch, the bytes that went over in them,
 whether the ratings stayed in memory, what was fetched and sent for lists, and how far its scores are from the CPU's.
@@ -65,8 +65,11 @@ def report(name: str, on_cpu: Any, parts: Any, folder: Path, epochs: list[Epoch]
 
 def fitted(name: str, device: str, parts: Any, checkpoint: Path | None, *, resume: bool = False) -> Any:
     """The model after an epoch or three."""
+    name, *precision = name.split("/")
     own = {p.name for p in declared(MODELS[name].model_class)}
     few = {"epochs": 1 if "kernel_l2" in own else 3, "tune_epochs": 1, "path": "sparse" if name[0] == "i" else "auto"}
+    if precision and device == "cuda":
+        few["precision"] = precision[0]
     model = contract.small(name, device=device, **{key: value for key, value in few.items() if key in own})
     if not model.iterative:
         return model.fit(parts.train)

@@ -48,3 +48,22 @@ def test_a_gpu_takes_the_way_that_suits_the_filling(monkeypatch: pytest.MonkeyPa
     ]:  # fmt: skip
         gram(rows, WEIGHT, device=torch.device(device), dtype=dtype)
     assert taken == ["_sparse_gram", "_dense_gram", "_dense_gram", "_dense_gram"]
+
+
+@pytest.mark.parametrize("precision", ["highest", "high", "medium"])
+def test_an_inverse_does_not_depend_on_a_users_precision(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Products within are full float32, though PyTorch is set to TF32 or bf16; afterwards it is set as before."""
+    within, matmul = [], torch.backends.cuda.matmul
+    plain = module.product
+    monkeypatch.setattr(module, "product", lambda a, b: within.append(matmul.fp32_precision) or plain(a, b))
+    monkeypatch.setattr(module, "BLOCK", 4)
+    try:
+        torch.set_float32_matmul_precision(precision)
+        inverse = module.invert_(gram(ROWS, WEIGHT, device=CPU) + torch.eye(9))
+        assert torch.get_float32_matmul_precision() == precision
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    assert set(within) == {"ieee"}
+    dense = ROWS.toarray().astype(np.float64)
+    expected = np.linalg.inv(dense.T @ (WEIGHT[:, None] * dense) + np.eye(9))
+    np.testing.assert_allclose(inverse.numpy(), expected, atol=1e-4)

@@ -64,3 +64,10 @@ def test_ratings_stay_in_memory_where_a_gpu_has_no_room(name: str) -> None:
     found = reports(0, *STREAMED)[name]
     assert found["streamed"]
     assert found["apart"] < 1e-5
+
+
+def test_half_precision_reaches_the_sparse_kernels() -> None:
+    """With precision="bf16" a fit on the sparse path is another, and near: autocast alone would not change a bit."""
+    half = reports(PLENTY, "i-autorec/bf16")["i-autorec/bf16"]
+    assert 1e-4 < half["apart"] < 0.02
+    assert half["waits"] == {}

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import functools
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,24 @@ def add_product_(out: Tensor, a: Tensor, b: Tensor, *, alpha: float = 1.0) -> No
     for start in range(0, b.shape[1], COLUMNS):
         columns = slice(start, start + COLUMNS)
         out[:, columns].add_(product(a, b[:, columns]), alpha=alpha)
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Within, products of float32 are float32's, whatever PyTorch is set to: TF32 on a GPU keeps 11 bits of 24, which
+    an inverse does not survive."""
+    libraries: list[Any] = [torch.backends.cuda.matmul, torch.backends.mkldnn.matmul]  # type: ignore[attr-defined]
+    setting, exact = ("fp32_precision", "ieee")
+    if not hasattr(libraries[0], setting):  # before PyTorch 2.9
+        libraries, setting, exact = libraries[:1], "allow_tf32", False  # type: ignore[assignment]
+    before = [getattr(library, setting) for library in libraries]
+    try:
+        for library in libraries:
+            setattr(library, setting, exact)
+        yield
+    finally:
+        for library, value in zip(libraries, before):
+            setattr(library, setting, value)
 
 
 @functools.cache

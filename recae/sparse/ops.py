@@ -29,6 +29,7 @@ def spmm(rows: SparseRows, weight: Tensor) -> Tensor:
         raise ParameterError(
             f"weight has shape {tuple(weight.shape)}; sparse rows with {rows.n_cols} columns need ({rows.n_cols}, k)"
         )
+    weight = _autocast(weight)
     values = rows.values.to(weight.dtype)
     return torch.ops.recae.spmm(rows.indptr, rows.indices, values, weight, *_for_gradient(rows, weight))  # type: ignore[no-any-return]
 
@@ -52,8 +53,16 @@ def sddmm(rows: SparseRows, hidden: Tensor, weight: Tensor, bias: Tensor | None 
             f"{', '.join(f'{name} {tuple(t.shape)}' for name, t in given.items())} do not fit {len(rows)} rows of "
             f"{rows.n_cols} columns; they must be ({len(rows)}, k), ({rows.n_cols}, k) and ({rows.n_cols},)"
         )
+    weight = _autocast(weight)
     hidden = hidden.to(weight.dtype)
     return torch.ops.recae.sddmm(rows.indptr, rows.indices, hidden, weight, bias, *_for_gradient(rows, weight))  # type: ignore[no-any-return]
+
+
+def _autocast(weight: Tensor) -> Tensor:
+    """Within `torch.autocast`, float32 weights in its type, as in PyTorch's own products; on CUDA, which has kernels
+    for them. (Autocast does not reach custom operators by itself.)"""
+    on_cuda = weight.device.type == "cuda" and weight.dtype == torch.float32
+    return weight.to(torch.get_autocast_dtype("cuda")) if on_cuda and torch.is_autocast_enabled("cuda") else weight
 
 
 def _for_gradient(rows: SparseRows, weight: Tensor) -> tuple[Tensor, Tensor, Tensor] | tuple[None, None, None]:

@@ -127,6 +127,12 @@ class SparseRows:
         """Stored entries of each row, int64, shape (n_rows,)."""
         return self.indptr[1:] - self.indptr[:-1]
 
+    def sums(self) -> Tensor:
+        """The sum of each row's values, (n_rows,), in a fixed order: on a GPU, without atomic additions."""
+        if self.device.type == "cuda":
+            return torch.segment_reduce(self.values, "sum", offsets=self.indptr, unsafe=True)
+        return self.values.new_zeros(len(self)).index_add_(0, self.row_of(), self.values)
+
     def transposed(self) -> TransposedPattern:
         """The transposed pattern (see `transpose`), computed once."""
         if not self._transposed:

@@ -103,7 +103,7 @@ def cosine_loss(model: nn.Module, batch: Batch) -> Tensor:
     """
     rows, codes = batch.input, model()
     code = spmm(rows, codes)
-    squared = torch.zeros(len(rows), device=codes.device).index_add_(0, rows.row_of(), rows.values * rows.values)
+    squared = rows.with_values(rows.values * rows.values).sums()
     inside = (code * code).sum(1)
     norm = ((code @ (codes.mT @ codes)) * code).sum(1) - 2 * inside + squared
     filled = squared > 0

@@ -18,7 +18,7 @@ from recae._types import Csr, FloatArray
 from recae.distributed.ranks import Ranks
 from recae.errors import DivergenceError
 from recae.jit import jit_kernel, prange
-from recae.nn.products import add_product_, product
+from recae.nn.products import add_product_, full_precision, product
 from recae.sparse import SparseRows, spmm
 from recae.sparse.resources import kernel_threads
 
@@ -34,6 +34,7 @@ def peak_bytes(n_items: int, dtype: torch.dtype) -> int:
     return n_items * size * (n_items + 4 * min(BLOCK, n_items))
 
 
+@full_precision()
 def gram(user_rows: Csr, weight: FloatArray, *, device: torch.device, dtype: torch.dtype = torch.float32) -> Tensor:
     """Xᵀ diag(weight) X, (n_items, n_items), of which only the lower triangle is sure to be filled.
 
@@ -116,6 +117,7 @@ def _sparse_gram(user_rows: Csr, weight: FloatArray, device: torch.device, dtype
     return out
 
 
+@full_precision()
 def invert_(matrix: Tensor) -> Tensor:
     """The inverse of a symmetric positive definite matrix, in place; only its lower triangle is read.
 

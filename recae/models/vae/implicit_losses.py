@@ -26,7 +26,7 @@ def multinomial(logits: Tensor, target: SparseRows) -> Tensor:
         DataError: logits and target differ in shape.
     """
     places = _places(logits, target)
-    totals = logits.new_zeros(len(target)).index_add_(0, target.row_of(), target.values)
+    totals = target.sums().to(logits.dtype)
     loss: Tensor = _Multinomial.apply(logits, places, target.values, totals)  # type: ignore[no-untyped-call]
     return loss
 

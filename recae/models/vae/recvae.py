@@ -75,7 +75,7 @@ class RecVAE(NeuralRanker):
     def _divergence(self, model: Alternating, batch: Batch, z: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
         """γ Σ_j x_j (log q(z | x) - log p(z | x)), mean over rows."""
         kl = (log_normal(z, mean, logvar) - model.log_prior(batch.input, z)).sum(1)
-        totals = torch.zeros_like(kl).index_add_(0, batch.target.row_of(), batch.target.values)
+        totals: Tensor = batch.target.sums().to(kl.dtype)
         return self.gamma * totals.dot(kl) / max(1, len(kl))
 
     def _passes(self) -> int:
