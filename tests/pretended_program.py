@@ -22,7 +22,7 @@ import pretended_cuda as pretended
 import recae
 from recae.models import MODELS
 from recae.recommender.params import declared
-from recae.training.loop import TrainingRun
+from recae.training.loop import TrainingLoop
 
 USERS = np.arange(len(contract.USERS))
 Epoch = dict[str, Any]
@@ -79,18 +79,18 @@ def fitted(name: str, device: str, parts: Any, checkpoint: Path | None, *, resum
 def watched_epochs() -> list[Epoch]:
     """From now on, what the steps of each epoch waited for and sent comes to stand in this list."""
     found: list[Epoch] = []
-    one_epoch, end = TrainingRun._one_epoch, TrainingRun._end_epoch
+    train_epoch, end = TrainingLoop._train_epoch, TrainingLoop._end_epoch
 
-    def watched_epoch(self: TrainingRun) -> None:
+    def watched_epoch(self: TrainingLoop) -> None:
         pretended.forget()
-        one_epoch(self)
+        train_epoch(self)
 
-    def watched_end(self: TrainingRun) -> None:
+    def watched_end(self: TrainingLoop) -> None:
         streamed = getattr(self.batches, "streamed", False)
         found.append({"waits": pretended.waits.copy(), "sent": sum(pretended.sent.values()), "streamed": streamed})
         end(self)
 
-    TrainingRun._one_epoch, TrainingRun._end_epoch = watched_epoch, watched_end  # type: ignore[method-assign]
+    TrainingLoop._train_epoch, TrainingLoop._end_epoch = watched_epoch, watched_end  # type: ignore[method-assign]
     return found
 
 
