@@ -19,6 +19,10 @@ class DataError(RecaeError, ValueError):
     """Ratings, images or documents that cannot be used as they are."""
 
 
+class DataWarning(UserWarning):
+    """Something in the data was merged, corrected or decided, which the caller may want to know."""
+
+
 class ParameterError(RecaeError, ValueError):
     """A hyper-parameter or an option outside what it may be."""
 

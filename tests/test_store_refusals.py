@@ -249,8 +249,8 @@ def test_what_cannot_be_prepared_says_why(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text("user,item,rating\n")
     with pytest.raises(DataError, match="no rows"):
         recae.prepare_store(tmp_path / "c.csv", tmp_path / "u")
-    with pytest.raises(ParameterError, match="'first': choose"):
-        recae.prepare_store(tmp_path / "a.csv", tmp_path / "v", duplicates="first")  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match="'newest': choose"):
+        recae.prepare_store(tmp_path / "a.csv", tmp_path / "v", duplicates="newest")  # type: ignore[arg-type]
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no files"):
         recae.prepare_store(tmp_path / "empty", tmp_path / "w")

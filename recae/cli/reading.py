@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from recae.models import Recommender
     from recae.ratings import RatingMatrix
+    from recae.readers.sniffing import TextOptions
 
 
 def load_model(path: str, device: str | None = None) -> Recommender:
@@ -162,6 +163,7 @@ class Pairs:
     time: str | None
     lines: list[int]
     file: str
+    kind: str = "line"  # what `lines` counts: lines of a text file, rows of a Parquet file
 
     def dates(self) -> npt.NDArray[np.int64] | None:
         """Seconds since 1970 of each row; None where no column tells.
@@ -169,16 +171,11 @@ class Pairs:
         Raises:
             DataError: a field is neither a number of seconds nor a date; names the line of the file.
         """
-        import pandas as pd
-
-        from recae.ratings.csr import seconds
+        from recae.ratings.times import seconds
 
         if self.time is None:
             return None
-        text = self.frame[self.time]
-        numbers = pd.to_numeric(text, errors="coerce")
-        column = numbers if numbers.notna().any() else pd.to_datetime(text, errors="coerce")
-        return seconds(column, self.time, lambda row: f"{self.file}, line {self.lines[row]}")
+        return seconds(self.frame[self.time], self.time, lambda row: f"{self.file}, {self.kind} {self.lines[row]}")
 
     def check(self, column: str, known: KnownIds, remedy: str = "") -> None:
         """Refuse an id that the model does not know.
@@ -188,32 +185,60 @@ class Pairs:
         """
         for line, one in zip(self.lines, self.frame[column]):
             if one not in known.by_text:
-                raise UnknownIdError(f"{self.file}, line {line}: {known.message(one, remedy)}")
+                raise UnknownIdError(f"{self.file}, {self.kind} {line}: {known.message(one, remedy)}")
 
 
-def read_pairs(path: str, user_column: Any, item_column: Any) -> Pairs:
-    """A table of pairs from a text file.
+def read_pairs(path: str, user_column: Any, item_column: Any, **text: Any) -> Pairs:
+    """A table of pairs from a text file (`text`: its encoding, sep and header) or a Parquet file.
 
     Raises:
         DataError: there is no such file, it is empty, lacks a column, or a line has too few or too many fields.
     """
+    from recae.readers.columns import assign
+    from recae.readers.pipes import as_regular_file
+    from recae.readers.sniffing import TextOptions
+    from recae.readers.tables import PARQUET, kind_of
+
+    with as_regular_file(Path(path)) as file:
+        if not file.is_file():
+            raise DataError(f"no file {path}: a table with a column of users and one of items is needed")
+        given = {"user": user_column, "item": item_column}
+        if kind_of(file) in PARQUET:
+            kind, (frame, lines) = "row", _parquet_pairs(file)
+        else:
+            kind, (frame, lines) = "line", _text_pairs(file, given, TextOptions(**text))
+    if not len(frame):
+        raise DataError(f"{file.name} has no pairs: at least one is needed")
+    chosen = assign(list(frame.columns), {**given, "rating": False}, file.name)
+    for column in (chosen["user"], chosen["item"]):
+        frame[column] = [str(plain_id) for plain_id in frame[column]] if kind == "row" else frame[column].str.strip()
+    return Pairs(frame, chosen["user"], chosen["item"], chosen.get("timestamp"), lines, file.name, kind)
+
+
+def _text_pairs(file: Path, given: dict[str, Any], options: TextOptions) -> tuple[pd.DataFrame, list[int]]:
+    """Fields as texts, and the line of each row."""
     import pandas as pd
 
-    from recae.readers.columns import assign
-    from recae.readers.delimited import records, sniff
+    from recae.readers.layout import records
+    from recae.readers.sniffing import sniff
 
-    if not Path(path).is_file():
-        raise DataError(f"no file {path}: a table with a column of users and one of items is needed")
-    layout = sniff(Path(path), tuple(name for name in (user_column, item_column) if isinstance(name, str)))
-    file, names = layout.path.name, list(layout.names)
-    chosen = assign(names, {"user": user_column, "item": item_column, "rating": False}, file)
-    lines, rows = [], []
+    layout = sniff(file, [choice for choice in given.values() if choice is not None], options)
+    names, lines, rows = list(layout.names), [], []
     for line, fields in records(layout):
         if len(fields) != len(names):
-            raise DataError(f"{file}, line {line}: {len(fields)} fields, expected {len(names)} ({', '.join(names)})")
+            expected = f"expected {len(names)} ({', '.join(names)})"
+            raise DataError(f"{file.name}, line {line}: {len(fields)} fields, {expected}")
         lines.append(line)
         rows.append(fields)
-    if not rows:
-        raise DataError(f"{file} has no pairs: at least one is needed")
-    frame = pd.DataFrame(rows, columns=names, dtype=object)
-    return Pairs(frame, chosen["user"], chosen["item"], chosen.get("timestamp"), lines, file)
+    return pd.DataFrame(rows, columns=names, dtype=object), lines
+
+
+def _parquet_pairs(file: Path) -> tuple[pd.DataFrame, list[int]]:
+    """The columns as they are, and the number of each row."""
+    import pandas as pd
+
+    try:
+        frame = pd.read_parquet(file)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file.name} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
+    return frame, list(range(1, len(frame) + 1))

@@ -23,7 +23,9 @@ from recae.datasets.locations import load_folder
 from recae.errors import DataError, DatasetNotFoundError, ParameterError
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import Duplicates, to_csr
-from recae.readers.delimited import Layout, read_columns
+from recae.readers.columns import is_number
+from recae.readers.delimited import read_columns
+from recae.readers.layout import Layout
 
 FOLDS = ("u1", "u2", "u3", "u4", "u5", "ua", "ub")
 WHOLE_STARS, HALF_STARS = (1.0, 5.0), (0.5, 5.0)
@@ -100,7 +102,7 @@ def load_fold(name: str, fold: str, data_dir: str | Path | None = None, *, downl
 def _part(whole: RatingMatrix, path: Path) -> RatingMatrix:
     if not path.is_file():
         raise DatasetNotFoundError(f"{path} is missing: this copy of ml-100k has no such fold; fetch the whole set")
-    columns = read_columns(Layout(path, "\t", NAMES, 0, False), COLUMNS)
+    columns = read_columns(Layout(path, "\t", NAMES), COLUMNS)
     users = whole.user_index(columns["user"]).astype(np.int32)
     items = whole.item_index(columns["item"]).astype(np.int32)
     rows, stamps = to_csr(
@@ -112,18 +114,38 @@ def _part(whole: RatingMatrix, path: Path) -> RatingMatrix:
 # ---------------------------------------------------------------- ratings
 
 
+PUBLISHED = {"u.data": "\t", "ratings.dat": "::", "ratings.csv": ","}
+HEADER = ("userId", "movieId", "rating", "timestamp")
+
+
 def is_movielens(folder: Path) -> bool:
-    """Whether `folder` has one of the layouts."""
-    return any((folder / name).is_file() for name in ("u.data", "ratings.dat", "ratings.csv"))
+    """Whether `folder` has one of the layouts; others have files of these names too, with other columns."""
+    return any((folder / name).is_file() and _is_published(folder / name) for name in PUBLISHED)
+
+
+def ratings_file(folder: Path) -> Path | None:
+    """The `ratings.csv` of a folder, where its columns are others than MovieLens': it is read by its header."""
+    file = folder / "ratings.csv"
+    return file if file.is_file() and not is_movielens(folder) and not (folder / "manifest.json").is_file() else None
+
+
+def _is_published(path: Path) -> bool:
+    """Whether the file begins as GroupLens' does: its header, or four numbers and no header."""
+    with path.open("rb") as file:
+        first = file.readline().decode("utf-8", errors="replace").strip()
+    fields = tuple(first.split(PUBLISHED[path.name]))
+    return (
+        fields == HEADER if path.name == "ratings.csv" else len(fields) == len(HEADER) and all(map(is_number, fields))
+    )
 
 
 def _layout(folder: Path) -> Layout:
-    if (folder / "u.data").is_file():
-        return Layout(folder / "u.data", "\t", NAMES, 0, False)
-    if (folder / "ratings.dat").is_file():
-        return Layout(folder / "ratings.dat", "::", NAMES, 0, False)
-    if (folder / "ratings.csv").is_file():
-        return Layout(folder / "ratings.csv", ",", NAMES, 1, False)
+    for name, delimiter in PUBLISHED.items():
+        path = folder / name
+        if path.is_file():
+            if not _is_published(path):
+                raise DataError(f"{path} is not MovieLens' file: it does not begin as that does")
+            return Layout(path, delimiter, NAMES, skip=int(name == "ratings.csv"))
     raise DatasetNotFoundError(f"{folder} has no u.data, ratings.dat or ratings.csv: it is not a MovieLens folder")
 
 

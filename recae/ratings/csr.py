@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
@@ -11,13 +12,14 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
-from recae._types import Csr, IntArray
-from recae.errors import DataError, ParameterError
+from recae._types import Csr, FloatArray, IntArray, Mask
+from recae.errors import DataError, DataWarning, ParameterError
 from recae.ratings.ids import plain
+from recae.ratings.times import Where
 
-Duplicates = Literal["last", "mean", "error"]
+Duplicates = Literal["last", "first", "mean", "sum", "max", "count", "error"]
+DUPLICATES: tuple[Duplicates, ...] = ("last", "first", "mean", "sum", "max", "count", "error")
 Values = Literal["binary", "ratings"]
-Where = Callable[[int], str]  # position of a rating, from 0 -> how a message calls it ("row 7", "x.csv, line 8")
 
 
 def row_number(position: int) -> str:
@@ -101,7 +103,7 @@ def refuse_missing_ids(column: pd.Series, name: str, where: Where = row_number) 
         raise DataError(f"{where(int(np.argmax(missing)))}: the id in column {name!r} is missing")
 
 
-def finite_ratings(column: pd.Series, name: str, where: Where = row_number) -> npt.NDArray[np.float32]:
+def finite_ratings(column: pd.Series, name: str, where: Where = row_number) -> FloatArray:
     """Ratings as float32; what is no number is refused. Missing ones become NaN, which `refuse_bad_values` names."""
     if column.dtype == np.float32:
         return np.asarray(column.to_numpy())
@@ -114,9 +116,7 @@ def finite_ratings(column: pd.Series, name: str, where: Where = row_number) -> n
         return values.astype(np.float32)
 
 
-def refuse_bad_values(
-    values: npt.NDArray[np.float32], scale: tuple[float, float] | None, where: Where = row_number
-) -> None:
+def refuse_bad_values(values: FloatArray, scale: tuple[float, float] | None, where: Where = row_number) -> None:
     bad = ~np.isfinite(values)
     if bad.any():
         row = int(np.argmax(bad))
@@ -132,34 +132,10 @@ def refuse_bad_values(
         raise DataError(f"{where(row)}: rating {values[row]:g} is outside the scale {low:g} to {high:g}")
 
 
-def seconds(column: pd.Series, name: str, where: Where = row_number) -> IntArray:
-    """Timestamps as seconds since 1970: numbers as they are, datetimes converted (without a zone: UTC)."""
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu":
-        return np.asarray(column.to_numpy().astype(np.int64, copy=False))
-    if pd.api.types.is_datetime64_any_dtype(column):
-        _refuse_missing_times(column, column, name, where)
-        if isinstance(column.dtype, pd.DatetimeTZDtype):
-            column = column.dt.tz_convert("UTC").dt.tz_localize(None)
-        return np.asarray(column.to_numpy().astype("datetime64[s]").astype(np.int64))
-    values = pd.to_numeric(column, errors="coerce")
-    _refuse_missing_times(values.where(np.isfinite(values.astype(np.float64))), column, name, where)
-    return np.asarray(values.to_numpy().astype(np.int64))
-
-
-def _refuse_missing_times(values: pd.Series, column: pd.Series, name: str, where: Where) -> None:
-    missing = values.isna().to_numpy()
-    if missing.any():
-        row = int(np.argmax(missing))
-        raise DataError(
-            f"{where(row)}: timestamp {column.iloc[row]!r} in column {name!r} is not a number of seconds; "
-            "turn dates into timestamps (pandas.to_datetime), or leave the column out (timestamp=False in recae.load)"
-        )
-
-
 def to_csr(
     users: npt.NDArray[np.int32],
     items: npt.NDArray[np.int32],
-    values: npt.NDArray[np.float32],
+    values: FloatArray,
     timestamps: IntArray | None,
     shape: tuple[int, int],
     duplicates: Duplicates,
@@ -171,8 +147,7 @@ def to_csr(
     Two stable counting passes (by item, then by user) order the ratings in linear time, without a comparison
     sort; ratings that are in order already, as in the published csv files, are left where they are.
     """
-    if duplicates not in ("last", "mean", "error"):
-        raise ParameterError(f"duplicates={duplicates!r}: choose 'last', 'mean' or 'error'")
+    check_duplicates(duplicates)
     stamps = None if timestamps is None else np.asarray(timestamps, dtype=np.int64)
     if _in_order(users, items):
         return make_csr(values, items, _row_starts(users, shape[0]), shape), stamps
@@ -188,7 +163,7 @@ def to_csr(
             row = int(order[np.argmax(repeated)])
             raise DataError(
                 f"{where(row)}: a second rating for {describe(row)}; "
-                "choose duplicates='last' or 'mean', or mend the table"
+                f"choose duplicates={alternatives('error')}, or mend the table"
             )
         values, stamps = _merge(values, stamps, repeated, duplicates)
         kept = np.concatenate([[0], np.cumsum(~repeated)])
@@ -225,27 +200,71 @@ def _by_user_and_item(
     return rows.data, rows.indices, rows.indptr
 
 
+def check_duplicates(duplicates: str) -> None:
+    """Refuse a way to merge rows that there is not."""
+    if duplicates not in DUPLICATES:
+        raise ParameterError(f"duplicates={duplicates!r}: choose {alternatives()}")
+
+
+def alternatives(without: str = "") -> str:
+    """The ways to merge rows of one pair, for messages."""
+    names = [repr(one) for one in DUPLICATES if one != without]
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
 def _merge(
-    values: npt.NDArray[np.float32], stamps: IntArray | None, repeated: npt.NDArray[np.bool_], how: Duplicates
-) -> tuple[npt.NDArray[np.float32], IntArray | None]:
+    values: FloatArray, stamps: IntArray | None, repeated: Mask, how: Duplicates
+) -> tuple[FloatArray, IntArray | None]:
     """One rating and timestamp for each run of a pair (`repeated`: the same pair as the one before).
 
-    Only runs of several rows are looked at; the others are copied.
+    Only runs of several rows are looked at; the others are copied, or count 1. The timestamp is the latest of the run;
+    of "first" the earliest.
     """
     followed = np.append(repeated[1:], False)
     first, last = np.flatnonzero(~repeated & followed), np.flatnonzero(repeated & ~followed)
     lengths = last - first + 1
     run = np.repeat(np.arange(len(first)), lengths)
-    index = np.arange(len(run)) + np.repeat(first - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
-    latest = last
+    begins = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    index = np.arange(len(run)) + np.repeat(first - begins, lengths)
+    earliest, latest = first, last
     if stamps is not None:
-        latest = index[np.lexsort((index, stamps[index], run))[np.cumsum(lengths) - 1]]
-    merged, stamps = values.copy(), None if stamps is None else stamps.copy()
-    merged[first] = values[latest] if how == "last" else np.bincount(run, weights=values[index]) / lengths
+        by_time = index[np.lexsort((index, stamps[index], run))]
+        earliest, latest = by_time[begins], by_time[begins + lengths - 1]
+    merged = np.ones_like(values) if how == "count" else values.copy()
+    if how in ("last", "first"):
+        merged[first] = values[latest if how == "last" else earliest]
+    elif how == "max":
+        merged[first] = np.maximum.reduceat(values[index], begins)
+    else:
+        total = np.bincount(run, weights=values[index])
+        merged[first] = {"sum": total, "mean": total / lengths, "count": lengths}[how]
     if stamps is not None:
-        stamps[first] = stamps[latest]
+        stamps = stamps.copy()
+        stamps[first] = stamps[earliest if how == "first" else latest]
         stamps = stamps[~repeated]
     return merged[~repeated], stamps
+
+
+WHAT_BECAME = {
+    "last": "the last of each was kept", "first": "the first of each was kept", "mean": "their mean was taken",
+    "sum": "they were added up", "max": "the highest was kept", "count": "rows were counted",
+}  # fmt: skip
+
+
+def say_merged(name: str, n_rows: int, n_ratings: int, how: Duplicates) -> None:
+    """A `DataWarning` where rows of one pair became one rating: how many, and by which rule."""
+    if n_rows > n_ratings:
+        warnings.warn(
+            f"{name}: {n_rows - n_ratings:,} of {n_rows:,} rows repeat a pair of user and item; {WHAT_BECAME[how]} "
+            f"(duplicates={how!r}), which leaves {n_ratings:,} ratings", DataWarning, stacklevel=3,
+        )  # fmt: skip
+
+
+def scale_after(how: Duplicates, merged: FloatArray, low: float, high: float) -> tuple[float, float]:
+    """Lowest and highest rating where none were stated: `low` and `high` of the rows, or what rows were merged to."""
+    if how in ("sum", "count") and len(merged):
+        return float(merged.min()), float(merged.max())
+    return low, high
 
 
 def k_core(rows: Csr, min_user: int, min_item: int, until_stable: bool) -> tuple[IntArray, IntArray, Csr]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from recae._types import IdArray, IntArray
-from recae.errors import UnknownIdError
+from recae.errors import DataWarning, UnknownIdError
 
 
 def look_up(index: pd.Index, ids: Any, kind: str, *, missing: str = "error") -> IntArray:
@@ -54,6 +55,25 @@ def _type_hint(index: pd.Index, bad: Any) -> str:
         except (TypeError, ValueError):
             continue
     return ""
+
+
+def say_alike(ids: IdArray, kind: str) -> None:
+    """A `DataWarning` where two ids differ in their type or in blanks round them only: 7 and "7", "x" and "x "."""
+    if ids.dtype != object:
+        return
+    texts = [str(one) for one in ids.tolist()]
+    seen = {text: text.strip() for text in texts if text != text.strip()}
+    if len(set(texts)) == len(texts) and not set(seen.values()) & set(texts) and len(set(seen.values())) == len(seen):
+        return
+    first: dict[str, Any] = {}
+    for one, text in zip(ids.tolist(), texts):
+        other = first.setdefault(text.strip(), one)
+        if other is not one:
+            warnings.warn(
+                f"the {kind} ids {other!r} and {one!r} are different ones here: if they are the same, write them alike",
+                DataWarning, stacklevel=3,
+            )  # fmt: skip
+            return
 
 
 def plain(value: Any) -> Any:

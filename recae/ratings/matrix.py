@@ -17,7 +17,6 @@ from recae._types import Csr, IdArray, IntArray
 from recae.errors import DataError, ParameterError
 from recae.ratings.csr import (
     Duplicates,
-    Where,
     finite_ratings,
     indexed,
     k_core,
@@ -26,10 +25,12 @@ from recae.ratings.csr import (
     refuse_missing_ids,
     require_columns,
     row_number,
-    seconds,
+    say_merged,
+    scale_after,
     to_csr,
 )
-from recae.ratings.ids import factorise_both, look_up, plain
+from recae.ratings.ids import factorise_both, look_up, plain, say_alike
+from recae.ratings.times import Where, seconds
 
 By = Literal["user", "item"]
 
@@ -92,8 +93,9 @@ class RatingMatrix:
             user, item, rating, timestamp: names of the columns. `rating=None` for implicit data
                 (every row counts 1). Timestamps are seconds since 1970, or datetimes.
             scale: lowest and highest possible rating; by default those that occur.
-            duplicates: what to do when a pair occurs twice: keep the `last` row (by timestamp where
-                there is one, else by order), the `mean` rating, or raise an `error`.
+            duplicates: what to do when a pair occurs more than once: keep the `last` or the `first` row (by timestamp
+                where there is one, else by order), the `mean`, the `sum` or the `max` of the ratings, `count` the
+                rows, or raise an `error`. What was merged is said by a `DataWarning`.
 
         Raises:
             DataError: a column is missing, the table is empty, an id is missing, or a rating is not a
@@ -106,7 +108,7 @@ class RatingMatrix:
         for column in (user, item):
             refuse_missing_ids(frame[column], column)
         ratings = np.ones(len(frame), np.float32) if rating is None else finite_ratings(frame[rating], rating)
-        stamps = None if timestamp is None else seconds(frame[timestamp], timestamp)
+        stamps = None if timestamp is None else seconds(frame[timestamp], timestamp, row_number)
         return cls.from_columns(
             frame[user], frame[item], ratings, stamps, scale=scale, duplicates=duplicates,
             item_table=item_table, user_table=user_table, name=name,
@@ -144,7 +146,12 @@ class RatingMatrix:
             lambda row: f"user {plain(user_ids[user_codes[row]])!r}, item {plain(item_ids[item_codes[row]])!r}",
             where,
         )  # fmt: skip
-        low, high = scale if scale is not None else (float(values.min()), float(values.max()))
+        say_merged(name, len(values), rows.nnz, duplicates)
+        say_alike(user_ids, "user")
+        say_alike(item_ids, "item")
+        low, high = scale or scale_after(duplicates, rows.data, float(values.min()), float(values.max()))
+        if scale is not None and duplicates in ("sum", "count"):
+            refuse_bad_values(rows.data, scale, lambda row: f"merged rating {row + 1}")
         return cls(
             rows, user_ids, item_ids, (float(low), float(high)), stamps,
             indexed(item_table, "item"), indexed(user_table, "user"), name,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from recae.errors import DataError
+from recae.errors import DataError, DataWarning
 
 ROLES = ("user", "item", "rating", "timestamp")
 
@@ -31,19 +32,98 @@ def _plain(name: Any) -> str:
     return re.sub(r"[^a-z0-9]", "", str(name).split(":")[0].lower())
 
 
-def looks_like_header(first: Sequence[str], wanted: Sequence[str] = ()) -> bool:
-    """Whether the first line of a file names the columns: it has a known name, or no number at all."""
-    usual = {name for names in USUAL.values() for name in names if len(name) > 1}  # 'u' may well be an id
-    known = any(_plain(field) in usual for field in first)
-    return known or any(field in wanted for field in first) or not any(_is_number(field) for field in first)
+def known_roles(names: Sequence[str]) -> set[str]:
+    """The roles that usual names among `names` stand for; a single letter may well be an id."""
+    return {role for role, usual in USUAL.items() for name in names if len(_plain(name)) > 1 and _plain(name) in usual}
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a field is a number, with a point or a comma."""
     try:
-        float(text)
+        float(text.strip().strip('"').replace(",", "."))
     except ValueError:
         return False
     return True
+
+
+MISSING = ("", "na", "n/a", "nan", "null", "none", "#n/a", "-")  # a missing number, and no name
+
+
+def is_header(lines: Sequence[Sequence[str]], wanted: Sequence[Any], what: str) -> bool:
+    """Whether the first of `lines` names the columns.
+
+    A line with a column that the caller named is a header; one with a number is a row. Without numbers it is a header
+    if usual names are in it, or if it has a word above a column of numbers.
+
+    Args:
+        lines: fields of the first lines.
+        wanted: columns that the caller stated, by name or by position.
+        what: the file, for messages.
+
+    Raises:
+        DataError: it may be either; the message says how to state it.
+    """
+    first, rows = lines[0], [line for line in lines[1:] if len(line) == len(lines[0])]
+    if any(field.strip() in wanted for field in first):
+        return True
+    known, by_position = known_roles(first), any(isinstance(one, int) for one in wanted)
+    if any(is_number(field) for field in first):
+        if len(known) > 1:
+            raise _either(first, what)
+        return False
+    if len(known) > 1 or (known and not by_position):
+        return True
+    contrast = any(
+        first[j].strip().lower() not in MISSING and all(is_number(row[j]) for row in rows) for j in range(len(first))
+    )
+    if rows and contrast:
+        if by_position and not known:
+            warnings.warn(
+                f"{what}: the first line ({_shown(first)}) is taken for the names of the columns; if it is a rating, "
+                "say header=False", DataWarning, stacklevel=2,
+            )  # fmt: skip
+        return True
+    raise _either(first, what)
+
+
+def _either(first: Sequence[str], what: str) -> DataError:
+    return DataError(
+        f"{what}: the first line ({_shown(first)}) may be names of columns or a rating: say which with header=True or "
+        "header=False"
+    )
+
+
+def _shown(fields: Sequence[Any]) -> str:
+    return ", ".join(map(str, fields[:12])) + (", ..." if len(fields) > 12 else "")
+
+
+def names_without_header(rows: Sequence[Sequence[str]], wanted: Sequence[Any], what: str) -> list[str]:
+    """Names for the columns of a file without a header: user, item, rating, timestamp, in this order.
+
+    Raises:
+        DataError: there are more columns, or what stands in them is no user, item or timestamp, and the caller did not
+            state columns by position.
+    """
+    width = len(rows[0])
+    if sum(isinstance(one, int) for one in wanted) > 1:
+        return list(ROLES[:width]) if width <= len(ROLES) else [f"column {n}" for n in range(width)]
+    if width > len(ROLES):
+        reason = f"{width} columns and no header"
+    elif any(_is_fraction(row[j]) for row in rows for j in (0, 1, 3) if j < width):
+        reason = "no header, and fractions where users, items and timestamps are expected"
+    else:
+        return list(ROLES[:width])
+    raise DataError(
+        f"{what} has {reason}: say which columns are which, by position from 0, with user=0, item=1, rating=2; "
+        "a matrix of users by items is passed as a scipy.sparse array instead"
+    )
+
+
+def _is_fraction(text: str) -> bool:
+    try:
+        return not float(text).is_integer()
+    except (ValueError, OverflowError):
+        return False
 
 
 def assign(names: Sequence[Any], given: dict[str, Choice], what: str) -> dict[str, Any]:
@@ -73,6 +153,12 @@ def assign(names: Sequence[Any], given: dict[str, Choice], what: str) -> dict[st
     return chosen
 
 
+def id_column_of(names: Sequence[Any], kind: str) -> Any:
+    """The column of ids of a table of items or users: one with a usual name, or the first."""
+    found = _guess(names, kind, taken=[])
+    return names[0] if found is None else found
+
+
 def _stated(names: Sequence[Any], choice: Any) -> Any:
     if choice in list(names):
         return choice
@@ -90,7 +176,7 @@ def _guess(names: Sequence[Any], role: str, taken: list[Any]) -> Any:
 
 
 def _message(names: Sequence[Any], role: str, choice: Choice, what: str) -> str:
-    seen = ", ".join(repr(name) for name in names)
+    seen = ", ".join(repr(name) for name in names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     wrong = f"no column {choice!r} for the {role}" if choice is not None else f"no column found for the {role}"
     remedy = f"say which it is with {role}='...'"
     if role == "rating" and choice is None:

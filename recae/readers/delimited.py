@@ -1,63 +1,147 @@
-"""Text files with columns (csv, tsv, `::`), read by pyarrow; ids keep every character that they have.
+"""Text files with columns, read by pyarrow; ids keep every character that they have, but for blanks round them.
 
 An id column is read as distinct strings and becomes integers only if every id would come back the same
-(no leading zeros, signs, spaces or points): "007" stays "007".
+(no leading zeros, signs or points): "007" stays "007".
 """
 
 from __future__ import annotations
 
-import csv
+import re
+import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice, product
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from recae.errors import DataError
-from recae.readers.columns import ROLES, looks_like_header
-from recae.readers.integers import read_plain
+from recae.errors import DataError, DataWarning
+from recae.readers.columns import MISSING, Choice, assign
+from recae.readers.integers import DELIMITERS, bytes_are_plain, read_plain
+from recae.readers.layout import BLOCK_BYTES, Layout, line_blocks, not_in_encoding, records
+from recae.readers.sniffing import TextOptions, sniff
 
-SAMPLE_BYTES = 1 << 16
-BLOCK_BYTES = 1 << 22
-INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"
-CANDIDATES = ("\t", ",", ";", "|", " ")
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a text file is written: delimiter ('::' among them), column names, lines before the first rating."""
-
-    path: Path
-    delimiter: str
-    names: tuple[str, ...]
-    skip: int
-    quoted: bool
-
-    @property
-    def separators(self) -> int:
-        """Columns that pyarrow sees for one of ours: with ':' as delimiter, a::b is read as a, nothing, b."""
-        return len(self.delimiter)
+KINDS = {"user": "id", "item": "id", "rating": "rating", "timestamp": "time"}
+INTEGER = r"^(0|-?[1-9][0-9]{0,18})$"
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
-def sniff(path: Path, wanted: tuple[str, ...] = ()) -> Layout:
-    """Delimiter and column names from the first lines; without a header: user, item, rating, timestamp.
+@dataclass
+class TextTable:
+    """A text file, and which of its columns hold users, items, ratings and timestamps.
 
-    `wanted` are names that the caller gave: a first line that has one of them is a header.
-
-    Raises:
-        DataError: the file is empty or is not text.
+    Attributes:
+        layout: how it is written.
+        chosen: role to column.
+        kinds: column to what it holds: 'id', 'rating', 'time' or 'integer'.
     """
-    lines = _first_lines(path)
-    start = next(n for n, line in enumerate(lines) if line.strip())
-    delimiter = _delimiter(lines[start])
-    first = _fields(lines[start], delimiter)
-    header = looks_like_header(first, wanted)
-    names = first if header else [*ROLES, *(f"column {n}" for n in range(5, len(first) + 1))][: len(first)]
-    quoted = any('"' in line for line in lines[start + 1 :]) and delimiter != "::"
-    return Layout(path, delimiter, tuple(names), start + 1 if header else 0, quoted)
+
+    layout: Layout
+    chosen: dict[str, str]
+    kinds: dict[str, str] = field(init=False)
+    _types: tuple[str, str] = field(init=False, default=("float", "integer"))  # ratings and times in the last block
+
+    def __post_init__(self) -> None:
+        self.kinds = {column: KINDS[role] for role, column in self.chosen.items()}
+
+    @classmethod
+    def open(cls, path: Path, given: dict[str, Choice], options: TextOptions | None = None) -> TextTable:
+        """The file at `path`, with the columns that are `given` or found.
+
+        Raises:
+            DataError: it cannot be told how it is written, or a role has no column.
+        """
+        wanted = [choice for choice in given.values() if choice is not None and not isinstance(choice, bool)]
+        layout = sniff(path, wanted, options)
+        return cls(layout, assign(layout.names, given, path.name))
+
+    def tables(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[Any, int]]:
+        """Arrow tables of the wanted columns, block by block, and how many bytes of the file were read so far.
+
+        Ids are dictionaries of strings; ratings are float32, or strings where they have decimal commas; times are
+        int64, timestamps or strings.
+
+        Raises:
+            DataError: a line has too few or too many fields, or a field cannot be read; the message names the line.
+        """
+        import pyarrow as pa
+
+        if self.layout.quoting == "spanning":
+            blocks: Iterator[tuple[Any, int]] = self._stream()
+        else:
+            blocks = ((self._parsed(block), so_far) for block, so_far in line_blocks(self.layout, start, stop)
+                      if block.strip())  # fmt: skip
+        try:
+            yield from blocks
+        except pa.ArrowInvalid as error:
+            raise explained(self.layout, self.kinds, error, start) from None
+
+    def _stream(self) -> Iterator[tuple[Any, int]]:
+        """The whole file at once, where records run over lines."""
+        blocks = list(line_blocks(self.layout))
+        if blocks:
+            yield self._parsed(b"".join(block for block, _ in blocks), newlines=True), blocks[-1][1]
+
+    def _parsed(self, block: bytes, *, newlines: bool = False) -> Any:
+        import pyarrow as pa
+
+        others = [types for types in product(("float", "text"), ("integer", "date", "text")) if types != self._types]
+        integers = self.layout.delimiter in DELIMITERS and bytes_are_plain(block, 0, self.layout.delimiter)
+        for types in (self._types, *others):
+            try:
+                table = self._table(block, types, integers, newlines)
+            except pa.ArrowInvalid as error:
+                fault = error
+                continue
+            self._types = types
+            return table
+        raise fault
+
+    def _table(self, block: bytes, types: tuple[str, str], integers: bool, newlines: bool) -> Any:
+        """A block as a table; where its bytes are plain numbers, ids are read as integers, in a fifth of the time."""
+        import pyarrow as pa
+        from pyarrow import csv
+
+        options = arrow_options(self.layout, self.kinds, types, newlines=newlines)
+        ids = [column for column, kind in self.kinds.items() if kind == "id"]
+        if integers:
+            careful = options[2].column_types
+            options[2].column_types = careful | dict.fromkeys(ids, pa.int64())
+            with suppress(pa.ArrowInvalid):  # fractions, or more than 64 bits
+                table = csv.read_csv(pa.BufferReader(block), *options)
+                if not any(table.column(name).null_count for name in ids):
+                    return table
+            options[2].column_types = careful
+        return csv.read_csv(pa.BufferReader(block), *options)
+
+    def joined(self, tables: list[Any]) -> dict[str, Any]:
+        """The rows of some of the `tables`: role to an array or a categorical."""
+        return {
+            role: self._column([table.column(name) for table in tables], name) for role, name in self.chosen.items()
+        }
+
+    def _column(self, parts: list[Any], name: str) -> Any:
+        import pyarrow as pa
+
+        if not parts:
+            return np.empty(0)
+        if self.kinds[name] == "id":
+            if all(pa.types.is_int64(part.type) for part in parts):
+                return np.concatenate([part.to_numpy() for part in parts])
+            strings = pa.dictionary(pa.int32(), pa.string())
+            chunks = [chunk for part in parts for chunk in _as_strings(part).chunks]
+            return id_column(pa.chunked_array(chunks, type=strings), name)
+        if self.kinds[name] == "rating":
+            return np.concatenate([_floats(part, self.layout, name) for part in parts])
+        return _joined([part.to_numpy() if pa.types.is_int64(part.type) else part.to_pandas() for part in parts])
+
+    def where(self, row: int, start: int = 0) -> str:
+        """How messages name the rating at position `row` after byte `start`: file and line, which are read again."""
+        line, _ = next(islice(records(self.layout, start), row, None))
+        return f"{self.layout.path.name}, line {line}"
 
 
 def read_columns(layout: Layout, kinds: dict[str, str]) -> dict[str, Any]:
@@ -66,69 +150,83 @@ def read_columns(layout: Layout, kinds: dict[str, str]) -> dict[str, Any]:
     Raises:
         DataError: a line has too few or too many fields, or a field cannot be read; the message names the line.
     """
-    import pyarrow as pa
+    table = TextTable(layout, {})
+    table.kinds = kinds
+    table.chosen = {name: name for name in kinds}
+    return read_whole(table)
 
-    if not layout.quoted:
+
+def read_whole(table: TextTable) -> dict[str, Any]:
+    """All rows: role to values."""
+    layout = table.layout
+    if layout.is_plain and layout.quoting == "none":
+        kinds = {column: table.kinds[column] for column in table.chosen.values()}
         plain = read_plain(layout.path, layout.delimiter, layout.names, layout.skip, kinds)
         if plain is not None:
-            return plain
-    try:
-        table = _read(layout, kinds, newlines=layout.quoted)
-    except pa.ArrowInvalid:
-        try:
-            table = _read(layout, kinds, newlines=True)
-        except pa.ArrowInvalid as error:
-            raise explained(layout, kinds, error) from None
-    return {name: to_numpy(table.column(name), kind) for name, kind in kinds.items()}
+            return {role: plain[column] for role, column in table.chosen.items()}
+    return table.joined([part for part, _ in table.tables()])
 
 
-def line_of(layout: Layout, row: int, start: int = 0) -> str:
-    """How a message calls the rating at position `row` after byte `start`: file and line, which are read again."""
-    line, _ = next(islice(records(layout, start), row, None))
-    return f"{layout.path.name}, line {line}"
+def _as_strings(ids: Any) -> Any:
+    """Integers as they were written, numbered; strings as they are."""
+    import pyarrow as pa
+
+    return ids.cast(pa.string()).dictionary_encode() if pa.types.is_int64(ids.type) else ids
+
+
+def _floats(column: Any, layout: Layout, name: str) -> Any:
+    return column.to_numpy() if str(column.type) == "float" else _decimal(column, layout, name)
+
+
+def _joined(values: list[Any]) -> Any:
+    """Blocks of ratings or of times; times of several types become objects, each as it was written."""
+    if len({str(getattr(one, "dtype", "")) for one in values}) == 1:
+        return np.concatenate(values) if isinstance(values[0], np.ndarray) else pd.concat(values, ignore_index=True)
+    return pd.concat([_as_written(pd.Series(one)) for one in values], ignore_index=True)
+
+
+def _as_written(column: pd.Series) -> pd.Series:
+    return column.astype(str if pd.api.types.is_datetime64_any_dtype(column) else object).astype(object)
 
 
 # ---------------------------------------------------------------- pyarrow
 
 
-def _read(layout: Layout, kinds: dict[str, str], newlines: bool) -> Any:
-    from pyarrow import csv as arrow
-
-    return arrow.read_csv(str(layout.path), *arrow_options(layout, kinds, newlines))
-
-
-def arrow_options(layout: Layout, kinds: dict[str, str], newlines: bool, *, inside: bool = False) -> tuple[Any, ...]:
-    """How pyarrow is to read, parse and convert; `inside` a file there is no header line to pass over."""
+def arrow_options(
+    layout: Layout, kinds: dict[str, str], types: tuple[str, str] = ("float", "integer"), *, newlines: bool = False
+) -> tuple[Any, ...]:
+    """How pyarrow is to read, parse and convert blocks of lines; `types` are those of ratings and of times."""
     import pyarrow as pa
     from pyarrow import csv as arrow
 
     strings = pa.dictionary(pa.int32(), pa.string())
-    types = {"id": strings, "rating": pa.float32(), "integer": pa.int64()}
-    names = [n for name in layout.names for n in (name, *[f"\0{name}"] * (layout.separators - 1))]
-    names = names[: len(names) - layout.separators + 1]
-    skip = 0 if inside else layout.skip
-    options = arrow.ReadOptions(column_names=names, skip_rows=skip, block_size=BLOCK_BYTES)
+    column_types = {
+        "id": strings, "integer": pa.int64(), "rating": pa.float32() if types[0] == "float" else strings,
+        "time": {"integer": pa.int64(), "date": pa.timestamp("s"), "text": pa.string()}[types[1]],
+    }  # fmt: skip
+    options = arrow.ReadOptions(column_names=list(layout.names), block_size=BLOCK_BYTES)
+    quoted = layout.quoting != "none"
     parse = arrow.ParseOptions(
-        delimiter=layout.delimiter[0],
-        quote_char=False if layout.delimiter == "::" else '"',
-        newlines_in_values=newlines,
-    )
+        delimiter=layout.separator, quote_char='"' if quoted else False, newlines_in_values=newlines,
+        escape_char="\\" if layout.escaped else False,
+    )  # fmt: skip
     convert = arrow.ConvertOptions(
         include_columns=list(kinds),
-        column_types={name: types[kind] for name, kind in kinds.items() if kind in types},
+        column_types={name: column_types[kind] for name, kind in kinds.items()},
         timestamp_parsers=[arrow.ISO8601, "%Y-%m-%d %H:%M:%S", "%Y/%m/%d"],
     )
     return options, parse, convert
 
 
-def to_numpy(column: Any, kind: str) -> Any:
-    if kind != "id" or str(column.type) == "int64":
-        return column.to_numpy()
-    return id_column(column)
+def id_column(column: Any, name: str = "", *, integers: bool = True, trimmed: bool = True) -> pd.Categorical:
+    """A dictionary-encoded Arrow column as a categorical.
 
-
-def id_column(column: Any, *, integers: bool = True) -> pd.Categorical:
-    """A dictionary-encoded Arrow column as a categorical; `integers`: as integers where that loses nothing."""
+    Args:
+        column: distinct strings and their indices.
+        name: of the column, for messages.
+        integers: as integers of 64 bits where that loses nothing.
+        trimmed: without blanks round the ids.
+    """
     import pyarrow as pa
     from pyarrow import compute
 
@@ -137,95 +235,89 @@ def id_column(column: Any, *, integers: bool = True) -> pd.Categorical:
         return pd.Categorical([])
     codes = np.concatenate([chunk.indices.to_numpy(zero_copy_only=False) for chunk in column.chunks])
     ids = column.chunk(0).dictionary
-    whole = integers and compute.all(compute.match_substring_regex(ids, INTEGER)).as_py()
-    categories = ids.cast(pa.int64()).to_numpy() if whole else ids.to_numpy(zero_copy_only=False).astype(object)
-    return pd.Categorical.from_codes(codes, categories=pd.Index(categories), validate=False)
+    if trimmed:
+        ids, codes = _without_blanks(ids, codes, name)
+    if integers and compute.all(compute.match_substring_regex(ids, INTEGER)).as_py():
+        try:
+            return _categorical(codes, ids.cast(pa.int64()).to_numpy())
+        except pa.ArrowInvalid:  # 19 digits, and more than 64 bits
+            pass
+    return _categorical(codes, ids.to_numpy(zero_copy_only=False).astype(object))
 
 
-# ---------------------------------------------------------------- the first lines
+def _categorical(codes: Any, ids: Any) -> pd.Categorical:
+    return pd.Categorical.from_codes(codes, categories=pd.Index(ids), validate=False)
 
 
-def open_bytes(path: Path) -> IO[bytes]:
-    """The file's bytes, unpacked where the name says that they are packed (.gz, .bz2, .zst)."""
-    import pyarrow as pa
+def _without_blanks(ids: Any, codes: Any, name: str) -> tuple[Any, Any]:
+    from pyarrow import compute
 
-    return cast("IO[bytes]", pa.input_stream(str(path), compression="detect"))
+    plain = compute.utf8_trim_whitespace(ids)
+    changed = compute.not_equal(plain, ids).to_numpy(zero_copy_only=False)
+    if not changed.any():
+        return ids, codes
+    encoded = plain.dictionary_encode()
+    if len(encoded.dictionary) < len(ids):
+        first = int(np.argmax(changed))
+        warnings.warn(
+            f"column {name!r}: blanks round {int(changed[codes].sum()):,} ids are taken off, so that "
+            f"{ids[first].as_py()!r} is the same as {plain[first].as_py()!r}", DataWarning, stacklevel=2,
+        )  # fmt: skip
+    return encoded.dictionary, encoded.indices.to_numpy(zero_copy_only=False)[codes]
 
 
-def _first_lines(path: Path) -> list[str]:
+def _decimal(column: Any, layout: Layout, name: str) -> Any:
+    """Ratings that were read as strings, some with decimal commas, as float32 (n,)."""
+    column = column.unify_dictionaries()
+    codes = np.concatenate([chunk.indices.to_numpy(zero_copy_only=False) for chunk in column.chunks])
+    texts = [str(text).strip() for text in column.chunk(0).dictionary.to_pylist()]
+    points = any("." in text for text in texts)
+    commas = [] if points else [text for text in texts if DECIMAL_COMMA.fullmatch(text)]
+    numbers = [_number(text, comma=bool(commas)) for text in texts]
+    if None in numbers or not commas:  # with points in other ratings a comma is no decimal sign
+        raise explained(layout, {name: "rating"}, ValueError("a rating is not a number"), comma=bool(commas))
+    if all(re.fullmatch(r"[+-]?\d{1,3},\d{3}", text) for text in commas):
+        raise DataError(
+            f"{layout.path.name}: {commas[0]!r} in column {name!r} may be thousands or a decimal comma: write it with "
+            "a point, or without the comma"
+        )
+    warnings.warn(
+        f"{layout.path.name}: ratings in column {name!r} have decimal commas: {commas[0]} is read as "
+        f"{_number(commas[0], comma=True)}", DataWarning, stacklevel=2,
+    )  # fmt: skip
+    return np.array(numbers, np.float32)[codes]
+
+
+def _number(text: str, *, comma: bool = False) -> float | None:
+    """A field as a number; NaN where it is missing, None where it is no number."""
+    text = text.strip()
+    if text.lower() in MISSING:
+        return float("nan")
     try:
-        with open_bytes(path) as file:
-            start = file.read(SAMPLE_BYTES)
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error}") from None
-    if b"\0" in start:
-        raise DataError(f"{path} is not a text file; csv, tsv, '::', JSON lines and Parquet can be read")
-    text = start.decode("utf-8-sig", errors="replace")
-    lines = text.splitlines()
-    if not text.strip():
-        raise DataError(f"{path} is empty: at least one rating is needed")
-    return lines
-
-
-def _delimiter(line: str) -> str:
-    if "::" in line:
-        return "::"
-    counts = {candidate: len(_fields(line, candidate)) for candidate in CANDIDATES}
-    best = max(CANDIDATES, key=lambda candidate: counts[candidate])
-    return best if counts[best] > 1 else ","
-
-
-def _fields(line: str, delimiter: str) -> list[str]:
-    return line.split("::") if delimiter == "::" else next(csv.reader([line], delimiter=delimiter))
+        return None if "_" in text else float(text.replace(",", ".") if comma else text)
+    except ValueError:
+        return None
 
 
 # ---------------------------------------------------------------- where the fault is
 
 
-def records(layout: Layout, start: int = 0) -> Iterator[tuple[int, list[str]]]:
-    """Line number and fields of every line after byte `start` (a line's first) but the header, slowly and exactly:
-    to say where a fault is."""
-    import io
-
-    with open_bytes(layout.path) as file:
-        before = _lines_before(file, start)
-        text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
-        if layout.delimiter == "::":
-            numbered = ((n, line.rstrip("\r\n").split("::")) for n, line in enumerate(text, 1 + before))
-        else:
-            reader = csv.reader(text, delimiter=layout.delimiter)
-            numbered = ((reader.line_num + before, fields) for fields in reader)
-        filled = ((n, fields) for n, fields in numbered if fields and fields != [""])
-        yield from islice(filled, int(layout.skip > 0 and start == 0), None)
-
-
-def _lines_before(file: IO[bytes], start: int) -> int:
-    """Lines in the first `start` bytes, which are read."""
-    lines = 0
-    while start > 0 and (block := file.read(min(start, BLOCK_BYTES))):
-        lines, start = lines + block.count(b"\n"), start - len(block)
-    return lines
-
-
-def explained(layout: Layout, kinds: dict[str, str], error: Exception, start: int = 0) -> DataError:
-    """What pyarrow could not read after byte `start`, with the line."""
+def explained(
+    layout: Layout, kinds: dict[str, str], error: Exception, start: int = 0, *, comma: bool = False
+) -> DataError:
+    """What could not be read after byte `start`, with the line."""
     position = {kind: layout.names.index(name) for name, kind in kinds.items()}
     rating = position.get("rating")
+    name = layout.path.name
     for line, fields in records(layout, start):
-        where = f"{layout.path.name}, line {line}"
         if len(fields) != len(layout.names):
-            return DataError(f"{where}: {len(fields)} fields, expected {len(layout.names)} ({', '.join(layout.names)})")
-        if rating is not None and not _is_number(fields[rating]):
-            return DataError(f"{where}: rating {fields[rating]!r} in column {layout.names[rating]!r} is not a number")
+            expected = f"expected {len(layout.names)} ({', '.join(layout.names[:12])})"
+            return DataError(f"{name}, line {line}: {len(fields)} fields, {expected}")
+        if rating is not None and _number(fields[rating], comma=comma) is None:
+            return DataError(
+                f"{name}, line {line}: rating {fields[rating]!r} in column {layout.names[rating]!r} is not a number"
+            )
     detail = str(error).splitlines()[0]
     if "UTF8" in detail or "UTF-8" in detail:
-        return DataError(f"{layout.path.name} is not written in UTF-8: convert it (iconv -f latin1 -t utf-8) first")
-    return DataError(f"{layout.path.name} cannot be read: {detail}")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text or "nan")
-    except ValueError:
-        return text in ("NA", "N/A", "null", "NULL", "#N/A")
-    return True
+        return not_in_encoding(name, layout.encoding)
+    return DataError(f"{name} cannot be read: {detail}")

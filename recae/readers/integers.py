@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import mmap
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,16 +28,21 @@ def read_plain(
 
     All columns must be wanted: pandas passes over surplus fields where some are not.
     """
-    if set(kinds) != set(names) or delimiter not in DELIMITERS or path.suffix in (".gz", ".bz2", ".zst", ".xz"):
+    if set(kinds) != set(names) or delimiter not in DELIMITERS:
         return None
     dtypes = {name: "float32" for name, kind in kinds.items() if kind == "rating"}
     try:
-        with np.errstate(over="ignore"):  # 1e99 becomes infinite as a float32, and is refused as that
+        with np.errstate(over="ignore"), warnings.catch_warnings():  # 1e99 becomes infinite, and is refused as that
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # fields beyond the names would be lost
             frame = pd.read_csv(
                 path, sep=delimiter, header=None, names=list(names), skiprows=skip, dtype=dtypes, engine="c",
                 index_col=False, quoting=csv.QUOTE_NONE, na_filter=False,
             )  # fmt: skip
-    except (ValueError, OverflowError):  # the careful reader will say what is wrong, if anything is
+    except (
+        ValueError,
+        OverflowError,
+        pd.errors.ParserWarning,
+    ):  # the careful reader says what is wrong
         return None
     # the other types were not stated: asked for int64, pandas would take "7.0" and "1e3"
     if any(frame[name].dtype != np.int64 for name in kinds if name not in dtypes):

@@ -1,66 +1,147 @@
-"""Any table of ratings, a file or a pandas frame, to a `RatingMatrix`."""
+"""Any table of ratings, a file or a table in memory, to a `RatingMatrix`."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
+from scipy import sparse
 
-from recae._types import IntArray
+from recae._types import FloatArray, IntArray
 from recae.errors import DataError, ParameterError
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Duplicates, Where, finite_ratings, refuse_missing_ids, row_number, seconds
+from recae.ratings.csr import (
+    Duplicates,
+    finite_ratings,
+    indexed,
+    refuse_bad_values,
+    refuse_missing_ids,
+    row_number,
+    say_merged,
+    scale_after,
+    to_csr,
+)
+from recae.ratings.times import Where, seconds
 from recae.readers.columns import Choice, assign
-from recae.readers.delimited import id_column, line_of, open_bytes, read_columns, sniff
+from recae.readers.delimited import TextTable, read_whole
+from recae.readers.frames import columns_of, plain_column
+from recae.readers.json_lines import line_of, read_json_lines
+from recae.readers.packing import inner_name, packing_of
+from recae.readers.sniffing import TextOptions
 
-PACKED = (".gz", ".bz2", ".zst")
 Scale = tuple[float, float] | None
+JSON = (".jsonl", ".ndjson", ".json")
+PARQUET = (".parquet", ".pq")
 
 
-def from_table(
-    frame: pd.DataFrame, given: dict[str, Choice], scale: Scale, duplicates: Duplicates, name: str
-) -> RatingMatrix:
-    """Ratings from a pandas frame, columns guessed where `given` is silent; see `recae.load`."""
-    chosen = assign(list(frame.columns), given, "the table")
-    columns = {role: frame[column] for role, column in chosen.items()}
-    return _assemble(columns, chosen, row_number, scale, duplicates, name)
+@dataclass(frozen=True)
+class Wanted:
+    """What the caller wants of a table; see `recae.load`.
 
+    Attributes:
+        given: role to the column that was stated.
+        scale: lowest and highest possible rating.
+        duplicates: what becomes of a pair that occurs more than once.
+        name: what `repr` and reports call the ratings.
+        item_table, user_table: what is known of items and of users.
+    """
 
-def from_file(path: Path, given: dict[str, Choice], scale: Scale, duplicates: Duplicates, name: str) -> RatingMatrix:
-    """Ratings from a csv, tsv, '::', Parquet or JSON-lines file, packed or not; see `recae.load`."""
-    read = {".parquet": _parquet, ".pq": _parquet, ".jsonl": _json_lines, ".ndjson": _json_lines, ".json": _json_lines}
-    columns, chosen, where = read.get(kind_of(path), _delimited)(path, given)
-    return _assemble(columns, chosen, where, scale, duplicates, name)
-
-
-def kind_of(path: Path) -> str:
-    """The suffix that tells the format: '.csv' for 'ratings.csv.gz'."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    return next((suffix for suffix in reversed(suffixes) if suffix not in PACKED), "")
+    given: dict[str, Choice]
+    scale: Scale
+    duplicates: Duplicates
+    name: str
+    item_table: pd.DataFrame | None = None
+    user_table: pd.DataFrame | None = None
 
 
 Columns = tuple[dict[str, Any], dict[str, Any], Where]  # role -> values; role -> column's name; how to name a row
 
 
-def _assemble(
-    columns: dict[str, Any], chosen: dict[str, Any], where: Where, scale: Scale, duplicates: Duplicates, name: str
-) -> RatingMatrix:
+def from_table(source: Any, wanted: Wanted) -> RatingMatrix:
+    """Ratings from a table in memory, columns guessed where they were not stated; see `recae.load`."""
+    columns, chosen = columns_of(source, wanted.given)
+    return _assemble((columns, chosen, row_number), wanted)
+
+
+def from_file(path: Path, wanted: Wanted, options: TextOptions) -> RatingMatrix:
+    """Ratings from a csv, tsv, '::', Parquet or JSON-lines file, packed or not; see `recae.load`."""
+    suffix = kind_of(path)
+    refuse_text_options(path.name, suffix, options)
+    readers: dict[str, Callable[[], Columns]] = dict.fromkeys(PARQUET, lambda: _parquet(path, wanted.given))
+    readers |= dict.fromkeys(JSON, lambda: _json_lines(path, wanted.given, options.encoding or "utf-8"))
+    read = readers.get(suffix, lambda: _delimited(path, wanted.given, options))
+    return _assemble(read(), wanted)
+
+
+def from_sparse(source: Any, wanted: Wanted) -> RatingMatrix:
+    """Ratings from a scipy.sparse array of users by items: what is stored is a rating, zeros too.
+
+    Users and items are numbered from 0, those without a rating too.
+
+    Raises:
+        ParameterError: columns were stated, which an array has not.
+        DataError: nothing is stored, or a rating cannot be used.
+    """
+    for role, choice in wanted.given.items():
+        if choice not in (None, False):
+            raise ParameterError(f"{role}={choice!r} is for files and tables: the rows of an array are users")
+    entries = sparse.coo_array(source)
+    if entries.ndim != 2 or entries.nnz == 0:
+        raise DataError(f"an array of shape {source.shape} with {entries.nnz} entries: users by items are needed")
+    users, items = (one.astype(np.int32) for one in entries.coords)
+    values = entries.data if wanted.given.get("rating") is not False else np.ones(entries.nnz)
+
+    def where(position: int) -> str:
+        return f"entry ({users[position]}, {items[position]})"
+
+    ratings = finite_ratings(pd.Series(values), "data", where)
+    refuse_bad_values(ratings, wanted.scale, where)
+    rows, _ = to_csr(users, items, ratings, None, source.shape, wanted.duplicates, where, where)
+    say_merged(wanted.name, entries.nnz, rows.nnz, wanted.duplicates)
+    scale = wanted.scale or scale_after(wanted.duplicates, rows.data, float(ratings.min()), float(ratings.max()))
+    return RatingMatrix(
+        rows, np.arange(source.shape[0]), np.arange(source.shape[1]), scale, name=wanted.name,
+        item_table=indexed(wanted.item_table, "item"), user_table=indexed(wanted.user_table, "user"),
+    )  # fmt: skip
+
+
+def kind_of(path: Path) -> str:
+    """The suffix that tells the format: '.csv' for 'ratings.csv.gz' and for a zip archive of 'ratings.csv'."""
+    if not packing_of(path):
+        with path.open("rb") as file:
+            if file.read(4) == b"PAR1":
+                return ".parquet"
+    return Path(inner_name(path)).suffix.lower()
+
+
+def refuse_text_options(name: str, suffix: str, options: TextOptions) -> None:
+    """Refuse `sep` and the like for a file that is not of text."""
+    unused = options.stated()
+    if suffix in JSON:
+        unused.pop("encoding", None)
+    if suffix in (*PARQUET, *JSON) and unused:
+        option, value = next(iter(unused.items()))
+        raise ParameterError(f"{option}={value!r} is for text files: {name} has the format {suffix}")
+
+
+def _assemble(read: Columns, wanted: Wanted) -> RatingMatrix:
+    columns, chosen, where = read
     if len(columns["user"]) == 0:
-        raise DataError(f"{name} has no rows: at least one rating is needed")
+        raise DataError(f"{wanted.name} has no rows: at least one rating is needed")
     users, items, ratings, stamps = checked(columns, chosen, where)
     return RatingMatrix.from_columns(
-        users, items, ratings, stamps, scale=scale, duplicates=duplicates, name=name, where=where
-    )
+        users, items, ratings, stamps, scale=wanted.scale, duplicates=wanted.duplicates, item_table=wanted.item_table,
+        user_table=wanted.user_table, name=wanted.name, where=where,
+    )  # fmt: skip
 
 
 def checked(
     columns: dict[str, Any], chosen: dict[str, Any], where: Where
-) -> tuple[pd.Series, pd.Series, npt.NDArray[np.float32], IntArray | None]:
+) -> tuple[pd.Series, pd.Series, FloatArray, IntArray | None]:
     """Users, items, ratings and timestamps of a table, (n,) each.
 
     Raises:
@@ -89,12 +170,9 @@ def _refuse_empty_ids(column: pd.Series, name: str, where: Where) -> None:
 # ---------------------------------------------------------------- one function a format
 
 
-def _delimited(path: Path, given: dict[str, Choice]) -> Columns:
-    layout = sniff(path, tuple(choice for choice in given.values() if isinstance(choice, str)))
-    chosen = assign(layout.names, given, path.name)
-    kinds = {"user": "id", "item": "id", "rating": "rating", "timestamp": "time"}
-    values = read_columns(layout, {chosen[role]: kinds[role] for role in chosen})
-    return {role: values[column] for role, column in chosen.items()}, chosen, lambda row: line_of(layout, row)
+def _delimited(path: Path, given: dict[str, Choice], options: TextOptions) -> Columns:
+    table = TextTable.open(path, given, options)
+    return read_whole(table), table.chosen, table.where
 
 
 def _parquet(path: Path, given: dict[str, Choice]) -> Columns:
@@ -105,93 +183,12 @@ def _parquet(path: Path, given: dict[str, Choice]) -> Columns:
         with parquet.ParquetFile(path) as file:
             chosen = assign(file.schema_arrow.names, given, path.name)
             table = file.read(columns=list(chosen.values()))
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path.name} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
     columns = {role: plain_column(table.column(name)) for role, name in chosen.items()}
     return columns, chosen, lambda row: f"{path.name}, row {row + 1}"
 
 
-def plain_column(column: Any) -> Any:
-    """An Arrow column as pandas has it; strings numbered already, so that only the distinct ones are looked at."""
-    from pyarrow import types
-
-    kind = column.type
-    strings = types.is_string(kind) or types.is_large_string(kind)
-    if strings and column.null_count == 0:
-        return id_column(column.dictionary_encode(), integers=False)
-    return column.to_pandas(integer_object_nulls=True)
-
-
-def _json_lines(path: Path, given: dict[str, Choice]) -> Columns:
-    """One object a line; ids keep the type that JSON gives them."""
-    lines = _objects(path)
-    first = next(lines, None)
-    if first is None:
-        raise DataError(f"{path.name} is empty: at least one rating is needed")
-    chosen = assign(list(first[1]), given, path.name)
-    columns = _json_fast(path, first[1], chosen) or _json_slow(path, chosen)
-    return columns, chosen, lambda row: _json_line(path, row)
-
-
-def _json_fast(path: Path, first: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any] | None:
-    """By pyarrow, with the types of the first line; None where another line has other types."""
-    import pyarrow as pa
-    from pyarrow import json as arrow
-
-    types = {int: pa.int64(), str: pa.string(), float: pa.float64()}
-    kinds = {name: types.get(type(first[name])) for name in chosen.values()}
-    if "rating" in chosen:
-        kinds[chosen["rating"]] = pa.float64()
-    if None in kinds.values():
-        return None
-    parse = arrow.ParseOptions(explicit_schema=pa.schema(kinds.items()), unexpected_field_behavior="ignore")
-    try:
-        with open_bytes(path) as file:
-            table = arrow.read_json(file, parse_options=parse)
-    except pa.ArrowInvalid:
-        return None
-    if any(table.column(name).null_count for name in chosen.values()):
-        return None
-    return {role: plain_column(table.column(name)) for role, name in chosen.items()}
-
-
-def _json_slow(path: Path, chosen: dict[str, Any]) -> dict[str, Any]:
-    """Line by line: takes ids of mixed types, and finds the line at fault."""
-    values: dict[str, list[Any]] = {role: [] for role in chosen}
-    for number, record in _objects(path):
-        for role, name in chosen.items():
-            if name not in record:
-                raise DataError(f"{path.name}, line {number}: no field {name!r} for the {role}")
-            values[role].append(record[name])
-    return {role: pd.Series(column, dtype=object).infer_objects() for role, column in values.items()}
-
-
-def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line number and object of every line that is not empty."""
-    with open_bytes(path) as file:
-        for number, line in enumerate(_text_lines(file), 1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line)
-            except ValueError as error:
-                raise DataError(f"{path.name}, line {number}: not JSON ({error}); one object a line is read") from None
-            if not isinstance(record, dict):
-                raise DataError(
-                    f"{path.name}, line {number}: a JSON {type(record).__name__}, expected one object a line; "
-                    "read another layout with pandas and pass the frame"
-                )
-            yield number, record
-
-
-def _text_lines(file: Any) -> Iterator[str]:
-    import io
-
-    return io.TextIOWrapper(file, encoding="utf-8-sig")
-
-
-def _json_line(path: Path, row: int) -> str:
-    for position, (number, _) in enumerate(_objects(path)):
-        if position == row:
-            return f"{path.name}, line {number}"
-    raise ParameterError(f"{path.name} has no row {row + 1}")
+def _json_lines(path: Path, given: dict[str, Choice], encoding: str) -> Columns:
+    columns, chosen = read_json_lines(path, given, encoding)
+    return columns, chosen, lambda row: line_of(path, row, encoding)

@@ -11,7 +11,7 @@ from recae._types import IntArray
 from recae.errors import DataError, DatasetNotFoundError
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
-from recae.readers.delimited import open_bytes
+from recae.readers.packing import open_bytes
 from recae.splitting.parts import Split
 
 SUFFIXES = ("", ".gz", ".zst", ".bz2")

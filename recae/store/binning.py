@@ -89,10 +89,11 @@ class CsrWriter:
 
     def __init__(self, steps: Steps, name: str, dtypes: dict[str, str]) -> None:
         self.name, self._note = name, steps.folder / f"{name}.json"
-        kept: dict[str, Any] = {"bins": 0, "rows": 0, "total": 0.0, "arrays": {}}
+        kept: dict[str, Any] = {"bins": 0, "rows": 0, "total": 0.0, "low": np.inf, "high": -np.inf, "arrays": {}}
         if self._note.is_file():
             kept |= json.loads(self._note.read_text(encoding="utf-8"))
         self.bins, self.rows, self.total = kept["bins"], kept["rows"], kept["total"]
+        self.low, self.high = kept["low"], kept["high"]
         self.files = {
             file: ArrayFile(steps.out / f"{file}.npy", dtype, **kept["arrays"].get(file, {}))
             for file, dtype in dtypes.items()
@@ -118,9 +119,13 @@ class CsrWriter:
         )  # fmt: skip
         self._append(csr, stamps)
         self.total += float(csr.data.sum(dtype=np.float64))
+        self.low, self.high = min(self.low, float(csr.data.min())), max(self.high, float(csr.data.max()))
         self.bins, self.rows = self.bins + 1, first + n_rows
         states = {name: file.state() for name, file in self.files.items()}
-        write_json(self._note, {"bins": self.bins, "rows": self.rows, "total": self.total, "arrays": states})
+        write_json(self._note, {
+            "bins": self.bins, "rows": self.rows, "total": self.total, "low": self.low, "high": self.high,
+            "arrays": states,
+        })  # fmt: skip
 
     def _append(self, csr: Csr, stamps: IntArray | None) -> None:
         ends = csr.indptr[1:].astype(np.int64) + self.n_ratings

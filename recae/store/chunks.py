@@ -7,21 +7,20 @@ from its beginning, and one with quotes may have fields that run over two lines:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from recae.errors import DataError
-from recae.ratings.csr import Where
+from recae.ratings.times import Where
 from recae.readers.columns import Choice, assign
-from recae.readers.delimited import arrow_options, explained, line_of, sniff, to_numpy
-from recae.readers.integers import DELIMITERS, bytes_are_plain
-from recae.readers.tables import PACKED, kind_of, plain_column
+from recae.readers.delimited import TextTable
+from recae.readers.frames import plain_column
+from recae.readers.sniffing import TextOptions
+from recae.readers.tables import JSON, PARQUET, kind_of, refuse_text_options
 
 CHUNK_BYTES = 1 << 26
 PART_ROWS = 1 << 22  # rows in memory at once
-KINDS = {"user": "id", "item": "id", "rating": "rating", "timestamp": "time"}
 
 
 class Chunk(NamedTuple):
@@ -40,7 +39,7 @@ class Rows(NamedTuple):
     so_far: int
 
 
-def open_file(path: Path, given: dict[str, Choice]) -> ChunkedFile:
+def open_file(path: Path, given: dict[str, Choice], options: TextOptions) -> ChunkedFile:
     """The file at `path`, its columns found or taken from `given`; see `recae.load`.
 
     Raises:
@@ -49,30 +48,30 @@ def open_file(path: Path, given: dict[str, Choice]) -> ChunkedFile:
     if not path.is_file():
         raise DataError(f"no file {path}: csv, tsv, '::' and Parquet files can be prepared")
     kind = kind_of(path)
-    if kind in (".json", ".jsonl", ".ndjson", ".zip"):
+    if kind in JSON:
         raise DataError(f"{path.name}: {kind} files cannot be prepared; write csv, tsv, '::' or Parquet")
-    return ParquetFile(path, given) if kind in (".parquet", ".pq") else TextFile(path, given)
+    refuse_text_options(path.name, kind, options)
+    return ParquetFile(path, given) if kind in PARQUET else TextFile(path, given, options)
 
 
 class TextFile:
-    """A csv, tsv or '::' file, packed or not."""
+    """A text file with columns, packed or not. One whose bytes are lines as they are is cut; others are streamed."""
 
-    def __init__(self, path: Path, given: dict[str, Choice]) -> None:
+    def __init__(self, path: Path, given: dict[str, Choice], options: TextOptions) -> None:
         self.path = path
-        self.layout = sniff(path, tuple(choice for choice in given.values() if isinstance(choice, str)))
-        self.chosen = assign(self.layout.names, given, path.name)
-        self.kinds = {column: KINDS[role] for role, column in self.chosen.items()}
-        self.streamed = self.layout.quoted or path.suffix.lower() in PACKED
+        self.table = TextTable.open(path, given, options)
+        self.layout, self.chosen = self.table.layout, self.table.chosen
+        self.is_streamed = not self.layout.is_plain or self.layout.quoting == "spanning"
 
     def chunks(self) -> list[Chunk]:
         size = self.path.stat().st_size
-        if self.streamed:
+        if self.is_streamed:
             return [Chunk(0, size, size)]
         cuts = self._cuts(size)
         return [Chunk(start, stop, stop - start) for start, stop in pairwise(cuts) if stop > start]
 
     def _cuts(self, size: int) -> list[int]:
-        """Where lines begin, `CHUNK_BYTES` apart, from the first after the header to the end."""
+        """Where lines begin, `CHUNK_BYTES` apart, from the first rating to the end."""
         with self.path.open("rb") as file:
             for _ in range(self.layout.skip):
                 file.readline()
@@ -84,93 +83,32 @@ class TextFile:
         return cuts
 
     def read(self, chunk: Chunk) -> Iterator[Rows]:
-        import pyarrow as pa
-
-        start = 0 if self.streamed else chunk.start
-        try:
-            rows = 0
-            for table, so_far in self._stream() if self.layout.quoted else self._tables(chunk):
-                columns = {role: to_numpy(table.column(name), self.kinds[name]) for role, name in self.chosen.items()}
-                yield Rows(columns, self._lines(rows, start), so_far)
-                rows += table.num_rows
-        except pa.ArrowInvalid as error:
-            raise explained(self.layout, self.kinds, error, start) from None
-        except OSError as error:
-            raise DataError(f"cannot read {self.path}: {error}") from None
+        """The rows of a chunk, a few million at a time."""
+        start = 0 if self.is_streamed else chunk.start
+        rows = 0
+        for tables, so_far in _grouped(self._tables(chunk)):
+            columns = self.table.joined(tables)
+            yield Rows(columns, self._lines(rows, start), so_far - start)
+            rows += sum(table.num_rows for table in tables)
 
     def _lines(self, first: int, start: int) -> Where:
-        return lambda row: line_of(self.layout, first + row, start)
+        return lambda row: self.table.where(first + row, start)
 
     def _tables(self, chunk: Chunk) -> Iterator[tuple[Any, int]]:
-        """Without quotes: blocks of whole lines, each parsed by itself."""
-        for data, so_far in self._unpacked() if self.streamed else self._range(chunk):
-            if data.strip():
-                yield self._parsed(data), so_far
+        return self.table.tables() if self.is_streamed else self.table.tables(chunk.start, chunk.stop)
 
-    def _range(self, chunk: Chunk) -> Iterator[tuple[bytes, int]]:
-        with self.path.open("rb") as file:
-            file.seek(chunk.start)
-            yield file.read(chunk.stop - chunk.start), chunk.size
 
-    def _unpacked(self) -> Iterator[tuple[bytes, int]]:
-        rest, skip = b"", self.layout.skip
-        with self._raw() as raw:
-            stream = self._stream_of(raw)
-            while data := stream.read(CHUNK_BYTES):
-                rest += data
-                while skip and b"\n" in rest:
-                    rest, skip = rest.split(b"\n", 1)[1], skip - 1
-                end = 0 if skip else rest.rfind(b"\n") + 1
-                if end:
-                    yield rest[:end], raw.tell()
-                    rest = rest[end:]
-            if rest and not skip:
-                yield rest, raw.tell()
-
-    def _parsed(self, data: bytes) -> Any:
-        """A table of whole lines; ids that are all plain integers are read as such, in a fifth of the time."""
-        import pyarrow as pa
-        from pyarrow import csv
-
-        options = arrow_options(self.layout, self.kinds, newlines=False, inside=True)
-        ids = [self.chosen[role] for role in ("user", "item")]
-        if self.layout.delimiter in DELIMITERS and bytes_are_plain(data, 0, self.layout.delimiter):
-            careful = options[2].column_types
-            options[2].column_types = careful | dict.fromkeys(ids, pa.int64())
-            with suppress(pa.ArrowInvalid):  # the careful way will say what is wrong, if anything is
-                table = csv.read_csv(pa.BufferReader(data), *options)
-                if not any(table.column(name).null_count for name in ids):
-                    return table
-            options[2].column_types = careful
-        return csv.read_csv(pa.BufferReader(data), *options)
-
-    def _stream(self) -> Iterator[tuple[Any, int]]:
-        """With quotes: from the beginning, as pyarrow finds the ends of lines."""
-        import pyarrow as pa
-        from pyarrow import csv
-
-        with self._raw() as raw:
-            batches: list[Any] = []
-            for batch in csv.open_csv(self._stream_of(raw), *arrow_options(self.layout, self.kinds, newlines=True)):
-                batches.append(batch)
-                if sum(one.num_rows for one in batches) >= PART_ROWS:
-                    yield pa.Table.from_batches(batches), raw.tell()
-                    batches = []
-            if sum(one.num_rows for one in batches):
-                yield pa.Table.from_batches(batches), raw.tell()
-
-    def _raw(self) -> Any:
-        import pyarrow as pa
-
-        return pa.OSFile(str(self.path))
-
-    def _stream_of(self, raw: Any) -> Any:
-        """Unpacked, where the file is packed; `raw.tell()` says how far it was read."""
-        import pyarrow as pa
-
-        if self.path.suffix.lower() not in PACKED:
-            return raw
-        return pa.CompressedInputStream(raw, pa.Codec.detect(str(self.path)).name)
+def _grouped(tables: Iterator[tuple[Any, int]]) -> Iterator[tuple[list[Any], int]]:
+    """Tables that follow one another, up to about `PART_ROWS` rows together."""
+    waiting: list[Any] = []
+    so_far = 0
+    for table, so_far in tables:
+        waiting.append(table)
+        if sum(one.num_rows for one in waiting) >= PART_ROWS:
+            yield waiting, so_far
+            waiting = []
+    if waiting:
+        yield waiting, so_far
 
 
 class ParquetFile:

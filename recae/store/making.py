@@ -32,6 +32,7 @@ from recae.store.sources import Source
 from recae.store.steps import Report, Steps, first_difference
 from recae.store.vocabulary import Numbering
 
+READER = 2  # changes where the same file is read otherwise: parts that were read before are not mixed in
 BIN = 1 << 23  # ratings sorted in memory at once: about 0.6 GB
 
 
@@ -46,7 +47,7 @@ def make_store(
     """
     fingerprint = {
         "files": source.files, "options": options, "scale": scale, "duplicates": duplicates, "name": source.name,
-        "bin": BIN,
+        "bin": BIN, "reader": READER,
     }  # fmt: skip
     if (out / MANIFEST).is_file() and not restart:
         return _already_whole(out, source, options, scale, duplicates)
@@ -55,10 +56,11 @@ def make_store(
         facts = number_ids(steps, BIN)
         _bin_by_user(steps, facts, report)
         users = _write_user_rows(steps, facts, source, duplicates, report)
+        rating_range = scale or _range_of(users, facts, duplicates)
         arrays = users["arrays"] | _write_item_rows(steps, facts, users["arrays"], report)
         manifest = Manifest(
             source.name, facts["n_users"], facts["n_items"], users["n_ratings"], facts["n_rows"], users["total"],
-            scale or (facts["low"], facts["high"]), duplicates, source.files, arrays | facts["ids"], options,
+            rating_range, duplicates, source.files, arrays | facts["ids"], options,
         )  # fmt: skip
         write_manifest(out, manifest)
         steps.finish()
@@ -115,12 +117,30 @@ def _write_user_rows(
         writer = CsrWriter(steps, "user_rows", _dtypes("user_rows") | timestamps)
         names = _pair_names(steps, facts, source)
         sort_bins(writer, parts, user_cuts(steps), facts["n_items"], duplicates, names, report)
-        n_ratings, total, arrays = writer.n_ratings, writer.total, writer.close()
+        users = {"n_ratings": writer.n_ratings, "total": writer.total, "low": writer.low, "high": writer.high}
+        _refuse_outside(source, users, duplicates)
+        users |= {"arrays": writer.close()}
         with steps.step("users_sorted") as folder:
-            write_json(folder / FACTS, {"arrays": arrays, "n_ratings": n_ratings, "total": total})
+            write_json(folder / FACTS, users)
     for part in steps.folder.glob("by_user.??????"):
         steps.drop(part.name)
     return read_facts(steps.folder / "users_sorted")
+
+
+def _refuse_outside(source: Source, users: dict[str, Any], duplicates: Duplicates) -> None:
+    """Sums and counts may leave the scale, although each row is inside."""
+    if source.scale is not None and not source.scale[0] <= users["low"] <= users["high"] <= source.scale[1]:
+        low, high = source.scale
+        raise DataError(
+            f"{source.name}: with duplicates={duplicates!r} ratings go from {users['low']:g} to {users['high']:g}, "
+            f"outside the scale {low:g} to {high:g}"
+        )
+
+
+def _range_of(users: dict[str, Any], facts: dict[str, Any], duplicates: Duplicates) -> tuple[float, float]:
+    """Lowest and highest rating: of all rows, or of what they were added up to."""
+    where = users if duplicates in ("sum", "count") else facts
+    return where["low"], where["high"]
 
 
 def _dtypes(rows: str) -> dict[str, str]:

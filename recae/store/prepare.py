@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from recae.errors import DataError, ParameterError
-from recae.ratings.csr import Duplicates
+from recae.errors import DataError
+from recae.ratings.csr import Duplicates, check_duplicates, say_merged
 from recae.readers.columns import Choice
+from recae.readers.sniffing import TextOptions
 from recae.store.layout import Manifest, is_store
 from recae.store.making import make_store
 from recae.store.sources import Source
@@ -24,6 +25,9 @@ def prepare_store(
     timestamp: Choice = None,
     scale: tuple[float, float] | None = None,
     duplicates: Duplicates = "last",
+    encoding: str | None = None,
+    sep: str | None = None,
+    header: bool | None = None,
     name: str | None = None,
     restart: bool = False,
     progress: bool | None = None,
@@ -35,10 +39,12 @@ def prepare_store(
     the same call resumes: steps that were done are not done again.
 
     Args:
-        files: csv, tsv, '::' (.gz, .bz2, .zst or not) and Parquet files; a folder stands for those in it, by name.
+        files: csv, tsv, '::' (.gz, .bz2, .xz, .zst, .zip or not) and Parquet files; a folder stands for those in it, by
+            name.
         out: a new folder; or one in which a store of the same files is half made (or whole: then nothing is done).
-        user, item, rating, timestamp, scale, duplicates: as for `recae.load`; with `duplicates="last"` and without
-            timestamps, later rows and later files go over earlier ones. Ids are integers where all of them are.
+        user, item, rating, timestamp, scale, duplicates, encoding, sep, header: as for `recae.load`. With
+            `duplicates="last"` and without timestamps, later rows and later files replace earlier ones. Ids are
+            integers where all of them are.
         name: what `repr` and reports call the ratings; by default the name of `out`.
         restart: throw away what there is of a store in `out`, and begin afresh.
         progress: show a bar; None for "where stderr is a terminal".
@@ -48,13 +54,16 @@ def prepare_store(
         ParameterError: an option is out of range.
     """
     given = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-    if duplicates not in ("last", "mean", "error"):
-        raise ParameterError(f"duplicates={duplicates!r}: choose 'last', 'mean' or 'error'")
-    source = Source(files_of(files), given, scale, name or Path(out).resolve().name)
+    check_duplicates(duplicates)
+    options = TextOptions(encoding, sep, header)
+    source = Source(files_of(files), given, options, scale, name or Path(out).resolve().name)
+    stated = given | options.stated()
     with Bar(progress) as bar:
-        return make_store(
-            Path(out), source, given, scale=scale, duplicates=duplicates, restart=restart, report=bar.report
+        made = make_store(
+            Path(out), source, stated, scale=scale, duplicates=duplicates, restart=restart, report=bar.report
         )
+    say_merged(made.name, made.n_rows, made.n_ratings, duplicates)
+    return made
 
 
 def files_of(given: str | Path | Iterable[str | Path]) -> list[Path]:

@@ -15,6 +15,7 @@ from recae.errors import DataError
 from recae.ratings.csr import refuse_bad_values
 from recae.ratings.ids import factorise_both, plain
 from recae.readers.columns import Choice
+from recae.readers.sniffing import TextOptions
 from recae.readers.tables import checked
 from recae.store.chunks import ChunkedFile, Rows, open_file
 from recae.store.vocabulary import checked_ids
@@ -45,6 +46,7 @@ class Source:
     Args:
         paths: the files, in order.
         given: the columns that were stated; see `recae.load`.
+        options: what was stated of text files.
         scale: lowest and highest possible rating, or None.
         name: what reports call the ratings.
 
@@ -53,10 +55,11 @@ class Source:
     """
 
     def __init__(
-        self, paths: list[Path], given: dict[str, Choice], scale: tuple[float, float] | None, name: str
-    ) -> None:
+        self, paths: list[Path], given: dict[str, Choice], options: TextOptions, scale: tuple[float, float] | None,
+        name: str,
+    ) -> None:  # fmt: skip
         self.name, self.scale = name, scale
-        opened = [open_file(path, given) for path in paths]
+        opened = [open_file(path, given, options) for path in paths]
         _refuse_mixture(opened)
         self._chunks = [(file, chunk) for file in opened for chunk in file.chunks()]
         self.files: list[dict[str, Any]] = [

@@ -125,6 +125,8 @@ def first_difference(kept: dict[str, Any], wanted: dict[str, Any]) -> str:
     """The first thing in which two fingerprints differ, in words; empty where they are the same."""
     for name in wanted:
         if kept.get(name) != wanted[name]:
+            if name == "reader":
+                return "begun by another version of recae, which reads files otherwise"
             if isinstance(wanted[name], list):
                 return f"other {name}, or changed since"
             return f"{name}={kept.get(name)!r}, now {wanted[name]!r}"

@@ -1,0 +1,107 @@
+"""Times of any form to seconds since 1970: numbers, datetimes, dates, and texts of these."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recae._types import DoubleArray, IntArray
+from recae.errors import DataError, DataWarning
+
+Where = Callable[[int], str]  # position of a rating, from 0 -> how a message names it ("row 7", "x.csv, line 8")
+UNITS = ((10**17, 10**9, "nanoseconds"), (10**14, 10**6, "microseconds"), (10**11, 10**3, "milliseconds"))
+FORMATS = ("ISO8601", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%m %d, %Y", "%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y",
+           "%a %b %d %H:%M:%S %z %Y", "%a, %d %b %Y %H:%M:%S %z")  # fmt: skip
+
+
+def seconds(column: pd.Series, name: str, where: Where) -> IntArray:
+    """Timestamps as seconds since 1970 (n,); without a zone they are UTC.
+
+    Numbers are seconds; such large ones that they would be dates after the year 5000 are milliseconds, microseconds or
+    nanoseconds, and eight digits that are all dates, like 20050906, are days. Either is said by a `DataWarning`.
+
+    Raises:
+        DataError: a time is missing, or is neither a number nor a date; the message says `where`.
+    """
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu":
+        return _in_seconds(column.to_numpy().astype(np.int64, copy=False), name)
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return _of_dates(column, column, name, where)
+    values = pd.to_numeric(column, errors="coerce").astype(np.float64)
+    numbers = values.to_numpy()
+    if np.isfinite(numbers).all():
+        whole = pd.to_numeric(column)  # 19 digits lose nothing as integers
+        if isinstance(whole.dtype, np.dtype) and whole.dtype.kind in "iu":
+            return _in_seconds(whole.to_numpy().astype(np.int64), name)
+        return _in_seconds(numbers.astype(np.float64), name)
+    if not np.isnan(numbers).all():  # some are numbers: then all must be
+        _refuse_missing(values.where(np.isfinite(values)), column, name, where)
+    return _of_dates(_parsed(column), column, name, where)
+
+
+def _of_dates(dates: pd.Series, column: pd.Series, name: str, where: Where) -> IntArray:
+    _refuse_missing(dates, column, name, where)
+    if isinstance(dates.dtype, pd.DatetimeTZDtype):
+        dates = dates.dt.tz_convert("UTC").dt.tz_localize(None)
+    return np.asarray(dates.to_numpy().astype("datetime64[s]").astype(np.int64))
+
+
+def _parsed(column: pd.Series) -> pd.Series:
+    """Dates of the first format that all texts have; each distinct one is looked at once. NaT where none fits."""
+    codes, texts = pd.factorize(column)
+    found = pd.Series(pd.NaT, index=range(len(texts)), dtype="datetime64[s, UTC]")
+    for form in FORMATS:
+        dates = pd.to_datetime(pd.Series(texts, dtype=object), format=form, errors="coerce", utc=True)
+        if dates.notna().sum() > found.notna().sum():
+            found = dates
+        if found.notna().all():
+            break
+    return found.reindex(codes).reset_index(drop=True)  # a missing one has the code -1: NaT
+
+
+def _in_seconds(numbers: IntArray | DoubleArray, name: str) -> IntArray:
+    """Numbers in seconds, whatever their unit."""
+    highest = np.abs(numbers).max(initial=0)
+    if _are_days(numbers):
+        warnings.warn(
+            f"column {name!r}: numbers such as {int(numbers[0])} are read as days, year first",
+            DataWarning,
+            stacklevel=3,
+        )
+        return _of_days(numbers)
+    for least, per_second, unit in UNITS:
+        if highest >= least:
+            warnings.warn(
+                f"column {name!r}: numbers such as {int(highest)} are read as {unit} since 1970", DataWarning,
+                stacklevel=3,
+            )  # fmt: skip
+            return np.asarray(numbers // per_second).astype(np.int64)
+    return np.asarray(numbers).astype(np.int64)
+
+
+def _are_days(numbers: Any) -> bool:
+    """Whether all numbers are dates like 20050906. As seconds they would be days of August 1970."""
+    if len(numbers) == 0 or numbers.min() < 1900_01_01 or numbers.max() > 2100_12_31:
+        return False
+    month, day = numbers // 100 % 100, numbers % 100
+    return bool(((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all())
+
+
+def _of_days(numbers: Any) -> IntArray:
+    distinct, index = np.unique(numbers.astype(np.int64), return_inverse=True)
+    days = pd.to_datetime(pd.Series(distinct.astype(str)), format="%Y%m%d")
+    return np.asarray(days.to_numpy().astype("datetime64[s]").astype(np.int64)[index])
+
+
+def _refuse_missing(values: pd.Series, column: pd.Series, name: str, where: Where) -> None:
+    missing = values.isna().to_numpy()
+    if missing.any():
+        row = int(np.argmax(missing))
+        raise DataError(
+            f"{where(row)}: timestamp {column.iloc[row]!r} in column {name!r} is neither a number of seconds nor a "
+            "date; write it like 2005-09-06, or leave the column out (timestamp=False in recae.load)"
+        )

@@ -1,0 +1,102 @@
+"""Files of JSON lines to columns: one object a line; ids keep the type that JSON gives them."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from recae.errors import DataError, ParameterError
+from recae.readers.columns import Choice, assign
+from recae.readers.frames import plain_column
+from recae.readers.layout import not_in_encoding
+from recae.readers.packing import open_bytes
+
+
+def read_json_lines(path: Path, given: dict[str, Choice], encoding: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Role to values, and role to the name of its field.
+
+    Raises:
+        DataError: a line is no object, lacks a field, or holds a list or an object in one; the message names it.
+    """
+    first = next(_objects(path, encoding), None)
+    if first is None:
+        raise DataError(f"{path.name} is empty: at least one rating is needed")
+    chosen = assign(list(first[1]), given, path.name)
+    return _fast(path, first[1], chosen, encoding) or _slow(path, chosen, encoding), chosen
+
+
+def line_of(path: Path, row: int, encoding: str) -> str:
+    """How messages name the object at position `row`; the file is read again."""
+    for position, (number, _) in enumerate(_objects(path, encoding)):
+        if position == row:
+            return f"{path.name}, line {number}"
+    raise ParameterError(f"{path.name} has no row {row + 1}")
+
+
+def _fast(path: Path, first: dict[str, Any], chosen: dict[str, Any], encoding: str) -> dict[str, Any] | None:
+    """By pyarrow, with the types of the first line; None where another line has other types."""
+    import pyarrow as pa
+    from pyarrow import json as arrow
+
+    types = {int: pa.int64(), str: pa.string(), float: pa.float64()}
+    kinds = {name: types.get(type(first[name])) for name in chosen.values()}
+    if "rating" in chosen:
+        kinds[chosen["rating"]] = pa.float64()
+    if None in kinds.values() or encoding not in ("utf-8", "utf8"):
+        return None
+    parse = arrow.ParseOptions(explicit_schema=pa.schema(kinds.items()), unexpected_field_behavior="ignore")
+    try:
+        with open_bytes(path) as file:
+            table = arrow.read_json(file, parse_options=parse)
+    except pa.ArrowInvalid:
+        return None
+    if any(table.column(name).null_count for name in chosen.values()):
+        return None
+    return {role: plain_column(table.column(name)) for role, name in chosen.items()}
+
+
+def _slow(path: Path, chosen: dict[str, Any], encoding: str) -> dict[str, Any]:
+    """Line by line: takes ids of mixed types, and finds the line at fault."""
+    values: dict[str, list[Any]] = {role: [] for role in chosen}
+    for number, record in _objects(path, encoding):
+        for role, name in chosen.items():
+            where = f"{path.name}, line {number}"
+            if name not in record:
+                raise DataError(f"{where}: no field {name!r} for the {role}")
+            if isinstance(record[name], dict | list):
+                raise DataError(
+                    f"{where}: the {role} in field {name!r} is {json.dumps(record[name])[:60]}, and a number or a text "
+                    "is needed: write the value that is meant, without the brackets"
+                )
+            values[role].append(record[name])
+    return {role: pd.Series(column, dtype=object).infer_objects() for role, column in values.items()}
+
+
+def _objects(path: Path, encoding: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line number and object of every line that is not empty."""
+    with open_bytes(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8-sig" if encoding in ("utf-8", "utf8") else encoding)
+        try:
+            for number, line in enumerate(text, 1):
+                if line.strip():
+                    yield number, _object(line, f"{path.name}, line {number}")
+        except UnicodeError:
+            raise not_in_encoding(path.name, encoding) from None
+
+
+def _object(line: str, where: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except ValueError as error:
+        raise DataError(f"{where}: not JSON ({error}); one object a line is read") from None
+    if not isinstance(record, dict):
+        raise DataError(
+            f"{where}: a JSON {type(record).__name__}, expected one object a line; read another layout with pandas and "
+            "pass the frame"
+        )
+    return record

@@ -1,0 +1,113 @@
+"""What quotes mean in a text file: decided from all its lines, since one quote that is read wrongly swallows rows.
+
+A quote is the beginning of a quoted field (RFC 4180) where all lines are whole records when read so. Where they are
+not, it is a character like others if all lines are whole records when read so. Where neither holds, quoted fields run
+over lines. What can be read in two ways, or in none, is refused.
+"""
+
+from __future__ import annotations
+
+import csv
+import mmap
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from recae.errors import DataError
+from recae.readers.layout import Layout, csv_reader, line_blocks
+
+Pattern = re.Pattern[bytes]
+
+
+def with_quotes(layout: Layout) -> Layout:
+    """The layout, with what quotes mean in its rows; the whole file is read where it has any.
+
+    Raises:
+        DataError: a quoted field does not end, or quotes can be read in two ways; the message names the line.
+    """
+    if not _has_quote(layout):
+        return layout
+    width = len(layout.names) - layout.item_blocks
+    candidates = {
+        replace(layout, quoting="lines"): _lines(layout, _QUOTED, width),
+        replace(layout, quoting="lines", escaped=True): _lines(layout, _ESCAPED, width),
+        replace(layout, quoting="none"): _lines(layout, _PLAIN, width),
+    }
+    for block, _ in line_blocks(layout):
+        candidates = {one: lines for one, lines in candidates.items() if lines.fullmatch(block)}
+        if not candidates:
+            break
+    found = next(iter(candidates), None)
+    if found is not None and found.quoting == "lines":
+        return found
+    fault = _fault(replace(layout, quoting="spanning"))
+    if found is None:
+        if fault:
+            raise DataError(f"{layout.path.name}, {fault}")
+        return replace(layout, quoting="spanning")
+    if _mostly_quoted(layout) or (not fault and layout.delimiter != "\t"):
+        quoted = _lines(layout, _QUOTED, width)
+        line = next(n for n, text in _numbered(layout) if not quoted.fullmatch(text))
+        raise DataError(
+            f"{layout.path.name}, line {line}: a quoted field does not end in its line; close the quote, or double "
+            "quotes within a field"
+        )
+    return found
+
+
+_QUOTED = rb'(?:"(?:[^"\n]|"")*+"|[^"\nD][^\nD]*+|)'
+_ESCAPED = rb'(?:"(?:[^"\\\n]|\\[^\n]|"")*+"|[^"\nD][^\nD]*+|)'
+_PLAIN = rb"[^\nD]*+"
+
+
+def _lines(layout: Layout, field: bytes, width: int) -> Pattern:
+    """Whole lines of `width` fields each; empty lines too."""
+    separator = re.escape(layout.separator.encode())
+    field = field.replace(b"D", separator)
+    return re.compile(rb"(?:(?:%b(?:%b%b){%d})?+\r?\n)*+" % (field, separator, field, width - 1 + layout.item_blocks))
+
+
+def _has_quote(layout: Layout) -> bool:
+    if not layout.is_plain:
+        return any(b'"' in block for block, _ in line_blocks(layout))
+    with layout.path.open("rb") as file:
+        for _ in range(layout.skip):
+            file.readline()
+        start = file.tell()
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return data.find(b'"', start) >= 0
+
+
+def _fault(layout: Layout) -> str:
+    """Where the file is at fault if quoted fields may run over lines, in words; empty where it is not."""
+    reader = csv_reader(layout, (line.decode("utf-8", "replace") for _, line in _numbered(layout)), strict=True)
+    start = 1
+    try:
+        for fields in reader:
+            if fields and len(fields) != len(layout.names):
+                expected = f"expected {len(layout.names)} ({', '.join(layout.names)})"
+                return f"line {layout.skip + start}: {len(fields)} fields, {expected}"
+            start = reader.line_num + 1
+    except csv.Error:
+        return (
+            f"line {layout.skip + start}: a quoted field does not end as it should; close the quote, or double quotes "
+            "within a field"
+        )
+    return ""
+
+
+def _numbered(layout: Layout) -> Iterator[tuple[int, bytes]]:
+    """Line number and line, with its end."""
+    number = layout.skip
+    for block, _ in line_blocks(layout):
+        for line in block.split(b"\n")[:-1]:
+            number += 1
+            yield number, line + b"\n"
+
+
+def _mostly_quoted(layout: Layout) -> bool:
+    """Whether most fields of the first lines begin with a quote: then it is no character of names."""
+    block = next(iter(line_blocks(layout)))[0][: 1 << 16]
+    separator = layout.separator.encode()
+    quoted = block.count(b'\n"') + block.count(separator + b'"') + block.startswith(b'"')
+    return 2 * quoted > block.count(b"\n") + block.count(separator)

@@ -1,0 +1,278 @@
+"""How a text file is written, found from its first lines where the caller does not say it."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from recae.errors import DataError, ParameterError
+from recae.readers.columns import (
+    ROLES,
+    is_header,
+    is_number,
+    known_roles,
+    names_without_header,
+)
+from recae.readers.layout import BLANKS, ITEM_HEAD, Layout, not_in_encoding
+from recae.readers.packing import open_bytes
+from recae.readers.quotes import with_quotes
+
+SAMPLE_BYTES = 1 << 16
+SAMPLE_LINES = 200
+CANDIDATES = ("\t", ",", ";", "|", "::", BLANKS)
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """What the caller says of a text file; None where it is to be found.
+
+    Attributes:
+        encoding: such as "utf-8", "gbk", "cp1252".
+        sep: what stands between fields, of any length; " " for any number of blanks.
+        header: whether the first line holds the names of the columns.
+
+    Raises:
+        ParameterError: one of them is out of range.
+    """
+
+    encoding: str | None = None
+    sep: str | None = None
+    header: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.encoding is not None:
+            try:
+                codecs.lookup(self.encoding)
+            except (LookupError, TypeError):
+                raise ParameterError(
+                    f"encoding={self.encoding!r}: no encoding that Python knows, such as 'utf-8', 'gbk' or 'cp1252'"
+                ) from None
+        if self.sep is not None and (not isinstance(self.sep, str) or not self.sep or set(self.sep) & set('\r\n"')):
+            raise ParameterError(f"sep={self.sep!r}: the characters that stand between fields are needed, such as ','")
+        if self.header not in (None, True, False):
+            raise ParameterError(f"header={self.header!r}: True, False, or None to have it found")
+
+    def stated(self) -> dict[str, object]:
+        """The options that are not None."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+class Line(NamedTuple):
+    """Fields of a record, and the number of its line in the file."""
+
+    number: int
+    fields: list[str]
+
+
+class Split(NamedTuple):
+    """The first records of a file under one delimiter, and the width that most of them have."""
+
+    delimiter: str
+    lines: list[Line]
+    width: int
+    share: float  # of the records after the first, those that have this width
+
+    @property
+    def n_clear(self) -> int:
+        """Columns of numbers, and usual names in the first line: what a wrong delimiter does not leave."""
+        rows = [line.fields for line in self.lines[1:] or self.lines if len(line.fields) == self.width]
+        numbers = sum(all(is_number(row[column]) for row in rows) for column in range(self.width))
+        return numbers + len(known_roles(self.lines[0].fields))
+
+
+def sniff(path: Path, wanted: Sequence[str | int] = (), options: TextOptions | None = None) -> Layout:
+    """How the text file at `path` is written.
+
+    Args:
+        path: the file, packed or not.
+        wanted: columns that the caller stated, by name or by position: a first line with such a name is a header.
+        options: what the caller says of the file.
+
+    Raises:
+        DataError: the file is empty or no text, or something cannot be told; the message says what to state.
+    """
+    options = options or TextOptions()
+    encoding, returns, texts = _first_lines(path, options.encoding)
+    layout = Layout(path, ",", (), encoding=encoding, returns=returns)
+    numbered = [(n, text) for n, text in enumerate(texts, 1) if text.strip()]
+    n_above = _n_comments(numbered)
+    above, rows = numbered[:n_above], numbered[n_above:]
+    if _has_item_blocks(rows):
+        return with_quotes(_netflix(layout, rows))
+    split = _split(path.name, rows, options.sep)
+    comment = above[0][1][0] if above and not _are_rows(above, split) else ""
+    if above and not comment:
+        split = _split(path.name, numbered, options.sep)
+    layout = replace(layout, delimiter=split.delimiter, comment=comment)
+    first = split.lines[0]
+    header = options.header
+    if header is None:
+        header = is_header([line.fields for line in split.lines], wanted, path.name)
+    if header:
+        names = [name.strip() for name in first.fields]
+        layout = replace(layout, names=tuple(names), skip=split.lines[0].number)
+        _refuse_other_width(path.name, names, split)
+    else:
+        names = _names_in_comment(above, split) or names_without_header(
+            [line.fields for line in split.lines if len(line.fields) == split.width], wanted, path.name
+        )
+        layout = replace(layout, names=tuple(names), skip=first.number - 1)
+    return with_quotes(layout)
+
+
+def _refuse_other_width(name: str, names: list[str], split: Split) -> None:
+    """Names that are fewer or more than the fields of the rows would be given to the wrong columns."""
+    if len(split.lines) > 1 and split.share > 0.5 and split.width != len(names):
+        line = next(line for line in split.lines[1:] if len(line.fields) == split.width)
+        raise DataError(
+            f"{name}, line {line.number}: {split.width} fields, expected {len(names)} ({', '.join(names[:12])}): "
+            "the header and the rows must have equally many"
+        )
+
+
+# ---------------------------------------------------------------- text
+
+
+def _first_lines(path: Path, encoding: str | None) -> tuple[str, bool, list[str]]:
+    """Encoding, whether a return without line feed ends lines, and the first lines."""
+    with open_bytes(path) as file:
+        start = file.read(SAMPLE_BYTES)
+        whole = not file.read(1)
+    if encoding is None:
+        encoding = next((name for mark, name in MARKS if start.startswith(mark)), "utf-8")
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(start, final=whole).removeprefix("\ufeff")
+    except UnicodeError:
+        raise (_no_text(path) if b"\0" in start else not_in_encoding(path.name, encoding)) from None
+    if "\0" in text:
+        raise _no_text(path)
+    if not text.strip():
+        raise DataError(f"{path} is empty: at least one rating is needed")
+    returns = any(text.count('"', 0, found.start()) % 2 == 0 for found in re.finditer(r"\r(?!\n|\Z)", text))
+    lines = re.split(r"\r\n|\n|\r" if returns else r"\r?\n", text)
+    complete = lines if whole or len(lines) == 1 else lines[:-1]
+    return encoding, returns, complete[:SAMPLE_LINES]
+
+
+def _no_text(path: Path) -> DataError:
+    return DataError(
+        f"{path} is not a text file in UTF-8: csv, tsv, '::', JSON lines and Parquet can be read; if it is text of "
+        "another encoding, say which one with encoding='...'"
+    )
+
+
+# ---------------------------------------------------------------- delimiter
+
+
+def _split(name: str, rows: list[tuple[int, str]], sep: str | None) -> Split:
+    """The first records under the delimiter that was stated, or that fits best.
+
+    Blanks are taken only where nothing else serves: names and titles have some.
+    """
+    if sep is not None:
+        return _split_by(rows, BLANKS if sep.strip(" ") == "" else sep)
+    found = [_split_by(rows, candidate) for candidate in CANDIDATES]
+    even = [one for one in found if one.width > 1 and one.share >= 0.9]
+    if even:
+        return max(even, key=lambda one: (one.delimiter != BLANKS, one.n_clear, -CANDIDATES.index(one.delimiter)))
+    if _are_lists(rows):
+        raise DataError(
+            f"{name} looks like lists, 'user item item ...' a line, and not like a table: a folder with train.txt and "
+            "test.txt of such lists is read by recae.splitting.published_lists(folder)"
+        )
+    best = max(found, key=lambda one: (len(one.lines[0].fields), one.delimiter != BLANKS))
+    if len(best.lines[0].fields) == 1:
+        raise DataError(
+            f"{name} has one column only ({rows[0][1][:40]!r}): say what stands between fields with sep='...'"
+        )
+    return best
+
+
+def _split_by(rows: list[tuple[int, str]], delimiter: str) -> Split:
+    """With quoted fields or without, as more records have one width."""
+    variants = [_records(rows, delimiter, quoted) for quoted in (True, False)]
+    splits = []
+    for lines in variants:
+        widths = Counter(len(line.fields) for line in lines[1:] or lines)
+        width, count = max(widths.items(), key=lambda found: found[1])
+        splits.append(Split(delimiter, lines, width, count / sum(widths.values())))
+    return max(splits, key=lambda one: (one.share, one.width > 1, -len(one.lines)) if delimiter == "\t" else one.share)
+
+
+def _records(rows: list[tuple[int, str]], delimiter: str, quoted: bool) -> list[Line]:
+    if delimiter == BLANKS:
+        return [Line(number, text.split()) for number, text in rows]
+    if len(delimiter) > 1:
+        return [Line(number, text.split(delimiter)) for number, text in rows]
+    if not quoted:
+        return [Line(number, text.split(delimiter)) for number, text in rows]
+    reader = csv.reader((text + "\n" for _, text in rows), delimiter=delimiter)
+    found, first = [], 0
+    for fields in reader:
+        found.append(Line(rows[min(first, len(rows) - 1)][0], fields))
+        first = reader.line_num
+    return found
+
+
+def _are_lists(rows: list[tuple[int, str]]) -> bool:
+    """Lines of whole numbers with blanks between, some with many: "user item item ..."."""
+    found = [text.split() for _, text in rows]
+    return all(word.isdecimal() for words in found for word in words) and max(map(len, found)) > len(ROLES)
+
+
+# ---------------------------------------------------------------- lines without ratings
+
+
+def _n_comments(numbered: list[tuple[int, str]]) -> int:
+    """How many lines at the beginning start with '#' or '%'; none if all of the file does."""
+    count = next((n for n, (_, text) in enumerate(numbered) if text[0] not in "#%"), 0)
+    return count if len({text[0] for _, text in numbered[:count]}) <= 1 else 0
+
+
+def _are_rows(above: list[tuple[int, str]], split: Split) -> bool:
+    """Whether a line that begins like a comment is a row all the same: numbers stand where rows have numbers."""
+    rows = [line.fields for line in split.lines if len(line.fields) == split.width]
+    numbers = [j for j in range(1, split.width) if all(is_number(row[j]) for row in rows[1:] or rows)]
+    candidates = [line.fields for line in _split_by(above, split.delimiter).lines]
+    return bool(numbers) and any(
+        len(fields) == split.width and all(is_number(fields[j]) for j in numbers) for fields in candidates
+    )
+
+
+def _names_in_comment(above: list[tuple[int, str]], split: Split) -> list[str]:
+    """Names in the last line above the rows: "# user item rating"."""
+    if not above:
+        return []
+    number, text = above[-1]
+    text = text.lstrip("#% \t")
+    for delimiter in (split.delimiter, BLANKS):
+        fields = [name.strip() for name in _split_by([(number, text)], delimiter).lines[0].fields]
+        if len(fields) == split.width and len(known_roles(fields)) > 1:
+            return fields
+    return []
+
+
+def _has_item_blocks(rows: list[tuple[int, str]]) -> bool:
+    """Netflix: a line "17:" before the ratings of item 17."""
+    return len(rows) > 1 and bool(ITEM_HEAD.fullmatch(rows[0][1].encode())) and "," in rows[1][1]
+
+
+def _netflix(layout: Layout, rows: list[tuple[int, str]]) -> Layout:
+    fields = next(text.split(",") for _, text in rows if not ITEM_HEAD.fullmatch(text.encode()))
+    if len(fields) > 3:
+        raise DataError(
+            f"{layout.path.name}: 'user,rating,date' is expected below a line such as {rows[0][1]!r}, and there are "
+            f"{len(fields)} fields"
+        )
+    names = ("item", "user", "rating", "timestamp")[: len(fields) + 1]
+    return replace(layout, delimiter=",", names=names, item_blocks=True)
