@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from recae.errors import DataError, ParameterError, RecaeError
@@ -19,6 +24,10 @@ def written(tmp_path: Path, text: str, name: str = "ratings.csv") -> Path:
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def _zst(data: bytes) -> bytes:
+    return bytes(pa.compress(data, "zstd", asbytes=True))
 
 
 @pytest.mark.parametrize(
@@ -132,8 +141,26 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
         load(path)
     with pytest.raises(DataError, match="cannot be read as Parquet"):
         load(written(tmp_path, "user,item,rating\n1,2,3\n", "r.parquet"))
-    with pytest.raises(DataError, match="cannot read"):
-        load(written(tmp_path, "user,item,rating\n1,2,3\n", "r.csv.gz"))
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [("r.csv.gz", gzip.compress), ("r.csv.bz2", bz2.compress), ("r.csv.xz", lzma.compress), ("r.csv.zst", _zst)],
+)
+def test_packed_files_that_are_cut_short(tmp_path: Path, name: str, pack: Callable[[bytes], bytes]) -> None:
+    """A packed file without its end is refused, however much of it could be read: no row is lost in silence."""
+    data = pack(b"user,item,rating\n" + b"".join(b"%d,%d,3\n" % (n, n * n % 99_991) for n in range(50_000)))
+    (tmp_path / name).write_bytes(data)
+    assert len(load(tmp_path / name)) == 50_000
+    for cut in (len(data) // 2, len(data) - 1):
+        (tmp_path / name).write_bytes(data[:cut])
+        with pytest.raises(DataError, match=rf"{name}.*(cut short|cannot read)|cannot read.*{name}"):
+            load(tmp_path / name)
+
+
+def test_text_with_the_name_of_a_packed_file(tmp_path: Path) -> None:
+    """What a browser unpacked and named .gz all the same is read as the text that it is."""
+    assert len(load(written(tmp_path, "user,item,rating\n1,2,3\n", "r.csv.gz"))) == 1
 
 
 FRAME = pd.DataFrame({"user": ["a", "b", "c"], "item": [1, 2, 3], "rating": [1.0, 2.0, 3.0]})

@@ -125,11 +125,25 @@ class Column(click.ParamType):
         return int(value) if value.isdecimal() else value
 
 
-COLUMN_OPTIONS = ("user_column", "item_column", "rating_column", "timestamp_column", "scale", "duplicates")
+class Separator(click.ParamType):
+    """What stands between fields; a tab is written \\t."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value.replace("\\t", "\t") if isinstance(value, str) else value
+
+
+COLUMN_OPTIONS = (
+    "user_column", "item_column", "rating_column", "timestamp_column", "scale", "duplicates", "encoding", "sep",
+    "header", "items", "users",
+)  # fmt: skip
 
 
 def table(command: F) -> F:
     """How a file of ratings is read: `recae.cli.reading.load_ratings` takes what these give."""
+    for kind, what in (("users", "their ages, jobs, ..."), ("items", "their titles, categories, ...")):
+        command = click.option(f"--{kind}", metavar="FILE", help=f"Table of {kind}: ids, and {what}")(command)
     return columns(data_dir(command))
 
 
@@ -150,10 +164,26 @@ def columns(command: F) -> F:
             "--scale", type=float, nargs=2, metavar="LOW HIGH", help="Possible ratings.  [default: those that occur]"
         ),
         click.option(
-            "--duplicates", type=click.Choice(["last", "mean", "error"]),
-            help="For a pair that occurs twice.  [default: last]",
+            "--duplicates", type=click.Choice(["last", "first", "mean", "sum", "max", "count", "error"]),
+            help="What becomes of a pair that occurs more than once.  [default: last]",
         ),
     ]  # fmt: skip
+    command = text(command)
     for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def text(command: F) -> F:
+    """How a text file is written, where that is not to be found from the file."""
+    for option in (
+        click.option(
+            "--header/--no-header", default=None, help="Whether the first line holds names.  [default: found]"
+        ),
+        click.option("--sep", type=Separator(), help="What stands between fields, as ',' or '\\t'.  [default: found]"),
+        click.option(
+            "--encoding", metavar="NAME", help="Encoding of a text file, as gbk.  [default: UTF-8 or its mark]"
+        ),
+    ):
         command = option(command)
     return command

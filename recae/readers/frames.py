@@ -97,11 +97,11 @@ def plain_column(column: Any) -> Any:
     kind = column.type
     if types.is_nested(kind):
         raise DataError(f"a column holds {kind}: ids, ratings and times are plain values; take the field that is meant")
-    if types.is_dictionary(kind) or types.is_string_view(kind):
-        column = column.cast(pa.string()) if not types.is_integer(getattr(kind, "value_type", pa.string())) else (
-            column.cast(kind.value_type)
-        )  # fmt: skip
-        kind = column.type
+    if types.is_dictionary(kind):
+        column = pa.chunked_array([_decoded(chunk) for chunk in column.chunks])
+    if types.is_string_view(column.type):
+        column = column.cast(pa.large_string())
+    kind = column.type
     strings = types.is_string(kind) or types.is_large_string(kind)
     if strings and column.null_count == 0:
         return id_column(column.cast(pa.large_string()).dictionary_encode(), integers=False, trimmed=False)
@@ -110,3 +110,13 @@ def plain_column(column: Any) -> Any:
     if types.is_decimal(kind):
         return column.cast(pa.float64()).to_pandas()
     return column.to_pandas(integer_object_nulls=True)
+
+
+def _decoded(chunk: Any) -> Any:
+    """The values of a dictionary-encoded array; pyarrow cannot take from texts as polars keeps them."""
+    import pyarrow as pa
+
+    values = chunk.dictionary
+    if pa.types.is_string_view(values.type):
+        values = values.cast(pa.large_string())
+    return values.take(chunk.indices)

@@ -36,7 +36,7 @@ def read_plain(
             warnings.simplefilter("error", pd.errors.ParserWarning)  # fields beyond the names would be lost
             frame = pd.read_csv(
                 path, sep=delimiter, header=None, names=list(names), skiprows=skip, dtype=dtypes, engine="c",
-                index_col=False, quoting=csv.QUOTE_NONE, na_filter=False,
+                index_col=False, quoting=csv.QUOTE_NONE, na_filter=False, compression=None,
             )  # fmt: skip
     except (
         ValueError,

@@ -180,7 +180,10 @@ def _split(name: str, rows: list[tuple[int, str]], sep: str | None) -> Split:
     Blanks are taken only where nothing else serves: names and titles have some.
     """
     if sep is not None:
-        return _split_by(rows, BLANKS if sep.strip(" ") == "" else sep)
+        split = _split_by(rows, BLANKS if sep.strip(" ") == "" else sep)
+        if max(len(line.fields) for line in split.lines) == 1:
+            raise DataError(f"{name}: no {sep!r}, which was stated with sep=, in {rows[0][1][:40]!r}")
+        return split
     found = [_split_by(rows, candidate) for candidate in CANDIDATES]
     even = [one for one in found if one.width > 1 and one.share >= 0.9]
     if even:

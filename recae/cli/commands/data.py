@@ -100,7 +100,7 @@ def info(name: str, as_json: bool, **table: Any) -> None:
     from recae.loaders import DATASETS, info
 
     known: dict[str, Any] = {}
-    if name in DATASETS or not Path(name).exists():
+    if name in DATASETS or (name != "-" and not Path(name).exists()):
         known = _entry(info(name), table["data_dir"])
     if not known or (known["here"] and known["kind"] == "ratings"):
         known |= _shape(name, table)

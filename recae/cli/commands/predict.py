@@ -47,6 +47,7 @@ Examples:
 @click.option(
     "--item-column", type=options.Column(optional=False), help="Column of items in PAIRS.  [default: guessed]"
 )
+@options.text
 @options.device
 @options.as_json
 @options.loudness
@@ -60,8 +61,9 @@ def predict(
     item_column: Any,
     device: str | None,
     as_json: bool,
+    **text: Any,
 ) -> None:
-    """Predict ratings for PAIRS, a table with a column of users and one of items.
+    """Predict ratings for PAIRS, a table (text or Parquet) with a column of users and one of items; - is stdin.
 
     The table comes back as csv with a column more: rating, or prediction where it has a rating already. A model that
     reads dates takes them from a column called timestamp, time or date.
@@ -74,7 +76,7 @@ def predict(
     fitted = load_model(model, device)
     if not fitted.predicts_ratings:
         raise ParameterError(f"{model} holds a {type(fitted).__name__}, which ranks items and predicts no ratings")
-    table = read_pairs(pairs, user_column, item_column)
+    table = read_pairs(pairs, user_column, item_column, **text)
     frame = table.frame
     predicted = _of_known(fitted, table, unknown) if new_ratings is None else _of_new(fitted, table, new_ratings)
     column = "prediction" if "rating" in frame.columns else "rating"

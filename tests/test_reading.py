@@ -1,0 +1,452 @@
+"""Files of other people: every row is read, or the file is refused with the remedy; nothing is lost in silence."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import recae
+from recae.errors import DataError, DatasetNotFoundError, DataWarning, ParameterError
+
+
+def triples(ratings: recae.RatingMatrix) -> list[tuple[Any, Any, float]]:
+    """Every rating with its raw ids, by user and item."""
+    return list(ratings.to_frame()[["user", "item", "rating"]].itertuples(index=False, name=None))
+
+
+class Written:
+    """Writes text to a file, and loads it; a copy that is packed and a store must say the same."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, name: str, text: str | bytes) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    def load(self, name: str, text: str | bytes, **options: Any) -> recae.RatingMatrix:
+        path = self.path(name, text)
+        ratings = recae.load(path, **options)
+        packed = self.path(f"{name}.gz", gzip.compress(path.read_bytes()))
+        assert triples(recae.load(packed, **options)) == triples(ratings)
+        recae.prepare_store(path, self.folder / "store", restart=True, progress=False, **options)
+        assert triples(recae.load(self.folder / "store")) == triples(ratings)
+        return ratings
+
+    def refused(self, name: str, text: str | bytes, match: str, **options: Any) -> None:
+        path = self.path(name, text)
+        packed = self.path(f"{name}.gz", gzip.compress(path.read_bytes()))
+        for read in (
+            lambda: recae.load(path, **options),
+            lambda: recae.load(packed, **options),
+            lambda: recae.prepare_store(path, self.folder / "store", restart=True, progress=False, **options),
+        ):
+            with pytest.raises(DataError, match=match):
+                read()
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Written:
+    return Written(tmp_path)
+
+
+# ---------------------------------------------------------------- quotes
+
+
+def test_a_quote_in_a_tab_file_swallows_nothing(written: Written) -> None:
+    """A quote that opens a field and does not close it is a character like others: all six rows are read."""
+    ratings = written.load(
+        "a.tsv",
+        'user\tartist\tname\tplays\nu1\ta1\tplain band\t10\nu1\ta2\t"odd al\t7\nu2\ta1\tplain band\t3\n'
+        'u2\ta3\tother\t5\nu3\ta2\tthe "last"\t8\nu3\ta4\tmore\t9\n',
+        item="artist", rating="plays",
+    )  # fmt: skip
+    assert [value for _, _, value in triples(ratings)] == [10, 7, 3, 5, 8, 9]
+
+
+def test_a_quote_may_begin_an_id(written: Written) -> None:
+    """With quotes at the beginning of ids, and at their end, ids are as written, and pairs meet."""
+    text = 'user\titem\tplays\nu1\t"odd al\t7\nu2\ta1\t3\nu2\ta3\t5\nu3\t"odd al\t8\nu3\ta4"\t9\n'
+    ratings = written.load("a.tsv", text, rating="plays")
+    assert ratings.item_ids.tolist() == ['"odd al', "a1", "a3", 'a4"']
+    assert len(ratings) == 5
+
+
+def test_a_quote_that_does_not_close_is_refused_in_a_comma_file(written: Written) -> None:
+    """Where a comma file with an open quote can be read in two ways, or in none, the line is named."""
+    written.refused("a.csv", 'user,item,rating\n1,a,3\n2,"b,4\n3,c",5\n4,d,5\n', r"a.csv.*, line 3: a quoted field")
+    written.refused("a.csv", 'user,item,rating\n1,a,3\n2,"b ""c,x",4,5\n', r"a.csv.*, line 3: 4 fields, expected 3")
+
+
+def test_an_open_quote_in_a_comma_file_is_a_character(written: Written) -> None:
+    """Where lines are whole only if the quote is a character, it is one."""
+    ratings = written.load("a.csv", 'user,item,rating\n1,a,3\n2,"b,4\n3,5" disc,5\n')
+    assert ratings.item_ids.tolist() == ['"b', '5" disc', "a"]
+
+
+def test_backslashes_in_quoted_fields(written: Written) -> None:
+    """A file in which a backslash takes away the meaning of a quote, as Book-Crossing's is, is read so."""
+    text = 'user;item;rating\n"1";"the \\"good\\" one";"3"\n"2";"x; y";"4"\n'
+    assert triples(written.load("a.csv", text)) == [(1, 'the "good" one', 3.0), (2, "x; y", 4.0)]
+
+
+def test_quoted_fields_over_lines(written: Written) -> None:
+    """A field that runs over lines stays whole, in a file with quotes of all sorts."""
+    text = 'user,item,rating\n1,"two\nlines",3\n2,"a ""quoted"" one",4\n3,plain,5\n'
+    assert [item for _, item, _ in triples(written.load("a.csv", text))] == ["two\nlines", 'a "quoted" one', "plain"]
+
+
+# ---------------------------------------------------------------- headers
+
+
+def test_a_header_with_too_few_names_is_refused(written: Written) -> None:
+    """Row names, as R writes them, would shift the columns: file, line and numbers are named, packed or not."""
+    text = "user,item,rating\n1,10,20,4\n2,10,21,5\n3,11,20,3\n"
+    written.refused("a.csv", text, r"a.csv(.gz)?, line 2: 4 fields, expected 3 \(user, item, rating\)")
+    written.refused("a.csv", "user,item,rating,date,more\n1,10,4\n2,10,5\n", r"line 2: 3 fields, expected 5")
+
+
+def test_a_header_can_be_stated(written: Written) -> None:
+    """Texts only may be names or a rating: refused, until it is said; then no row is lost."""
+    text, columns = "alice,book-1\nalice,book-2\nbob,book-1\nbob,book-3\n", {"user": 0, "item": 1, "rating": False}
+    written.refused("a.csv", text, r"first line \(alice, book-1\) may be names.*header=True or header=False", **columns)
+    assert len(written.load("a.csv", text, header=False, **columns)) == 4
+    assert len(written.load("a.csv", text, header=True, **columns)) == 3
+
+
+def test_an_id_that_is_a_usual_name_makes_no_header(written: Written) -> None:
+    """A first line with a number is a rating, although 'book' is a usual name of a column."""
+    text = "bob,book,5\nann,book,4\nbob,film-2,3\n"
+    assert len(written.load("a.csv", text)) == 3
+    assert len(written.load("a.csv", text, user=0, item=1, rating=2)) == 3
+    written.refused(
+        "a.csv", "user,item,5\nann,book,4\n", "may be names of columns or a rating", user=0, item=1, rating=2
+    )
+
+
+def test_a_guess_that_decides_about_a_row_is_said(written: Written) -> None:
+    """A first line of words over numbers is taken for names, and that is said where columns are given by position."""
+    with pytest.warns(DataWarning, match=r"first line \(who, what, five\) is taken for the names"):
+        assert len(recae.load(written.path("a.csv", "who,what,five\na,b,4\n"), user=0, item=1, rating=2)) == 1
+
+
+def test_a_matrix_is_not_read_as_four_columns(written: Written) -> None:
+    """More columns than a table of ratings has, or fractions for ids, are refused until columns are stated."""
+    row = "8,99,-2.6,2.51,99,99\n7,-8.72,1.82,99,99,-0.55\n"
+    written.refused("a.csv", row, r"6 columns and no header.*user=0, item=1, rating=2.*scipy.sparse")
+    written.refused("a.csv", "8,99,-2.6\n7,-8.72,1.82\n", r"fractions where users, items")
+    assert len(written.load("a.csv", "1,2,3,4,5,6\n2,2,3,4,5,6\n", user=0, item=1, rating=2)) == 2
+
+
+# ---------------------------------------------------------------- delimiters and lines
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("User ID,Movie ID,Rating\n1,2,3\n2,2,4\n", [(1, 2, 3.0), (2, 2, 4.0)]),
+        ("1,The Lord of the Rings,5\n2,Up,4\n", [(1, "The Lord of the Rings", 5.0), (2, "Up", 4.0)]),
+        ("1|Toy, Story|5\n2|Up, Up|4\n", [(1, "Toy, Story", 5.0), (2, "Up, Up", 4.0)]),
+        (" 226  429   5\n 226  52    3\n  42  429   4\n", [(42, 429, 4.0), (226, 52, 3.0), (226, 429, 5.0)]),
+        ("user, item, rating\n1, 2, 4.0\n1, 3, 3.5\n", [(1, 2, 4.0), (1, 3, 3.5)]),
+        ("# Directed graph\n# From\tTo\n1\t2\t5\n2\t2\t4\n", [(1, 2, 5.0), (2, 2, 4.0)]),
+        ("% a comment\n1 2 5\n2 2 4\n", [(1, 2, 5.0), (2, 2, 4.0)]),
+        ("# item user rating\n1\t2\t5\n3\t2\t4\n", [(2, 1, 5.0), (2, 3, 4.0)]),
+        ("#1,a,5\n2,b,3\n", [("#1", "a", 5.0), ("2", "b", 3.0)]),
+        ("a:b::c::3\nx::y:z::4\n", [("a:b", "c", 3.0), ("x", "y:z", 4.0)]),
+        ("user_id:token\titem_id:token\trating:float\n1\t2\t3.0\n2\t2\t3\n", [(1, 2, 3.0), (2, 2, 3.0)]),
+        ("user,item,rating\r1,10,5\r2,10,4\r2,11,1", [(1, 10, 5.0), (2, 10, 4.0), (2, 11, 1.0)]),
+        ("user,item,rating\r1,10,5\n2,10,4\n2,11,1\n", [(1, 10, 5.0), (2, 10, 4.0), (2, 11, 1.0)]),
+        ("user;item;rating\n1;2;3,5\n1;3;4\n", [(1, 2, 3.5), (1, 3, 4.0)]),
+    ],
+)  # fmt: skip
+def test_how_a_file_is_written_is_found(written: Written, text: str, expected: list[tuple[Any, ...]]) -> None:
+    """Delimiters beside blanks and commas in names, aligned columns, comments, ':' in ids, returns, decimal commas."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        assert triples(written.load("a.txt", text)) == expected
+
+
+def test_a_delimiter_can_be_stated(written: Written) -> None:
+    """`sep` overrules the guess, with one character or several; one that is not in the file is refused."""
+    assert triples(written.load("a.txt", "a b,x|c,3\na b,y|d,4\n", sep=",")) == [
+        ("a b", "x|c", 3.0),
+        ("a b", "y|d", 4.0),
+    ]
+    assert triples(written.load("b.txt", "a||x||3\nb||y||4\n", sep="||")) == [("a", "x", 3.0), ("b", "y", 4.0)]
+    written.refused("c.txt", "a,x,3\nb,y,4\n", "no ';', which was stated", sep=";")
+    with pytest.raises(ParameterError, match="sep=''"):
+        recae.load(written.path("a.txt", "a,b,3\n"), sep="")
+
+
+def test_netflix_blocks(written: Written) -> None:
+    """'item:' lines with 'user,rating,date' below are ratings of that item, with the lines of the file in messages."""
+    text = "1:\n1488844,3,2005-09-06\n822109,5,2005-05-13\n2:\n885013,4,2005-10-19\n822109,2,2005-10-19\n"
+    ratings = written.load("a.txt", text)
+    assert triples(ratings) == [(822109, 1, 5.0), (822109, 2, 2.0), (885013, 2, 4.0), (1488844, 1, 3.0)]
+    assert ratings.timestamps is not None
+    assert pd.Timestamp(ratings.timestamps[0], unit="s") == pd.Timestamp("2005-05-13")
+    written.refused("b.txt", text.replace("885013,4", "885013,bad"), r"b.txt(.gz)?, line 5: rating 'bad'")
+
+
+def test_decimal_commas(written: Written) -> None:
+    """Said where they are read; refused where they may be thousands, or make a field more."""
+    with pytest.warns(DataWarning, match="decimal commas: 3,5 is read as 3.5"):
+        recae.load(written.path("a.csv", "user;item;rating\n1;2;3,5\n"))
+    written.refused("a.csv", "user;item;rating\n1;2;3,500\n", "may be thousands or a decimal comma")
+    written.refused("a.csv", "user,item,rating\n1,10,3,5\n2,10,4,5\n", "line 2: 4 fields, expected 3")
+
+
+def test_lists_are_named_as_what_they_are(written: Written) -> None:
+    """'user item item ...' is no table: the reader of such splits is named, for the file and for its folder."""
+    path = written.path("lists/train.txt", "0 1 2 3 4 5\n1 2\n2 3 4 5 6 7 8\n")
+    written.path("lists/test.txt", "0 6\n")
+    with pytest.raises(DataError, match="published_lists"):
+        recae.load(path)
+    with pytest.raises(DatasetNotFoundError, match="published_lists"):
+        recae.load(path.parent)
+
+
+# ---------------------------------------------------------------- encodings and packing
+
+
+def test_encodings(written: Written) -> None:
+    """UTF-16 by its mark, others as stated; the error names what was tried, and advises no other."""
+    text = "user,item,rating\n张,三体,4\n李,活着,5\n"
+    for encoding in ("gbk", "utf-16", "utf-8-sig", "utf-16-le"):
+        stated = {} if encoding in ("utf-16", "utf-8-sig") else {"encoding": encoding}
+        assert len(written.load("a.csv", text.encode(encoding), **stated)) == 2
+        assert recae.load(written.folder / "a.csv", **stated).user_ids.tolist() == ["张", "李"]
+    with pytest.raises(DataError, match=r"not written in UTF-8, which was tried: .*encoding='\.\.\.'$"):
+        recae.load(written.path("b.csv", text.encode("gbk")))
+    late = "user,item,rating\n" + "a,b,3\n" * 20_000 + "ä,b,4\n"
+    with pytest.raises(DataError, match="not written in UTF-8"):
+        recae.load(written.path("c.csv", late.encode("latin-1")))
+    with pytest.raises(ParameterError, match="encoding='nope'"):
+        recae.load(written.path("d.csv", text), encoding="nope")
+
+
+def test_zip_and_xz(written: Written) -> None:
+    """Both are read as .gz is; an archive of several files is refused with their names."""
+    text = "user,item,rating\n1,2,5\n2,2,4\n"
+    expected = [(1, 2, 5.0), (2, 2, 4.0)]
+    assert triples(recae.load(written.path("a.csv.xz", lzma.compress(text.encode())))) == expected
+    with zipfile.ZipFile(written.folder / "a.zip", "w") as archive:
+        archive.writestr("folder/ratings.csv", text)
+        archive.writestr("__MACOSX/._ratings.csv", "x")
+    assert triples(recae.load(written.folder / "a.zip")) == expected
+    recae.prepare_store(written.folder / "a.zip", written.folder / "s")
+    assert triples(recae.load(written.folder / "s")) == expected
+    with zipfile.ZipFile(written.folder / "a.zip", "a") as archive:
+        archive.writestr("more.csv", text)
+    with pytest.raises(DataError, match=r"a.zip holds 2 files \(folder/ratings.csv, more.csv\)"):
+        recae.load(written.folder / "a.zip")
+
+
+# ---------------------------------------------------------------- ids
+
+
+def test_ids_of_19_digits_have_one_type(written: Written) -> None:
+    """Whatever the reader, integers of 64 bits are integers; one more digit makes texts of all."""
+    for first in (1234567890123450000, 2**63 - 1):
+        text = f"user,item,rating\n{first},7,4\n5,3,4\n"
+        assert written.load("a.csv", text).user_ids.tolist() == [5, first]
+        quoted = written.load("b.csv", text.replace(str(first), f'"{first}"'))
+        assert quoted.user_ids.tolist() == [5, first]
+    assert written.load("c.csv", f"user,item,rating\n{2**63},7,4\n5,3,4\n").user_ids.tolist() == ["5", str(2**63)]
+
+
+def test_blanks_round_an_id_split_no_item_in_two(written: Written) -> None:
+    """One dirty field makes neither texts of all ids nor two of one; what was merged is said, with its number."""
+    text = "2\t51\t13883\n2\t52\t11690\n3\t65  \t12\n3\t51\t4\n4\t65\t7\n"
+    with pytest.warns(DataWarning, match="blanks round 1 ids are taken off, so that '65  ' is the same as '65'"):
+        ratings = written.load("a.dat", text)
+    assert ratings.item_ids.tolist() == [51, 52, 65]
+    assert len(ratings) == 5
+
+
+def test_ids_of_frames_that_are_nearly_alike_are_said() -> None:
+    """A frame's ids stay as they are; two that differ in blanks or in their type only are named."""
+    frame = pd.DataFrame({"user": [1, 2], "item": ["65", "65 "], "rating": [1.0, 2]})
+    with pytest.warns(DataWarning, match="item ids '65' and '65 ' are different"):
+        assert recae.load(frame).n_items == 2
+    with pytest.warns(DataWarning, match="user ids 1 and '1' are different"):
+        recae.load(frame.assign(user=pd.Series([1, "1"], dtype=object), item=1))
+
+
+def test_nested_ids_are_named(written: Written) -> None:
+    """An exported document with {"$oid": ...} as id: line and field are named."""
+    path = written.path("a.jsonl", '{"user":{"$oid":"5f1"},"item":2,"rating":3}\n')
+    with pytest.raises(DataError, match=r"a.jsonl, line 1: the user in field 'user' is {\"\$oid\": \"5f1\"}"):
+        recae.load(path)
+
+
+# ---------------------------------------------------------------- times
+
+
+def test_dates_are_read_alike_from_every_format(written: Written) -> None:
+    """Dates as text, as dates and as times, in csv, JSON, Parquet and frames, are the same seconds."""
+    frame = pd.DataFrame({"user": [1, 2, 3], "item": [1, 1, 2], "rating": [1.0, 2, 3]})
+    texts, times = (
+        ["2005-09-06", "2005-05-13", "2005-10-19"],
+        pd.to_datetime(["2005-09-06", "2005-05-13", "2005-10-19"]),
+    )
+    expected = [1125964800, 1115942400, 1129680000]
+    folder = written.folder
+    frame.assign(date=texts).to_csv(folder / "a.csv", index=False)
+    frame.assign(date=texts).to_json(folder / "a.jsonl", orient="records", lines=True)
+    frame.assign(date=texts).to_parquet(folder / "text.parquet")
+    frame.assign(date=times.date).to_parquet(folder / "date.parquet")
+    frame.assign(date=times).to_parquet(folder / "time.parquet")
+    frame.assign(date=times.tz_localize("UTC")).to_parquet(folder / "zone.parquet")
+    sources: list[Any] = [
+        *folder.iterdir(),
+        frame.assign(date=times),
+        frame.assign(date=times.date),
+        frame.assign(date=texts),
+    ]
+    for source in sources:
+        stamps = recae.load(source).timestamps
+        assert stamps is not None
+        assert stamps.tolist() == expected, source
+
+
+@pytest.mark.parametrize(
+    ("written_as", "expected", "said"),
+    [
+        ("1425941529", 1425941529, ""), ("1425941529000", 1425941529, "milliseconds"), ("0", 0, ""),
+        ("1425941529000000000", 1425941529, "nanoseconds"), ("20150309", 1425859200, "days"),
+        ("2015-03-09T22:52:09Z", 1425941529, ""), ("2015-03-09 22:52:09", 1425941529, ""),
+        ("2015-03-09T23:52:09+01:00", 1425941529, ""), ("2015/03/09", 1425859200, ""), ("1425941529.7", 1425941529, ""),
+        ('"Mar 9, 2015"', 1425859200, ""), ('"03 09, 2015"', 1425859200, ""),
+        ("Mon Mar 09 22:52:09 +0000 2015", 1425941529, ""),
+    ],
+)  # fmt: skip
+def test_times_of_many_kinds(written: Written, written_as: str, expected: int, said: str) -> None:
+    """Seconds, smaller units, and dates with the year first; another unit is said."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        stamps = written.load("a.csv", f"user,item,rating,time\n1,2,3,{written_as}\n").timestamps
+    assert stamps is not None
+    assert stamps.tolist() == [expected]
+    assert bool(said) == bool(caught)
+    assert [str(one.message) for one in caught if said not in str(one.message)] == []
+
+
+def test_dates_that_may_be_two_days_are_refused(written: Written) -> None:
+    """Day or month first cannot be told: named with line and remedy."""
+    written.refused("a.csv", "user,item,rating,date\n1,2,3,03/04/2015\n", r"line 2: timestamp '03/04/2015'.*2005-09-06")
+
+
+# ---------------------------------------------------------------- folders and pairs that occur twice
+
+
+def test_a_folder_s_ratings_are_read_by_their_header(written: Written) -> None:
+    """ratings.csv with columns in another order is not MovieLens': users and items are those of the header."""
+    path = written.path(
+        "mine/ratings.csv", "movieId,userId,rating,timestamp\n110,1,1.0,1425941529\n147,2,4.5,1425942435\n"
+    )
+    assert triples(recae.load(path.parent)) == triples(recae.load(path)) == [(1, 110, 1.0), (2, 147, 4.5)]
+
+
+REPEATS = "user,item,rating\n1,a,3\n1,a,5\n1,a,4\n2,a,1\n2,b,2\n"
+
+
+@pytest.mark.parametrize(
+    ("how", "first"), [("last", 4), ("first", 3), ("mean", 4), ("sum", 12), ("max", 5), ("count", 3)]
+)
+def test_repeats_are_merged_as_asked_and_said(written: Written, how: Any, first: float) -> None:
+    """What becomes of a pair that occurs three times, in memory and in a store; the number is said."""
+    with pytest.warns(DataWarning, match=rf"2 of 5 rows repeat a pair.*duplicates='{how}'\), which leaves 3 ratings"):
+        ratings = written.load("a.csv", REPEATS, duplicates=how)
+    others = [1, 1] if how == "count" else [1, 2]
+    assert [value for _, _, value in triples(ratings)] == [first, *others]
+    assert ratings.scale[1] == (max(first, 5) if how not in ("count",) else 3)
+
+
+def test_repeats_go_by_time(written: Written) -> None:
+    """With timestamps, first and last are those of time, and the time is kept."""
+    text = "user,item,rating,time\n1,a,3,30\n1,a,5,10\n1,a,4,20\n"
+    for how, value, time in (("first", 5, 10), ("last", 3, 30), ("sum", 12, 30)):
+        with pytest.warns(DataWarning, match="repeat a pair"):
+            ratings = written.load("a.csv", text, duplicates=how)  # type: ignore[arg-type]
+        assert ratings.timestamps is not None
+        assert (ratings.user_rows.data.tolist(), ratings.timestamps.tolist()) == ([value], [time])
+
+
+def test_sums_outside_the_scale_are_refused(written: Written) -> None:
+    """A scale that is stated holds for what rows are merged to."""
+    written.refused("a.csv", REPEATS, "outside the scale 1 to 5", duplicates="sum", scale=(1, 5))
+
+
+# ---------------------------------------------------------------- tables in memory
+
+TABLE = {"user": [1, 1, 2, 2], "item": ["a", "b", "a", "c"], "rating": [4.0, 3, 5, 1]}
+
+
+def test_tables_of_other_kinds() -> None:
+    """polars and Arrow frames, dicts and lists of rows give what the pandas frame gives."""
+    import pyarrow as pa
+
+    pl = pytest.importorskip("polars")
+    expected = triples(recae.load(pd.DataFrame(TABLE)))
+    rows = list(zip(*TABLE.values()))
+    for source in (
+        pl.DataFrame(TABLE), pl.LazyFrame(TABLE), pl.DataFrame(TABLE).with_columns(pl.col("item").cast(pl.Categorical)),
+        pa.table(TABLE), TABLE, rows, [dict(zip(TABLE, row)) for row in rows],
+    ):  # fmt: skip
+        assert triples(recae.load(source)) == expected, type(source)
+    for source in (np.ones((3, 3)), 7, None, {1, 2}):
+        with pytest.raises(ParameterError, match="cannot load ratings from"):
+            recae.load(source)
+
+
+def test_dates_of_a_polars_frame() -> None:
+    """Dates and times of polars are the seconds that they are."""
+    pl = pytest.importorskip("polars")
+    frame = pl.DataFrame(TABLE).with_columns(date=pl.date(2005, 9, 6))
+    stamps = recae.load(frame).timestamps
+    assert stamps is not None
+    assert set(stamps.tolist()) == {1125964800}
+
+
+@pytest.mark.parametrize("kind", ["csr_array", "csc_matrix", "coo_array", "lil_array"])
+def test_sparse_arrays(kind: str) -> None:
+    """Stored entries are ratings, zeros too; rows and columns keep their numbers, empty ones too."""
+    from scipy import sparse
+
+    dense = np.array([[0, 3, 0], [0, 0, 0], [1, 0, 2]], np.float64)
+    source = getattr(sparse, kind)(dense)
+    ratings = recae.load(source)
+    assert triples(ratings) == [(0, 1, 3.0), (2, 0, 1.0), (2, 2, 2.0)]
+    assert ratings.shape == (3, 3)
+    zero = sparse.coo_array(([0.0, 4.0], ([0, 1], [0, 1])), shape=(2, 2))
+    assert triples(recae.load(zero)) == [(0, 0, 0.0), (1, 1, 4.0)]
+
+
+# ---------------------------------------------------------------- what is known of items and users
+
+
+def test_tables_of_items_and_users(written: Written) -> None:
+    """Files and frames of items and users, by the ids of the ratings; an id that occurs twice is refused."""
+    ratings = written.path("r.csv", "user,item,rating\n1,007,3\n2,x,4\n")
+    items = written.path("p.csv", 'product_id,title,price\n007,"Tea, black",2.5\nx,Cake,3\n')
+    users = pd.DataFrame({"user": [1, 2], "age": [30, 40]})
+    loaded = recae.load(ratings, items=items, users=users)
+    assert loaded.item_table is not None
+    assert loaded.item_table.loc["007", "title"] == "Tea, black"
+    assert loaded.item_table["price"].tolist() == [2.5, 3.0]
+    assert loaded.user_table is not None
+    assert loaded.user_table.loc[2, "age"] == 40
+    with pytest.raises(DataError, match="more than one row for item 'x'"):
+        recae.load(ratings, items=written.path("q.csv", "item,title\nx,a\nx,b\n"))
