@@ -1,8 +1,8 @@
-"""What test_distributed.py runs in two processes: fits together, the same alone, and what came of both, as JSON.
+"""What test_distributed.py runs in two processes: fits by both, the same fits by one, and the results as JSON.
 
     torchrun --standalone --nproc-per-node=2 tests/ranks_program.py FOLDER
 
-Both processes run all of it; what they do alone, each does by itself.
+Both processes run all of it; within `single_process()`, each fits by itself.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from recae.training import Batch, Reconstruction, RowBatches, Trainer
 
 USERS, ITEMS = 29, 22  # rows in batches of 7: of the last batch one process has one row, the other none
 EXACT = {"epochs": 4, "batch_size": 7, "rng": 3}
-# Nothing in these is random but the order: together and alone are to give the same curve.
+# Nothing in these is random but the order: two processes and one must give the same curve.
 CURVES: dict[str, dict[str, Any]] = {
     "i-autorec": {"hidden": 5, "noise": 0.0},
     "u-autorec, averaged": {"hidden": 5, "noise": 0.0, "ema": 0.9},
@@ -85,10 +85,10 @@ def curve(model: Any) -> dict[str, Any]:
 
 
 def both_ways(function: Callable[[], Any]) -> dict[str, Any]:
-    """What comes of it together and, in the first process, alone."""
+    """The result of both processes together and, in the first process, of that one by itself."""
     found, first = {"together": function()}, current().is_first
     with single_process():
-        return {**found, "alone": function()} if first else found
+        return {**found, "single": function()} if first else found
 
 
 def same_bits(model: Any) -> bool:
@@ -105,7 +105,7 @@ def refused(function: Callable[[], Any], kind: type[RecaeError]) -> str:
 
 
 class StopAt:
-    """One process alone is told to stop, by a signal, as the given step begins; both do."""
+    """One process gets the signal to stop as the given step begins; both stop."""
 
     def __init__(self, step: int, rank: int) -> None:
         self.left, self.rank, self.take = step, rank, RowBatches.take

@@ -59,7 +59,7 @@ def close(one: dict[str, Any], other: dict[str, Any], tolerance: float = 1e-5) -
         np.testing.assert_allclose(values, other["arrays"][name], rtol=tolerance, atol=tolerance)
 
 
-# ---------------------------------------------------------------- together and alone
+# ---------------------------------------------------------------- several processes and one
 
 
 @pytest.mark.parametrize("name", CURVES)
@@ -68,7 +68,7 @@ def test_two_processes_have_the_curve_of_one(name: str, found: list[dict[str, An
     first, second = (results["curves"][name] for results in found)
     assert first["together"] == second["together"]  # bit for bit
     assert len(set(first["together"]["loss"])) > 1
-    close(first["together"], first["alone"])
+    close(first["together"], first["single"])
 
 
 @pytest.mark.parametrize("name", NOISY)
@@ -88,7 +88,7 @@ def test_an_interruption_of_one_stops_both_and_is_resumed_exactly(found: list[di
 
 def test_a_checkpoint_resumes_with_another_number_of_processes(found: list[dict[str, Any]]) -> None:
     """Begun by two and ended by one, and the other way round: the curve of one process throughout."""
-    whole = found[0]["curves"]["i-autorec"]["alone"]
+    whole = found[0]["curves"]["i-autorec"]["single"]
     close(found[0]["resumed"]["2 to 1"], whole)
     close(found[0]["resumed"]["1 to 2"], whole)
     assert found[0]["resumed"]["1 to 2"] == found[1]["resumed"]["1 to 2"]
@@ -114,12 +114,12 @@ def test_closed_forms_add_up_their_gram_matrices(name: str, found: list[dict[str
     first, second = (results[name] for results in found)
     assert first["together"] == second["together"]
     for array, values in first["together"].items():
-        np.testing.assert_allclose(values, first["alone"][array], rtol=0, atol=0 if name == "ease" else 1e-7)
+        np.testing.assert_allclose(values, first["single"][array], rtol=0, atol=0 if name == "ease" else 1e-7)
 
 
 def test_figures_are_those_of_one_process(found: list[dict[str, Any]]) -> None:
-    """Every figure of a report on a model that was fitted together is the one of a model fitted alone."""
-    assert found[0]["figures"]["together"] == found[0]["figures"]["alone"] == found[1]["figures"]["together"]
+    """Every figure of a report is the same for a model of two processes and for one of a single process."""
+    assert found[0]["figures"]["together"] == found[0]["figures"]["single"] == found[1]["figures"]["together"]
 
 
 def test_what_goes_wrong_in_the_first_goes_wrong_in_all(found: list[dict[str, Any]]) -> None:
@@ -135,7 +135,7 @@ def test_other_data_are_not_trained_on(found: list[dict[str, Any]]) -> None:
 
 
 def test_models_that_cannot_share_rows_are_refused(found: list[dict[str, Any]]) -> None:
-    """They would be fitted over and over: refused, with a remedy; so is a penalty on a whole batch's mean."""
+    """Each process would fit the whole model: refused, with a remedy; so is a penalty on a whole batch's mean."""
     for results in found:
         assert len(results["refused"]) == 3
         assert all("without torchrun" in said for said in results["refused"].values())
@@ -143,7 +143,7 @@ def test_models_that_cannot_share_rows_are_refused(found: list[dict[str, Any]]) 
 
 
 def test_the_page_lists_the_models_that_share_rows() -> None:
-    """docs/scale.md names every model whose rows are shared, and no other, in its sentence about them."""
+    """docs/scale.md names every model whose rows several processes divide, and no other."""
     page = (Path(__file__).parents[1] / "docs" / "scale.md").read_text()
     listed = page.split("<!-- begin generated: shared -->")[1].split("<!-- end generated: shared -->")[0]
     named = {name for name in MODELS if f"`{name}`" in listed}
@@ -155,7 +155,7 @@ def test_the_page_lists_the_models_that_share_rows() -> None:
 
 def test_a_killed_process_is_restarted_and_ends_where_one_go_ends(tmp_path: Path) -> None:
     """kill -9 of the second process in the middle; torchrun starts both again, and the command goes on by itself: one
-    JSON on stdout (the first process alone prints), the model written, its weights one process's to 1e-5."""
+    JSON on stdout (only the first process prints), the model written, its weights one process's to 1e-5."""
     checkpoint = tmp_path / "m.recae.ckpt"
     run = torchrun(
         "-m", "recae", *LONG, "--out", "m.recae", "--checkpoint-every", "0", cwd=tmp_path, options=("--max-restarts=1",)
@@ -196,8 +196,8 @@ def test_other_commands_are_refused_under_torchrun(monkeypatch: pytest.MonkeyPat
 # ---------------------------------------------------------------- one process of several
 
 
-def test_a_process_knows_its_place_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """torchrun's variables are read; without them, or for one process, there is nobody else."""
+def test_a_process_knows_its_rank_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torchrun's variables are read; without them, or for one process, there is no other."""
     for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RESTART_COUNT"):
         monkeypatch.delenv(name, raising=False)
     assert launch() == Launch()
@@ -225,7 +225,7 @@ def test_processes_share_the_cores(
     assert threads_each(2) == threads
 
 
-def test_alone_nothing_is_communicated() -> None:
+def test_a_single_process_does_not_communicate() -> None:
     """Of one process, sums, gathers and broadcasts are what is put in, without a process group."""
     ranks, tensor = current(), torch.tensor([1.0, 2.0])
     assert ranks == Ranks()

@@ -183,7 +183,7 @@ def test_batches_are_taken_ahead_in_order_and_not_too_many() -> None:
 
 
 def test_rows_on_disk_are_not_copied(folder: Path) -> None:
-    """`SparseRows` share the store's memory maps, without a word from PyTorch; to write to them is refused."""
+    """`SparseRows` share the store's memory maps, without a warning of PyTorch; to write to them is refused."""
     rows = recae.load(folder / "s").rows("item")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -195,7 +195,7 @@ def test_rows_on_disk_are_not_copied(folder: Path) -> None:
 
 
 def test_training_from_a_store_copies_no_column_of_ratings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From fit to prediction, NumPy is never asked for as much memory as the ratings alone would take."""
+    """From fit to prediction, NumPy never allocates as much memory as the ratings would take."""
     users, items = np.divmod(np.arange(240_000), 400)
     frame = pd.DataFrame({"user": users, "item": items, "rating": (users + items) % 5 + 1})
     frame.to_parquet(tmp_path / "a.parquet")
@@ -211,8 +211,8 @@ def test_training_from_a_store_copies_no_column_of_ratings(tmp_path: Path, monke
     assert peak < 4 * 240_000
 
 
-def test_the_caller_s_matrix_with_repeated_places_stays_as_it_is() -> None:
-    """Places stored twice are summed in a copy."""
+def test_the_caller_s_matrix_with_repeated_entries_does_not_change() -> None:
+    """Entries stored twice are summed in a copy."""
     matrix = sparse.csr_array((np.ones(3, np.float32), np.array([1, 1, 0]), np.array([0, 2, 3])), shape=(2, 2))
     assert SparseRows.from_scipy(matrix).to_dense().tolist() == [[0, 2], [1, 0]]
     assert matrix.nnz == 3

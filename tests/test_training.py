@@ -1,4 +1,4 @@
-"""The trainer: it learns, stops, reports, repeats itself exactly, and leaves the caller's state alone."""
+"""The trainer: it learns, stops, reports, repeats itself exactly, and does not change the caller's state."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_weights_that_are_no_numbers_after_the_last_step_are_divergence() -> Non
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_one_others() -> None:
-    """Order, noise and dropout come from `seed` alone, whatever the global state was."""
+    """Order, noise and dropout come only from `seed`, whatever the global state was."""
     results = []
     for seed, elsewhere in ((3, 0), (3, 99), (4, 0)):
         model = linear(noise=Masking(0.3), dropout=0.2)
@@ -177,7 +177,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others() -> None:
     assert not same(results[0], results[2])
 
 
-def test_the_callers_random_state_is_left_alone() -> None:
+def test_the_callers_random_state_does_not_change() -> None:
     """Training draws from its own stream: what the caller draws next is what it would have drawn anyway."""
     model = linear(noise=Masking(0.3))
     torch.manual_seed(7)

@@ -23,7 +23,7 @@ def rows() -> SparseRows:
     return SparseRows.from_scipy(low_rank(30, 20).user_rows)
 
 
-def test_a_batch_goes_to_the_device_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_batch_goes_to_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without room the rows stay on the CPU, and a batch of some of them is on the device; with room all go there."""
     whole = RowBatches(rows(), batch_size=8)
     assert isinstance(whole.to(META), RowBatches)
@@ -60,8 +60,8 @@ def test_training_is_the_same_either_way(model: type[Any], monkeypatch: pytest.M
         asked.append(n_bytes)
         return False
 
-    for place in (BATCHES, NEURAL):
-        monkeypatch.setattr(place, no_room)
+    for name in (BATCHES, NEURAL):
+        monkeypatch.setattr(name, no_room)
     found = fitted()
     assert len(asked) == 1
     assert asked[0] >= 8 * data.n_ratings

@@ -145,6 +145,6 @@ class UserBatches(RowBatches):
     def _rows(self) -> tuple[Any, ...]:
         return self.rows, self.users
 
-    def _all_at_once(self, device: torch.device) -> UserBatches:
+    def _copied(self, device: torch.device) -> UserBatches:
         assert isinstance(self.rows, SparseRows)
         return UserBatches(self.rows.to(device), self.users.to(device), batch_size=self.batch_size)
