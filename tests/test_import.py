@@ -137,3 +137,21 @@ def imported_by(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module.split(".")[0])
     return found
+
+
+def test_the_stub_names_what_is_there() -> None:
+    """Every name of the stub that type checkers read exists, and "*" stands for the module of the models."""
+    import recae
+
+    assert recae._HOMES["*"] == "recae.models"
+    assert {name for name in recae._HOMES if name != "*"} < set(recae.__all__)
+    assert {entry.model_class.__name__ for entry in recae.MODELS.values()} < set(recae.__all__)
+
+
+def test_the_version_stands_once() -> None:
+    """pyproject.toml takes the version from the package."""
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "recae.__version__"}

@@ -13,6 +13,7 @@ from torch import nn
 
 from recae.models import MultDAE, MultVAE
 from recae.models.vae.neural_ranker import NeuralRanker
+from recae.nn import GaussianCode
 from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows
 from recae.training import Batch
@@ -79,8 +80,9 @@ def test_the_objective_is_the_bound() -> None:
     x = (ratings.user_rows.toarray() > 0).astype(float)[:20]
     rows = SparseRows.from_scipy(ratings.user_rows[:20])
     ones = rows.with_values(torch.ones_like(rows.values))
-    model.network_.train()
+    model.network_.code = GaussianCode(0.7, anneal_steps=10)
     model.network_.code.steps_done.fill_(4)
+    model.network_.train()
     torch.manual_seed(5)
     loss = model._objective(
         model.network_, Batch(model._rows(ratings.binarize(1).user_rows[:20], torch.device("cpu")), ones)
