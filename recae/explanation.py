@@ -45,7 +45,7 @@ def explain(model: Recommender, user: Any, item: Any, *, n: int | None = None) -
     """
     ratings = fitted_ratings(model)
     if n is not None and n < 1:
-        raise ParameterError(f"n={n}: at least 1 contribution, or None for all")
+        raise ParameterError(name="n", value=n, expected="at least 1 contribution")
     row = _row_of(model, ratings, user)
     target = int(ratings.item_index([item])[0])
     score, base = _scores(model, sparse.csr_array(sparse.vstack([row, _nothing(row)])), target)
@@ -65,7 +65,7 @@ def _row_of(model: Recommender, ratings: RatingMatrix, user: Any) -> Csr:
         new = user.assign(user="new user") if isinstance(user, pd.DataFrame) and "user" not in user else user
         rows = frames.new_users(new, ratings, needs_rating=model.predicts_ratings).user_rows
         if rows.shape[0] != 1:
-            raise DataError(f"ratings of {rows.shape[0]} users are given: one user's score is explained at a time")
+            raise DataError(f"ratings of {rows.shape[0]} users are given, and one user's score is explained at a time")
         name = "the new user"
     else:
         rows = ratings.user_rows[ratings.user_index([user])]

@@ -15,7 +15,7 @@ from recae.datasets.mnist import Images, load_mnist
 from recae.datasets.movielens import FOLDS, Fold, is_movielens, load_fold, load_movielens, ratings_file, read_movielens
 from recae.datasets.newsgroups import Documents, load_newsgroups
 from recae.datasets.sample import SampleTruth, sample, sample_truth, sample_with_truth
-from recae.errors import DatasetNotFoundError, ParameterError
+from recae.errors import DatasetNotFoundError, ParameterError, Phrase, Remedy
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import Duplicates
 from recae.readers.columns import Choice
@@ -155,8 +155,8 @@ def _ready_made(
         return read_movielens(path, duplicates=duplicates)
     if path.is_dir() and _has_lists(path):
         raise DatasetNotFoundError(
-            f"{str(source)!r} holds lists, 'user item item ...' a line, of a split that was published: "
-            "recae.splitting.published_lists(folder) reads it"
+            f"{str(source)!r} holds lists, 'user item item ...' a line, of a split that was published",
+            remedy=Remedy("read it with {lists}", lists=Phrase("recae.splitting.published_lists(folder)")),
         )
     folder = "a folder without MovieLens' files, and no rating store"
     kind = folder if path.is_dir() else "neither a file nor a data set that recae knows"
@@ -173,14 +173,16 @@ def _has_lists(folder: Path) -> bool:
 def _store(path: Path, duplicates: Duplicates) -> RatingMatrix:
     settled = read_manifest(path).duplicates
     if duplicates not in ("last", settled):
-        raise ParameterError(f"duplicates={duplicates!r}: the store {path} was prepared with {settled!r}")
+        raise ParameterError(f"the store {path} was prepared with {settled!r}", name="duplicates", value=duplicates)
     return open_store(path)
 
 
 def _refuse_unused(options: dict[str, object], name: str) -> None:
     for option, value in options.items():
         if value is not None:
-            raise ParameterError(f"{option}={value!r} is for files and frames: {name!r} has its own columns and scale")
+            raise ParameterError(
+                f"it is for files and frames, and {name!r} has its own columns and scale", name=option, value=value
+            )
 
 
 def _named(name: str, data_dir: str | Path | None, download: bool, duplicates: Duplicates) -> RatingMatrix:

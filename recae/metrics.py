@@ -65,7 +65,7 @@ class Hits:
     def at(self, k: int) -> npt.NDArray[np.bool_]:
         """The first k ranks, shape (n, k)."""
         if not 1 <= k <= self.found.shape[1]:
-            raise ParameterError(f"k={k}: the lists hold {self.found.shape[1]} items; rank as many as are measured")
+            raise ParameterError(name="k", value=k, expected=f"at most {self.found.shape[1]}, the items of the lists")
         return self.found[:, :k]
 
 

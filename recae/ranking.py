@@ -40,7 +40,7 @@ def top_n(scores: Scores, n: int, seen: Csr | None = None) -> tuple[IntArray, Sc
         DataError: `scores` is not two-dimensional, or `seen` has another shape.
     """
     if n < 1:
-        raise ParameterError(f"n={n}: a list needs room for at least 1 item")
+        raise ParameterError(name="n", value=n, expected="at least 1, the items of a list")
     if scores.ndim != 2:
         raise DataError(f"scores have shape {scores.shape}; (rows, n_items) is needed")
     dense = np.ascontiguousarray(scores, dtype=np.float32)

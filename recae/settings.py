@@ -19,9 +19,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from recae.errors import MissingExtraError, ModelFileError, ParameterError
+from recae.errors import MissingExtraError, ModelFileError, ParameterError, Phrase, Remedy
 from recae.models import MODELS, Recommender, make_model
 from recae.recommender.params import check, declared
+from recae.storage import write_text
 
 __all__ = ["load_settings", "read_settings", "write_settings"]
 
@@ -37,14 +38,17 @@ def read_settings(path: str | Path) -> tuple[str, dict[str, Any]]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ModelFileError(f"{path} could not be read ({error.strerror}): 'recae tune' writes one") from None
+        raise ModelFileError(
+            f"{path} could not be read ({error.strerror})",
+            remedy=Remedy("{tune} writes one", tune=Phrase("recae.tune(...).save(path)")),
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ModelFileError(f"{path} is not TOML ({error})") from None
     name, given = content.get("model"), content.get("params", {})
     if not isinstance(name, str) or name not in MODELS:
         raise ParameterError(f"{path}: model = {name!r}; choose one of {', '.join(MODELS)}")
     if not isinstance(given, dict):
-        raise ParameterError(f"{path}: params = {given!r}; a table [params] is needed")
+        raise ParameterError(f"{path}: params = {given!r}; expected a table [params]")
     known = [p.name for p in declared(MODELS[name].model_class)]
     for key in given:
         if key not in known:
@@ -81,9 +85,7 @@ def write_settings(path: str | Path, name: str, params: Mapping[str, Any], found
         "params": {key: _to_toml(key, value) for key, value in params.items()},
         "found": {key: _to_toml(key, value) for key, value in found.items() if value is not None},
     }
-    path = Path(path)
-    path.write_text(tomli_w.dumps(content), encoding="utf-8")
-    return path
+    return write_text(path, tomli_w.dumps(content))
 
 
 def _to_toml(name: str, value: Any) -> Any:

@@ -102,7 +102,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         X = validate_data(self, X, accept_sparse="csr", dtype=(np.float64, np.float32))
         if self.batch_size < 1:
-            raise ParameterError(f"batch_size={self.batch_size}: rows a step, at least 1")
+            raise ParameterError(name="batch_size", value=self.batch_size, expected="at least 1, the rows of a step")
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         rows = _rows(X)
         network = self._network(seed)

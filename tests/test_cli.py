@@ -15,8 +15,8 @@ from recae import __version__
 from recae.cli import COMMANDS, recae
 from recae.cli.commands.train import SPLITS, train
 from recae.cli.docs import commands, page
-from recae.cli.hyper import ModelCommand, model_options
-from recae.cli.values import Value, shown
+from recae.cli.hyperparameters import ModelCommand, model_options
+from recae.cli.param_types import Value, shown
 from recae.models import MODELS
 from recae.recommender.params import Param, declared
 from recae.splitting import HOW

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli_helpers import TINY, command, done, inline, process
+
+from recae.cli import failures
 
 FILES = {
     "nan.csv": "user,item,rating\n1,2,3\n1,3,nan\n2,2,4\n",
@@ -22,6 +25,11 @@ FILES = {
     "long.csv": "user,item\n1,2\n1,2,3\n",
     "foreign.recae": "not a model",
 }
+
+
+# `restart=True`, `rating=...`, `model.save`, `recae.load`: what a caller of the API writes.
+API_WORDS = re.compile(r"\b\w+=(?:True|False|None|'|\.\.\.|\(|\d)|\b(?:recae|pandas|model|ratings)\.\w+\(|`|\bNone\b")
+OPTIONS = re.compile(r"(?<![\w-])--?[a-z][\w-]*")
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +70,7 @@ CASES = [
     ("train --l2 -1", 2, ["--l2 -1", "at least 0"]),
     ("train --output relu", 2, ["'relu'", "identity or sigmoid"]),
     ("train --activation wavy", 2, ["'wavy'", "sigmoid"]),
-    ("train --device quux", 2, ["'quux'", "cpu"]),
+    ("train --device quux", 2, ["--device quux", "cpu"]),
     ("train --model bias --hidden 5", 2, ["--hidden", "--user-l2 --item-l2 --sweeps"]),
     # options that do not go together
     ("train --test 2", 2, ["--test 2"]),
@@ -74,10 +82,10 @@ CASES = [
     ("train --split k-fold --fold 9", 2, ["--fold 9", "0 to 4"]),
     ("train --split k-fold --fold 0 --test 0.3", 2, ["--test 0.3", "leave it out"]),
     ("train --fold 1", 2, ["--split k-fold"]),
-    ("train --model bias --resume --out x.recae", 2, ["fitted in one go"]),
+    ("train --model bias --resume --out x.recae", 2, ["fitted in one step"]),
     ("train --resume", 2, ["--out"]),
     ("train --resume --restart --out x.recae", 2, ["choose one"]),
-    ("train --metrics foo --epochs 0", 2, ["'foo'", "rmse"]),
+    ("train --metrics foo --epochs 0", 2, ["--metrics foo", "rmse"]),
     # places
     ("train --out nowhere/m.recae", 1, ["no folder nowhere", "make it"]),
     ("train --out .", 1, ["is a folder"]),
@@ -92,7 +100,7 @@ CASES = [
     # ids and lists
     ("recommend m.recae", 2, ["--user ID"]),
     ("recommend m.recae --user nobody", 1, ["user 'nobody'", "such as 1, 2, 3", "--unknown popular"]),
-    ("recommend m.recae --user 5 -n 5000", 2, ["-n 5000", "1200 items"]),
+    ("recommend m.recae --user 5 -n 5000", 2, ["-n 5000", "from 1 to 1200"]),
     ("recommend m.recae --user 5 -n 0", 2, ["-n 0"]),
     ("recommend m.recae --user 5 -n ten", 2, ["'ten'"]),
     ("recommend m.recae --user 5 --candidates 1,zzz", 1, ["item 'zzz'"]),
@@ -118,15 +126,25 @@ CASES = [
     ("data info nope", 1, ["'nope' is not a data set"]),
     ("data fetch sample", 2, ["nothing to fetch"]),
     ("models nope", 2, ["'nope'", "i-autorec"]),
-    ("nothing", 2, ["No such command 'nothing'"]),
+    ("models i-autrec", 2, ["did you mean i-autorec?"]),
+    ("train --model u-autorek", 2, ["did you mean u-autorec?"]),
+    ("evaluate m.recae one.csv --metrics rsme", 2, ["did you mean rmse?"]),
+    ("demo denose", 2, ["denose", "did you mean denoise?"]),
+    ("nothing", 2, ["No such command 'nothing'", "train, evaluate"]),
+    ("recomend m.recae", 2, ["No such command 'recomend'", "did you mean recommend?"]),
+    ("data inof sample", 2, ["did you mean info?"]),
 ]
 
 
 @pytest.mark.parametrize(("line", "code", "words"), CASES, ids=[case[0] for case in CASES])
 def test_bad_input(line: str, code: int, words: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last line on stderr says what is wrong; nothing is on stdout, and no file is made."""
+    """The last line on stderr says what is wrong in options, not in words of the API; the library's own error names no
+    option. Nothing is on stdout, and no file is made."""
     monkeypatch.chdir(folder)
     before = sorted(folder.iterdir())
+    raised: list[BaseException] = []
+    explained = failures.explain
+    monkeypatch.setattr(failures, "explain", lambda error, *more: raised.append(error) or explained(error, *more))
     result = inline(*line.split())
     assert result.exit_code == code, result.stderr
     assert result.stdout == ""
@@ -135,6 +153,8 @@ def test_bad_input(line: str, code: int, words: list[str], folder: Path, monkeyp
     assert last.startswith("Error: ")
     for word in words:
         assert word in last
+    assert not API_WORDS.findall(last)
+    assert not OPTIONS.findall(" ".join(map(str, raised)))
     assert sorted(folder.iterdir()) == before
 
 
@@ -143,7 +163,7 @@ def test_as_a_process_a_failure_is_one_line_and_a_usage_error_says_where_help_is
     failed = process("train", "nan.csv", "-q", cwd=folder)
     assert (failed.returncode, failed.stdout) == (1, "")
     assert failed.stderr.splitlines() == [
-        "Error: nan.csv, line 3: rating nan is not a finite number; drop or mend that row"
+        "Error: nan.csv, line 3: rating nan is not a finite number; drop or correct that row"
     ]
     usage = process("train", "--model", "nope", cwd=folder)
     assert (usage.returncode, usage.stdout) == (2, "")
@@ -161,7 +181,7 @@ def test_with_vv_the_traceback_is_shown(folder: Path) -> None:
 
 def test_a_bug_is_one_line_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error that nobody foresaw names its kind and how to see more; exit code 1."""
-    monkeypatch.setattr("recae.cli.reading.load_model", lambda *_: 1 // 0)
+    monkeypatch.setattr("recae.cli.inputs.load_model", lambda *_: 1 // 0)
     result = inline("similar", folder / "m.recae", "--item", 1)
     assert result.exit_code == 1
     assert "unexpected ZeroDivisionError" in result.stderr

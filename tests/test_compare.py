@@ -129,7 +129,7 @@ def test_one_that_fails_does_not_stop_the_others() -> None:
     ("models", "metrics", "message"),
     [
         (["ease", "ease"], None, "two models are called 'ease'"), ([], None, "no model to compare"),
-        (["no such"], None, "choose one of"), (["ease"], ["no such@5"], "is unknown"),
+        (["no such"], None, "model='no such': choose"), (["ease"], ["no such@5"], "metrics='no such@5': choose"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_compared_is_refused(models: Any, metrics: Any, message: str) -> None:
@@ -200,7 +200,7 @@ def test_the_command_says_what_is_wrong() -> None:
     """A model that does not exist is a matter of one line and exit code 2."""
     result = inline("compare", "sample", "--models", "ease,nope")
     assert result.exit_code == 2
-    assert "model 'nope': choose one of" in result.stderr
+    assert "model nope: choose" in result.stderr
 
 
 def test_random_seeds_reach_models_given_by_name() -> None:

@@ -37,15 +37,15 @@ def test_defaults() -> None:
 @pytest.mark.parametrize(
     ("metric", "message"),
     [
-        ("accuracy", "'accuracy' is unknown; there are rmse, mae, recall@k"),
-        ("ndgc@10", "'ndgc@10' is unknown; there are rmse"),
+        ("accuracy", "metrics='accuracy': choose 'rmse', 'mae', 'recall@k'"),
+        ("ndgc@10", "did you mean 'ndcg@k'"),
         ("ndcg", "'ndcg'.*such as ndcg@20"),
         ("recall@0", "'recall@0'.*such as recall@20"),
         ("recall@ten", "'recall@ten'.*such as recall@20"),
-        ("rmse@5", "rmse takes no cut-off"),
-        ("recall@26", "only 25 items"),
+        ("rmse@5", "rmse has no cut-off"),
+        ("recall@26", "at most 25 items"),
         ("rmse", "Ranker ranks items and predicts no ratings"),
-        ((), "no metric was asked for"),
+        ((), "no metric is named"),
     ],
 )
 def test_wrong_metrics_are_refused(metric: Any, message: str) -> None:

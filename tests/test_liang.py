@@ -163,7 +163,7 @@ def test_what_cannot_be_prepared_is_said(tmp_path: Path) -> None:
     """An unknown name, a set too small for the published number of users, and ratings without places are refused."""
     write_movielens(table_of(), tmp_path)
     ratings = liang.read("ml-20m", tmp_path)
-    with pytest.raises(ParameterError, match="ml-20m, netflix, msd"):
+    with pytest.raises(ParameterError, match="'ml-20m', 'netflix' or 'msd'"):
         liang_2018(ratings, "ml-1m")
     with pytest.raises(DataError, match="20,000 users are to be hidden"):
         liang_2018(ratings, "ml-20m")

@@ -250,7 +250,7 @@ def test_clear_errors() -> None:
     ranked, relevant = random_lists(0)
     hits = metrics.find_hits(ranked, relevant)
     for k in (0, WIDTH + 1):
-        with pytest.raises(ParameterError, match=f"k={k}: the lists hold 15"):
+        with pytest.raises(ParameterError, match=f"k={k}: expected at most 15"):
             metrics.recall(hits, k)
     with pytest.raises(DataError, match=r"\(22, 15\).*\(23, 40\)"):
         metrics.find_hits(ranked[1:], relevant)

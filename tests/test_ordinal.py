@@ -122,7 +122,7 @@ def test_thresholds_start_where_the_shares_are() -> None:
 @pytest.mark.parametrize("n", [1, 101])
 def test_too_few_or_too_many_levels_are_refused(n: int) -> None:
     """One level has no order, and a hundred and one are not levels: the message says what to choose instead."""
-    with pytest.raises(DataError, match=f"there are {n}: choose output='identity'"):
+    with pytest.raises(DataError, match=f"there are {n}; choose output='identity'"):
         CumulativeLogit(torch.arange(float(n)), torch.ones(n))
 
 

@@ -205,7 +205,7 @@ def test_a_killed_process_is_resumed(tmp_path: Path) -> None:
     run.send_signal(signal.SIGKILL)
     run.wait()
     assert run.returncode == -signal.SIGKILL
-    with pytest.raises(DataError, match=r"half made.*recae data prepare"):
+    with pytest.raises(DataError, match=r"half made.*prepare_store"):
         recae.load(tmp_path / "s")
     command[2] = RESUME + SLOW
     subprocess.run(command, cwd=tmp_path, env=os.environ | LIMITS, check=True)
@@ -213,7 +213,7 @@ def test_a_killed_process_is_resumed(tmp_path: Path) -> None:
 
 
 def test_what_is_half_made_of_something_else_is_not_mixed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other files, other options and foreign folders are refused with the remedy; --restart begins afresh."""
+    """Other files, other options and foreign folders are refused with the remedy; restart=True begins afresh."""
     table().to_csv(tmp_path / "a.csv", index=False)
 
     def stop(_: Any, what: str, n_done: int, total: int) -> None:
@@ -225,10 +225,10 @@ def test_what_is_half_made_of_something_else_is_not_mixed_in(tmp_path: Path, mon
     with pytest.raises(Killed):
         recae.prepare_store(tmp_path / "a.csv", tmp_path / "s")
     monkeypatch.setattr(preparing.Bar, "report", report)
-    with pytest.raises(DataError, match=r"duplicates='last', now 'mean'.*--restart"):
+    with pytest.raises(DataError, match=r"duplicates='last', now 'mean'.*restart=True"):
         recae.prepare_store(tmp_path / "a.csv", tmp_path / "s", duplicates="mean")
     table(seed=1).to_csv(tmp_path / "a.csv", index=False)
-    with pytest.raises(DataError, match=r"other files, or changed since.*--restart"):
+    with pytest.raises(DataError, match=r"other files, or changed since.*restart=True"):
         recae.prepare_store(tmp_path / "a.csv", tmp_path / "s")
     recae.prepare_store(tmp_path / "a.csv", tmp_path / "s", restart=True)
     same(recae.load(tmp_path / "s"), recae.RatingMatrix.from_frame(table(seed=1), timestamp="timestamp"))
@@ -243,5 +243,7 @@ def test_a_whole_store_is_left_as_it_is(tmp_path: Path) -> None:
     recae.prepare_store(tmp_path / "ratings.csv", store)
     assert (store / "manifest.json").stat().st_mtime_ns == before
     table(seed=2).to_csv(tmp_path / "b.csv", index=False)
-    with pytest.raises(DataError, match=r"whole store of something else \(other files, or changed since\).*--restart"):
+    with pytest.raises(
+        DataError, match=r"whole store of something else \(other files, or changed since\).*restart=True"
+    ):
         recae.prepare_store(tmp_path / "b.csv", store)

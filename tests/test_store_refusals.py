@@ -38,7 +38,7 @@ def test_a_flipped_bit_is_found(tmp_path: Path, name: str) -> None:
     content = bytearray(file.read_bytes())
     content[-3] ^= 16
     file.write_bytes(content)
-    with pytest.raises(DataError, match=rf"checksum of {name}.npy .*--restart"):
+    with pytest.raises(DataError, match=rf"checksum of {name}.npy .*restart=True"):
         check_store(store)
 
 
@@ -82,7 +82,9 @@ def test_nothing_is_trained_on_columns_that_there_are_not(tmp_path: Path, side: 
     content[-1] ^= 64
     file.write_bytes(content)
     for model in (recae.AutoRec(hidden=2, epochs=1, device="cpu"), recae.EASE(device="cpu")):
-        with pytest.raises(DataError, match=r"store is damaged.* number 1,073,7\d\d,\d\d\d, and there are.*data check"):
+        with pytest.raises(
+            DataError, match=r"store is damaged.* number 1,073,7\d\d,\d\d\d, and there are.*check_store"
+        ):
             model.fit(recae.load(store))
     with pytest.raises(DataError, match=rf"checksum of {side}.indices.npy"):
         check_store(store)
@@ -120,7 +122,7 @@ def test_restart_deletes_nothing_but_a_store(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()
     (folder / "user_ids.csv").write_text("mine")
-    with pytest.raises(DataError, match=r"holds something else \(user_ids.csv\): choose a new folder"):
+    with pytest.raises(DataError, match=r"holds something else \(user_ids.csv\); choose a new folder"):
         recae.prepare_store(tmp_path / "a.csv", folder, restart=True)
     (folder / "user_ids.csv").rename(folder / "user_ids.npy")
     with pytest.raises(DataError, match=r"holds something else \(user_ids.npy\)"):
@@ -181,7 +183,7 @@ def test_other_options_are_not_passed_over_in_silence(tmp_path: Path) -> None:
     """A whole store with another scale or other columns than are asked for is refused; the same ones do nothing."""
     store = prepared(tmp_path, table(), scale=(0, 6), user="user")
     recae.prepare_store(tmp_path / "ratings.csv", store, scale=(0, 6), user="user")
-    with pytest.raises(DataError, match=r"something else \(scale=\(0, 6\), now \(0, 9\)\).*--restart"):
+    with pytest.raises(DataError, match=r"something else \(scale=\(0, 6\), now \(0, 9\)\).*restart=True"):
         recae.prepare_store(tmp_path / "ratings.csv", store, scale=(0, 9), user="user")
     with pytest.raises(DataError, match=r"something else \(user='user', now 'item'\)"):
         recae.prepare_store(tmp_path / "ratings.csv", store, user="item", item="user")
@@ -254,7 +256,7 @@ def test_what_cannot_be_prepared_says_why(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no files"):
         recae.prepare_store(tmp_path / "empty", tmp_path / "w")
-    with pytest.raises(DataError, match=r"a.csv is a file: choose a new folder"):
+    with pytest.raises(DataError, match=r"a.csv is a file; choose a new folder"):
         recae.prepare_store(tmp_path / "b.csv", tmp_path / "a.csv")
     recae.prepare_store(tmp_path / "b.csv", tmp_path / "x")
     with pytest.raises(DataError, match="x is a rating store already"):

@@ -139,7 +139,7 @@ def test_rankers_are_searched_on_hidden_users() -> None:
 def test_models_say_where_to_search() -> None:
     """Without a space the declared ranges are taken; a model that declares none asks for one."""
     assert set(tune(Bias(), ratings(), budget=2).settings) == {"user_l2", "item_l2"}
-    with pytest.raises(ParameterError, match="declares nowhere"):
+    with pytest.raises(ParameterError, match="declares no search space"):
         tune(GlobalMean(), ratings(), budget=2)
 
 

@@ -72,7 +72,7 @@ def test_a_local_archive_with_another_hash_is_refused(cache: Path, tmp_path: Pat
 def test_a_folder_that_cannot_be_written(cache: Path, tmp_path: Path, server: Server) -> None:
     """An unwritable folder is reported before anything is fetched, with the remedy."""
     (tmp_path / "file").touch()
-    with pytest.raises(DownloadError, match=r"cannot write to .*/file/below .*: choose another folder with data_dir"):
+    with pytest.raises(DownloadError, match=r"cannot write to .*/file/below .*; choose another folder with data_dir"):
         fetch("tiny", tmp_path / "file" / "below")
     if os.geteuid():  # root may write everywhere
         cache.mkdir(mode=0o500)

@@ -14,9 +14,10 @@ from collections.abc import Sequence
 import click
 
 from recae import __version__
-from recae.cli.group import RecaeGroup
+from recae.cli.click_classes import RecaeGroup
+from recae.cli.console import usable_streams
 from recae.cli.options import loudness
-from recae.cli.together import first_speaks
+from recae.cli.torchrun import only_first_prints
 
 __all__ = ["COMMANDS", "main", "recae"]
 
@@ -58,5 +59,5 @@ def recae() -> None:
 
 def main(args: Sequence[str] | None = None, prog_name: str = "recae") -> None:
     """Run the command line on `args` (by default the process's own) and leave with its exit code."""
-    with first_speaks():
+    with usable_streams(), only_first_prints():
         recae.main(args=None if args is None else list(args), prog_name=prog_name)

@@ -10,6 +10,9 @@ from typing import Any, TypeVar
 
 import click
 
+from recae.cli.console import echo
+from recae.cli.param_types import Column, Separator
+
 F = TypeVar("F", bound=Callable[..., Any])
 _LOUDNESS = "recae.loudness"
 _LEVELS = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO, 2: logging.DEBUG}
@@ -27,7 +30,7 @@ def verbosity(ctx: click.Context | None = None) -> int:
 def note(text: str = "", *, level: int = 0) -> None:
     """A line on stderr, for whoever watches; -q silences level 0, -v is needed for level 1."""
     if verbosity() >= level:
-        click.echo(text, err=True)
+        echo(text, err=True)
 
 
 def _change(step: int) -> Callable[[click.Context, click.Parameter, int], None]:
@@ -44,7 +47,7 @@ class _Lines(logging.Handler):
     """Log messages as plain lines, on whatever stderr is at the time."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(self.format(record), err=True)
+        echo(self.format(record), err=True)
 
 
 @contextmanager
@@ -106,34 +109,6 @@ def data_dir(command: F) -> F:
 # ---------------------------------------------------------------- tables of ratings
 
 
-class Column(click.ParamType):
-    """A column by name, by position from 0, or none."""
-
-    name = "column"
-
-    def __init__(self, *, optional: bool) -> None:
-        self.optional = optional
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        return "NAME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not isinstance(value, str):
-            return value
-        if self.optional and value == "none":
-            return False
-        return int(value) if value.isdecimal() else value
-
-
-class Separator(click.ParamType):
-    """What stands between fields; a tab is written \\t."""
-
-    name = "text"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return value.replace("\\t", "\t") if isinstance(value, str) else value
-
-
 COLUMN_OPTIONS = (
     "user_column", "item_column", "rating_column", "timestamp_column", "scale", "duplicates", "encoding", "sep",
     "header", "items", "users",
@@ -141,7 +116,7 @@ COLUMN_OPTIONS = (
 
 
 def table(command: F) -> F:
-    """How a file of ratings is read: `recae.cli.reading.load_ratings` takes what these give."""
+    """How a file of ratings is read: `recae.cli.inputs.load_ratings` takes what these give."""
     for kind, what in (("users", "their ages, jobs, ..."), ("items", "their titles, categories, ...")):
         command = click.option(f"--{kind}", metavar="FILE", help=f"Table of {kind}: ids, and {what}")(command)
     return columns(data_dir(command))

@@ -1,4 +1,4 @@
-"""Results out: tables for people, JSON for programs."""
+"""Results on stdout: tables for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import click
+from recae.cli.console import echo, printable_json, printable_line, writes_unicode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,8 +19,9 @@ NARROWEST = 24  # characters that a last column is never wrapped below
 
 
 def print_json(value: Any) -> None:
-    """`value` as JSON on stdout; NaN and infinities, which JSON has not, become null."""
-    click.echo(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False))
+    """Print `value` as JSON on stdout. NaN and infinities, which JSON does not have, become null."""
+    text = json.dumps(plain(value), indent=2, ensure_ascii=not writes_unicode(), allow_nan=False)
+    echo(printable_json(text))
 
 
 def plain(value: Any) -> Any:
@@ -55,7 +56,7 @@ def print_table(rows: Sequence[Sequence[Any]], header: Sequence[str], align: str
     """
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for line in table_lines(rows, header, align, indent=indent, width=width):
-        click.echo(line)
+        echo(line)
 
 
 def table_lines(
@@ -82,7 +83,7 @@ def print_facts(facts: dict[str, Any]) -> None:
     rows = [[name.replace("_", " "), _fact(value)] for name, value in facts.items() if value not in (None, "", [])]
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
-        click.echo(f"{name:<{width}}  {value}")
+        echo(printable_line(f"{name:<{width}}  {value}"))
 
 
 def _fact(value: Any) -> str:
@@ -98,7 +99,7 @@ def _text(value: Any) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else printable_line(str(value))
 
 
 # ---------------------------------------------------------------- lists of items
@@ -117,9 +118,9 @@ def print_lists(frame: pd.DataFrame, of: str, found: str, name: Any = None) -> N
     header = ["rank", "item", "score", *(["title"] if titled else [])]
     for place, (one, part) in enumerate(frame.groupby(of, sort=False)):
         if place:
-            click.echo()
+            echo()
         words = name(one) if name is not None else None
-        click.echo(f"{of} {one}" + (f"  {words}" if words else ""))
+        echo(printable_line(f"{of} {one}" + (f"  {words}" if words else "")))
         columns = [part["rank"], part[found].map(str), score_texts(part["score"].tolist())]
         if titled:
             columns.append(part["title"].where(part["title"].notna(), None))

@@ -88,10 +88,10 @@ def _labelled(models: Any, rng: int) -> dict[str, Recommender]:
     found: dict[str, Recommender] = {}
     for label, model in given:
         if label in found:
-            raise ParameterError(f"two models are called {label!r}: give a mapping of labels to models")
+            raise ParameterError(f"two models are called {label!r}", remedy="give a mapping of labels to models")
         found[label] = _made(model, rng) if isinstance(model, str) else model.clone()
     if not found:
-        raise ParameterError("no model to compare: name some of recae.MODELS")
+        raise ParameterError("there is no model to compare", remedy="name at least one")
     return found
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from recae.evaluation import Report
 from recae.splitting import Split
+from recae.storage import write_text
 
 PER_FIT = ("fit_seconds", "recommend_seconds", "peak_mb")
 
@@ -65,7 +66,7 @@ class Comparison:
         """`to_dict` as JSON; written to `path` too where one is given."""
         text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
         if path is not None:
-            Path(path).write_text(text + "\n", encoding="utf-8")
+            write_text(path, text + "\n")
         return text
 
     def __str__(self) -> str:

@@ -119,7 +119,7 @@ DATASETS: dict[str, Dataset] = {
         ),
         _movielens("ml-latest", "MovieLens latest, full: about 330,000 users, half stars", None, None, 350.0),
         Dataset(
-            "mnist", "MNIST: 60,000 + 10,000 handwritten digits of 28 x 28 (Images: `load_mnist`)", "images",
+            "mnist", "MNIST: 60,000 + 10,000 handwritten digits of 28 x 28 (images)", "images",
             (
                 _mnist("train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
                 _mnist("train-labels-idx1-ubyte.gz", "d53e105ee54ea40749a09fcbcd1e9432"),
@@ -131,7 +131,7 @@ DATASETS: dict[str, Dataset] = {
             70_000, 11.6, "CC BY-SA 3.0",
         ),
         Dataset(
-            "20newsgroups", "20 Newsgroups, by date: 18,846 posts as word counts (Documents: `load_newsgroups`)",
+            "20newsgroups", "20 Newsgroups, by date: 18,846 posts as word counts (documents)",
             "documents", folder="20newsgroups", needs=("train.npz", "test.npz", "vocab.txt", "groups.txt"),
             n_ratings=18_846, licence="educational use, with attribution",
         ),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from recae.datasets.catalogue import Remote
-from recae.errors import DownloadError
+from recae.errors import DownloadError, Remedy
 
 log = logging.getLogger("recae")
 
@@ -66,8 +66,10 @@ def prepare_folder(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise DownloadError(
-            f"cannot write to {folder} ({error.strerror or error}): choose another folder with data_dir "
-            "(--data-dir) or the environment variable RECAE_DATA_DIR"
+            f"cannot write to {folder} ({error.strerror or error})",
+            remedy=Remedy(
+                "choose another folder with {data_dir} or the environment variable RECAE_DATA_DIR", data_dir=...
+            ),
         ) from None
 
 

@@ -43,7 +43,7 @@ def demo(name: str) -> ModuleType:
         ParameterError: there is none of that name.
     """
     if name not in DEMOS:
-        raise ParameterError(f"demo {name!r}: choose one of {', '.join(DEMOS)}")
+        raise ParameterError(name="name", value=name, expected=tuple(DEMOS))
     return importlib.import_module(f"recae.demos.{name}")
 
 

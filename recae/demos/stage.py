@@ -58,12 +58,14 @@ class Stage:
 
     def __post_init__(self) -> None:
         if self.epochs is not None and self.epochs < 1:
-            raise ParameterError(f"epochs={self.epochs}: at least 1")
+            raise ParameterError(name="epochs", value=self.epochs, expected="at least 1")
         self.out = Path(self.out)
         try:
             self.out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ParameterError(f"the folder {self.out} cannot be made ({error.strerror}): give another") from None
+            raise ParameterError(
+                f"the folder cannot be made ({error.strerror})", name="out", value=str(self.out), remedy="name another"
+            ) from None
 
     @cached_property
     def digits(self) -> Digits:

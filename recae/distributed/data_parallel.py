@@ -41,8 +41,8 @@ class DataParallel:
         self.stop: Tensor | None = None
         if ranks.size > 1 and not ranks.same(json.dumps(fingerprint(), sort_keys=True)):
             raise DataError(
-                f"{label}: the {ranks.size} processes do not have the same ratings and settings; start all of "
-                "them with the same command on the same files"
+                f"{label}: the {ranks.size} processes do not have the same ratings and settings",
+                remedy="start all of them with the same command on the same files",
             )
         for value in model.state_dict().values():
             ranks.broadcast_(value)

@@ -24,9 +24,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from recae import errors
 from recae.distributed.launch import Launch, launch, threads_each
-from recae.errors import ParameterError, ProcessLostError, RecaeError
+from recae.errors import ParameterError, ProcessLostError, RecaeError, Remedy, class_of
 from recae.storage import pack, unpack
 
 T = TypeVar("T")
@@ -107,7 +106,7 @@ class Ranks(Launch):
         if failure is not None:
             raise failure
         if sent["error"]:
-            raise getattr(errors, sent["error"][0], RecaeError)(sent["error"][1])
+            raise class_of(sent["error"][0])(sent["error"][1])
         return result if self.is_first else sent["result"]  # type: ignore[no-any-return]
 
     def same(self, text: str) -> bool:
@@ -211,8 +210,11 @@ def _connected() -> Iterator[None]:
     except RuntimeError as error:
         raise ProcessLostError(
             f"process {launch().rank} of {launch().size} has lost touch with the others, one of which failed or was "
-            "killed: look for the first error above; torchrun --max-restarts=3 starts them again from the checkpoint "
-            f"({str(error).splitlines()[0] if str(error) else type(error).__name__})"
+            f"killed ({str(error).splitlines()[0] if str(error) else type(error).__name__})",
+            remedy=(
+                "look for the first error above",
+                "start them with torchrun --max-restarts=3, which resumes from the checkpoint",
+            ),
         ) from error
 
 
@@ -227,14 +229,22 @@ def own_device(device: torch.device) -> torch.device:
     if here.size == 1 or _single.get() or device.type == "cpu":
         return device
     if device.type != "cuda":
-        raise ParameterError(f"device {str(device)!r} with {here.size} processes: choose 'cpu' or 'cuda'")
+        raise ParameterError(
+            f"{here.size} processes cannot share it", name="device", value=str(device), expected=("cpu", "cuda")
+        )
     if device.index not in (None, here.local_rank):
-        raise ParameterError(f"device {str(device)!r} with {here.size} processes: 'cuda' gives each of them its own")
+        raise ParameterError(
+            f"{here.size} processes need a device each", name="device", value=str(device),
+            remedy=Remedy("{device} gives each of them its own", device="cuda"),
+        )  # fmt: skip
     n_gpus = torch.cuda.device_count()
     if here.local_rank >= n_gpus:
         raise ParameterError(
-            f"{here.local_size} processes on a machine with {n_gpus} GPUs: start {n_gpus} (--nproc-per-node={n_gpus}), "
-            "or train on device='cpu'"
+            f"{here.local_size} processes on a machine with {n_gpus} GPUs",
+            remedy=(
+                f"start {n_gpus} with torchrun --nproc-per-node={n_gpus}",
+                Remedy("train with {device}", device="cpu"),
+            ),
         )
     return torch.device("cuda", here.local_rank)
 
@@ -254,8 +264,11 @@ def choose_device(device: str | torch.device = "auto") -> torch.device:
     try:
         chosen = torch.device(device)
     except RuntimeError:
-        raise ParameterError(f"device {device!r}: choose auto, cpu, cuda, cuda:0, ... or mps") from None
+        raise ParameterError(name="device", value=device, expected=("auto", "cpu", "cuda", "cuda:0", "mps")) from None
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not available.get(chosen.type, False):
-        raise ParameterError(f"device {str(device)!r} is not on this machine; device='auto' takes what there is")
+        raise ParameterError(
+            "this machine does not have it", name="device", value=str(device),
+            remedy=Remedy("{device} takes what there is", device="auto"),
+        )  # fmt: skip
     return own_device(chosen)

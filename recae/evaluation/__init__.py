@@ -70,7 +70,7 @@ def evaluate(
     trained_on = fitted_ratings(model)
     wanted = _wanted(model, metrics)
     if block is not None and block < 1:
-        raise ParameterError(f"block={block}: at least 1 user at a time")
+        raise ParameterError(name="block", value=block, expected="at least 1 user at a time")
     excluded = [exclude] if isinstance(exclude, RatingMatrix) else list(exclude or ())
     aligned = align_test(trained_on, test, part, excluded)
     figures: dict[str, Figure] = {}
@@ -94,12 +94,14 @@ def _wanted(model: Recommender, names: str | Sequence[str] | None) -> list[Metri
     wanted = parse_metrics([names] if isinstance(names, str) else names)
     for metric in wanted:
         if metric.k > n_items:
-            raise ParameterError(f"{metric.name}: the catalogue has only {n_items:,} items")
+            raise ParameterError(
+                name="metrics", value=metric.name, expected=f"a cut-off of at most {n_items:,} items, the catalogue"
+            )
         if metric.kind == "rating" and not model.predicts_ratings:
             raise ParameterError(
-                f"{metric.name}: {type(model).__name__} ranks items and predicts no ratings; "
-                f"measure {RANKING_DEFAULTS[0]} or {RANKING_DEFAULTS[3]}, or take a model such as AutoRec"
-            )
+                f"{type(model).__name__} ranks items and predicts no ratings", name="metrics", value=metric.name,
+                remedy=(f"measure {RANKING_DEFAULTS[0]} or {RANKING_DEFAULTS[3]}", "use a model such as AutoRec"),
+            )  # fmt: skip
     return wanted
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from recae._types import Csr, IdArray, IntArray
-from recae.errors import DataError, ParameterError
+from recae.errors import DataError, ParameterError, Remedy
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
 from recae.splitting import Split
@@ -77,7 +77,7 @@ def align_test(
 ) -> AlignedTest:
     """The test part of a split, or ratings of known users, matched with the model's ids."""
     if part not in ("test", "validation"):
-        raise ParameterError(f"part={part!r}: choose 'test' or 'validation'")
+        raise ParameterError(name="part", value=part, expected=("test", "validation"))
     test, inputs, shown = _parts(given, part)
     if test.n_ratings == 0:
         raise DataError(f"the {part} part of {test.name!r} holds no rating: there is nothing to measure")
@@ -100,15 +100,17 @@ def _parts(
     """(test ratings, what is shown of hidden users, what else is not to be ranked)."""
     if isinstance(given, RatingMatrix):
         if part != "test":
-            raise ParameterError(f"part={part!r} is for a Split; these are ratings: pass that part itself")
+            raise ParameterError(
+                "it is for a Split, and these are ratings", name="part", value=part, remedy="pass that part itself"
+            )
         return given, None, []
     if not isinstance(given, Split):
-        raise DataError(f"evaluate takes a Split or a RatingMatrix, not {type(given).__name__}: recae.split makes one")
+        raise DataError(f"evaluate takes a Split or a RatingMatrix, not {type(given).__name__}; recae.split makes one")
     if part == "test":
         shown = [given.train] if given.validation is None else [given.train, given.validation]
         return given.test, given.test_input, shown
     if given.validation is None:
-        raise DataError("this split has no validation part: make it with validation=0.1")
+        raise DataError("this split has no validation part", remedy=Remedy("make it with {validation}", validation=0.1))
     return given.validation, given.validation_input, [given.train]
 
 

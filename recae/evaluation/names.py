@@ -76,7 +76,7 @@ def parse_metrics(names: Iterable[str]) -> list[Metric]:
     """
     found = [parse_metric(name) for name in dict.fromkeys(names)]
     if not found:
-        raise ParameterError(f"no metric was asked for: choose among {', '.join(METRICS)}")
+        raise ParameterError("no metric is named", name="metrics", value=(), expected=tuple(METRICS))
     return found
 
 
@@ -85,10 +85,10 @@ def parse_metric(name: str) -> Metric:
     family, cut = match.groups() if match else (str(name).partition("@")[0], None)
     if family in METRICS:
         if match is None or cut is not None:
-            raise ParameterError(f"metric {name!r}: {family} takes no cut-off")
+            raise ParameterError(f"{family} has no cut-off", name="metrics", value=name)
         return Metric(name, family, 0, "rating")
     if f"{family}@k" not in METRICS:
-        raise ParameterError(f"metric {name!r} is unknown; there are {', '.join(METRICS)}")
+        raise ParameterError(name="metrics", value=name, expected=tuple(METRICS))
     if cut is None:
-        raise ParameterError(f"metric {name!r}: say how long the lists are, such as {family}@20")
+        raise ParameterError(name="metrics", value=name, expected=f"the length of the lists too, such as {family}@20")
     return Metric(name, family, int(cut), "catalogue" if family in CATALOGUE else "list")

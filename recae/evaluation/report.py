@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from recae._types import DoubleArray
+from recae.storage import write_text
 
 Z = 1.959964  # 97.5 % of a normal distribution lies below
 
@@ -103,7 +104,7 @@ class Report(Mapping[str, float]):
         """`to_dict` as JSON; written to `path` too where one is given."""
         text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
         if path is not None:
-            Path(path).write_text(text + "\n", encoding="utf-8")
+            write_text(path, text + "\n")
         return text
 
     def __str__(self) -> str:

@@ -43,5 +43,5 @@ def activation(name: str) -> Activation:
         ParameterError: there is none of that name.
     """
     if name not in ACTIVATIONS:
-        raise ParameterError(f"activation {name!r}: choose one of {', '.join(ACTIVATIONS)}")
+        raise ParameterError(name="activation", value=name, expected=tuple(ACTIVATIONS))
     return ACTIVATIONS[name]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from recae.errors import ParameterError
+from recae.errors import ParameterError, Phrase, Remedy
 from recae.nn.activations import activation
 from recae.nn.codes import Deterministic, GaussianCode
 from recae.nn.convolutional import ConvDecoder, ConvEncoder
@@ -83,7 +83,10 @@ class Autoencoder(nn.Module):
         widths = parse_sizes(sizes)
         factor = getattr(code, "width_factor", 1)
         if tied and factor != 1:
-            raise ParameterError("a variational code's encoder is wider than its decoder: tied=True cannot be had")
+            raise ParameterError(
+                "the encoder of a variational code is wider than its decoder, so they cannot share weights",
+                name="tied", value=tied,
+            )  # fmt: skip
         names = per_layer(activations, len(widths) - 1)
         inner = list(names[:-1])
         if isinstance(code, GaussianCode):
@@ -121,7 +124,9 @@ class Autoencoder(nn.Module):
         """
         factor = getattr(code, "width_factor", 1)
         if factor != 1 and units is None:
-            raise ParameterError("a variational code needs a dense code: give units=, its width")
+            raise ParameterError(
+                "a variational code is dense", name="units", value=units, expected="the width of the code"
+            )
         encoder = ConvEncoder(shape, channels, units=units and units * factor, activation=activation)
         decoder = ConvDecoder(encoder, units=units, up=up)
         return cls(encoder, decoder, noise=noise, code=code, output=output)
@@ -153,7 +158,10 @@ class Autoencoder(nn.Module):
             ParameterError: the code is not variational, so that nothing is known of how codes lie.
         """
         if not isinstance(self.code, GaussianCode):
-            raise ParameterError("only a variational autoencoder can be sampled: give it code=GaussianCode()")
+            raise ParameterError(
+                "only a variational autoencoder can be sampled",
+                remedy=Remedy("build it with {code}", code=Phrase("code=GaussianCode()")),
+            )
         if isinstance(rng, int):
             rng = torch.Generator().manual_seed(rng)
         width: Any = self.decoder.code_width
@@ -182,4 +190,6 @@ def parse_sizes(sizes: Sequence[int] | str) -> list[int]:
     try:
         return [int(part) for part in sizes.split("-")]
     except ValueError:
-        raise ParameterError(f"sizes {sizes!r}: widths joined by hyphens are needed, such as '784-128-2'") from None
+        raise ParameterError(
+            name="sizes", value=sizes, expected="widths joined by hyphens, such as '784-128-2'"
+        ) from None

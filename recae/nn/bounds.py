@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from recae.errors import ParameterError
+from recae.errors import ParameterError, Phrase, Remedy
 from recae.nn.autoencoder import Autoencoder
 from recae.nn.codes import GaussianCode
 from recae.nn.layers import Rows
@@ -41,7 +41,10 @@ def negative_bound(model: Autoencoder, x: Rows, *, samples: int = 1, rng: torch.
         DataError: values outside [0, 1].
     """
     if not isinstance(model.code, GaussianCode):
-        raise ParameterError("only a variational autoencoder has an evidence bound: give it code=GaussianCode()")
+        raise ParameterError(
+            "only a variational autoencoder has an evidence bound",
+            remedy=Remedy("build it with {code}", code=Phrase("code=GaussianCode()")),
+        )
     target = x.to_dense() if isinstance(x, SparseRows) else x
     check_unit_interval(target)
     if isinstance(rng, int):

@@ -33,9 +33,9 @@ class KLSparse(Deterministic):
     def __init__(self, rho: float = 0.1, weight: float = 0.2) -> None:
         super().__init__()
         if not 0 < rho < 1:
-            raise ParameterError(f"rho={rho}: the wanted mean activation lies between 0 and 1")
+            raise ParameterError(name="rho", value=rho, expected="a mean activation above 0 and below 1")
         if weight < 0:
-            raise ParameterError(f"weight={weight}: 0 or more is needed")
+            raise ParameterError(name="weight", value=weight, expected="0 or more")
         self.rho, self.weight = rho, weight
 
     def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
@@ -48,7 +48,7 @@ class L1Sparse(Deterministic):
     def __init__(self, weight: float = 1e-5) -> None:
         super().__init__()
         if weight < 0:
-            raise ParameterError(f"weight={weight}: 0 or more is needed")
+            raise ParameterError(name="weight", value=weight, expected="0 or more")
         self.weight = weight
 
     def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
@@ -61,12 +61,12 @@ class KSparse(Deterministic):
     def __init__(self, k: int) -> None:
         super().__init__()
         if k < 1:
-            raise ParameterError(f"k={k}: at least one unit has to stay")
+            raise ParameterError(name="k", value=k, expected="at least 1, the units that stay")
         self.k = k
 
     def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
         if self.k > h.shape[1]:
-            raise ParameterError(f"k={self.k} of a code with {h.shape[1]} units")
+            raise ParameterError(name="k", value=self.k, expected=f"at most {h.shape[1]}, the units of the code")
         top = h.topk(self.k, dim=1)
         return torch.zeros_like(h).scatter(1, top.indices, top.values), h.new_zeros(())
 
@@ -89,8 +89,9 @@ class GaussianCode(nn.Module):
 
     def __init__(self, weight: float = 1.0, anneal_steps: int = 0) -> None:
         super().__init__()
-        if weight < 0 or anneal_steps < 0:
-            raise ParameterError(f"weight={weight}, anneal_steps={anneal_steps}: 0 or more is needed")
+        for name, value in (("weight", weight), ("anneal_steps", anneal_steps)):
+            if value < 0:
+                raise ParameterError(name=name, value=value, expected="0 or more")
         self.weight, self.anneal_steps = weight, anneal_steps
         self.register_buffer("steps_done", torch.zeros(()), persistent=anneal_steps > 0)
 

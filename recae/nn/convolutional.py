@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recae.errors import DataError, ParameterError
+from recae.errors import DataError, ParameterError, Remedy
 from recae.nn.activations import activation as activation_called
 from recae.nn.layers import Decode, Encode, Rows
 from recae.sparse import SparseRows
@@ -76,7 +76,8 @@ class ConvEncoder(nn.Module):
         if x.dim() != 2 or x.shape[1] != math.prod(self.shape):
             raise DataError(
                 f"rows of shape {tuple(x.shape)} for images of {' x '.join(map(str, self.shape))}: each row must hold "
-                f"{math.prod(self.shape)} values; flatten the images, or build the model for their shape"
+                f"{math.prod(self.shape)} values",
+                remedy=("flatten the images", "build the model for their shape"),
             )
         return x.reshape(len(x), *self.shape)
 
@@ -101,7 +102,7 @@ class ConvDecoder(nn.Module):
     def __init__(self, encoder: ConvEncoder, *, units: int | None = None, up: str = "nearest") -> None:
         super().__init__()
         if up not in ("nearest", "transposed", "unpool"):
-            raise ParameterError(f"up={up!r}: choose nearest, transposed or unpool")
+            raise ParameterError(name="up", value=up, expected=("nearest", "transposed", "unpool"))
         self.up, self.sizes, self.map_shape = up, encoder.sizes[::-1], encoder.map_shape
         self.code_width = units or math.prod(self.map_shape)
         self.dense = None if units is None else Decode(units, math.prod(self.map_shape))
@@ -156,8 +157,11 @@ class ConvDecoder(nn.Module):
         places = self._encoder[0].places[::-1]
         if not places or len(places[0]) != n_rows:
             raise ParameterError(
-                "up='unpool' puts values back where pooling found them, and the rows encoded last were others than "
-                "these codes': use reconstruct(), or up='nearest' to decode codes alone"
+                "it puts values back where pooling found them, and the rows that were encoded last do not belong to "
+                "these codes",
+                name="up",
+                value="unpool",
+                remedy=("use reconstruct()", Remedy("set {up} to decode codes without their rows", up="nearest")),
             )
         return places
 
@@ -166,7 +170,7 @@ def image_shape(shape: Sequence[int]) -> tuple[int, int, int]:
     """(channels, height, width) from that, or from (height, width) of grey images."""
     whole = (1, *shape) if len(shape) == 2 else tuple(shape)
     if len(whole) != 3 or any(int(s) < 1 for s in whole):
-        raise ParameterError(f"shape {tuple(shape)}: (height, width) or (channels, height, width) is needed")
+        raise ParameterError(name="shape", value=tuple(shape), expected="(height, width) or (channels, height, width)")
     return int(whole[0]), int(whole[1]), int(whole[2])
 
 
@@ -177,9 +181,10 @@ def halvings(size: Sequence[int], times: int) -> list[Size]:
         height, width = sizes[-1]
         if min(height, width) < 2:
             raise ParameterError(
-                f"an image of {size[0]} x {size[1]} cannot be halved {times} times: give fewer channels"
+                f"an image of {size[0]} x {size[1]} cannot be halved {times} times",
+                remedy="give fewer channels",
             )
         sizes.append((math.ceil(height / 2), math.ceil(width / 2)))
     if not times:
-        raise ParameterError("channels=(): at least one convolution is needed")
+        raise ParameterError(name="channels", value=(), expected="at least one convolution")
     return sizes

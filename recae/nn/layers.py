@@ -43,8 +43,11 @@ class Encode(nn.Module):
             return spmm(x, self.weight) + self.bias
         if x.dim() != 2 or x.shape[1] != self.weight.shape[0]:
             raise DataError(
-                f"rows of shape {tuple(x.shape)} for a layer that takes (batch, {self.weight.shape[0]}): give rows of "
-                f"{self.weight.shape[0]} values each (an image flattened), or build the model for the width you have"
+                f"rows of shape {tuple(x.shape)} for a layer that takes (batch, {self.weight.shape[0]})",
+                remedy=(
+                    f"give rows of {self.weight.shape[0]} values each (flatten an image)",
+                    "build the model for the width of your rows",
+                ),
             )
         return affine(self.bias, x, self.weight)
 
@@ -182,16 +185,20 @@ def per_layer(names: str | Sequence[str], n_layers: int) -> list[str]:
     if isinstance(names, str):
         return [names] * n_layers
     if len(names) != n_layers:
-        raise ParameterError(f"{len(names)} activations {list(names)} for {n_layers} layers; one name, or one a layer")
+        raise ParameterError(
+            name="activation", value=tuple(names), expected=f"one name, or one for each of {n_layers} layers"
+        )
     return list(names)
 
 
 def check_sizes(sizes: Sequence[int]) -> None:
     if len(sizes) < 2 or any(int(s) < 1 for s in sizes):
-        raise ParameterError(f"sizes {tuple(sizes)}: at least two positive widths are needed, such as (784, 128)")
+        raise ParameterError(
+            name="sizes", value=tuple(sizes), expected="at least two positive widths, such as (784, 128)"
+        )
 
 
 def check_fraction(name: str, value: float) -> float:
     if not 0.0 <= value < 1.0:
-        raise ParameterError(f"{name}={value}: a fraction from 0 to below 1 is needed")
+        raise ParameterError(name=name, value=value, expected="a fraction from 0 to below 1")
     return value

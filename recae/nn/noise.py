@@ -35,7 +35,7 @@ class Gaussian(Noise):
     def __init__(self, sigma: float, low: float | None = None, high: float | None = None) -> None:
         super().__init__()
         if sigma < 0:
-            raise ParameterError(f"sigma={sigma}: a standard deviation is 0 or more")
+            raise ParameterError(name="sigma", value=sigma, expected="a standard deviation, 0 or more")
         self.sigma, self.low, self.high = sigma, low, high
 
     def corrupt(self, values: Tensor) -> Tensor:
@@ -92,5 +92,5 @@ def noise(name: str, level: float) -> Noise:
         ParameterError: there is none of that name, or the level is out of range.
     """
     if name not in NOISES:
-        raise ParameterError(f"noise {name!r}: choose one of {', '.join(NOISES)}")
+        raise ParameterError(name="noise", value=name, expected=tuple(NOISES))
     return NOISES[name](level)

@@ -52,11 +52,13 @@ def save(figure: Figure, path: str | Path, colours: int = 64) -> Path:
 
     from PIL import Image
 
+    from recae.storage import write_bytes
+
     raw = io.BytesIO()
     figure.savefig(raw, format="png", dpi=DPI)
-    path = Path(path)
-    Image.open(raw).convert("RGB").quantize(colours).save(path, optimize=True)
-    return path
+    small = io.BytesIO()
+    Image.open(raw).convert("RGB").quantize(colours).save(small, format="png", optimize=True)
+    return write_bytes(path, small.getvalue())
 
 
 def curves(

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import sparse
 
 from recae._types import Csr, FloatArray, IntArray, Mask
-from recae.errors import DataError, DataWarning, ParameterError
+from recae.errors import DataError, DataWarning, ParameterError, Phrase, Remedy
 from recae.ratings.ids import plain
 from recae.ratings.times import Where
 
@@ -87,12 +87,14 @@ def require_columns(frame: pd.DataFrame, wanted: list[str]) -> None:
     missing = [c for c in wanted if c not in frame.columns]
     if missing:
         raise DataError(
-            f"no column {missing[0]!r}: the table has {', '.join(map(repr, frame.columns))}; "
-            "say which is which with user=, item=, rating=, timestamp="
+            f"no column {missing[0]!r}: the table has {', '.join(map(repr, frame.columns))}",
+            remedy=Remedy(
+                "name the columns with {user}, {item}, {rating}, {timestamp}", user=..., item=..., rating=..., timestamp=...
+            ),
         )
     for name in wanted:
         if list(frame.columns).count(name) > 1:
-            raise DataError(f"column {name!r} occurs more than once: rename or drop one of them")
+            raise DataError(f"column {name!r} occurs more than once", remedy="rename or drop one of them")
 
 
 def refuse_missing_ids(column: pd.Series, name: str, where: Where = row_number) -> None:
@@ -120,12 +122,12 @@ def refuse_bad_values(values: FloatArray, scale: tuple[float, float] | None, whe
     bad = ~np.isfinite(values)
     if bad.any():
         row = int(np.argmax(bad))
-        raise DataError(f"{where(row)}: rating {values[row]} is not a finite number; drop or mend that row")
+        raise DataError(f"{where(row)}: rating {values[row]} is not a finite number", remedy="drop or correct that row")
     if scale is None:
         return
     low, high = float(scale[0]), float(scale[1])
     if not low <= high:
-        raise ParameterError(f"scale={scale}: the lowest rating comes first")
+        raise ParameterError(name="scale", value=scale, expected="the lowest rating first")
     bad = (values < low) | (values > high)
     if bad.any():
         row = int(np.argmax(bad))
@@ -203,7 +205,7 @@ def _by_user_and_item(
 def check_duplicates(duplicates: str) -> None:
     """Refuse a way to merge rows that there is not."""
     if duplicates not in DUPLICATES:
-        raise ParameterError(f"duplicates={duplicates!r}: choose {alternatives()}")
+        raise ParameterError(name="duplicates", value=duplicates, expected=tuple(DUPLICATES))
 
 
 def alternatives(without: str = "") -> str:
@@ -289,5 +291,5 @@ def indexed(table: pd.DataFrame | None, key: str) -> pd.DataFrame | None:
     table = table.set_index(key) if key in table.columns else table
     if not table.index.is_unique:
         twice = plain(table.index[table.index.duplicated()][0])
-        raise DataError(f"the {key} table has more than one row for {key} {twice!r}: keep one")
+        raise DataError(f"the {key} table has more than one row for {key} {twice!r}", remedy="keep one")
     return table

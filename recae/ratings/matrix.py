@@ -104,7 +104,7 @@ class RatingMatrix:
         columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
         require_columns(frame, [c for c in columns.values() if c is not None])
         if frame.empty:
-            raise DataError("the table has no rows: at least one rating is needed")
+            raise DataError("the table has no rows; at least one rating is needed")
         for column in (user, item):
             refuse_missing_ids(frame[column], column)
         ratings = np.ones(len(frame), np.float32) if rating is None else finite_ratings(frame[rating], rating)
@@ -138,7 +138,7 @@ class RatingMatrix:
         """
         values = np.ascontiguousarray(ratings, dtype=np.float32)
         if len(values) == 0:
-            raise DataError("there are no ratings: at least one is needed")
+            raise DataError("there are no ratings; at least one is needed")
         refuse_bad_values(values, scale, where)
         user_codes, user_ids, item_codes, item_ids = factorise_both(users, items)
         rows, stamps = to_csr(
@@ -230,7 +230,7 @@ class RatingMatrix:
                 item_rows.sort_indices()
                 self._cache["item_rows"] = item_rows
             return cast(Csr, self._cache["item_rows"])
-        raise ParameterError(f"by={by!r}: choose 'user' or 'item'")
+        raise ParameterError(name="by", value=by, expected=("user", "item"))
 
     def counts(self, by: By) -> IntArray:
         """Ratings of each user, shape (n_users,), or of each item, shape (n_items,)."""
@@ -238,7 +238,7 @@ class RatingMatrix:
             return np.diff(self.rows(by).indptr).astype(np.int64)
         if by == "item":
             return np.bincount(self.user_rows.indices, minlength=self.n_items).astype(np.int64)
-        raise ParameterError(f"by={by!r}: choose 'user' or 'item'")
+        raise ParameterError(name="by", value=by, expected=("user", "item"))
 
     def pairs(self) -> tuple[IntArray, IntArray, npt.NDArray[np.float32]]:
         """User index, item index and rating of every rating, each of shape (n_ratings,)."""

@@ -103,5 +103,6 @@ def _refuse_missing(values: pd.Series, column: pd.Series, name: str, where: Wher
         row = int(np.argmax(missing))
         raise DataError(
             f"{where(row)}: timestamp {column.iloc[row]!r} in column {name!r} is neither a number of seconds nor a "
-            "date; write it like 2005-09-06, or leave the column out (timestamp=False in recae.load)"
+            "date",
+            remedy=("write it like 2005-09-06", Remedy("leave the column out with {timestamp}", timestamp=False)),
         )

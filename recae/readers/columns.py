@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from recae.errors import DataError, DataWarning
+from recae.errors import DataError, DataWarning, Phrase, Remedy
 
 ROLES = ("user", "item", "rating", "timestamp")
 
@@ -88,8 +88,8 @@ def is_header(lines: Sequence[Sequence[str]], wanted: Sequence[Any], what: str) 
 
 def _either(first: Sequence[str], what: str) -> DataError:
     return DataError(
-        f"{what}: the first line ({_shown(first)}) may be names of columns or a rating: say which with header=True or "
-        "header=False"
+        f"{what}: the first line ({_shown(first)}) may be names of columns or a rating",
+        remedy=(Remedy("say {header} if it is names", header=True), Remedy("say {header} if it is a rating", header=False)),
     )
 
 
@@ -114,8 +114,11 @@ def names_without_header(rows: Sequence[Sequence[str]], wanted: Sequence[Any], w
     else:
         return list(ROLES[:width])
     raise DataError(
-        f"{what} has {reason}: say which columns are which, by position from 0, with user=0, item=1, rating=2; "
-        "a matrix of users by items is passed as a scipy.sparse array instead"
+        f"{what} has {reason}",
+        remedy=(
+            Remedy("say which columns are which, by position from 0, with {user} {item} {rating}", user=0, item=1, rating=2),
+            Remedy("pass a matrix of users by items as {array}", array=Phrase("a scipy.sparse array")),
+        ),
     )
 
 
@@ -142,10 +145,10 @@ def assign(names: Sequence[Any], given: dict[str, Choice], what: str) -> dict[st
         if column is not None:
             chosen[role] = column
         elif role != "timestamp" or choice is not None:
-            raise DataError(_message(names, role, choice, what))
+            raise _no_column(names, role, choice, what)
     for role, column in chosen.items():
         if list(names).count(column) > 1:
-            raise DataError(f"{what}: column {column!r} occurs more than once: rename or drop one of them")
+            raise DataError(f"{what}: column {column!r} occurs more than once", remedy="rename or drop one of them")
         if list(chosen.values()).count(column) > 1:
             raise DataError(
                 f"{what}: column {column!r} was given for more than one of {', '.join(ROLES)}, as {role} too"
@@ -175,10 +178,10 @@ def _guess(names: Sequence[Any], role: str, taken: list[Any]) -> Any:
     return None
 
 
-def _message(names: Sequence[Any], role: str, choice: Choice, what: str) -> str:
+def _no_column(names: Sequence[Any], role: str, choice: Choice, what: str) -> DataError:
     seen = ", ".join(repr(name) for name in names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     wrong = f"no column {choice!r} for the {role}" if choice is not None else f"no column found for the {role}"
-    remedy = f"say which it is with {role}='...'"
+    remedies = [Remedy(f"name it with {{{role}}}", **{role: ...})]
     if role == "rating" and choice is None:
-        remedy += " (rating=False: there are none, every row counts 1)"
-    return f"{what}: {wrong}; its columns are {seen}; {remedy}"
+        remedies.append(Remedy("say {rating} if there are no ratings, and every row counts 1", rating=False))
+    return DataError(f"{what}: {wrong}; its columns are {seen}", remedy=remedies)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from recae.errors import DataError, ParameterError
+from recae.errors import DataError, ParameterError, Phrase, Remedy
 from recae.readers.columns import Choice, assign
 from recae.readers.frames import plain_column
 from recae.readers.layout import not_in_encoding
@@ -96,7 +96,7 @@ def _object(line: str, where: str) -> dict[str, Any]:
         raise DataError(f"{where}: not JSON ({error}); one object a line is read") from None
     if not isinstance(record, dict):
         raise DataError(
-            f"{where}: a JSON {type(record).__name__}, expected one object a line; read another layout with pandas and "
-            "pass the frame"
+            f"{where}: a JSON {type(record).__name__}, expected one object a line",
+            remedy=Remedy("read another layout with pandas and pass {frame}", frame=Phrase("the frame")),
         )
     return record

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recae.errors import DataError
+from recae.errors import DataError, Remedy
 from recae.readers.packing import packing_of, unpacked, unpacking
 
 BLOCK_BYTES = 1 << 22
@@ -131,7 +131,8 @@ def _decode(layout: Layout, decoder: codecs.IncrementalDecoder, data: bytes, fin
 def not_in_encoding(name: str, encoding: str) -> DataError:
     """The error for a file that is not in the encoding that was tried."""
     return DataError(
-        f"{name} is not written in {encoding.upper()}, which was tried: say which encoding it has with encoding='...'"
+        f"{name} is not written in {encoding.upper()}, which was tried",
+        remedy=Remedy("say which encoding it has with {encoding}", encoding=...),
     )
 
 

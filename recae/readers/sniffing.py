@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from recae.errors import DataError, ParameterError
+from recae.errors import DataError, ParameterError, Phrase, Remedy
 from recae.readers.columns import (
     ROLES,
     is_header,
@@ -55,12 +55,17 @@ class TextOptions:
                 codecs.lookup(self.encoding)
             except (LookupError, TypeError):
                 raise ParameterError(
-                    f"encoding={self.encoding!r}: no encoding that Python knows, such as 'utf-8', 'gbk' or 'cp1252'"
+                    name="encoding", value=self.encoding,
+                    expected="an encoding that Python knows, such as 'utf-8', 'gbk' or 'cp1252'",
                 ) from None
         if self.sep is not None and (not isinstance(self.sep, str) or not self.sep or set(self.sep) & set('\r\n"')):
-            raise ParameterError(f"sep={self.sep!r}: the characters that stand between fields are needed, such as ','")
+            raise ParameterError(
+                name="sep", value=self.sep, expected="the characters that stand between fields, such as ','"
+            )
         if self.header not in (None, True, False):
-            raise ParameterError(f"header={self.header!r}: True, False, or None to have it found")
+            raise ParameterError(
+                name="header", value=self.header, expected="True, False, or None to have it found"
+            )
 
     def stated(self) -> dict[str, object]:
         """The options that are not None."""
@@ -166,8 +171,8 @@ def _first_lines(path: Path, encoding: str | None) -> tuple[str, bool, list[str]
 
 def _no_text(path: Path) -> DataError:
     return DataError(
-        f"{path} is not a text file in UTF-8: csv, tsv, '::', JSON lines and Parquet can be read; if it is text of "
-        "another encoding, say which one with encoding='...'"
+        f"{path} is not a text file in UTF-8: csv, tsv, '::', JSON lines and Parquet can be read",
+        remedy=Remedy("if it is text of another encoding, say which one with {encoding}", encoding=...),
     )
 
 
@@ -182,7 +187,7 @@ def _split(name: str, rows: list[tuple[int, str]], sep: str | None) -> Split:
     if sep is not None:
         split = _split_by(rows, BLANKS if sep.strip(" ") == "" else sep)
         if max(len(line.fields) for line in split.lines) == 1:
-            raise DataError(f"{name}: no {sep!r}, which was stated with sep=, in {rows[0][1][:40]!r}")
+            raise DataError(f"{name}: it is not in {rows[0][1][:40]!r}", name="sep", value=sep)
         return split
     found = [_split_by(rows, candidate) for candidate in CANDIDATES]
     even = [one for one in found if one.width > 1 and one.share >= 0.9]
@@ -190,13 +195,17 @@ def _split(name: str, rows: list[tuple[int, str]], sep: str | None) -> Split:
         return max(even, key=lambda one: (one.delimiter != BLANKS, one.n_clear, -CANDIDATES.index(one.delimiter)))
     if _are_lists(rows):
         raise DataError(
-            f"{name} looks like lists, 'user item item ...' a line, and not like a table: a folder with train.txt and "
-            "test.txt of such lists is read by recae.splitting.published_lists(folder)"
+            f"{name} looks like lists, 'user item item ...' a line, and not like a table",
+            remedy=Remedy(
+                "read a folder with train.txt and test.txt of such lists with {lists}",
+                lists=Phrase("recae.splitting.published_lists(folder)"),
+            ),
         )
     best = max(found, key=lambda one: (len(one.lines[0].fields), one.delimiter != BLANKS))
     if len(best.lines[0].fields) == 1:
         raise DataError(
-            f"{name} has one column only ({rows[0][1][:40]!r}): say what stands between fields with sep='...'"
+            f"{name} has one column only ({rows[0][1][:40]!r})",
+            remedy=Remedy("say what stands between fields with {sep}", sep=...),
         )
     return best
 

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import sparse
 
 from recae._types import FloatArray, IntArray
-from recae.errors import DataError, ParameterError
+from recae.errors import DataError, ParameterError, Phrase, Remedy
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import (
     Duplicates,
@@ -88,7 +88,7 @@ def from_sparse(source: Any, wanted: Wanted) -> RatingMatrix:
     """
     for role, choice in wanted.given.items():
         if choice not in (None, False):
-            raise ParameterError(f"{role}={choice!r} is for files and tables: the rows of an array are users")
+            raise ParameterError("it is for files and tables: the rows of an array are users", name=role, value=choice)
     entries = sparse.coo_array(source)
     if entries.ndim != 2 or entries.nnz == 0:
         raise DataError(f"an array of shape {source.shape} with {entries.nnz} entries: users by items are needed")
@@ -125,13 +125,13 @@ def refuse_text_options(name: str, suffix: str, options: TextOptions) -> None:
         unused.pop("encoding", None)
     if suffix in (*PARQUET, *JSON) and unused:
         option, value = next(iter(unused.items()))
-        raise ParameterError(f"{option}={value!r} is for text files: {name} has the format {suffix}")
+        raise ParameterError(f"it is for text files, and {name} has the format {suffix}", name=option, value=value)
 
 
 def _assemble(read: Columns, wanted: Wanted) -> RatingMatrix:
     columns, chosen, where = read
     if len(columns["user"]) == 0:
-        raise DataError(f"{wanted.name} has no rows: at least one rating is needed")
+        raise DataError(f"{wanted.name} has no rows; at least one rating is needed")
     users, items, ratings, stamps = checked(columns, chosen, where)
     return RatingMatrix.from_columns(
         users, items, ratings, stamps, scale=wanted.scale, duplicates=wanted.duplicates, item_table=wanted.item_table,

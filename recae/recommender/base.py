@@ -120,14 +120,16 @@ class Recommender(Parameters, ABC):
         check(self)
         refuse_many_processes(type(self))
         if not isinstance(ratings, RatingMatrix):
-            raise DataError(f"fit takes a RatingMatrix, not {type(ratings).__name__}: recae.load(...) makes one")
+            raise DataError(f"fit takes a RatingMatrix, not {type(ratings).__name__}; recae.load(...) makes one")
         if ratings.n_ratings == 0:
             raise DataError(f"{ratings.name} holds no rating to learn from")
         if is_mapped(ratings.user_rows.indices):
             refuse_foreign_columns(ratings)
         check_validation(ratings, validation, validation_input, self.meets_hidden_users or not self.iterative)
         if (checkpoint is not None or resume) and not self.iterative:
-            raise ParameterError(f"{type(self).__name__} is fitted in one go: there is nothing to checkpoint or resume")
+            raise ParameterError(
+                f"{type(self).__name__} is fitted in one step, so there is nothing to checkpoint or resume"
+            )
         self._fit(ratings, validation, FitOptions(checkpoint, checkpoint_seconds, resume, progress, validation_input))
         self._set_ratings(ratings)
         return self
@@ -204,8 +206,8 @@ class Recommender(Parameters, ABC):
     def _needs_ratings(self) -> None:
         if not self.predicts_ratings:
             raise ParameterError(
-                f"{type(self).__name__} ranks items and predicts no ratings: ask it to recommend, or take a model "
-                "such as AutoRec"
+                f"{type(self).__name__} ranks items and predicts no ratings",
+                remedy=("ask it to recommend", "use a model such as AutoRec"),
             )
 
     # ---------------------------------------------------------------- recommendations

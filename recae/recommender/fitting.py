@@ -65,8 +65,8 @@ def refuse_many_processes(model: type[Any]) -> None:
     n = current().size
     if n > 1 and not model.shares_rows:
         raise ParameterError(
-            f"{model.__name__} is fitted by one process, and torchrun started {n}: start it without torchrun (models "
-            "that share rows among processes are listed in docs/scale.md)"
+            f"{model.__name__} is fitted by one process, and torchrun started {n}",
+            remedy="start it without torchrun (docs/scale.md lists the models that several processes can share)",
         )
 
 
@@ -86,20 +86,25 @@ def check_validation(
         if validation is not None and validation.shape != ratings.shape:
             raise DataError(
                 f"validation has {validation.shape[0]} users and {validation.shape[1]} items, training "
-                f"{ratings.shape[0]} and {ratings.shape[1]}: take both from one recae.split of ratings (not of users), "
-                "or recae.splitting.take_validation(train, 0.1); of hidden users, give validation_input= too"
+                f"{ratings.shape[0]} and {ratings.shape[1]}",
+                remedy=(
+                    "take both from one recae.split of ratings (not of users)",
+                    "take them from recae.splitting.take_validation(train, 0.1)",
+                    "of hidden users, give validation_input= too",
+                ),
             )
         return
     if not meets_hidden:
         raise DataError(
-            "this model stops by ratings of users it learns from, not of hidden ones (validation_input): "
-            "take them from recae.splitting.take_validation(train, 0.1)"
+            "this model stops by ratings of users it learns from, not of hidden ones (validation_input)",
+            remedy="take them from recae.splitting.take_validation(train, 0.1)",
         )
     if validation is None or validation.shape != shown.shape or shown.n_items != ratings.n_items:
         wanted = None if validation is None else validation.shape
         raise DataError(
             f"validation_input has the shape {shown.shape}, validation {wanted}, and training has {ratings.n_items} "
-            "items: give validation and validation_input of one recae.split(..., 'held-out-users')"
+            "items",
+            remedy="give validation and validation_input of one recae.split(..., 'held-out-users')",
         )
 
 

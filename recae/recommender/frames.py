@@ -33,13 +33,13 @@ __all__ = [
 
 def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise ParameterError(f"{name}={value!r}: choose one of {', '.join(map(repr, choices))}")
+        raise ParameterError(name=name, value=value, expected=choices)
 
 
 def check_n(n: int, n_items: int) -> None:
     """A list's length must be at least 1 and at most the catalogue's."""
     if not 1 <= n <= n_items:
-        raise ParameterError(f"n={n}: lists have from 1 to {n_items} items, which is the whole catalogue")
+        raise ParameterError(name="n", value=n, expected=f"a number from 1 to {n_items}, the items of the catalogue")
 
 
 def require(frame: pd.DataFrame, columns: tuple[str, ...], name: str) -> None:

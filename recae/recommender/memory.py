@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from recae.errors import ParameterError
+from recae.errors import ParameterError, Phrase, Remedy
 from recae.recommender.base import Recommender
 from recae.recommender.params import hyperparameters, param
 
@@ -41,8 +41,11 @@ def refuse_too_large(name: str, n_items: int, needed: int, device: torch.device,
     where = "allowed by memory_limit" if limit is not None else f"free on {device}"
     raise ParameterError(
         f"{name} needs about {needed / GIB:.1f} GiB for the {n_items:,} x {n_items:,} matrix of items, and "
-        f"{free / GIB:.1f} GiB are {where}: take sparse-ease or elsa, which are made for large catalogues, or drop "
-        "rare items with ratings.filter(min_item=...)"
+        f"{free / GIB:.1f} GiB are {where}",
+        remedy=(
+            "use sparse-ease or elsa, which are made for large catalogues",
+            Remedy("drop rare items with {filter}", filter=Phrase("ratings.filter(min_item=...)")),
+        ),
     )
 
 

@@ -144,11 +144,11 @@ def check(model: Any) -> None:
     for field in _fields(type(model)):
         value, about = getattr(model, field.name), field.metadata
         if about["choices"] is not None and value not in about["choices"]:
-            raise ParameterError(f"{field.name}={value!r}: choose one of {', '.join(map(repr, about['choices']))}")
+            raise ParameterError(name=field.name, value=value, expected=about["choices"])
         numbers = value if isinstance(value, tuple | list) else (value,)
         for number in numbers:
             if about["low"] is not None and isinstance(number, int | float) and not number >= about["low"]:
-                raise ParameterError(f"{field.name}={value!r}: at least {about['low']:g} is needed")
+                raise ParameterError(name=field.name, value=value, expected=f"at least {about['low']:g}")
 
 
 class Parameters:

@@ -61,7 +61,7 @@ def make_model(name: str, **params: Any) -> Recommender:
         ParameterError: there is none of that name.
     """
     if name not in MODELS:
-        raise ParameterError(f"model {name!r}: choose one of {', '.join(MODELS)}")
+        raise ParameterError(name="model", value=name, expected=tuple(MODELS))
     return MODELS[name].make(**params)
 
 
@@ -80,7 +80,9 @@ def load_model(path: str | Path, *, device: str | None = None) -> Recommender:
     class_name, params, ratings, arrays = read_model(path)
     classes = {entry.model_class.__name__: entry.model_class for entry in MODELS.values()}
     if class_name not in classes:
-        raise ModelFileError(f"{path} holds a {class_name}, which this version of recae does not know: upgrade recae")
+        raise ModelFileError(
+            f"{path} holds a {class_name}, which this version of recae does not know", remedy="upgrade recae"
+        )
     if device is not None and "device" in params:
         params = {**params, "device": device}
     return classes[class_name]._from_file(params, ratings, arrays)
@@ -98,7 +100,7 @@ def name_of(model: Recommender) -> tuple[str, dict[str, Any]]:
         if entry.model_class is type(model) and all(params[key] == value for key, value in entry.preset.items())
     ]  # fmt: skip
     if not fitting:
-        raise ParameterError(f"{type(model).__name__} is not in recae.MODELS: register it first")
+        raise ParameterError(f"{type(model).__name__} is not in recae.MODELS", remedy="register it first")
     name, entry = max(fitting, key=lambda pair: len(pair[1].preset))
     usual = entry.make().get_params()
     return name, {key: value for key, value in params.items() if value != usual[key] and key != "rng"}

@@ -86,7 +86,7 @@ def split(
     settings = {"test": test, "validation": validation, "seed": seed_of(rng), **chosen}
     if how in ("k-fold", "leave-one-out"):
         if test is not None:
-            raise ParameterError(f"test={test!r} says nothing to a {how} split: leave it out")
+            raise ParameterError(f"a {how} split does not use it", name="test", value=test, remedy="leave it out")
         del settings["test"]
     elif test is None:
         test = settings["test"] = 0.1
@@ -96,7 +96,7 @@ def split(
     if how == "k-fold":
         return _fold(ratings, chosen["folds"], chosen["fold"], validation, generator, settings)
     in_test = _TEST_PART[how](ratings, test, generator, **chosen)
-    train, tested = divide(ratings, in_test, "test", f"a {how} split with test={test}")
+    train, tested = divide(ratings, in_test, "test", f"a {how} split with a test share of {test}")
     return _with_validation(train, tested, how, validation, generator, settings)
 
 
@@ -127,7 +127,7 @@ def take_validation(
     """
     check_fraction("fraction", fraction)
     if how not in ("random", "per-user", "time"):
-        raise ParameterError(f"how={how!r}: choose 'random', 'per-user' or 'time'")
+        raise ParameterError(name="how", value=how, expected=("random", "per-user", "time"))
     chosen = _TEST_PART[how](train, fraction, np.random.default_rng(rng))
     return divide(train, chosen, "validation", f"a validation part of {fraction}")
 
@@ -142,11 +142,13 @@ _TEST_PART: dict[str, Callable[..., Mask]] = {
 
 def _options(how: str, given: dict[str, Any]) -> dict[str, Any]:
     if how not in HOW:
-        raise ParameterError(f"how={how!r}: choose {', '.join(map(repr, HOW))}")
+        raise ParameterError(name="how", value=how, expected=tuple(HOW))
     unknown = [name for name in given if name not in HOW[how]]
     if unknown:
         known = ", ".join(HOW[how]) or "none"
-        raise ParameterError(f"{unknown[0]!r} is no option of a {how} split; it has {known}")
+        raise ParameterError(
+            f"a {how} split does not use it; it uses {known}", name=unknown[0], value=given[unknown[0]]
+        )
     return {**HOW[how], **given}
 
 
@@ -160,7 +162,9 @@ def _fold(
 ) -> Split:
     masks.check_folds(ratings, folds)
     if fold is None or not 0 <= fold < folds:
-        raise ParameterError(f"fold={fold}: say which of the {folds} folds is the test part, 0 to {folds - 1}")
+        raise ParameterError(
+            name="fold", value=fold, expected=f"a number from 0 to {folds - 1}, the fold that is the test part"
+        )
     in_test = masks.fold_of_each(ratings, folds, rng) == fold
     train, test = divide(ratings, in_test, "test", f"fold {fold} of {folds}")
     seed = rng.integers(2**63, size=folds)[fold]  # each fold has its own validation draw

@@ -27,7 +27,7 @@ def held_out_users(
     """The split of Liang et al. 2018 with users and held-out ratings drawn from `rng`."""
     check_fraction("fold_in", fold_in)
     if min_ratings < 1:
-        raise ParameterError(f"min_ratings={min_ratings}: at least 1")
+        raise ParameterError(name="min_ratings", value=min_ratings, expected="at least 1")
     candidates = np.flatnonzero(ratings.counts("user") > 0)
     n_test = _number("test", test, len(candidates))
     n_validation = _number("validation", validation, len(candidates)) if validation else 0
@@ -106,10 +106,15 @@ def _number(name: str, value: Any, n_users: int) -> int:
     """A number of users from a number, or from a share of all users (rounded)."""
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         if value < 1:
-            raise ParameterError(f"{name}={value}: at least 1 user, or a share of the users such as 0.1")
+            raise ParameterError(
+                name=name, value=value, expected="at least 1 user, or a share of the users such as 0.1"
+            )
         return int(value)
     check_fraction(name, value)
     number = int(value * n_users + 0.5)
     if number == 0:
-        raise DataError(f"{name}={value} of {n_users:,} users leaves the {name} part empty: take more users")
+        raise DataError(
+            f"this share of {n_users:,} users leaves the {name} part empty", name=name, value=value,
+            remedy="take more users",
+        )  # fmt: skip
     return number

@@ -64,7 +64,7 @@ def liang_2018(ratings: RatingMatrix, name: str, *, held_out: int | None = None)
         DataError: positions in the file are not known, or there are too few users.
     """
     if name not in PREPARATIONS:
-        raise ParameterError(f"preparation {name!r}: choose one of {', '.join(PREPARATIONS)}")
+        raise ParameterError(name="name", value=name, expected=tuple(PREPARATIONS))
     chosen = PREPARATIONS[name]
     n = chosen.held_out if held_out is None else held_out
     if ratings.timestamps is None:

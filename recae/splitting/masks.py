@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from recae._types import IntArray, Mask
-from recae.errors import DataError, ParameterError
+from recae.errors import DataError, ParameterError, Remedy
 from recae.ratings import RatingMatrix
 from recae.splitting.parts import check_fraction
 
@@ -25,7 +25,9 @@ def fold_of_each(ratings: RatingMatrix, folds: int, rng: np.random.Generator) ->
 
 def check_folds(ratings: RatingMatrix, folds: int) -> None:
     if not 2 <= folds <= ratings.n_ratings:
-        raise ParameterError(f"folds={folds}: at least 2, and no more than the {ratings.n_ratings:,} ratings")
+        raise ParameterError(
+            name="folds", value=folds, expected=f"a number from 2 to {ratings.n_ratings:,}, the number of ratings"
+        )
 
 
 def per_user_part(ratings: RatingMatrix, fraction: float, rng: np.random.Generator, last: bool = False) -> Mask:
@@ -55,7 +57,8 @@ def latest_part(ratings: RatingMatrix, fraction: float, rng: np.random.Generator
     if late.all():
         raise DataError(
             f"a share of {fraction} by time leaves the train part empty: {(stamps == cut).sum():,} of the "
-            f"{len(stamps):,} ratings of {ratings.name!r} have one and the same time, {cut}; choose a random split"
+            f"{len(stamps):,} ratings of {ratings.name!r} have one and the same time, {cut}",
+            remedy="choose a random split",
         )
     return late
 
@@ -72,7 +75,10 @@ def rank_of_each(ratings: RatingMatrix, rng: np.random.Generator, last: bool) ->
 def timestamps_of(ratings: RatingMatrix) -> IntArray:
     if ratings.timestamps is None:
         raise DataError(
-            f"{ratings.name!r} has no timestamps, which a split by time needs: name their column with "
-            "timestamp= when the ratings are loaded, or choose a random split"
+            f"{ratings.name!r} has no timestamps, which a split by time needs",
+            remedy=(
+                Remedy("name their column with {timestamp} when the ratings are loaded", timestamp=...),
+                "choose a random split",
+            ),
         )
     return ratings.timestamps

@@ -57,7 +57,8 @@ def divide(ratings: RatingMatrix, chosen: Mask, name: str, made_by: str) -> tupl
         empty = name if n_chosen == 0 else "train"
         raise DataError(
             f"{made_by} leaves the {empty} part empty: {ratings.name!r} has {ratings.n_ratings:,} ratings of "
-            f"{int((ratings.counts('user') > 0).sum()):,} users; choose another share, another way, or more ratings"
+            f"{int((ratings.counts('user') > 0).sum()):,} users",
+            remedy=("choose another share", "another way to split", "use more ratings"),
         )
     return ratings.select(~chosen), ratings.select(chosen)
 
@@ -76,7 +77,7 @@ def take(ratings: RatingMatrix, users: IntArray, items: IntArray) -> RatingMatri
 
 def check_fraction(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, float | int | np.number) or not 0 < value < 1:
-        raise ParameterError(f"{name}={value!r}: a share between 0 and 1, both excluded, is needed, such as 0.1")
+        raise ParameterError(name=name, value=value, expected="a share above 0 and below 1, such as 0.1")
 
 
 def seed_of(rng: Rng) -> int | None:

@@ -23,11 +23,16 @@ from typing import Any
 import numpy as np
 
 from recae._types import Array
-from recae.errors import DataError
+from recae.errors import DataError, Phrase, Remedy
 
 MANIFEST = "manifest.json"
 MAKING = ".making"  # where a store that is not whole yet keeps its steps
 FORMAT = 1
+PREPARE = Phrase("recae.prepare_store(files, folder)")
+PREPARE_ANEW = Remedy(
+    "prepare it anew with {prepare_anew}",
+    prepare_anew=Phrase("recae.prepare_store(files, folder, restart=True)"),
+)
 HEADER = 128  # bytes of a .npy header with one axis: NumPy leaves room for the axis to grow
 
 
@@ -84,10 +89,11 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     if not is_store(folder):
-        raise DataError(f"{folder} is not a rating store: 'recae data prepare FILES --out FOLDER' makes one")
+        raise DataError(f"{folder} is not a rating store", remedy=Remedy("{prepare} makes one", prepare=PREPARE))
     if not path.is_file():
         raise DataError(
-            f"the store {folder} is half made: run the same 'recae data prepare' again, and it goes on from there"
+            f"the store {folder} is half made",
+            remedy=Remedy("run the same {prepare} again, which resumes it", prepare=PREPARE),
         )
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
@@ -100,7 +106,7 @@ def read_manifest(folder: Path) -> Manifest:
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{path} is damaged ({error}): prepare the store anew, with --restart") from None
+        raise DataError(f"{path} is damaged ({error})", remedy=PREPARE_ANEW) from None
 
 
 def _crc_of(content: dict[str, Any]) -> int:
@@ -185,7 +191,7 @@ def map_array(folder: Path, name: str, facts: dict[str, Any]) -> Array:
     found = path.stat().st_size if path.is_file() else None
     if found != expected:
         what = "is missing" if found is None else f"has {found:,} bytes, expected {expected:,}"
-        raise DataError(f"{path} {what}: the store is damaged; copy it anew, or prepare it anew with --restart")
+        raise DataError(f"{path} {what}: the store is damaged", remedy=("copy it anew", PREPARE_ANEW))
     if length == 0:
         return np.empty(0, dtype)
     return np.memmap(path, dtype, mode="r", offset=HEADER, shape=(length,))

@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from recae.errors import DataError
+from recae.errors import DataError, Remedy
 from recae.ratings.csr import Duplicates, cut_evenly
 from recae.ratings.ids import plain
 from recae.store.binning import CsrWriter, PairNames, Transposed, bin_by_rows, sort_bins
@@ -77,8 +77,8 @@ def _already_whole(
         made, wanted = made | manifest.options, wanted | options
     if different := first_difference(made, wanted):
         raise DataError(
-            f"{out} is a whole store of something else ({different}): choose another folder, or make it anew with "
-            "--restart (restart=True)"
+            f"{out} is a whole store of something else ({different})",
+            remedy=("choose another folder", Remedy("make it anew with {restart}", restart=True)),
         )
     shutil.rmtree(out / MAKING, ignore_errors=True)  # killed when only that was left to do
     return manifest

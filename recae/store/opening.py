@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from recae._types import Csr
-from recae.errors import DataError
+from recae.errors import DataError, Phrase, Remedy
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import mapped_csr
-from recae.store.layout import Manifest, crc_of_file, has_header, map_array, read_manifest
+from recae.store.layout import PREPARE_ANEW, Manifest, crc_of_file, has_header, map_array, read_manifest
 from recae.store.vocabulary import read_ids
 
 BLOCK = 1 << 24  # columns that are looked at in one go
@@ -45,7 +45,7 @@ def open_store(folder: str | Path, name: str | None = None) -> RatingMatrix:
 def _ids(folder: Path, manifest: Manifest, kind: str) -> Any:
     ids, expected = read_ids(folder, f"{kind}_ids", manifest.arrays), getattr(manifest, f"n_{kind}s")
     if len(ids) != expected:
-        raise DataError(_damaged(folder, f"it has {len(ids):,} {kind} ids, expected {expected:,}"))
+        raise _damaged(folder, f"it has {len(ids):,} {kind} ids, expected {expected:,}")
     return ids
 
 
@@ -57,10 +57,10 @@ def _rows(folder: Path, manifest: Manifest, rows: str, shape: tuple[int, int]) -
     lengths = (len(indptr), int(indptr[0]), int(indptr[-1]), len(indices), len(data))
     expected = (shape[0] + 1, 0, *[manifest.n_ratings] * 3)
     if lengths != expected:
-        raise DataError(_damaged(folder, f"the ends and lengths of {rows} are {lengths}, expected {expected}"))
+        raise _damaged(folder, f"the ends and lengths of {rows} are {lengths}, expected {expected}")
     ends = np.array(indptr)
     if (np.diff(ends) < 0).any():
-        raise DataError(_damaged(folder, f"the ends of {rows} are not in order"))
+        raise _damaged(folder, f"the ends of {rows} are not in order")
     return mapped_csr(data, indices, ends, shape)
 
 
@@ -78,12 +78,15 @@ def refuse_foreign_columns(ratings: RatingMatrix) -> None:
                 if not 0 <= column < rows.shape[1]:
                     raise DataError(
                         f"{ratings.name} is damaged: a rating is of {other} number {column:,}, and there are "
-                        f"{rows.shape[1]:,}; 'recae data check' names the file of the store"
+                        f"{rows.shape[1]:,}",
+                        remedy=Remedy(
+                            "{check} names the file of the store", check=Phrase("recae.store.check_store(folder)")
+                        ),
                     )
 
 
-def _damaged(folder: Path, what: str) -> str:
-    return f"the store {folder} is damaged: {what}; copy it anew, or prepare it anew with --restart (restart=True)"
+def _damaged(folder: Path, what: str) -> DataError:
+    return DataError(f"the store {folder} is damaged: {what}", remedy=("copy it anew", PREPARE_ANEW))
 
 
 # ---------------------------------------------------------------- checking
@@ -111,10 +114,10 @@ def check_store(folder: str | Path, report: Callable[[str, int, int], None] = la
         report(f"checking {name}", number, len(manifest.arrays))
         map_array(folder, name, facts)
         if not has_header(folder / name, facts):
-            raise DataError(_damaged(folder, f"the header of {name} is not that of {facts['length']:,} values"))
+            raise _damaged(folder, f"the header of {name} is not that of {facts['length']:,} values")
         found = crc_of_file(folder / name)
         if found != facts["crc32"]:
-            raise DataError(_damaged(folder, f"the checksum of {name} is {found:08x}, expected {facts['crc32']:08x}"))
+            raise _damaged(folder, f"the checksum of {name} is {found:08x}, expected {facts['crc32']:08x}")
     open_store(folder)
     report("checking", len(manifest.arrays), len(manifest.arrays))
     return Check(sum((folder / name).stat().st_size for name in manifest.arrays), manifest)

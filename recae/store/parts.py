@@ -84,7 +84,7 @@ def number_ids(steps: Steps, bin_size: int) -> dict[str, Any]:
         parts = part_folders(steps)
         facts = [read_facts(part) for part in parts]
         if not facts:
-            raise DataError("the files have no rows: at least one rating is needed")
+            raise DataError("the files have no rows; at least one rating is needed")
         users, items = (merged(_ids_of(part, name) for part in parts) for name in ("user_ids", "item_ids"))
         counts, numbering = np.zeros(len(users), np.int64), Numbering(users)
         for part in parts:

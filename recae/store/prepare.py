@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from recae.errors import DataError
+from recae.errors import DataError, Remedy
 from recae.ratings.csr import Duplicates, check_duplicates, say_merged
 from recae.readers.columns import Choice
 from recae.readers.sniffing import TextOptions
@@ -76,11 +76,13 @@ def files_of(given: str | Path | Iterable[str | Path]) -> list[Path]:
     for one in [given] if isinstance(given, str | Path) else given:
         path = Path(one).expanduser()
         if path.is_dir() and is_store(path):
-            raise DataError(f"{path} is a rating store already: name the files that it was made of")
+            raise DataError(f"{path} is a rating store already", remedy="name the files that it was made of")
         inside = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
         found += [file for file in inside if file is path or file.name[0] not in "._"]
     if not found:
-        raise DataError("there are no files to prepare: name csv, tsv, '::' or Parquet files, or a folder of them")
+        raise DataError(
+            "there are no files to prepare", remedy=("name csv, tsv, '::' or Parquet files", "name a folder of them")
+        )
     return found
 
 

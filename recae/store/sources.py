@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recae._types import FloatArray, IdArray, IntArray
-from recae.errors import DataError
+from recae.errors import DataError, Remedy
 from recae.ratings.csr import refuse_bad_values
 from recae.ratings.ids import factorise_both, plain
 from recae.readers.columns import Choice
@@ -103,7 +103,10 @@ def _refuse_mixture(files: list[ChunkedFile]) -> None:
     """All files have timestamps, or none."""
     without = [file.path.name for file in files if "timestamp" not in file.chosen]
     if without and len(without) < len(files):
-        raise DataError(f"{without[0]} has no timestamps, and others have: leave them out with timestamp=False")
+        raise DataError(
+            f"{without[0]} has no timestamps, and others have",
+            remedy=Remedy("leave them out with {timestamp}", timestamp=False),
+        )
 
 
 def _equal(column: Any, wanted: Any) -> npt.NDArray[np.bool_]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from recae._types import Array
-from recae.errors import DataError
+from recae.errors import DataError, Remedy
 from recae.store.layout import MAKING, MANIFEST, is_store, write_json
 
 FINGERPRINT = "plan.json"  # the name that stores half made by earlier versions have
@@ -57,8 +57,8 @@ class Steps:
         different = first_difference(json.loads(kept.read_text(encoding="utf-8")), fingerprint) if begun else ""
         if different:
             raise DataError(
-                f"{self.out} is half made of something else ({different}): prepare it as before to resume, or "
-                "begin afresh with --restart (restart=True)"
+                f"{self.out} is half made of something else ({different})",
+                remedy=("prepare it as before to resume", Remedy("begin afresh with {restart}", restart=True)),
             )
         if not begun:
             write_json(kept, fingerprint)
@@ -112,13 +112,13 @@ def _is_array(file: Path) -> bool:
 def _refuse_foreign(out: Path, restart: bool) -> None:
     """Refuse a folder with anything else than a store; with one that is whole, unless it is made anew."""
     if out.exists() and not out.is_dir():
-        raise DataError(f"{out} is a file: choose a new folder for the store")
+        raise DataError(f"{out} is a file", remedy="choose a new folder for the store")
     if not out.is_dir() or ((out / MAKING).is_dir() and not restart):
         return
     known = {MANIFEST, MAKING} if restart and is_store(out) else set()
     others = [file.name for file in out.iterdir() if file.name not in known and not (known and _is_array(file))]
     if others:
-        raise DataError(f"{out} holds something else ({min(others)}): choose a new folder for the store")
+        raise DataError(f"{out} holds something else ({min(others)})", remedy="choose a new folder for the store")
 
 
 def first_difference(kept: dict[str, Any], wanted: dict[str, Any]) -> str:
@@ -144,7 +144,9 @@ def _locked(folder: Path) -> Any:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.close()
-        raise DataError(f"another process is making {folder.parent}: wait for it, or choose another folder") from None
+        raise DataError(
+            f"another process is making {folder.parent}", remedy=("wait for it", "choose another folder")
+        ) from None
     return file
 
 
@@ -169,12 +171,12 @@ def read(folder: Path, name: str, part: slice = slice(None)) -> Array | None:
     try:
         return np.array(np.load(path, mmap_mode="r", allow_pickle=False)[part])
     except (ValueError, EOFError):
-        raise DataError(f"{path} is damaged: begin afresh with --restart (restart=True)") from None
+        raise DataError(f"{path} is damaged", remedy=Remedy("begin afresh with {restart}", restart=True)) from None
 
 
 def need(folder: Path, name: str, part: slice = slice(None)) -> Array:
     """`read` of what must be there."""
     array = read(folder, name, part)
     if array is None:
-        raise DataError(f"{folder / name}.npy is missing: begin afresh with --restart (restart=True)")
+        raise DataError(f"{folder / name}.npy is missing", remedy=Remedy("begin afresh with {restart}", restart=True))
     return array

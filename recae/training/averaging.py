@@ -35,7 +35,7 @@ class WeightAverage:
 
     def __init__(self, model: nn.Module, ema: float, optimizer: torch.optim.Optimizer) -> None:
         if not 0 < ema < 1:
-            raise ParameterError(f"ema={ema}: 0 for no averaging, or a decay below 1 such as 0.99")
+            raise ParameterError(name="ema", value=ema, expected="0 for no averaging, or a decay below 1 such as 0.99")
         self.weights = list(model.parameters())
         self.values = [w.detach().clone(memory_format=torch.contiguous_format) for w in self.weights]
         self.ema, self.steps = ema, 0

@@ -73,7 +73,9 @@ class RowBatches:
         if target is not None and len(target) != len(rows):
             raise DataError(f"{len(rows)} rows, but {len(target)} targets; one each is needed")
         if batch_size < 0:
-            raise ParameterError(f"batch_size={batch_size}: rows a step, or 0 for all at once")
+            raise ParameterError(
+                name="batch_size", value=batch_size, expected="the rows of a step, or 0 for all rows at once"
+            )
         self.rows, self.target = rows, target
         self.n_examples = len(rows)
         self.batch_size = batch_size or self.n_examples

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from recae.errors import ModelFileError
+from recae.errors import ModelFileError, Phrase, Remedy
 from recae.storage import pack, read_file, unpack, write_file
 
 KIND = "checkpoint"
@@ -33,8 +33,11 @@ def read_checkpoint(path: Path, fingerprint: dict[str, Any]) -> dict[str, Any]:
     for key, value in fingerprint.items():
         if key in found and found[key] != value:  # a setting that it does not have came later, with a default
             raise ModelFileError(
-                f"checkpoint {path} was written with {key} {found[key]}, and now it is {value}: "
-                "resume with the settings it was started with, or delete it to start afresh"
+                f"checkpoint {path} was written with {key} {found[key]}, and now it is {value}",
+                remedy=(
+                    "resume with the settings it was started with",
+                    Remedy("{discard} to begin afresh", discard=Phrase("delete it")),
+                ),
             )
     state: dict[str, Any] = unpack(arrays, content["state"])
     return state

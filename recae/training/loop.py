@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from recae.distributed.data_parallel import DataParallel
 from recae.distributed.ranks import Ranks
-from recae.errors import DivergenceError, ParameterError, TrainingInterrupted
+from recae.errors import DivergenceError, ParameterError, Remedy, TrainingInterrupted
 from recae.training.averaging import WeightAverage
 from recae.training.batches import Batch, Batches, iterate_batches, random_order
 from recae.training.checkpoint import (
@@ -268,9 +268,12 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
         ParameterError: the precision is unknown, or it is bf16 and the device is not CUDA.
     """
     if precision not in PRECISIONS:
-        raise ParameterError(f"precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
+        raise ParameterError(name="precision", value=precision, expected=PRECISIONS)
     if precision == "float32":
         return nullcontext()
     if device.type != "cuda":
-        raise ParameterError(f"precision 'bf16' is for CUDA, and training is on {device.type}: choose 'float32'")
+        raise ParameterError(
+            f"it is for CUDA, and training is on {device.type}", name="precision", value=precision,
+            remedy=Remedy("choose {precision}", precision="float32"),
+        )  # fmt: skip
     return torch.autocast("cuda", torch.bfloat16)

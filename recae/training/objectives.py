@@ -44,9 +44,11 @@ class Reconstruction:
 
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
-            raise ParameterError(f"loss {self.loss!r}: choose one of {', '.join(LOSSES)}")
+            raise ParameterError(name="loss", value=self.loss, expected=tuple(LOSSES))
         if self.stored_only and "squared" not in self.loss:
-            raise ParameterError(f"stored_only=True is for squared error; {self.loss} needs every entry")
+            raise ParameterError(
+                f"it is for squared error; {self.loss} needs every entry", name="stored_only", value=True
+            )
 
     def __call__(self, model: nn.Module, batch: Batch) -> Tensor:
         """The scalar to minimise.
@@ -61,7 +63,7 @@ class Reconstruction:
         """The loss and the penalty, two scalars."""
         if self.stored_only:
             if not isinstance(batch.target, SparseRows):
-                raise DataError("stored_only=True needs sparse targets, and these are dense: every entry is stored")
+                raise DataError("it needs sparse targets, and these are dense", name="stored_only", value=True)
             logits, penalty = model(batch.input, at=batch.target)
             values = batch.target.values
             return losses.masked_squared_error(_head(model, logits), values, len(batch.target)), penalty
@@ -71,8 +73,8 @@ class Reconstruction:
         logits, penalty = model(batch.input)
         if logits.shape != target.shape:
             raise DataError(
-                f"the model gives {tuple(logits.shape)}, the target is {tuple(target.shape)}: "
-                "build the model for rows as wide as the target's"
+                f"the model gives {tuple(logits.shape)}, the target is {tuple(target.shape)}",
+                remedy="build the model for rows as wide as the target's",
             )
         return LOSSES[self.loss](model, logits, target), penalty
 

@@ -37,11 +37,11 @@ def make_optimizer(name: str, model: nn.Module, lr: float, decay: float, *, kern
         ParameterError: there is none of that name, or a number is out of range.
     """
     if name not in OPTIMIZERS:
-        raise ParameterError(f"optimizer {name!r}: choose one of {', '.join(OPTIMIZERS)}")
+        raise ParameterError(name="optimizer", value=name, expected=tuple(OPTIMIZERS))
     if lr <= 0:
-        raise ParameterError(f"lr={lr}: a positive learning rate is needed")
+        raise ParameterError(name="lr", value=lr, expected="a learning rate above 0")
     if decay < 0:
-        raise ParameterError(f"decay={decay}: 0 or more is needed")
+        raise ParameterError(name="decay", value=decay, expected="0 or more")
     parameters = [p for p in model.parameters() if p.requires_grad]
     if name == "lbfgs":
         return torch.optim.LBFGS(parameters, lr=lr, max_iter=20, history_size=10, line_search_fn="strong_wolfe")
@@ -222,5 +222,5 @@ def schedule(name: str) -> Callable[[float], float]:
         ParameterError: there is none of that name.
     """
     if name not in SCHEDULES:
-        raise ParameterError(f"schedule {name!r}: choose one of {', '.join(SCHEDULES)}")
+        raise ParameterError(name="schedule", value=name, expected=tuple(SCHEDULES))
     return SCHEDULES[name]

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from recae.distributed.ranks import Ranks, choose_device, current
-from recae.errors import ParameterError
+from recae.errors import ParameterError, Remedy
 from recae.nn.codes import KLSparse
 from recae.sparse.resources import kernel_threads
 from recae.training.batches import Batches
@@ -87,19 +87,27 @@ class Trainer(TrainerSettings):
 
     def _check(self, batches: Batches, model: nn.Module, ranks: Ranks) -> None:
         if self.epochs < 0:
-            raise ParameterError(f"epochs={self.epochs}: 0 or more is needed")
+            raise ParameterError(name="epochs", value=self.epochs, expected="0 or more")
         if self.patience is not None and self.patience < 1:
-            raise ParameterError(f"patience={self.patience}: at least 1, or None for never")
+            raise ParameterError(
+                name="patience", value=self.patience, expected="at least 1",
+                remedy=Remedy("{patience} never stops early", patience=None),
+            )  # fmt: skip
         if self.optimizer in FULL_BATCH and batches.batch_size < batches.n_examples:
             raise ParameterError(
-                f"optimizer {self.optimizer!r} needs all {batches.n_examples} examples at once: batch_size=0"
-            )
+                f"it needs all {batches.n_examples:,} examples at once", name="optimizer", value=self.optimizer,
+                remedy=Remedy("set {batch_size}", batch_size=0),
+            )  # fmt: skip
         if self.resume and self.checkpoint is None:
-            raise ParameterError("resume=True needs checkpoint=, the file to resume from")
+            raise ParameterError(
+                "there is no file to resume from", name="resume", value=True,
+                remedy=Remedy("name it with {checkpoint}", checkpoint=...),
+            )  # fmt: skip
         if ranks.size > 1 and any(isinstance(module, KLSparse) for module in model.modules()):
             raise ParameterError(
                 f"KLSparse with {ranks.size} processes: its penalty is on the mean of a whole batch, of which each has "
-                "a share; train in one process, or take L1Sparse"
+                "a share",
+                remedy=("train in one process", "use L1Sparse"),
             )
         schedule(self.schedule)
 

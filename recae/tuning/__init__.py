@@ -68,7 +68,7 @@ def tune(
     """
     model = make_model(model) if isinstance(model, str) else model.clone()
     if not isinstance(ratings, RatingMatrix):
-        raise DataError(f"tune takes a RatingMatrix, not {type(ratings).__name__}: pass the train part of a split")
+        raise DataError(f"tune takes a RatingMatrix, not {type(ratings).__name__}; pass the train part of a split")
     limit = Budget.read(budget)
     task = task_of(model, ratings, validation, hide, metric, rng)
     search = Search(task, space_of(model, space), limit, None if study is None else Path(study), prune, rng, progress)

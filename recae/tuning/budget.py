@@ -31,7 +31,9 @@ class Budget:
                 return cls(seconds=float(found[1]) * _SECONDS[found[2]])
             if found[1].isdecimal():
                 return cls(trials=int(found[1]))
-        raise ParameterError(f"budget={given!r}: a number of trials such as 40, or a time such as 90s, 20m or 2h")
+        raise ParameterError(
+            name="budget", value=given, expected="a number of trials such as 40, or a time such as 90s, 20m or 2h"
+        )
 
     def allows(self, trials: int, seconds: float) -> bool:
         """Whether another trial may begin."""

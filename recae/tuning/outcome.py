@@ -12,6 +12,7 @@ import pandas as pd
 from recae.models import Recommender
 from recae.recommender.registry import name_of
 from recae.settings import write_settings
+from recae.storage import write_text
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -47,7 +48,7 @@ class Tuning:
             **{key: self.about[key] for key in ("data", "n_train", "n_validation", "seed")},
         }  # fmt: skip
         path = write_settings(path, name, params, found)
-        path.with_suffix(".json").write_text(json.dumps(self.to_dict(), indent=1) + "\n")
+        write_text(path.with_suffix(".json"), json.dumps(self.to_dict(), indent=1) + "\n")
         return path
 
     def to_dict(self) -> dict[str, Any]:

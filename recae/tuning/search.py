@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from recae.errors import DataError, DivergenceError, MissingExtraError, ModelFileError, ParameterError
+from recae.errors import DataError, DivergenceError, MissingExtraError, ModelFileError, ParameterError, Phrase, Remedy
 from recae.tuning.budget import Budget
 from recae.tuning.outcome import Tuning
 from recae.tuning.space import Space
@@ -65,8 +65,11 @@ class Search:
         for key, value in fingerprint.items():
             if found is not None and found.get(key) != value:
                 raise ParameterError(
-                    f"study {self.path} was begun with {key} {found.get(key)}, and now it is {value}: go on with what "
-                    "it was begun with, or delete it to start afresh"
+                    f"study {self.path} was begun with {key} {found.get(key)}, and now it is {value}",
+                    remedy=(
+                        "resume with what it was begun with",
+                        Remedy("{discard} to begin afresh", discard=Phrase("delete it")),
+                    ),
                 )
         state = self.lib.trial.TrialState
         for trial in study.get_trials(states=(state.RUNNING, state.WAITING)):
@@ -83,7 +86,7 @@ class Search:
             backend = journal.JournalFileBackend(str(self.path), journal.JournalFileOpenLock(str(self.path)))
             return self.lib.storages.JournalStorage(backend)
         except (OSError, ValueError, KeyError) as error:
-            raise ModelFileError(f"study {self.path} cannot be used ({error}): name another file") from None
+            raise ModelFileError(f"study {self.path} cannot be used ({error})", remedy="name another file") from None
 
     def _fingerprint(self) -> dict[str, Any]:
         space = {name: str(where.plain()) for name, where in self.space.items()}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
-from recae.errors import ParameterError
+from recae.errors import ParameterError, Phrase, Remedy
 from recae.models import Recommender
 from recae.recommender.params import declared
 
@@ -71,11 +71,16 @@ def space_of(model: Recommender, given: Mapping[str, Any] | None, fixed: tuple[s
         given = {name: p.tune for name, p in params.items() if p.tune is not None and name not in fixed}
     for name in given:
         if name not in params:
-            raise ParameterError(f"space: {type(model).__name__} has no {name!r}; it has {', '.join(params)}")
+            raise ParameterError(
+                f"{type(model).__name__} has no hyper-parameter {name!r}; it has {', '.join(params)}", name="space"
+            )
     if not given:
         raise ParameterError(
-            f"{type(model).__name__} declares nowhere to search: give a space such as "
-            f'{{"{next(iter(params), "l2")}": (1.0, 100.0, "log")}}'
+            f"{type(model).__name__} declares no search space of its own",
+            remedy=Remedy(
+                "say what to search with {where}",
+                where=Phrase(f'space={{"{next(iter(params), "l2")}": (1.0, 100.0, "log")}}'),
+            ),
         )
     return {name: _of_kind(read(name, where), params[name].type) for name, where in given.items()}
 
@@ -103,6 +108,7 @@ def read(name: str, where: Any) -> Range | Values:
         if numbers and low < high and (len(where) == 2 or low > 0):
             return Range(low, high, len(where) == 3)
     raise ParameterError(
-        f"space: {name}={where!r}; (low, high) or (low, high, 'log') with low < high (above 0 for 'log'), "
-        "or a list of values, is needed"
+        name="space",
+        value={name: where},
+        expected="(low, high) or (low, high, 'log') with low < high (above 0 for 'log'), or a list of values",
     )

@@ -64,7 +64,7 @@ def task_of(
 ) -> Task:
     """The task of a search; see `recae.tune`."""
     if hide not in HIDE:
-        raise ParameterError(f"hide={hide!r}: choose one of {', '.join(HIDE)}")
+        raise ParameterError(name="hide", value=hide, expected=HIDE)
     if hide == "auto":
         hide = "ratings" if model.predicts_ratings else "users"
     if hide == "users":

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recae.cli import options
-from recae.cli.commands.train import SPLITS, Share
+from recae.cli.click_classes import RecaeCommand
+from recae.cli.commands.train import SPLITS
+from recae.cli.param_types import Share
 
 if TYPE_CHECKING:
     from recae.comparison import Comparison
@@ -21,7 +23,7 @@ Examples:
 """
 
 
-@click.command(epilog=_EXAMPLES, short_help="Fit several models on one split, in one table.")
+@click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="Fit several models on one split, in one table.")
 @click.argument("dataset", default="sample")
 @click.option("-m", "--models", required=True, metavar="NAME,NAME,...", help="See 'recae models'.")
 @click.option(
@@ -53,13 +55,13 @@ def compare(
     By default whole users are hidden, and met with four fifths of their ratings. The best model by the first metric
     is tested against each other one over the users (p). Times are wall-clock; MB is by how much memory grew.
     """
+    from recae.cli.console import echo
+    from recae.cli.inputs import load_ratings
+    from recae.cli.outputs import check_writable
     from recae.cli.printing import print_json
-    from recae.cli.reading import load_ratings
-    from recae.cli.writing import check_writable
     from recae.comparison import compare as run
 
-    for file in (out, figure):
-        check_writable(file)
+    check_writable(out, figure)
     ratings = load_ratings(dataset, **table)
     found = run(
         ratings, [name.strip() for name in models.split(",") if name.strip()], how,
@@ -73,7 +75,7 @@ def compare(
     if as_json:
         print_json(found.to_dict())
     else:
-        click.echo(str(found))
+        echo(str(found))
 
 
 def _draw(found: Comparison, path: str) -> None:

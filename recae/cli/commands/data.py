@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recae.cli import options
+from recae.cli.click_classes import SuggestingGroup
 from recae.cli.failures import Failure
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ Examples:
 """
 
 
-@click.group(epilog=_EXAMPLES, short_help="List, describe and fetch data sets; prepare large ones.")
+@click.group(
+    cls=SuggestingGroup, epilog=_EXAMPLES, short_help="List, describe and fetch data sets; prepare large ones."
+)
 @options.loudness
 def data() -> None:
     """Data sets: what there is, what one holds, getting one, and stores of ratings too many for memory."""
@@ -112,7 +115,7 @@ def info(name: str, as_json: bool, **table: Any) -> None:
 
 def _shape(name: str, table: dict[str, Any]) -> dict[str, Any]:
     """What the ratings themselves say."""
-    from recae.cli.reading import load_ratings
+    from recae.cli.inputs import load_ratings
 
     ratings = load_ratings(name, **table)
     users, items = ratings.counts("user"), ratings.counts("item")
@@ -139,6 +142,7 @@ def fetch(name: str, data_dir: str | None, as_json: bool) -> None:
     Where there is a copy already, nothing is downloaded. Downloads go to --data-dir, else to RECAE_DATA_DIR, else to
     the user's cache.
     """
+    from recae.cli.console import echo
     from recae.cli.printing import print_json
     from recae.loaders import fetch as get
 
@@ -146,7 +150,7 @@ def fetch(name: str, data_dir: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"name": name, "path": str(folder)})
     else:
-        click.echo(str(folder))
+        echo(str(folder))
 
 
 @data.command(epilog=_PREPARE, short_help="Make a store of files of any size.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from recae.cli import options
+from recae.cli.click_classes import RecaeCommand
 
 _EXAMPLES = """\b
 Examples:
@@ -15,7 +16,7 @@ Examples:
 """
 
 
-@click.command(epilog=_EXAMPLES, short_help="Play demos on digits and on text; they write pictures.")
+@click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="Play demos on digits and on text; they write pictures.")
 @click.argument("name", metavar="NAME|all|list")
 @click.option(
     "-o", "--out", default="figures", show_default=True, metavar="FOLDER", help="Where pictures and JSON files go."

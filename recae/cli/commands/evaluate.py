@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from recae.cli import options
-from recae.errors import ParameterError
+from recae.cli.click_classes import RecaeCommand
+from recae.cli.failures import Misuse
 
 _EXAMPLES = """\b
 Examples:
@@ -18,7 +19,7 @@ Examples:
 """
 
 
-@click.command(epilog=_EXAMPLES, short_help="Measure a model on ratings of yours.")
+@click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="Measure a model on ratings of yours.")
 @click.argument("model", type=click.Path())
 @click.argument("test")
 @click.option(
@@ -45,17 +46,18 @@ def evaluate(
     Users and items are matched by id. What the model was trained on is never listed; test ratings that were among it
     are counted and reported, for they are no test.
     """  # fmt: skip
+    from recae.cli.console import echo
+    from recae.cli.inputs import load_model, load_ratings, with_ids_of
     from recae.cli.printing import print_json
-    from recae.cli.reading import load_model, load_ratings, with_ids_of
     from recae.evaluation import evaluate as measure
 
     fitted = load_model(model, device)
     names = metrics.split(",") if metrics else None
     if relevant_from is not None and fitted.predicts_ratings and not any("@" in name for name in names or []):
-        raise ParameterError("--relevant-from is for metrics of lists: name one, such as --metrics ndcg@10")
+        raise Misuse("--relevant-from is for metrics of lists: name one, such as --metrics ndcg@10")
     ratings = with_ids_of(load_ratings(test, **table), fitted)
     report = measure(fitted, ratings, names, relevant_from=relevant_from)
     if as_json:
         print_json(report.to_dict())
     else:
-        click.echo(str(report))
+        echo(str(report))

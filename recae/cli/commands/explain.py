@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from recae.cli import options
+from recae.cli.click_classes import RecaeCommand
 
 _EXAMPLES = """\b
 Examples:
@@ -16,7 +17,7 @@ Examples:
 """
 
 
-@click.command(epilog=_EXAMPLES, short_help="Say what a user's ratings add to an item's score.")
+@click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="Say what a user's ratings add to an item's score.")
 @click.argument("model", type=click.Path())
 @click.option("-u", "--user", metavar="ID", help="Whose ratings.")
 @click.option("-i", "--item", required=True, metavar="ID", help="Whose score.")
@@ -31,8 +32,8 @@ def explain(
     model: str, user: str | None, item: str, new_ratings: str | None, n: int, device: str | None, as_json: bool
 ) -> None:
     """Say what each of a user's ratings adds to the score that MODEL gives an item, the most first."""
+    from recae.cli.inputs import items_of, load_model, users_of
     from recae.cli.printing import print_json, records
-    from recae.cli.reading import items_of, load_model, users_of
     from recae.explanation import explain as explained_by
 
     if (user is None) == (new_ratings is None):
@@ -51,17 +52,18 @@ def explain(
 
 
 def _from_file(file: str, fitted: Any) -> Any:
-    from recae.cli.reading import load_ratings, with_ids_of
+    from recae.cli.inputs import load_ratings, with_ids_of
 
     return with_ids_of(load_ratings(file), fitted)
 
 
 def _print(contributions: Any, fitted: Any, item: Any) -> None:
+    from recae.cli.console import echo
+    from recae.cli.inputs import title_of
     from recae.cli.printing import print_table, score_texts
-    from recae.cli.reading import title_of
 
     about, title = contributions.attrs, title_of(fitted, item)
-    click.echo(f"item {item}" + (f"  {title}" if title else "") + f"  score {score_texts([about['score']])[0]}")
+    echo(f"item {item}" + (f"  {title}" if title else "") + f"  score {score_texts([about['score']])[0]}")
     if not about["exact"]:
         options.note("This model is not linear: a contribution is what the score loses without the rating.")
     columns = [contributions["item"].map(str), contributions["rating"].map("{:g}".format)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recae.cli import options
+from recae.cli.click_classes import RecaeCommand
 
 if TYPE_CHECKING:
     from recae.recommender.registry import Entry
@@ -19,14 +20,14 @@ Examples:
 """
 
 
-@click.command(epilog=_EXAMPLES, short_help="List the models and their hyper-parameters.")
+@click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="List the models and their hyper-parameters.")
 @click.argument("name", required=False)
 @options.as_json
 @options.loudness
 @click.pass_context
 def models(ctx: click.Context, name: str | None, as_json: bool) -> None:
     """List the models; with NAME, the hyper-parameters of that one: option, default, what it may be, meaning."""
-    from recae.cli.hyper import entry_of
+    from recae.cli.hyperparameters import entry_of
     from recae.cli.printing import print_json, print_table
     from recae.models import MODELS
 
@@ -46,8 +47,8 @@ def models(ctx: click.Context, name: str | None, as_json: bool) -> None:
 
 def described(name: str, entry: Entry) -> dict[str, Any]:
     """A model as JSON has it."""
-    from recae.cli.hyper import free_params, option_name
-    from recae.cli.values import expected, kinds_of
+    from recae.cli.hyperparameters import free_params, option_name
+    from recae.cli.param_types import expected, kinds_of
 
     return {
         "name": name,
@@ -67,18 +68,19 @@ def described(name: str, entry: Entry) -> dict[str, Any]:
 
 
 def _print_model(name: str, entry: Entry) -> None:
+    from recae.cli.console import echo
+    from recae.cli.param_types import shown
     from recae.cli.printing import print_table
-    from recae.cli.values import shown
 
     model = described(name, entry)
-    click.echo(f"{name}: {entry.about}")
+    echo(f"{name}: {entry.about}")
     preset = "".join(f", {key}={value!r}" for key, value in entry.preset.items())
-    click.echo(f"class recae.{model['class']}{preset}; gives {model['gives']}\n")
+    echo(f"class recae.{model['class']}{preset}; gives {model['gives']}\n")
     rows = [[p["option"], shown(p["default"]), p["values"], p["meaning"]] for p in model["hyper_parameters"]]
     if rows:
         print_table(rows, ["option", "default", "values", "meaning"], "llll")
     else:
-        click.echo("It has no hyper-parameters.")
+        echo("It has no hyper-parameters.")
 
 
 def _predicts(entry: Entry) -> str:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recae.cli import options
-from recae.errors import ParameterError
+from recae.cli.click_classes import RecaeCommand
+from recae.cli.failures import Misuse
+from recae.cli.param_types import Column
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from recae.cli.reading import Pairs
+    from recae.cli.inputs import Pairs
     from recae.models import Recommender
 
 _EXAMPLES = """\b
@@ -24,7 +26,7 @@ Examples:
 """
 
 
-@click.command(epilog=_EXAMPLES, short_help="Predict ratings for pairs of users and items.")
+@click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="Predict ratings for pairs of users and items.")
 @click.argument("model", type=click.Path())
 @click.argument("pairs", type=click.Path())
 @click.option("-o", "--out", type=click.Path(), metavar="FILE", help="Write the csv there.  [default: to stdout]")
@@ -42,10 +44,10 @@ Examples:
     help="The users are new: these are their ratings (user, item, rating).",
 )
 @click.option(
-    "--user-column", type=options.Column(optional=False), help="Column of users in PAIRS.  [default: guessed]"
+    "--user-column", type=Column(optional=False), help="Column of users in PAIRS.  [default: guessed]"
 )
 @click.option(
-    "--item-column", type=options.Column(optional=False), help="Column of items in PAIRS.  [default: guessed]"
+    "--item-column", type=Column(optional=False), help="Column of items in PAIRS.  [default: guessed]"
 )
 @options.text
 @options.device
@@ -68,14 +70,15 @@ def predict(
     The table comes back as csv with a column more: rating, or prediction where it has a rating already. A model that
     reads dates takes them from a column called timestamp, time or date.
     """  # fmt: skip
+    from recae.cli.console import echo_data
+    from recae.cli.inputs import load_model, read_pairs
+    from recae.cli.outputs import check_writable, write_csv
     from recae.cli.printing import print_json, records
-    from recae.cli.reading import load_model, read_pairs
-    from recae.cli.writing import check_writable
 
     check_writable(out)
     fitted = load_model(model, device)
     if not fitted.predicts_ratings:
-        raise ParameterError(f"{model} holds a {type(fitted).__name__}, which ranks items and predicts no ratings")
+        raise Misuse(f"{model} holds a {type(fitted).__name__}, which ranks items and predicts no ratings")
     table = read_pairs(pairs, user_column, item_column, **text)
     frame = table.frame
     predicted = _of_known(fitted, table, unknown) if new_ratings is None else _of_new(fitted, table, new_ratings)
@@ -84,14 +87,14 @@ def predict(
     if as_json:
         print_json(records(frame))
     elif out is None:
-        click.echo(frame.to_csv(index=False), nl=False)
+        echo_data(frame.to_csv(index=False))
     else:
-        frame.to_csv(out, index=False)
+        write_csv(frame, out)
         options.note(f"{len(frame):,} predictions are in {out}.")
 
 
 def _of_known(model: Recommender, table: Pairs, unknown: str) -> npt.NDArray[np.float32]:
-    from recae.cli.reading import items_of, users_of
+    from recae.cli.inputs import items_of, users_of
 
     users, items = users_of(model), items_of(model)
     if unknown == "error":
@@ -105,7 +108,7 @@ def _of_known(model: Recommender, table: Pairs, unknown: str) -> npt.NDArray[np.
 def _of_new(model: Recommender, table: Pairs, file: str) -> npt.NDArray[np.float32]:
     import pandas as pd
 
-    from recae.cli.reading import KnownIds, items_of, load_ratings, with_ids_of
+    from recae.cli.inputs import KnownIds, items_of, load_ratings, with_ids_of
 
     new = with_ids_of(load_ratings(file), model)
     users, items = KnownIds(new.user_ids, "user"), items_of(model)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from recae.cli import options
+from recae.cli.click_classes import RecaeCommand
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +23,7 @@ Examples:
 """
 
 
-@click.command(epilog=_EXAMPLES, short_help="List the best items for users.")
+@click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="List the best items for users.")
 @click.argument("model", type=click.Path())
 @click.option("-u", "--user", "users", multiple=True, metavar="ID", help="For whom; may be repeated.")
 @click.option("--users", "users_file", type=click.Path(), metavar="FILE", help="For whom: a file of ids, one a line.")
@@ -62,8 +63,8 @@ def recommend(
     as_json: bool,
 ) -> None:
     """List the best items for users, with MODEL, best first."""  # fmt: skip
+    from recae.cli.inputs import ids_from, items_of, load_model
     from recae.cli.printing import print_json, print_lists, records
-    from recae.cli.reading import ids_from, items_of, load_model
 
     if not users and users_file is None and new_ratings is None:
         raise click.UsageError("For whom? Name one with --user ID, or a file with --users or --new-ratings.")
@@ -88,7 +89,7 @@ def recommend(
 
 
 def _lines(file: str | None) -> list[str]:
-    from recae.cli.reading import read_lines
+    from recae.cli.inputs import read_lines
 
     return [] if file is None else read_lines(file, "user")
 
@@ -96,7 +97,7 @@ def _lines(file: str | None) -> list[str]:
 def _for_known(
     model: Recommender, wanted: list[str], n: int, unknown: Literal["error", "popular"], how: dict[str, Any]
 ) -> pd.DataFrame:
-    from recae.cli.reading import users_of
+    from recae.cli.inputs import users_of
 
     remedy = "--unknown popular lists what is popular, --new-ratings FILE serves new users by their ratings"
     ids = users_of(model).find(wanted, unknown="error" if unknown == "error" else "keep", remedy=remedy)
@@ -104,7 +105,7 @@ def _for_known(
 
 
 def _for_new(model: Recommender, file: str, wanted: list[str], n: int, how: dict[str, Any]) -> pd.DataFrame:
-    from recae.cli.reading import KnownIds, load_ratings, with_ids_of
+    from recae.cli.inputs import KnownIds, load_ratings, with_ids_of
 
     new = with_ids_of(load_ratings(file), model)
     if wanted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from recae.cli import options
+from recae.cli.click_classes import RecaeCommand
 
 _EXAMPLES = """\b
 Examples:
@@ -13,7 +14,7 @@ Examples:
 """
 
 
-@click.command(epilog=_EXAMPLES, short_help="List the items nearest to an item.")
+@click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="List the items nearest to an item.")
 @click.argument("model", type=click.Path())
 @click.option("-i", "--item", "items", multiple=True, required=True, metavar="ID", help="To which; may be repeated.")
 @options.list_length
@@ -22,8 +23,8 @@ Examples:
 @options.loudness
 def similar(model: str, items: tuple[str, ...], n: int, device: str | None, as_json: bool) -> None:
     """List the items that MODEL finds nearest to an item, by the cosine of their vectors."""
+    from recae.cli.inputs import items_of, load_model, title_of
     from recae.cli.printing import print_json, print_lists, records
-    from recae.cli.reading import items_of, load_model, title_of
 
     fitted = load_model(model, device)
     lists = fitted.similar_items(items_of(fitted).find(items), n)

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from recae.cli import options
-from recae.cli.hyper import DEFAULT_MODEL, ModelCommand
+from recae.cli.hyperparameters import DEFAULT_MODEL, ModelCommand
+from recae.cli.param_types import Share
 
 # `recae.splitting.HOW`, which is not imported here: it takes SciPy. A test holds the two together.
 SPLITS = ("random", "k-fold", "per-user", "leave-one-out", "time", "held-out-users")
@@ -27,26 +28,6 @@ Examples:
 While it trains, its state is kept in OUT.ckpt (for models that train in epochs). Ctrl-C, SIGTERM and SIGHUP
 keep it too, and say how to resume; --resume then ends with the same model as a training without a stop.
 """
-
-
-class Share(click.ParamType):
-    """A share in [0, 1), or a whole number of users."""
-
-    name = "share"
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        return "SHARE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | int:
-        try:
-            number = float(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a number: a share such as 0.1, or 0 for none", param, ctx)
-        if 0 <= number < 1:
-            return number
-        if number < 0 or not number.is_integer():
-            self.fail(f"{value}: a share from 0 to below 1 is needed, such as 0.1; 0 for none", param, ctx)
-        return int(number)
 
 
 @click.command(cls=ModelCommand, epilog=_EXAMPLES, short_help="Train a model, and measure it.")
@@ -104,6 +85,6 @@ def train(ctx: click.Context, /, **given: Any) -> None:
     DATASET is a name ('recae data list'), a file of ratings (csv, tsv, '::', Parquet, JSON lines), a rating store
     ('recae data prepare') or a MovieLens folder; by default the embedded sample.
     """  # fmt: skip
-    from recae.cli.fitting import run
+    from recae.cli.train_steps import run
 
     run(ctx, given)

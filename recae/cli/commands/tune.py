@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from recae.cli import options
-from recae.cli.commands.train import SPLITS, Share
-from recae.cli.hyper import DEFAULT_MODEL, ModelCommand
+from recae.cli.commands.train import SPLITS
+from recae.cli.hyperparameters import DEFAULT_MODEL, ModelCommand
+from recae.cli.param_types import Share
 
 _EXAMPLES = """\b
 Examples:
@@ -68,6 +69,6 @@ def tune(ctx: click.Context, /, **given: Any) -> None:
     Hyper-parameters given as options are kept; the others are searched where the model declares it, or where --try
     says. Needs Optuna: pip install 'recae[tune]'.
     """
-    from recae.cli.searching import run
+    from recae.cli.tune_steps import run
 
     run(ctx, given)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from recae._types import IntArray
-from recae.errors import ParameterError
+from recae.errors import ParameterError, Remedy
 from recae.models.autorec.heads import OrdinalHead
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ def distribution(model: RowAutoencoder, user_index: IntArray, item_index: IntArr
     """
     head = model.network_.head
     if not isinstance(head, OrdinalHead):
-        raise ParameterError("only output='ordinal' knows a distribution of ratings: fit the model with it")
+        raise ParameterError(
+            "this model knows no distribution of ratings", remedy=Remedy("fit it with {output}", output="ordinal")
+        )
     score, columns = model._scores_of(user_index, item_index)
     with torch.no_grad():
         chance = head.model.probabilities(score, columns).double()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recae.errors import ParameterError
+from recae.errors import ParameterError, Remedy
 from recae.models.autorec.ordinal import CumulativeLogit
 from recae.nn.losses import masked_squared_error
 from recae.sparse import SparseRows
@@ -47,7 +47,10 @@ class SigmoidHead(Head):
         self.low, self.high = scale
         if not self.high > self.low:
             raise ParameterError(
-                f"output='sigmoid' needs a scale wider than {self.low:g} to {self.high:g}; use 'identity'"
+                f"it needs a scale wider than {self.low:g} to {self.high:g}",
+                name="output",
+                value="sigmoid",
+                remedy=Remedy("use {output}", output="identity"),
             )
 
     def finish(self, logits: Tensor, columns: Tensor | None = None) -> Tensor:
@@ -107,5 +110,5 @@ def make_head(output: str, scale: tuple[float, float]) -> Head:
     if output == "sigmoid":
         return SigmoidHead(scale)
     if output != "identity":
-        raise ParameterError(f"output {output!r}: choose 'identity', 'sigmoid' or 'selu', or hand in an OrdinalHead")
+        raise ParameterError(name="output", value=output, expected=("identity", "sigmoid", "selu", "ordinal"))
     return Head()

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recae.errors import DataError
+from recae.errors import DataError, Remedy
 
 FAR = 1e4  # stands for an infinite threshold: σ is exactly 0 or 1 there, and gradients stay numbers
 MOST_LEVELS = 100
@@ -46,8 +46,8 @@ class CumulativeLogit(nn.Module):
         super().__init__()
         if not 2 <= len(levels) <= MOST_LEVELS:
             raise DataError(
-                f"ordinal output needs 2 to {MOST_LEVELS} different ratings, and there are {len(levels)}: "
-                "choose output='identity'"
+                f"ordinal output needs 2 to {MOST_LEVELS} different ratings, and there are {len(levels)}",
+                remedy=Remedy("choose {output}", output="identity"),
             )
         share = (counts.double() + 0.5).cumsum(0)
         start = torch.logit(share[:-1] / share[-1]).float()

@@ -64,7 +64,9 @@ class ImplicitALS(ReadsValues, _Factors):
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         if not self.l2 > 0:
-            raise ParameterError(f"l2={self.l2!r}: above 0 is needed, or users of few ratings have no solution; try 10")
+            raise ParameterError(
+                "users of few ratings have no solution", name="l2", value=self.l2, expected="above 0", remedy="try 10"
+            )
         rows = self._confidence(ratings.user_rows)
         with _one_blas_thread(), self._diverging():
             solver = self._solver()
@@ -96,7 +98,9 @@ class ImplicitALS(ReadsValues, _Factors):
         try:
             yield
         except (ModelFitError, ValueError) as error:
-            raise DivergenceError(f"l2={self.l2!r} is too small for these ratings ({error}): raise it") from None
+            raise DivergenceError(
+                f"it is too small for these ratings ({error})", name="l2", value=self.l2, remedy="raise it"
+            ) from None
 
     def _solver(self) -> Any:
         from implicit.cpu.als import AlternatingLeastSquares

@@ -108,7 +108,9 @@ class Blend(Recommender):
         given = () if isinstance(self.weights, str) else tuple(self.weights)
         if len(given) != n or not all(isinstance(w, int | float) and w >= 0 for w in given):
             raise ParameterError(
-                f"weights={self.weights!r}: 'stacked', 'equal', or a number of 0 or more for each of {n} members"
+                name="weights",
+                value=self.weights,
+                expected=f"'stacked', 'equal', or a number of 0 or more for each of {n} members",
             )
         return np.array(given, dtype=np.float64)
 
@@ -131,9 +133,11 @@ class Blend(Recommender):
     def _made(self) -> list[Group]:
         """The members with nothing learnt."""
         if isinstance(self.members, str) or not self.members:
-            raise ParameterError(f"members={self.members!r}: a tuple of rating models is needed, such as ('bias',)")
+            raise ParameterError(
+                name="members", value=self.members, expected="a tuple of rating models, such as ('bias',)"
+            )
         if not 0 < self.holdout < 1:
-            raise ParameterError(f"holdout={self.holdout}: a share between 0 and 1, both excluded, is needed")
+            raise ParameterError(name="holdout", value=self.holdout, expected="a share above 0 and below 1")
         return [Group(list(self._seeded(member_of(member)))) for member in self.members]
 
     def _seeded(self, model: Recommender) -> Iterator[Recommender]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recae._types import Csr, DoubleArray, IntArray, Scores
-from recae.errors import DataError, ParameterError
+from recae.errors import DataError, ParameterError, Remedy
 from recae.models.ensemble.members import member_of, plain_params
 from recae.models.ensemble.time_kernel import near_counts, near_means
 from recae.ratings import RatingMatrix
@@ -66,7 +66,7 @@ class Dated(Recommender):
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         _stamps(ratings)
         if not 0 < self.holdout < 1:
-            raise ParameterError(f"holdout={self.holdout}: a share between 0 and 1, both excluded, is needed")
+            raise ParameterError(name="holdout", value=self.holdout, expected="a share above 0 and below 1")
         self.theta_ = np.zeros(len(USER_SPANS) + len(ITEM_SPANS) + 4)
         if validation is None and self.holdout * ratings.n_ratings >= 1:
             rest, aside = take_validation(ratings, self.holdout, self.rng)
@@ -79,7 +79,9 @@ class Dated(Recommender):
     def _made(self) -> Recommender:
         model = member_of(self.base)
         if model.reads_dates:
-            raise ParameterError(f"base={type(model).__name__} reads dates already: give the model under it")
+            raise ParameterError(
+                "it reads dates already", name="base", value=model, remedy="give the model that it is made of"
+            )
         seed = model.get_params().get("rng")
         return model if seed is None else model.set_params(rng=seed or self.rng)
 
@@ -210,8 +212,8 @@ def _stamps(ratings: RatingMatrix) -> npt.NDArray[np.int64]:
     """
     if ratings.timestamps is None:
         raise DataError(
-            f"{ratings.name} has no timestamps, and this model reads dates: load a column of them "
-            "(recae.load(..., timestamp=NAME)), or take its base model alone"
+            f"{ratings.name} has no timestamps, and this model reads dates",
+            remedy=(Remedy("name the column of dates with {timestamp}", timestamp=...), "use its base model by itself"),
         )
     return ratings.timestamps
 
@@ -219,9 +221,9 @@ def _stamps(ratings: RatingMatrix) -> npt.NDArray[np.int64]:
 def _checked(timestamps: Any, n: int) -> DoubleArray:
     times = np.asarray(timestamps, np.float64)
     if times.ndim and times.shape != (n,):
-        raise ParameterError(f"timestamps: {times.shape} for {n} pairs; one each, or one for all, is needed")
+        raise ParameterError(f"{times.shape} for {n} pairs", name="timestamps", expected="one each, or one for all")
     if not np.isfinite(times).all():
-        raise ParameterError("timestamps: seconds since 1970 are needed, and one is not a finite number")
+        raise ParameterError("one is not a finite number", name="timestamps", expected="seconds since 1970")
     return np.broadcast_to(times, (n,))
 
 

@@ -11,7 +11,7 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from recae._types import IntArray
-from recae.errors import ParameterError
+from recae.errors import ParameterError, Phrase, Remedy
 from recae.models.item_codes.kernel_network import KernelNetwork
 from recae.nn.losses import masked_squared_error
 from recae.ratings import RatingMatrix
@@ -77,8 +77,14 @@ def _refuse_too_many(n_ratings: int, device: torch.device) -> None:
     if free is not None and needed > free:
         raise ParameterError(
             f"GLocalK's convolution over {n_ratings:,} ratings may need {needed / GIB:.1f} GiB, and {free / GIB:.1f} "
-            f"GiB are free on {device}: take SparseFC, which is its first stage, or drop rare users and items with "
-            "ratings.filter(min_user=..., min_item=...)"
+            f"GiB are free on {device}",
+            remedy=(
+                "use SparseFC (sparse-fc), which is its first stage",
+                Remedy(
+                    "drop rare users and items with {filter}",
+                    filter=Phrase("ratings.filter(min_user=..., min_item=...)"),
+                ),
+            ),
         )
 
 

@@ -222,9 +222,9 @@ def check_ridge(l2: float, dropout: float) -> None:
         ParameterError: `l2` is not a finite number above 0, or `dropout` is not in [0, 1).
     """
     if not 0 < l2 < np.inf:
-        raise ParameterError(f"l2={l2!r}: a finite number above 0 is needed to solve for anything; try 500")
+        raise ParameterError(name="l2", value=l2, expected="a finite number above 0", remedy="try 500")
     if not 0 <= dropout < 1:
-        raise ParameterError(f"dropout={dropout!r}: a share from 0 to below 1 is needed")
+        raise ParameterError(name="dropout", value=dropout, expected="a share from 0 to below 1")
 
 
 def zero_diagonal(inverse: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from recae._types import Csr, FloatArray
 from recae.distributed.ranks import Ranks
-from recae.errors import DivergenceError
+from recae.errors import DivergenceError, Remedy
 from recae.jit import jit_kernel, prange
 from recae.nn.products import add_product_, full_precision, product
 from recae.sparse import SparseRows, spmm
@@ -137,8 +137,11 @@ def _cholesky_(a: Tensor) -> None:
         factor, info = torch.linalg.cholesky_ex(a[start:end, start:end])
         if int(info) != 0 or not bool(factor.diagonal().isfinite().all()):
             raise DivergenceError(
-                f"the item-item matrix is not positive definite in {str(a.dtype).removeprefix('torch.')}: raise l2"
-                + (", or take precision='float64'" if a.dtype == torch.float32 else "")
+                f"the item-item matrix is not positive definite in {str(a.dtype).removeprefix('torch.')}",
+                remedy=(
+                    Remedy("set a larger penalty with {l2}", l2=...),
+                    *([Remedy("use {precision}", precision="float64")] if a.dtype == torch.float32 else []),
+                ),
             )
         a[start:end, start:end] = factor
         panel = torch.linalg.solve_triangular(factor.mT, a[end:, start:end], upper=True, left=False).contiguous()

@@ -19,7 +19,7 @@ import torch
 from scipy import sparse
 
 from recae._types import Csr, FloatArray
-from recae.errors import DivergenceError, ParameterError
+from recae.errors import DivergenceError, ParameterError, Phrase, Remedy
 from recae.jit import jit_kernel, prange
 from recae.models.linear.closed_form import InputDropout, check_ridge
 from recae.models.linear.neighbours import SparseWeights
@@ -61,8 +61,11 @@ class SparseEASE(InputDropout, SparseWeights, MemoryLimited):
         _regress(product.indptr, product.indices, product.data, ridge, counts, index, weight, failed)
         if failed.any():
             raise DivergenceError(
-                f"the regressions of {int(failed.sum()):,} items have no solution in float32: raise l2={self.l2!r}"
-                + (f", or lower min_common={self.min_common!r}" if self.min_common > 1 else "")
+                f"the regressions of {int(failed.sum()):,} items have no solution in float32",
+                remedy=(
+                    Remedy("raise {l2}", l2=self.l2),
+                    *([Remedy("lower {min_common}", min_common=self.min_common)] if self.min_common > 1 else []),
+                ),
             )
         target, place = np.nonzero((index >= 0) & (weight != 0))
         entries = weight[target, place], (index[target, place], target.astype(np.int32))
@@ -86,8 +89,12 @@ class SparseEASE(InputDropout, SparseWeights, MemoryLimited):
             if free is not None and 2 * held > free:
                 raise ParameterError(
                     f"SparseEASE has {2 * held / GIB:.1f} GiB of co-occurrences after {end:,} of {ratings.n_items:,} "
-                    f"items, and may take {free / GIB:.1f}: raise min_common={self.min_common!r}, take elsa, or drop "
-                    "rare items with ratings.filter(min_item=...)"
+                    f"items, and may take {free / GIB:.1f}",
+                    remedy=(
+                        Remedy("raise {min_common}", min_common=self.min_common),
+                        "use elsa",
+                        Remedy("drop rare items with {filter}", filter=Phrase("ratings.filter(min_item=...)")),
+                    ),
                 )
             start = end
         return sparse.csr_array(sparse.vstack(parts, format="csr"))

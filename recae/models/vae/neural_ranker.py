@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from recae._types import Csr, Scores
 from recae.distributed.ranks import choose_device
-from recae.errors import DataError
+from recae.errors import DataError, Phrase, Remedy
 from recae.models.vae.implicit_losses import multinomial
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import as_input, is_mapped, make_csr
@@ -170,7 +170,11 @@ def check_counts(rows: Csr) -> None:
     if low < 0 or high <= 0:
         raise DataError(
             f"ratings from {low:g} to {high:g} cannot be read as counts, of which none is negative and one at least "
-            "is positive: take values='binary', or ratings.binarize(...)"
+            "is positive",
+            remedy=(
+                Remedy("use {values}", values="binary"),
+                Remedy("use {binarize}", binarize=Phrase("ratings.binarize(...)")),
+            ),
         )
 
 

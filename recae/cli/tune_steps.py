@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recae.cli.failures import Failure, interrupted_code
-from recae.cli.fitting import split_options
-from recae.cli.hyper import again, given_params, model_of, option_name
+from recae.cli.failures import Failure, Misuse, interrupted_code
+from recae.cli.hyperparameters import again, given_params, model_of, option_name
+from recae.cli.inputs import load_ratings
 from recae.cli.options import note
+from recae.cli.outputs import check_writable
+from recae.cli.param_types import Value, shown
 from recae.cli.printing import print_json, print_table
-from recae.cli.reading import load_ratings
-from recae.cli.values import Value, shown
-from recae.cli.writing import check_writable
-from recae.errors import ModelFileError, ParameterError
+from recae.cli.train_steps import split_options
 
 if TYPE_CHECKING:
     from recae.models import Recommender
@@ -36,8 +35,8 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
     check(model)
     space = space_of(model, searched(model, given["tries"]), tuple(given_params(ctx)))
     study = study_of(given)
-    for file in (given["out"], study):
-        check_writable(file)
+    log = Path(given["out"]).with_suffix(".json") if given["out"] else None
+    check_writable(given["out"], log, study)
     ratings = to_search_on(load_ratings(given["dataset"], **given), given)
     if given["restart"] and study is not None:
         study.unlink(missing_ok=True)
@@ -58,7 +57,7 @@ def searched(model: Recommender, tries: tuple[str, ...]) -> dict[str, Any] | Non
     """What --try says; None where it is not given.
 
     Raises:
-        ParameterError: a text that means nothing, or a name given twice.
+        Misuse: a text that means nothing, or a name given twice.
     """
     from recae.recommender.params import declared
 
@@ -67,9 +66,9 @@ def searched(model: Recommender, tries: tuple[str, ...]) -> dict[str, Any] | Non
         option, _, where = text.partition("=")
         name = option.strip().replace("-", "_")
         if name not in params:
-            raise ParameterError(f"--try {text}: there is no {option!r}; there are {', '.join(params)}")
+            raise Misuse(f"--try {text}: there is no {option!r}; there are {', '.join(params)}")
         if name in space or not where:
-            raise ParameterError(f"--try {text}: NAME=WHERE is needed, once for each name")
+            raise Misuse(f"--try {text}: NAME=WHERE is needed, once for each name")
         space[name] = place(Value(params[name]), text, where)
     return space or None
 
@@ -83,31 +82,29 @@ def place(kind: Value, text: str, where: str) -> Any:
             return (*numbers, *ends[2:])
         return [kind.convert(value, None, None) for value in where.split("|")]
     except ValueError:
-        raise ParameterError(f"--try {text}: numbers such as 20:300 or 20:300:log are needed") from None
+        raise Misuse(f"--try {text}: numbers such as 20:300 or 20:300:log are needed") from None
     except click.BadParameter as error:
-        raise ParameterError(f"--try {text}: {error.message}") from None
+        raise Misuse(f"--try {text}: {error.message}") from None
 
 
 def study_of(given: dict[str, Any]) -> Path | None:
     """Where trials are kept; None where nothing is.
 
     Raises:
-        ParameterError: --resume makes no sense here.
-        ModelFileError: there is a study, and it is not said what is to become of it.
+        Misuse: --resume makes no sense here.
+        Failure: there is a study, and it is not said what is to become of it.
     """
     named = given["study"] or (f"{given['out']}.study" if given["out"] else None)
     if given["resume"] and given["restart"]:
-        raise ParameterError("--resume and --restart: choose one of them")
+        raise Misuse("--resume and --restart: choose one of them")
     if named is None:
         if given["resume"]:
-            raise ParameterError("--resume needs --out or --study, to know what to go on from")
+            raise Misuse("--resume needs --out or --study, to know what to go on from")
         note("The settings will not be kept: --out tuned.toml keeps them.")
         return None
     path = Path(named)
     if path.exists() and not given["resume"] and not given["restart"]:
-        raise ModelFileError(
-            f"{path} holds the trials of a search: add --resume to go on, or --restart to begin afresh"
-        )
+        raise Failure(f"{path} holds the trials of a search: add --resume to go on, or --restart to begin afresh")
     if given["resume"] and not path.exists():
         note(f"There is no study {path}: the search begins from the start.")
     return path

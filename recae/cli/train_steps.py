@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recae.cli.failures import Failure, interrupted_code
-from recae.cli.hyper import again, model_of
+from recae.cli.failures import Failure, Misuse, interrupted_code
+from recae.cli.hyperparameters import again, model_of
+from recae.cli.inputs import load_ratings
 from recae.cli.options import note, verbosity
+from recae.cli.outputs import check_writable, write_csv
 from recae.cli.printing import print_json
-from recae.cli.reading import load_ratings
-from recae.cli.summary import Outcome, Parts, as_object, measure, print_outcome
-from recae.cli.writing import check_writable
+from recae.cli.training_result import Parts, TrainingResult, as_object, measure, print_result
 from recae.distributed.launch import launch
-from recae.errors import DivergenceError, ModelFileError, ParameterError
+from recae.errors import DivergenceError
 
 if TYPE_CHECKING:
     from recae.models import Recommender
@@ -34,16 +34,15 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
     """
     from recae.recommender.fitting import refuse_many_processes
 
-    refuse_idle(given)
+    refuse_idle_options(given)
     model, here = model_of(ctx, given["name"], given["seed"]), launch()
     refuse_many_processes(type(model))
     if here.restarts and model.iterative:
-        go_on(given)
+        resume_after_restart(given)
     checkpoint = checkpoint_of(given, model)
-    for file in (given["out"], given["save_test"], checkpoint):
-        if here.is_first:
-            check_writable(file)
-    ratings = load_in_turn(given)
+    if here.is_first:
+        check_writable(given["out"], given["save_test"], checkpoint)
+    ratings = load_ratings_in_turn(given)
     parts = divide(ratings, model, given)
     if given["save_test"] and here.is_first:
         save_test(parts, given["save_test"])
@@ -56,24 +55,24 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
         model.save(given["out"])
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
-    outcome = Outcome(given, model, ratings, parts, seconds)
-    measure(outcome)
+    result = TrainingResult(given, model, ratings, parts, seconds)
+    measure(result)
     if given["as_json"]:
-        print_json(as_object(outcome))
+        print_json(as_object(result))
     else:
-        print_outcome(outcome)
+        print_result(result)
 
 
 # ---------------------------------------------------------------- several processes
 
 
-def go_on(given: dict[str, Any]) -> None:
+def resume_after_restart(given: dict[str, Any]) -> None:
     """torchrun has started all processes again: training goes on from its checkpoint without being told to."""
     given["resume"], given["restart"] = bool(given["checkpoint"] or given["out"]), False
     note("torchrun has started all processes again: training goes on from the checkpoint, if there is one.")
 
 
-def load_in_turn(given: dict[str, Any]) -> RatingMatrix:
+def load_ratings_in_turn(given: dict[str, Any]) -> RatingMatrix:
     """The ratings; of a machine's processes one goes ahead where they may have to be downloaded."""
     from recae.distributed.ranks import current
     from recae.loaders import DATASETS
@@ -86,41 +85,41 @@ def load_in_turn(given: dict[str, Any]) -> RatingMatrix:
 # ---------------------------------------------------------------- before training
 
 
-def refuse_idle(given: dict[str, Any]) -> None:
+def refuse_idle_options(given: dict[str, Any]) -> None:
     """Options that would do nothing.
 
     Raises:
-        ParameterError: there is one.
+        Misuse: there is one.
     """
     if given["test"] == 0:
         for name in ("save_test", "metrics"):
             if given[name]:
-                raise ParameterError(f"--{name.replace('_', '-')}: with --test 0 there is no test part")
+                raise Misuse(f"--{name.replace('_', '-')}: with --test 0 there is no test part")
 
 
 def checkpoint_of(given: dict[str, Any], model: Recommender) -> Path | None:
-    """Where the state of training goes; None for a model that is fitted in one go, or where nothing is kept.
+    """Where the state of training goes; None for a model that is fitted in one step, or where nothing is kept.
 
     Raises:
-        ParameterError: --resume or --checkpoint makes no sense here.
-        ModelFileError: there is a checkpoint, and it is not said what is to become of it.
+        Misuse: --resume or --checkpoint makes no sense here.
+        Failure: there is a checkpoint, and it is not said what is to become of it.
     """
     named = given["checkpoint"] or (f"{given['out']}.ckpt" if given["out"] else None)
     if not model.iterative:
         if given["resume"] or given["checkpoint"]:
-            raise ParameterError(f"{given['name']} is fitted in one go: there is nothing to checkpoint or resume")
+            raise Misuse(f"{given['name']} is fitted in one step, so there is nothing to checkpoint or resume")
         return None
     if given["resume"] and given["restart"]:
-        raise ParameterError("--resume and --restart: choose one of them")
+        raise Misuse("--resume and --restart: choose one of them")
     if given["resume"] and named is None:
-        raise ParameterError("--resume needs --out or --checkpoint, to know what to go on from")
+        raise Misuse("--resume needs --out or --checkpoint, to know what to go on from")
     if named is None:
         return None
     path = Path(named)
     if given["resume"] and not path.exists():
         note(f"There is no checkpoint {path}: training begins from the start.")
     if path.exists() and not given["resume"] and not given["restart"]:
-        raise ModelFileError(
+        raise Failure(
             f"{path} holds the state of a training that was interrupted: add --resume to go on, or --restart to begin "
             "afresh"
         )
@@ -141,7 +140,7 @@ def divide(ratings: RatingMatrix, model: Recommender, given: dict[str, Any]) -> 
         enough = model.iterative and parts.train.n_ratings * VALIDATION >= 1
         validation = VALIDATION if enough else 0.0
     if validation >= 1:
-        raise ParameterError(f"--validation {validation}: a share below 1 is needed")
+        raise Misuse(f"--validation {validation}: a share below 1 is needed")
     parts.validation_share = validation
     if validation:
         way: Any = how if how in ("per-user", "time") else "random"
@@ -157,24 +156,24 @@ def split_options(given: dict[str, Any]) -> dict[str, Any]:
     """What `recae.split` is told besides the seed.
 
     Raises:
-        ParameterError: an option belongs to another split.
+        Misuse: an option belongs to another split.
     """
     how, test = given["how"], given["test"]
     folds = {name: given[name] for name in ("folds", "fold") if given[name] is not None}
     if how == "k-fold":
         if "fold" not in folds:
-            raise ParameterError("--split k-fold needs --fold, which of the folds is the test part: 0, 1, ...")
+            raise Misuse("--split k-fold needs --fold, which of the folds is the test part: 0, 1, ...")
         return {"test": test, **folds}
     if folds:
-        raise ParameterError(f"--{next(iter(folds))} is for --split k-fold, and this is {how}")
+        raise Misuse(f"--{next(iter(folds))} is for --split k-fold, and this is {how}")
     if test is not None and test >= 1 and how != "held-out-users":
-        raise ParameterError(f"--test {test}: a share below 1 is needed (a number of users: --split held-out-users)")
+        raise Misuse(f"--test {test}: a share below 1 is needed (a number of users: --split held-out-users)")
     return {"test": test}
 
 
 def save_test(parts: Parts, file: str) -> None:
     assert parts.split is not None
-    parts.split.test.to_frame().to_csv(file, index=False)
+    write_csv(parts.split.test.to_frame(), file)
     note(f"The test part is in {file}.")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from recae.cli.console import echo
 from recae.cli.options import note, verbosity
 from recae.cli.printing import table_lines
 
@@ -30,7 +31,7 @@ class Parts:
 
 
 @dataclass
-class Outcome:
+class TrainingResult:
     """What came of a training run."""
 
     given: dict[str, Any]
@@ -46,93 +47,91 @@ class Outcome:
         self.history = getattr(self.model, "history_", None)
 
 
-def measure(outcome: Outcome) -> None:
+def measure(result: TrainingResult) -> None:
     """Figures on the test part, and the best that anybody could reach where that is known."""
     from recae.evaluation import evaluate
     from recae.loaders import sample_truth
 
-    split, given = outcome.parts.split, outcome.given
+    split, given = result.parts.split, result.given
     if split is None:
         return
     metrics = given["metrics"].split(",") if given["metrics"] else None
-    outcome.report = evaluate(outcome.model, split, metrics)
-    if given["dataset"] == "sample" and "rmse" in outcome.report:
-        outcome.floor = sample_truth().best_rmse(split.test)
+    result.report = evaluate(result.model, split, metrics)
+    if given["dataset"] == "sample" and "rmse" in result.report:
+        result.floor = sample_truth().best_rmse(split.test)
 
 
-def as_object(outcome: Outcome) -> dict[str, Any]:
+def as_object(result: TrainingResult) -> dict[str, Any]:
     """Everything about the run, as one JSON object."""
-    given, parts, history = outcome.given, outcome.parts, outcome.history
-    figures = outcome.report.to_dict() if outcome.report is not None else {}
+    given, parts, history = result.given, result.parts, result.history
+    figures = result.report.to_dict() if result.report is not None else {}
     found: dict[str, Any] = {
         **{name: value for name, value in figures.items() if name not in ("model", "data", "n_ratings", "n_users")},
         "model": given["name"],
         "dataset": given["dataset"],
-        "settings": outcome.model.get_params(),
-        "split": split_settings(outcome),
+        "settings": result.model.get_params(),
+        "split": split_settings(result),
         "seed": given["seed"],
-        "n_users": outcome.ratings.n_users,
-        "n_items": outcome.ratings.n_items,
+        "n_users": result.ratings.n_users,
+        "n_items": result.ratings.n_items,
         "n_train": parts.train.n_ratings,
         "n_validation": parts.validation.n_ratings if parts.validation is not None else 0,
         "n_test": parts.split.test.n_ratings if parts.split is not None else 0,
-        "seconds": round(outcome.seconds, 3),
+        "seconds": round(result.seconds, 3),
         "out": given["out"],
     }
     if history is not None:
-        found |= {"epochs": len(history), "best_epoch": history.best_epoch, validation_name(outcome): history.best}
-    if outcome.floor is not None:
-        found["best_reachable_rmse"] = outcome.floor
+        found |= {"epochs": len(history), "best_epoch": history.best_epoch, validation_name(result): history.best}
+    if result.floor is not None:
+        found["best_reachable_rmse"] = result.floor
     return found
 
 
-def validation_name(outcome: Outcome) -> str:
+def validation_name(result: TrainingResult) -> str:
     """What the figure is that training was stopped by: rankers have 1 - NDCG@100."""
-    return "validation_rmse" if outcome.model.predicts_ratings else "validation_ranking_error"
+    return "validation_rmse" if result.model.predicts_ratings else "validation_ranking_error"
 
 
-def split_settings(outcome: Outcome) -> dict[str, Any] | None:
+def split_settings(result: TrainingResult) -> dict[str, Any] | None:
     """How the parts were made; the validation part is taken from the train part, of whatever split."""
-    given, parts = outcome.given, outcome.parts
+    given, parts = result.given, result.parts
     if parts.split is None:
         return None
     return {"how": given["how"], **parts.split.settings, "validation": parts.validation_share}
 
 
-def print_outcome(outcome: Outcome) -> None:
+def print_result(result: TrainingResult) -> None:
     """The same for people: figures on stdout, the rest on stderr."""
-    history, given = outcome.history, outcome.given
+    history, given = result.history, result.given
     if history is not None and verbosity() >= 1:
         rows = [
             [r["epoch"], f"{r['loss']:.6g}", _figure(r["validation"]), f"{r['seconds']:.2f}"] for r in history.records
         ]
         for line in table_lines(rows, ["epoch", "loss", "validation", "seconds"], "rrrr"):
             note(line)
-    if outcome.report is not None:
-        click.echo(str(outcome.report))
-    if outcome.floor is not None:
-        click.echo(
-            f"  best reachable rmse on this test part, known because the sample is generated: {outcome.floor:.4f}"
-        )
-    trained = f"Trained on {outcome.parts.train.n_ratings:,} ratings in {outcome.seconds:.1f} s"
+    if result.report is not None:
+        echo(str(result.report))
+    if result.floor is not None:
+        echo(f"  best reachable rmse on this test part, known because the sample is generated: {result.floor:.4f}")
+    trained = f"Trained on {result.parts.train.n_ratings:,} ratings in {result.seconds:.1f} s"
     if history is not None:
         trained += f"; epoch {history.best_epoch} of {len(history)} is kept"
         if history.best is not None:
-            trained += f" ({validation_name(outcome).replace('_', ' ')} {history.best:.4f})"
+            trained += f" ({validation_name(result).replace('_', ' ')} {history.best:.4f})"
     note(f"{trained}.")
     if given["out"]:
         size = Path(given["out"]).stat().st_size
         note(f"The model is in {given['out']} ({size / 1e6:.1f} MB).")
-        print_hints(outcome)
+        print_hints(result)
 
 
 def _figure(value: float | None) -> str | None:
     return None if value is None else f"{value:.4f}"
 
 
-def print_hints(outcome: Outcome) -> None:
+def print_hints(result: TrainingResult) -> None:
     """What to try next, with ids that exist."""
-    ratings, given = outcome.parts.train, outcome.given
+    ratings, given = result.parts.train, result.given
     users, items = ratings.counts("user"), ratings.counts("item")
     user, item = ratings.user_ids[int(users.argmax())], ratings.item_ids[int(items.argmax())]
     out, here = shlex.quote(given["out"]), click.get_current_context().find_root().info_name

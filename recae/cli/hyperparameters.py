@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from recae.cli.click_classes import RecaeCommand
 from recae.cli.failures import translated
-from recae.cli.values import Value, shown
+from recae.cli.param_types import Value, shown
+from recae.cli.wording import OptionWording
+from recae.errors import choose
 
 if TYPE_CHECKING:
     from recae.models import Recommender
@@ -76,7 +79,7 @@ def given_params(ctx: click.Context) -> dict[str, Any]:
     return given
 
 
-class ModelCommand(click.Command):
+class ModelCommand(RecaeCommand):
     """A command with --model, whose further options are that model's hyper-parameters.
 
     Knowing them takes torch; so the plain --help does without, and --model NAME --help has them all.
@@ -144,7 +147,8 @@ def entry_of(name: str, ctx: click.Context, hint: str = "--model") -> Entry:
     from recae.models import MODELS
 
     if name not in MODELS:
-        raise click.BadParameter(f"{name!r}: choose one of {', '.join(MODELS)}", ctx, param_hint=hint)
+        text = choose(name, tuple(MODELS), OptionWording(ctx))
+        raise click.BadParameter(f"{name!r}: {text}", ctx, param_hint=hint)
     return MODELS[name]
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from recae.cli.failures import Failure
 from recae.cli.options import COLUMN_OPTIONS, note, verbosity
-from recae.errors import DataError, UnknownIdError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,13 +70,13 @@ class KnownIds:
         """The model's id for each text; for one it does not know, an error, or (`unknown="keep"`) the text itself.
 
         Raises:
-            UnknownIdError: names it, shows what ids look like, and says the `remedy`.
+            Failure: names it, shows what ids look like, and says the `remedy`.
         """
         found = [self.by_text.get(str(text), text) for text in texts]
         if unknown == "error":
             for text in map(str, found):
                 if text not in self.by_text:
-                    raise UnknownIdError(self.message(text, remedy))
+                    raise Failure(self.message(text, remedy))
         return found
 
     def message(self, text: str, remedy: str = "") -> str:
@@ -112,8 +112,8 @@ def ids_from(given: str, known: KnownIds) -> list[Any]:
     """Ids from a file (one a line) where `given` is one, else from a list with commas.
 
     Raises:
-        DataError: the file is empty.
-        UnknownIdError: the model does not know one of them.
+        Failure: the file is empty.
+        Failure: the model does not know one of them.
     """
     path = Path(given)
     if not path.is_file():
@@ -127,17 +127,17 @@ def read_lines(file: str, kind: str) -> list[str]:
     """The ids in a file, one a line, as text.
 
     Raises:
-        DataError: there is no such file, it is no text, or it holds none.
+        Failure: there is no such file, it is no text, or it holds none.
     """
     try:
         text = Path(file).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise DataError(f"no file {file}: one {kind} id a line is read") from None
+        raise Failure(f"no file {file}: one {kind} id a line is read") from None
     except UnicodeDecodeError:
-        raise DataError(f"{file} is not a text file in UTF-8: one {kind} id a line is read") from None
+        raise Failure(f"{file} is not a text file in UTF-8: one {kind} id a line is read") from None
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
-        raise DataError(f"{file} holds no {kind} id: one a line is read")
+        raise Failure(f"{file} holds no {kind} id: one a line is read")
     return lines
 
 
@@ -169,7 +169,7 @@ class Pairs:
         """Seconds since 1970 of each row; None where no column tells.
 
         Raises:
-            DataError: a field is neither a number of seconds nor a date; names the line of the file.
+            Failure: a field is neither a number of seconds nor a date; names the line of the file.
         """
         from recae.ratings.times import seconds
 
@@ -181,18 +181,18 @@ class Pairs:
         """Refuse an id that the model does not know.
 
         Raises:
-            UnknownIdError: names the line of the file.
+            Failure: names the line of the file.
         """
         for line, one in zip(self.lines, self.frame[column]):
             if one not in known.by_text:
-                raise UnknownIdError(f"{self.file}, {self.kind} {line}: {known.message(one, remedy)}")
+                raise Failure(f"{self.file}, {self.kind} {line}: {known.message(one, remedy)}")
 
 
 def read_pairs(path: str, user_column: Any, item_column: Any, **text: Any) -> Pairs:
     """A table of pairs from a text file (`text`: its encoding, sep and header) or a Parquet file.
 
     Raises:
-        DataError: there is no such file, it is empty, lacks a column, or a line has too few or too many fields.
+        Failure: there is no such file, it is empty, lacks a column, or a line has too few or too many fields.
     """
     from recae.readers.columns import assign
     from recae.readers.pipes import as_regular_file
@@ -201,14 +201,14 @@ def read_pairs(path: str, user_column: Any, item_column: Any, **text: Any) -> Pa
 
     with as_regular_file(Path(path)) as file:
         if not file.is_file():
-            raise DataError(f"no file {path}: a table with a column of users and one of items is needed")
+            raise Failure(f"no file {path}: a table with a column of users and one of items is needed")
         given = {"user": user_column, "item": item_column}
         if kind_of(file) in PARQUET:
             kind, (frame, lines) = "row", _parquet_pairs(file)
         else:
             kind, (frame, lines) = "line", _text_pairs(file, given, TextOptions(**text))
     if not len(frame):
-        raise DataError(f"{file.name} has no pairs: at least one is needed")
+        raise Failure(f"{file.name} has no pairs: at least one is needed")
     chosen = assign(list(frame.columns), {**given, "rating": False}, file.name)
     for column in (chosen["user"], chosen["item"]):
         frame[column] = [str(plain_id) for plain_id in frame[column]] if kind == "row" else frame[column].str.strip()
@@ -227,7 +227,7 @@ def _text_pairs(file: Path, given: dict[str, Any], options: TextOptions) -> tupl
     for line, fields in records(layout):
         if len(fields) != len(names):
             expected = f"expected {len(names)} ({', '.join(names)})"
-            raise DataError(f"{file.name}, line {line}: {len(fields)} fields, {expected}")
+            raise Failure(f"{file.name}, line {line}: {len(fields)} fields, {expected}")
         lines.append(line)
         rows.append(fields)
     return pd.DataFrame(rows, columns=names, dtype=object), lines
@@ -240,5 +240,5 @@ def _parquet_pairs(file: Path) -> tuple[pd.DataFrame, list[int]]:
     try:
         frame = pd.read_parquet(file)
     except (OSError, ValueError) as error:
-        raise DataError(f"{file.name} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
+        raise Failure(f"{file.name} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
     return frame, list(range(1, len(frame) + 1))

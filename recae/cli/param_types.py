@@ -1,4 +1,4 @@
-"""Text to hyper-parameters and back, by the type that a model declares."""
+"""Types of options: text to a hyper-parameter by its declared type, to a column, to a share; and values to text."""
 
 from __future__ import annotations
 
@@ -40,6 +40,57 @@ class Value(click.ParamType):
                     continue
         wanted = expected(self.kinds, self.choices).replace("|", " or ")
         return self.fail(f"{text!r}, expected {wanted}", param, ctx)
+
+
+class Column(click.ParamType):
+    """A column by name, by position from 0, or none."""
+
+    name = "column"
+
+    def __init__(self, *, optional: bool) -> None:
+        self.optional = optional
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return "NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        if self.optional and value == "none":
+            return False
+        return int(value) if value.isdecimal() else value
+
+
+class Separator(click.ParamType):
+    """What stands between fields; a tab is written \\t."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value.replace("\\t", "\t") if isinstance(value, str) else value
+
+
+class Share(click.ParamType):
+    """A share in [0, 1), or a whole number of users."""
+
+    name = "share"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return "SHARE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | int:
+        try:
+            number = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number: a share such as 0.1, or 0 for none", param, ctx)
+        if 0 <= number < 1:
+            return number
+        if number < 0 or not number.is_integer():
+            self.fail(f"{value}: a share from 0 to below 1 is needed, such as 0.1; 0 for none", param, ctx)
+        return int(number)
+
+
+# ---------------------------------------------------------------- values and texts
 
 
 def kinds_of(hint: Any) -> list[Any]:
