@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import sparse
 
 from recae._types import Csr, FloatArray, IntArray, Mask
-from recae.errors import DataError, DataWarning, ParameterError, Phrase, Remedy
+from recae.errors import DataError, DataWarning, ParameterError, Remedy
 from recae.ratings.ids import plain
 from recae.ratings.times import Where
 
@@ -89,7 +89,11 @@ def require_columns(frame: pd.DataFrame, wanted: list[str]) -> None:
         raise DataError(
             f"no column {missing[0]!r}: the table has {', '.join(map(repr, frame.columns))}",
             remedy=Remedy(
-                "name the columns with {user}, {item}, {rating}, {timestamp}", user=..., item=..., rating=..., timestamp=...
+                "name the columns with {user}, {item}, {rating}, {timestamp}",
+                user=...,
+                item=...,
+                rating=...,
+                timestamp=...,
             ),
         )
     for name in wanted:
@@ -164,8 +168,11 @@ def to_csr(
         if duplicates == "error":
             row = int(order[np.argmax(repeated)])
             raise DataError(
-                f"{where(row)}: a second rating for {describe(row)}; "
-                f"choose duplicates={alternatives('error')}, or mend the table"
+                f"{where(row)}: a second rating for {describe(row)}",
+                remedy=(
+                    *(Remedy("choose {duplicates}", duplicates=one) for one in DUPLICATES if one != "error"),
+                    "correct the table",
+                ),
             )
         values, stamps = _merge(values, stamps, repeated, duplicates)
         kept = np.concatenate([[0], np.cumsum(~repeated)])
@@ -206,12 +213,6 @@ def check_duplicates(duplicates: str) -> None:
     """Refuse a way to merge rows that there is not."""
     if duplicates not in DUPLICATES:
         raise ParameterError(name="duplicates", value=duplicates, expected=tuple(DUPLICATES))
-
-
-def alternatives(without: str = "") -> str:
-    """The ways to merge rows of one pair, for messages."""
-    names = [repr(one) for one in DUPLICATES if one != without]
-    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def _merge(

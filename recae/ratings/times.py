@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from recae._types import DoubleArray, IntArray
-from recae.errors import DataError, DataWarning
+from recae.errors import DataError, DataWarning, Remedy
 
 Where = Callable[[int], str]  # position of a rating, from 0 -> how a message names it ("row 7", "x.csv, line 8")
 UNITS = ((10**17, 10**9, "nanoseconds"), (10**14, 10**6, "microseconds"), (10**11, 10**3, "milliseconds"))

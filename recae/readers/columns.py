@@ -89,7 +89,10 @@ def is_header(lines: Sequence[Sequence[str]], wanted: Sequence[Any], what: str) 
 def _either(first: Sequence[str], what: str) -> DataError:
     return DataError(
         f"{what}: the first line ({_shown(first)}) may be names of columns or a rating",
-        remedy=(Remedy("say {header} if it is names", header=True), Remedy("say {header} if it is a rating", header=False)),
+        remedy=(
+            Remedy("say {header} if it is names", header=True),
+            Remedy("say {header} if it is a rating", header=False),
+        ),
     )
 
 
@@ -116,7 +119,9 @@ def names_without_header(rows: Sequence[Sequence[str]], wanted: Sequence[Any], w
     raise DataError(
         f"{what} has {reason}",
         remedy=(
-            Remedy("say which columns are which, by position from 0, with {user} {item} {rating}", user=0, item=1, rating=2),
+            Remedy(
+                "say which columns are which, by position from 0, with {user} {item} {rating}", user=0, item=1, rating=2
+            ),
             Remedy("pass a matrix of users by items as {array}", array=Phrase("a scipy.sparse array")),
         ),
     )

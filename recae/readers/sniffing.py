@@ -55,7 +55,8 @@ class TextOptions:
                 codecs.lookup(self.encoding)
             except (LookupError, TypeError):
                 raise ParameterError(
-                    name="encoding", value=self.encoding,
+                    name="encoding",
+                    value=self.encoding,
                     expected="an encoding that Python knows, such as 'utf-8', 'gbk' or 'cp1252'",
                 ) from None
         if self.sep is not None and (not isinstance(self.sep, str) or not self.sep or set(self.sep) & set('\r\n"')):
@@ -63,9 +64,7 @@ class TextOptions:
                 name="sep", value=self.sep, expected="the characters that stand between fields, such as ','"
             )
         if self.header not in (None, True, False):
-            raise ParameterError(
-                name="header", value=self.header, expected="True, False, or None to have it found"
-            )
+            raise ParameterError(name="header", value=self.header, expected="True, False, or None to have it found")
 
     def stated(self) -> dict[str, object]:
         """The options that are not None."""

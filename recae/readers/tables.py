@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import sparse
 
 from recae._types import FloatArray, IntArray
-from recae.errors import DataError, ParameterError, Phrase, Remedy
+from recae.errors import DataError, ParameterError
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import (
     Duplicates,

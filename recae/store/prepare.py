@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from recae.errors import DataError, Remedy
+from recae.errors import DataError
 from recae.ratings.csr import Duplicates, check_duplicates, say_merged
 from recae.readers.columns import Choice
 from recae.readers.sniffing import TextOptions

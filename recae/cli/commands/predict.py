@@ -43,12 +43,8 @@ Examples:
     metavar="FILE",
     help="The users are new: these are their ratings (user, item, rating).",
 )
-@click.option(
-    "--user-column", type=Column(optional=False), help="Column of users in PAIRS.  [default: guessed]"
-)
-@click.option(
-    "--item-column", type=Column(optional=False), help="Column of items in PAIRS.  [default: guessed]"
-)
+@click.option("--user-column", type=Column(optional=False), help="Column of users in PAIRS.  [default: guessed]")
+@click.option("--item-column", type=Column(optional=False), help="Column of items in PAIRS.  [default: guessed]")
 @options.text
 @options.device
 @options.as_json
