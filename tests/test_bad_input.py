@@ -47,7 +47,7 @@ def _zst(data: bytes) -> bytes:
         (",y,4,13", r"ratings.csv, line 5: the id in column 'user' is missing"),
         ("b,,4,13", r"ratings.csv, line 5: the id in column 'item' is missing"),
         ("b,y,4,soon", r"ratings.csv, line 5: timestamp 'soon' in column 'timestamp' is neither .*timestamp=False"),
-        ("b,x,4,13", r"ratings.csv, line 5: a second rating for user 'b', item 'x'; choose duplicates="),
+        ("b,x,4,13", r"ratings.csv, line 5: a second rating for user 'b', item 'x'; merge .* duplicates="),
     ],
 )
 @pytest.mark.parametrize("numeric", [False, True], ids=["string ids", "integer ids"])
@@ -102,7 +102,7 @@ def test_an_empty_file(tmp_path: Path, name: str, text: str) -> None:
 
 def test_only_a_header(tmp_path: Path) -> None:
     """A header without a rating is refused."""
-    with pytest.raises(DataError, match=r"ratings.csv has no rows: at least one rating is needed"):
+    with pytest.raises(DataError, match=r"ratings.csv has no rows; at least one rating is needed"):
         load(written(tmp_path, "user,item,rating\n"))
 
 
@@ -137,7 +137,7 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not a text file in UTF-8: csv, tsv"):
         load(path)
     path.write_bytes("user,item,rating\nZoë,x,3\n".encode("latin-1"))
-    with pytest.raises(DataError, match="not written in UTF-8, which was tried: say which encoding"):
+    with pytest.raises(DataError, match="not written in UTF-8, which was tried; say which encoding"):
         load(path)
     with pytest.raises(DataError, match="cannot be read as Parquet"):
         load(written(tmp_path, "user,item,rating\n1,2,3\n", "r.parquet"))
@@ -190,9 +190,9 @@ def test_a_bad_row_of_a_frame_is_named(change: dict[str, list[object]], message:
 def test_an_empty_frame_and_a_wrong_scale() -> None:
     """No rows, and a scale that is upside down, are refused."""
     for make in (load, RatingMatrix.from_frame):
-        with pytest.raises(DataError, match="has no rows: at least one rating is needed"):
+        with pytest.raises(DataError, match="has no rows; at least one rating is needed"):
             make(FRAME.iloc[:0])  # type: ignore[operator]
-    with pytest.raises(ParameterError, match="the lowest rating comes first"):
+    with pytest.raises(ParameterError, match="the lowest rating first"):
         load(FRAME, scale=(5, 1))
 
 

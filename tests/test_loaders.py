@@ -207,11 +207,11 @@ def test_a_matrix_is_given_back_and_other_things_are_refused() -> None:
     matrix = load("sample")
     assert load(matrix) is matrix
     assert load("sample", name="mine").name == "mine"
-    with pytest.raises(ParameterError, match="user='x' is for files and frames: 'sample' has its own columns"):
+    with pytest.raises(ParameterError, match="user='x': it is for files and frames, and 'sample' has its own columns"):
         load("sample", user="x")
     with pytest.raises(ParameterError, match="scale="):
         load(matrix, scale=(1, 5))
-    with pytest.raises(ParameterError, match="from list: pass a name, a path, a frame"):
+    with pytest.raises(ParameterError, match="pass a name, a path, a frame"):
         load([1, 2])  # type: ignore[arg-type]
 
 

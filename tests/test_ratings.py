@@ -147,7 +147,7 @@ def test_duplicates_follow_the_policy(frame: pd.DataFrame, how: str, timed: bool
 def test_duplicates_as_an_error_name_the_second_row(frame: pd.DataFrame) -> None:
     """With duplicates='error' the message names the row and the pair."""
     twice = pd.concat([frame, pd.DataFrame({"user": ["b"], "item": [30], "rating": [1.0], "timestamp": [9]})])
-    with pytest.raises(DataError, match=r"row 8: a second rating for user 'b', item 30; keep .* duplicates="):
+    with pytest.raises(DataError, match=r"row 8: a second rating for user 'b', item 30; merge .* duplicates="):
         RatingMatrix.from_frame(twice, duplicates="error")
     with pytest.raises(ParameterError, match="duplicates='newest'"):
         RatingMatrix.from_frame(twice, duplicates="newest")  # type: ignore[arg-type]

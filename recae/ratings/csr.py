@@ -170,7 +170,7 @@ def to_csr(
             raise DataError(
                 f"{where(row)}: a second rating for {describe(row)}",
                 remedy=(
-                    *(Remedy("choose {duplicates}", duplicates=one) for one in DUPLICATES if one != "error"),
+                    Remedy("merge the rows of a pair, such as with {duplicates}", duplicates="last"),
                     "correct the table",
                 ),
             )
