@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import shlex
 import sys
@@ -14,7 +15,7 @@ from cli_helpers import command, done, inline, parsed, process
 from recae import __version__
 from recae.cli import COMMANDS, recae
 from recae.cli.commands.train import SPLITS, train
-from recae.cli.docs import commands, page
+from recae.cli.docs import INTRODUCTION, commands
 from recae.cli.hyperparameters import ModelCommand, model_options
 from recae.cli.param_types import Value, shown
 from recae.models import MODELS
@@ -71,9 +72,27 @@ def test_every_example_is_a_command_line_that_is_understood(
 
 
 def test_the_page_of_the_command_line_is_what_the_commands_say() -> None:
-    """docs/cli.md is up to date; if not: python -m recae.cli.docs > docs/cli.md."""
-    written = Path(__file__).parents[1] / "docs" / "cli.md"
-    assert written.read_text(encoding="utf-8") == page()
+    """docs/cli.md has every command, and every word of its help; if not: python -m recae.cli.docs > docs/cli.md.
+
+    Where lines are broken, how columns are set and how values are named is click's, and differs between its versions.
+    """
+    written = (Path(__file__).parents[1] / "docs" / "cli.md").read_text(encoding="utf-8")
+    sections = dict(part.split("\n", 1) for part in written.split("\n## ")[1:])
+    assert list(sections) == [ctx.command_path for ctx in commands()]
+    assert words(INTRODUCTION) == words(written.split("\n## ")[0])
+    for ctx in commands():
+        section = words(sections[ctx.command_path])
+        options = [param for param in ctx.command.params if isinstance(param, click.Option)]
+        texts = [ctx.command.help, ctx.command.epilog, *(option.help for option in options)]
+        for text in texts:
+            assert words(text or "") in section, (ctx.command_path, text)
+        for option in options:
+            assert set(option.opts) <= set(re.findall(r"--?[\w-]+", section)), option.opts
+
+
+def words(text: str) -> str:
+    """The text without line ends and what else is only layout."""
+    return " ".join(text.replace("\b", " ").replace("```text", " ").replace("```", " ").split())
 
 
 def test_help_answers_at_once() -> None:

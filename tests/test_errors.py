@@ -25,7 +25,9 @@ PACKAGE = Path(recae.__file__).parent
 
 def wording(command: click.Command) -> OptionWording:
     """The words of a command of `recae`."""
-    return OptionWording(click.Context(command, parent=click.Context(program, info_name="recae")))
+    return OptionWording(
+        click.Context(command, parent=click.Context(program, info_name="recae", **program.context_settings))
+    )
 
 
 # An error, what a caller of the API reads, and what `recae train` and `recae recommend` say.
