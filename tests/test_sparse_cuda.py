@@ -76,6 +76,21 @@ def test_half_precision_on_cuda(device: torch.device) -> None:
 
 
 @pytest.mark.gpu
+def test_cuda_kernels_give_the_same_bits_twice(device: torch.device) -> None:
+    """Values that are not binary, rows in chunks: forward and backward repeat to the last bit, without atomics."""
+    rows, tensors_ = random_rows(300, 3000).to(device), [t.to(device) for t in tensors(300, 3000, 500)]
+
+    def once() -> list[torch.Tensor]:
+        h, w, b = (t.clone().requires_grad_() for t in tensors_)
+        entries, product = sddmm(rows, h, w, b), spmm(rows, w)
+        gradients = torch.autograd.grad(product.square().sum() + (entries * rows.values).sum(), (h, w, b))
+        return [entries, product, rows.sums(), *gradients]
+
+    for first, second in zip(once(), once()):
+        assert torch.equal(first, second)
+
+
+@pytest.mark.gpu
 def test_rows_are_taken_and_transposed_on_cuda(device: torch.device) -> None:
     """Selecting, transposing and densifying on the GPU give what they give on the CPU."""
     rows = random_rows(9, 14)

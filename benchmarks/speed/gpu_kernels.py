@@ -1,0 +1,338 @@
+"""Kernels on a GPU for `benchmarks.gpu`: tests, the card's rates, sparse products beside the library's, a sweep."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.util
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.common.paths import ROOT
+from benchmarks.common.ratings import ML_1M, ML_20M, drawn
+from benchmarks.common.timing import against_limits
+from recae.models import AutoRec
+from recae.sparse import SparseRows, sddmm, spmm
+
+Row = dict[str, Any]
+Part = tuple[str, Callable[[], Iterator[Row]]]
+SMALL = (300, 120, 6_000)
+GUESSED = {"copy": 3.0e12, "float32": 5e13, "tf32": 4e14, "bf16": 8e14}  # of an H100, until they are measured
+GOALS = {"spmm": 0.42e-3, "sddmm": 0.42e-3, "autorec": 0.15, "mult-vae": 0.35, "ease": 0.8, "to 0.831": 2.0,
+         "lists": 0.5, "autorec, ml-1m": 2.5e-3}  # fmt: skip
+shaped = functools.cache(drawn)
+
+
+@dataclass
+class Setting:
+    """Where and on what to measure.
+
+    Attributes:
+        device: to measure on.
+        small: tiny shapes, of which no goal is met.
+        data: MovieLens-1M's ratings.dat, where there is one.
+        rates: bytes and operations a second, by name.
+    """
+
+    device: torch.device
+    small: bool
+    data: Path | None
+    rates: dict[str, float] = field(default_factory=lambda: dict(GUESSED))
+
+    def card(self) -> str:
+        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "a CPU"
+
+    def ratings(self, shape: tuple[int, int, int]) -> Any:
+        """Ratings drawn at that shape, or at a tiny one."""
+        return shaped(*(SMALL if self.small else shape))
+
+    def seconds(self, job: Callable[[], Any], runs: int = 15, warm_up: int = 3) -> float:
+        """Median seconds of a run, by CUDA's events: those of the device, launches and what waits included."""
+        for _ in range(warm_up):
+            job()
+        found = []
+        for _ in range(3 if self.small else runs):
+            found.append(self._timed(job))
+        return statistics.median(found)
+
+    def _timed(self, job: Callable[[], Any]) -> float:
+        if self.device.type != "cuda":
+            start = time.perf_counter()
+            job()
+            return time.perf_counter() - start
+        start_event, end_event = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start_event.record()
+        job()
+        end_event.record()
+        torch.cuda.synchronize(self.device)
+        return float(start_event.elapsed_time(end_event)) / 1e3
+
+    def row(
+        self, what: str, seconds: float, *, flops: float = 0.0, moved: float = 0.0, kind: str = "float32",
+        goal: str | None = None, reached: bool = True, **more: Any,
+    ) -> Row:  # fmt: skip
+        """A time beside the least that the device's rates allow, and beside the goal of that name."""
+        found: Row = {"what": what, "seconds": seconds, **more}
+        if flops or moved:
+            found |= {"flops": flops, "moved_bytes": moved}
+            found |= against_limits(seconds, {kind: flops / self.rates[kind], "copy": moved / self.rates["copy"]})
+        if goal is not None:
+            met = None if self.small else seconds <= GOALS[goal] and reached
+            found |= {"goal": GOALS[goal], "met": met}
+        return found
+
+
+@contextlib.contextmanager
+def matmul(precision: str) -> Iterator[None]:
+    """Within, float32 products on CUDA are done so: "highest" (float32) or "high" (tf32)."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+# ---------------------------------------------------------------- tests and rates
+
+
+def tests(at: Setting) -> Iterator[Row]:
+    """The GPU tests, file by file, each in a process of its own."""
+    if importlib.util.find_spec("pytest") is None:
+        yield {"what": "GPU tests", "note": "not run: pytest is not installed"}
+        return
+    files = [file for file in sorted((ROOT / "tests").glob("test_*.py")) if "mark.gpu" in file.read_text()]
+    for file in files[:1] if at.small else files:
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-m", "gpu", str(file)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90)
+        last = (done.stdout.strip().splitlines() or ["no output"])[-1]
+        found: Row = {"what": f"GPU tests, {file.name}", "note": last, "status": done.returncode}
+        yield found if done.returncode in (0, 5) else {**found, "output": (done.stdout + done.stderr)[-6000:]}
+
+
+def rates(at: Setting) -> Iterator[Row]:
+    """Bytes a second of a copy (read and written), operations a second of products by precision."""
+    n, large = (256, 2**20) if at.small else (8192, 2**30)
+    source = torch.ones(large // 4, device=at.device)
+    to = torch.empty_like(source)
+    at.rates["copy"] = 2 * large / at.seconds(lambda: to.copy_(source))
+    a, b = (torch.randn(n, n, device=at.device) for _ in range(2))
+    for name, precision in (("float32", "highest"), ("tf32", "high")):
+        with matmul(precision):
+            at.rates[name] = 2 * n**3 / at.seconds(lambda: a @ b, runs=7)
+    half_a, half_b = a.bfloat16(), b.bfloat16()
+    at.rates["bf16"] = 2 * n**3 / at.seconds(lambda: half_a @ half_b, runs=7)
+    said = ", ".join(f"{name} {rate / 1e12:.3g} T/s" for name, rate in at.rates.items())
+    yield {"what": "rates", "note": said, "rates": dict(at.rates)}
+
+
+# ---------------------------------------------------------------- sparse products
+
+
+@dataclass
+class Products:
+    """A batch of item rows at a shape, and the three products of a training step."""
+
+    at: Setting
+    shape: tuple[int, int, int]
+    k: int
+
+    def __post_init__(self) -> None:
+        device = self.at.device
+        self.rows = SparseRows.from_scipy(self.at.ratings(self.shape).rows("item")).to(device)
+        self.index = torch.randperm(len(self.rows), generator=torch.Generator().manual_seed(0))[:512]
+        self.batch = self.rows[self.index]
+        self.weight = torch.randn(self.rows.n_cols, self.k, device=device)
+        self.hidden = torch.randn(len(self.batch), self.k, device=device)
+        self.bias = torch.randn(self.rows.n_cols, device=device)
+
+    def jobs(self) -> dict[str, Callable[[], Any]]:
+        """By the names of `recae.sparse.cuda.TILINGS`."""
+        batch, transposed = self.batch, self.batch.transposed()
+        return {
+            "spmm": lambda: spmm(batch, self.weight),
+            "sddmm": lambda: sddmm(batch, self.hidden, self.weight, self.bias),
+            "spmm of short rows": lambda: torch.ops.recae.spmm_transposed(*transposed, batch.values, self.hidden),
+        }
+
+    def moved(self, name: str) -> float:
+        """Bytes that a product must read and write: each row of weights that occurs once, and the entries."""
+        used = len(torch.unique(self.batch.indices))
+        wide = self.rows.n_cols if name == "spmm of short rows" else used
+        return 4.0 * self.k * (wide + len(self.batch)) + 12.0 * self.batch.nnz
+
+    def gathered(self) -> float:
+        """Bytes of a row of weights for every entry: what is read where none is still in a cache."""
+        return 4.0 * self.k * self.batch.nnz
+
+    def library(self) -> dict[str, Callable[[], Any]]:
+        """The same by torch.sparse, which is cuSPARSE on a GPU."""
+        batch, (t_indptr, t_indices, t_position) = self.batch, self.batch.transposed()
+        size, values = batch.shape, batch.values
+        rows = torch.sparse_csr_tensor(batch.indptr.int(), batch.indices, values, size)
+        turned = torch.sparse_csr_tensor(t_indptr.int(), t_indices, values[t_position], size[::-1])
+        zeros = torch.sparse_csr_tensor(batch.indptr.int(), batch.indices, torch.zeros_like(values), size)
+        return {
+            "spmm": lambda: rows @ self.weight,
+            "sddmm": lambda: torch.sparse.sampled_addmm(zeros, self.hidden, self.weight.mT),
+            "spmm of short rows": lambda: turned @ self.hidden,
+        }
+
+
+def kernels(at: Setting, shape: tuple[int, int, int]) -> Iterator[Row]:
+    """The three products, half precision, and how a batch is made."""
+    made = Products(at, shape, 16 if at.small else 500)
+    batch, name = made.batch, "ml-20m" if shape == ML_20M else "ml-1m"
+    note = f"{batch.nnz:,} stored; with no cache {made.gathered() / at.rates['copy'] * 1e3:.3f} ms"
+    with torch.no_grad():
+        for what, job in made.jobs().items():
+            goal = what if what in GOALS and shape == ML_20M else None
+            flops = 2.0 * batch.nnz * made.k
+            yield at.row(f"{what}, {name}", at.seconds(job), flops=flops, moved=made.moved(what), goal=goal, note=note)
+        half = made.weight.bfloat16()
+        yield at.row(f"spmm, {name}, bf16 weights", at.seconds(lambda: spmm(batch, half)))
+        yield at.row(f"batch taken, {name}", at.seconds(lambda: made.rows[made.index]), moved=16.0 * batch.nnz)
+        fresh = lambda: SparseRows(batch.indptr, batch.indices, batch.values, batch.n_cols).transposed()  # noqa: E731
+        yield at.row(f"its transposed pattern, {name}", at.seconds(fresh), moved=16.0 * batch.nnz)
+
+
+def library(at: Setting, shape: tuple[int, int, int]) -> Iterator[Row]:
+    """The same products by the library: where it is faster, it should take their place."""
+    made = Products(at, shape, 16 if at.small else 500)
+    ours, name = made.jobs(), "ml-20m" if shape == ML_20M else "ml-1m"
+    with torch.no_grad():
+        for what, job in made.library().items():
+            theirs = job()
+            theirs = theirs.values() if theirs.layout == torch.sparse_csr else theirs
+            offset = made.bias[made.batch.indices.long()] if what == "sddmm" else 0
+            apart = float((ours[what]() - offset - theirs).abs().max())
+            yield at.row(f"{what}, {name}, torch.sparse", at.seconds(job), note=f"largest difference {apart:.1e}")
+
+
+# ---------------------------------------------------------------- what a program takes
+
+
+def tilings() -> dict[str, Any]:
+    """What `recae.sparse.cuda` is set to."""
+    from recae.sparse import cuda
+
+    return {"CHUNK": cuda.CHUNK, "LONG": cuda.LONG, "TILINGS": {name: list(t) for name, t in cuda.TILINGS.items()}}
+
+
+def use_tilings(given: dict[str, Any]) -> None:
+    """Set it."""
+    from recae.sparse import cuda
+
+    cuda.CHUNK, cuda.LONG = given["CHUNK"], given["LONG"]
+    cuda.TILINGS.update({name: cuda.Tiling(*t) for name, t in given["TILINGS"].items()})
+
+
+def sweep(at: Setting, folder: Path | None) -> Iterator[Row]:
+    """Warps and weights a thread of each product, then the chunk; the best goes to gpu-tilings.json."""
+    made = Products(at, ML_20M, 16 if at.small else 500)
+    best = tilings()
+    for name, job in made.jobs().items():
+        found: dict[tuple[int, int], float] = {}
+        for warps in (1, 2, 4, 8)[: 1 if at.small else 4]:
+            for held in (16, 32, 64, 128)[: 2 if at.small else 4]:
+                trial = {**best, "TILINGS": {**best["TILINGS"], name: [warps, held]}}
+                found[warps, held] = _with(trial, job, at)
+                yield at.row(f"sweep, {name}: {warps} warps, {held} weights a thread", found[warps, held])
+        fastest: tuple[int, int] = min(found, key=lambda both: found[both])
+        best["TILINGS"][name] = list(fastest)
+    chunks = {}
+    for chunk in (128, 256, 512, 1024)[: 1 if at.small else 4]:
+        trial = {**best, "CHUNK": chunk, "LONG": 4 * chunk}
+        chunks[chunk] = sum(_with(trial, job, at) for name, job in made.jobs().items() if name in ("spmm", "sddmm"))
+        yield at.row(f"sweep, spmm and sddmm: chunks of {chunk}", chunks[chunk])
+    best["CHUNK"] = min(chunks, key=lambda chunk: chunks[chunk])
+    best["LONG"] = 4 * best["CHUNK"]
+    use_tilings(best)
+    if folder is not None:
+        (folder / "gpu-tilings.json").write_text(json.dumps(best))
+    yield {"what": "the sweep's best", "note": json.dumps(best), "tilings": best}
+
+
+def _with(trial: dict[str, Any], job: Callable[[], Any], at: Setting) -> float:
+    """Seconds under these tilings; those that need more than a multiprocessor has take forever."""
+    before = tilings()
+    use_tilings(trial)
+    try:
+        with torch.no_grad():
+            return at.seconds(job, runs=7)
+    except Exception:  # whatever Triton's compiler says of it
+        return float("inf")
+    finally:
+        use_tilings(before)
+
+
+# ---------------------------------------------------------------- inside a step
+
+
+def profile(at: Setting) -> Iterator[Row]:
+    """The kernels of an epoch of AutoRec at MovieLens-1M's shape, longest first."""
+    from torch.profiler import ProfilerActivity, profile
+
+    ratings = at.ratings(ML_1M)
+    model = AutoRec(by="item", hidden=16 if at.small else 500, epochs=2, path="sparse", device=str(at.device))
+    model.fit(ratings, progress=False)
+    activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if at.device.type == "cuda" else [])
+    with profile(activities=activities) as watched:
+        model.fit(ratings, progress=False)
+    name = "self_device_time_total" if at.device.type == "cuda" else "self_cpu_time_total"
+    events = sorted(watched.key_averages(), key=lambda event: -getattr(event, name))
+    for event in events[: 3 if at.small else 25]:
+        note = f"{event.count} calls in two epochs"
+        yield {"what": f"profile: {event.key[:46]}", "seconds": getattr(event, name) / 1e6, "note": note}
+
+
+ONE_SPMM = """
+import torch
+from benchmarks.speed.gpu_kernels import ML_20M, Products, Setting
+made = Products(Setting(torch.device("cuda"), False, None), ML_20M, 500)
+for name in ("spmm", "sddmm", "spmm of short rows"):
+    made.jobs()[name]()
+torch.cuda.synchronize()
+"""
+
+
+def nsight(at: Setting) -> Iterator[Row]:
+    """What Nsight Compute counts in one of each product; the card's clocks stay as they are."""
+    if (program := shutil.which("ncu")) is None or at.small:
+        yield {"what": "Nsight Compute", "note": "not run: there is no ncu, or this is a rehearsal"}
+        return
+    sections = [f"--section={name}" for name in ("SpeedOfLight", "MemoryWorkloadAnalysis", "Occupancy")]
+    command = [program, "--clock-control=none", *sections, "-k", "regex:_(spmm|sddmm)_kernel", "-c", "4"]
+    command += [sys.executable, "-c", ONE_SPMM]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90)
+    yield {"what": "Nsight Compute", "note": f"status {done.returncode}", "output": done.stdout[-20000:]}
+
+
+def parts(at: Setting, folder: Path | None) -> list[Part]:
+    """The first run."""
+    return [
+        ("rates", lambda: rates(at)), ("kernels, ml-20m", lambda: kernels(at, ML_20M)),
+        ("tests", lambda: tests(at)), ("kernels, ml-1m", lambda: kernels(at, ML_1M)),
+        ("library, ml-20m", lambda: library(at, ML_20M)), ("library, ml-1m", lambda: library(at, ML_1M)),
+        ("profile", lambda: profile(at)), ("sweep", lambda: sweep(at, folder)),
+        ("kernels with the best", lambda: kernels(at, ML_20M)),
+    ]  # fmt: skip
+
+
+def parts_again(at: Setting) -> list[Part]:
+    """Of the third run."""
+    return [
+        ("rates", lambda: rates(at)), ("kernels, ml-20m", lambda: kernels(at, ML_20M)),
+        ("kernels, ml-1m", lambda: kernels(at, ML_1M)), ("profile", lambda: profile(at)),
+        ("Nsight Compute", lambda: nsight(at)),
+    ]  # fmt: skip
