@@ -12,7 +12,7 @@ from scipy import sparse, special
 from recae.datasets.sample import sample
 from recae.errors import DivergenceError, ParameterError
 from recae.models import AutoRec, Bias
-from recae.models.autorec.rating_network import RatingNetwork
+from recae.models.autorec.rating_network import RatingNetwork, rating_loss
 from recae.ratings import RatingMatrix
 from recae.recommender.folding import solve_columns
 from recae.sparse import SparseRows
@@ -72,7 +72,7 @@ def test_the_loss_is_the_papers(by: By, output: str) -> None:
     out = logits if output == "identity" else 1 + 4 * special.expit(logits)
     expected = ((out - r)[data.rows(by).toarray() != 0] ** 2).sum() / len(r)
     rows = as_rows(data, by)
-    assert float(net.objective(net, Batch(rows, rows)).detach()) == pytest.approx(expected, rel=1e-9)
+    assert float(rating_loss(net, Batch(rows, rows)).detach()) == pytest.approx(expected, rel=1e-9)
     np.testing.assert_allclose(net.full(rows).detach().numpy(), out, rtol=1e-9)
 
 
@@ -82,7 +82,7 @@ def test_the_minimum_is_that_of_the_regularised_sum(by: By) -> None:
     data = low_rank(14, 9)
     model = quick(by, optimizer="lbfgs", lr=1.0, epochs=150, l2=3.0, hidden=3, schedule="constant").fit(data)
     net, rows = model.network_.double(), as_rows(data, by)
-    loss = net.objective(net, Batch(rows, rows)) * len(rows)
+    loss = rating_loss(net, Batch(rows, rows)) * len(rows)
     for name, p in net.named_parameters():
         if name.endswith("weight"):
             loss = loss + 3.0 / 2 * p.square().sum()
@@ -100,7 +100,7 @@ def test_dense_and_sparse_path_are_one(by: By, hidden: tuple[int, ...]) -> None:
     for path in ("sparse", "dense"):
         net = network(data, by, hidden)
         assert net.choose_path(rows, path) == (path == "dense")
-        loss = net.objective(net, Batch(rows, rows))
+        loss = rating_loss(net, Batch(rows, rows))
         results.append([loss, *torch.autograd.grad(loss, list(net.parameters()))])
     for a, b in zip(*results):
         torch.testing.assert_close(a, b)

@@ -113,5 +113,5 @@ def test_its_loss_is_a_mean_over_ratings() -> None:
     model = quick(epochs=0).fit(data)
     rows = SparseRows.from_scipy(data.user_rows)
     predicted = model.network_.at(rows, rows).detach()
-    loss = model._objective(model.network_, Batch(rows, rows)).item()
+    loss = model._objective()(model.network_, Batch(rows, rows)).item()
     assert loss == pytest.approx(float((predicted - rows.values).square().mean()), rel=1e-5)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from recae.errors import TrainingInterrupted
 from recae.models import Bias, DualAutoRec
-from recae.models.item_codes.dual_network import DualBatches, DualNetwork, Side, UserRows
+from recae.models.item_codes.dual_network import DualBatches, DualInput, DualNetwork, UserRows, dual_loss
 from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows
 from recae.training import Batch
@@ -83,7 +83,7 @@ def test_output_and_loss_are_those_of_the_formula(items: list[int], hidden: tupl
     side = np.tanh(total / np.sqrt(np.maximum(1, rated.sum(0)))[:, None] + p["offset"])
     out = h @ p[f"{last}.weight"].T + p[f"{last}.bias"] + (h @ p["mix.weight"] + p["own.weight"][items]) @ side.T
     expected = ((out - ratings[items])[rated[items]] ** 2).sum() / len(items)
-    assert float(network.objective(network, batch).detach()) == pytest.approx(expected, rel=1e-9)
+    assert float(dual_loss(network, batch).detach()) == pytest.approx(expected, rel=1e-9)
 
 
 def test_no_rating_is_shown_to_the_side_that_predicts_it() -> None:
@@ -93,7 +93,7 @@ def test_no_rating_is_shown_to_the_side_that_predicts_it() -> None:
     changed = RatingMatrix.from_columns(u, i, np.where(i < 3, 6 - r, r), scale=(1.0, 5.0))
     network, means = a_network(data), torch.full((9,), 3.0).double()
     sides = [
-        [network.user_side(batches(part, means, 3).take(torch.tensor(items)).input.users) for part in (data, changed)]
+        [network.user_codes(batches(part, means, 3).take(torch.tensor(items)).input.users) for part in (data, changed)]
         for items in ([0, 1, 2], [3, 4, 5])
     ]
     assert torch.equal(*sides[0])
@@ -106,10 +106,10 @@ def test_noise_hides_entries_and_keeps_the_expected_sum() -> None:
     network, means = a_network(data, side_noise=0.4), torch.full((30,), 3.0).double()
     users = batches(data, means, 30).take(torch.arange(30)).input.users
     network.eval()
-    clean = torch.atanh(network.user_side(users))
-    assert torch.equal(clean, torch.atanh(network.user_side(users)))
+    clean = torch.atanh(network.user_codes(users))
+    assert torch.equal(clean, torch.atanh(network.user_codes(users)))
     network.train()
-    draws = torch.stack([torch.atanh(network.user_side(users)) for _ in range(3000)])
+    draws = torch.stack([torch.atanh(network.user_codes(users)) for _ in range(3000)])
     assert float(draws.detach().std(0).max()) > 0
     error = (draws.mean(0) - clean).abs() / (draws.std(0) / 3000**0.5)
     assert float(error.detach().max()) < 5
@@ -134,7 +134,7 @@ def test_an_unseen_user_is_encoded_and_the_rest_solved_for() -> None:
     errors = [np.sqrt(np.mean((m.predict_pairs_new(shown.user_rows, u, i) - r) ** 2)) for m in (model, bias)]
     assert errors[0] < 0.7 * errors[1]
     weight, _ = model._solve(train.user_rows[[3]])
-    np.testing.assert_allclose(weight[0, 10:], model._units()[0][3, 10:], atol=1e-5)
+    np.testing.assert_allclose(weight[0, 10:], model._output_layer()[0][3, 10:], atol=1e-5)
 
 
 def test_a_deep_one_starts_from_its_pretraining() -> None:
@@ -172,6 +172,6 @@ def test_stopped_and_resumed_is_as_if_nothing_had_happened(tmp_path: Path, monke
 def test_a_whole_batch_shows_users_whole() -> None:
     """With all items in one batch nothing is left out, and nothing is blown up for it."""
     data = low_rank(9, 7)
-    side: Side = batches(data, torch.zeros(7).double(), 0).take(torch.arange(7)).input
-    assert side.users.boost == 1.0
-    assert bool((side.users.shown == 1).all())
+    given: DualInput = batches(data, torch.zeros(7).double(), 0).take(torch.arange(7)).input
+    assert given.users.boost == 1.0
+    assert bool((given.users.shown == 1).all())

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from recae.errors import ParameterError, TrainingInterrupted
 from recae.models import Bias, GLocalK, SparseFC, load_model
-from recae.models.item_codes.global_stage import GlobalNetwork, WholeMatrix, neighbourhoods, ordering
-from recae.models.item_codes.kernel_network import KernelNetwork
+from recae.models.item_codes.global_stage import GlobalNetwork, WholeMatrix, global_loss, neighbourhoods, ordering
+from recae.models.item_codes.kernel_network import KernelNetwork, kernel_loss
 from recae.models.item_codes.kernel_recommender import published
 from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows
@@ -70,7 +70,7 @@ def test_the_objective_is_the_papers() -> None:
     dense = data.rows("item").toarray().astype(float)
     out, squares = by_hand(network, dense)
     expected = (((out - dense)[dense != 0] ** 2).sum() + 0.3 / 2 * squares) / 7
-    assert float(network.objective(network, Batch(rows, rows)).detach()) == pytest.approx(expected, rel=1e-9)
+    assert float(kernel_loss(network, Batch(rows, rows)).detach()) == pytest.approx(expected, rel=1e-9)
     assert all(layer.weight.decay_factor == 2.0 for layer in network.layers())
 
 
@@ -150,7 +150,7 @@ def test_the_global_objective_is_the_papers(dense_from: float, monkeypatch: pyte
     rows = SparseRows.from_scipy(data.rows("item"), dtype=torch.float64)
     around = neighbourhoods(rows, CPU)
     whole = WholeMatrix(
-        rows, around._replace(places=around.places.to("cpu", torch.float64), around=around.around.double())
+        rows, around._replace(pattern=around.pattern.to("cpu", torch.float64), around=around.around.double())
     )
     dense = data.rows("item").toarray().astype(float)
     first, squares = by_hand(network, dense)
@@ -158,7 +158,7 @@ def test_the_global_objective_is_the_papers(dense_from: float, monkeypatch: pyte
     seen = reference_convolution(torch.from_numpy(dense), kernel).numpy()
     out, _ = by_hand(network, seen)
     expected = (((out - dense)[dense != 0] ** 2).sum() + 0.3 / 2 * squares) / 7
-    loss = network.global_objective(network, whole.take(torch.arange(7)))
+    loss = global_loss(network, whole.take(torch.arange(7)))
     assert float(loss.detach()) == pytest.approx(expected, rel=1e-9)
     loss.backward()  # type: ignore[no-untyped-call]
     assert network.mixture.grad is not None
@@ -191,7 +191,7 @@ def test_the_model_depends_on_the_order_of_ids_only_where_it_says_so() -> None:
         made = [quick(GLocalK, order=order, epochs=0, tune_epochs=0).fit(part) for part in (data, renamed)]
         for model in made:  # the same weights for the same place in the order
             model.network_.mixture.data.fill_(0.01)
-            model._forget()
+            model._derived.clear()
         a, b = (model._codes() for model in made)
         change[order] = float(np.abs(a - b[(np.arange(20) * 3) % 20]).max())
     assert change["singular"] < 1e-4 < change["given"]
@@ -229,18 +229,17 @@ def test_either_stage_resumes_exactly(stage: str, tmp_path: Path, monkeypatch: p
     """Stopped in the first or the second stage and resumed, it ends bit for bit where an unbroken training ends."""
     data, held_out = parted(low_rank())
     wanted = quick(GLocalK, epochs=3, tune_epochs=3).fit(data, held_out)
-    name = "objective" if stage == "local" else "global_objective"
-    usual, calls = getattr(GlobalNetwork, name), []
+    usual, calls = {"local": kernel_loss, "global": global_loss}[stage], []
 
-    def stopping(self: Any, model: Any, batch: Any) -> Tensor:
+    def stopping(network: Any, batch: Any) -> Tensor:
         calls.append(1)
         if len(calls) == 30:
             signal.raise_signal(signal.SIGINT)
-        return usual(self, model, batch)  # type: ignore[no-any-return]
+        return usual(network, batch)
 
     path = tmp_path / "kept.ckpt"
     with monkeypatch.context() as patch:
-        patch.setattr(GlobalNetwork, name, stopping)
+        patch.setattr(f"recae.models.item_codes.glocal_k.{usual.__name__}", stopping)
         with pytest.raises(TrainingInterrupted, match="from which it can resume"):
             quick(GLocalK, epochs=3, tune_epochs=3).fit(data, held_out, checkpoint=path)
     resumed = quick(GLocalK, epochs=3, tune_epochs=3).fit(data, held_out, checkpoint=path, resume=True)

@@ -8,7 +8,7 @@ import torch
 from scipy import special
 from test_autorec import By, as_rows, both, low_rank, network, quick
 
-from recae.models.autorec.rating_network import Presence, RowNoise
+from recae.models.autorec.rating_network import Presence, RowNoise, rating_loss
 from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows
 from recae.training import Batch
@@ -27,7 +27,7 @@ def test_the_mask_goes_through_weights_of_its_own(by: By, path: str) -> None:
     np.testing.assert_allclose(net.full(rows).detach().numpy(), out, rtol=1e-9)
     net.choose_path(rows, path)
     expected = ((out - r)[r != 0] ** 2).sum() / len(r)
-    assert net.objective(net, Batch(rows, rows)).item() == pytest.approx(expected, rel=1e-9)
+    assert rating_loss(net, Batch(rows, rows)).item() == pytest.approx(expected, rel=1e-9)
     assert len(list(network(data, by).parameters())) == 4
 
 
@@ -36,13 +36,13 @@ def test_a_hidden_rating_is_hidden_from_the_mask_too() -> None:
     rows = SparseRows(torch.tensor([0, 4]), torch.arange(4, dtype=torch.int32), torch.tensor([0.0, 2, 3, 4]), 4)
     noise = RowNoise(0.5)
     torch.manual_seed(1)
-    given, shown = noise.both(rows)
+    given, shown = noise.with_shown(rows)
     assert shown is not None
     assert 0 < int(shown.sum()) < 4
     torch.testing.assert_close(given.values, rows.values * shown)
     presence = Presence(4, 2)
     torch.testing.assert_close(presence(given, shown), presence.weight[shown].sum(0, keepdim=True))
-    assert noise.eval().both(rows)[1] is None
+    assert noise.eval().with_shown(rows)[1] is None
     torch.testing.assert_close(presence(given, None), presence.weight.sum(0, keepdim=True))
 
 

@@ -20,7 +20,7 @@ import recae
 from recae import jit
 from recae.errors import TrainingInterrupted
 from recae.models import AutoRec
-from recae.ratings.csr import is_mapped
+from recae.models.autorec.rating_network import RatingNetwork, rating_loss
 from recae.recommender import biases
 from recae.sparse import SparseRows
 from recae.training import Batch, RowBatches, batches
@@ -62,8 +62,8 @@ def same(one: AutoRec, other: AutoRec) -> bool:
 def test_a_store_and_memory_train_the_same_weights(folder: Path, by: Any) -> None:
     """With rows that fit one window, the order is that of rows in memory, and so is every bit of the weights."""
     store, memory = recae.load(folder / "s"), recae.load(folder / "a.csv")
-    assert is_mapped(store.rows(by).data)
-    assert not is_mapped(memory.rows(by).data)
+    assert store.is_mapped
+    assert not memory.is_mapped
     assert same(model(by).fit(store), model(by).fit(memory))
 
 
@@ -94,15 +94,15 @@ def test_mapped_rows_and_rows_in_memory_train_alike_in_the_same_order(folder: Pa
 def test_a_streamed_training_resumes_exactly(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopped in the middle of an epoch with batches waiting, and resumed: the weights of one go."""
     whole = model("user").fit(recae.load(folder / "s"))
-    step, steps = AutoRec._objective, iter(range(100))
+    steps = iter(range(100))
 
-    def stopping(self: AutoRec, network: Any, batch: Batch) -> Tensor:
+    def stopping(network: RatingNetwork, batch: Batch) -> Tensor:
         if next(steps) == 12:
             signal.raise_signal(signal.SIGINT)
-        return step(self, network, batch)
+        return rating_loss(network, batch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(AutoRec, "_objective", stopping)
+        patch.setattr("recae.models.autorec.autorec.rating_loss", stopping)
         with pytest.raises(TrainingInterrupted):
             model("user").fit(recae.load(folder / "s"), checkpoint=tmp_path / "c")
     resumed = model("user").fit(recae.load(folder / "s"), checkpoint=tmp_path / "c", resume=True)

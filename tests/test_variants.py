@@ -131,15 +131,15 @@ def test_layerwise_pretraining_of_a_tied_stack_on_noisy_rows_gives_a_head_start(
 
 def test_the_same_pretraining_serves_a_deep_autorec() -> None:
     """A deep rating network, pretrained pair by pair on stored ratings, starts nearer to them than untrained."""
-    from recae.models.autorec.rating_network import RatingNetwork
+    from recae.models.autorec.rating_network import RatingNetwork, pretraining_loss, rating_loss
 
     rows = structured_rows("sparse")
     torch.manual_seed(0)
     network = RatingNetwork(N_COLS, (10, 6, 10), activation="sigmoid", output="identity", scale=(0, 1))
     batch = Batch(rows, rows)
-    before = network.objective(network, batch).item()
-    pretrain(network.core, RowBatches(rows, batch_size=16), network.objective, trainer(kernels=True), epochs=40)
-    assert network.objective(network, batch).item() < before
+    before = rating_loss(network, batch).item()
+    pretrain(network.core, RowBatches(rows, batch_size=16), pretraining_loss(network), trainer(kernels=True), epochs=40)
+    assert rating_loss(network, batch).item() < before
 
 
 # ------------------------------------------------------------------ linear

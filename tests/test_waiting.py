@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from recae.models.autorec.rating_network import RatingNetwork
+from recae.models.autorec.rating_network import RatingNetwork, rating_loss
 from recae.models.vae.implicit_losses import multinomial
 from recae.models.vae.mult_vae import MultVAE
 from recae.ratings import RatingMatrix
@@ -32,7 +32,7 @@ def test_a_step_of_autorec_waits_for_nothing(dense: bool, noise: float) -> None:
     network = RatingNetwork(6, (3,), activation="sigmoid", output="identity", scale=(1, 5), noise=noise).to(META)
     network.dense = dense
     optimizer = torch.optim.Adam(network.parameters())
-    loss = network.train().objective(network, a_batch())
+    loss = rating_loss(network.train(), a_batch())
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
     assert [p.grad is not None for p in network.parameters()] == [True] * 4

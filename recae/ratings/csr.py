@@ -59,15 +59,6 @@ def as_input(user_rows: Csr, values: Values) -> Csr:
     return make_csr(ones, user_rows.indices, user_rows.indptr, user_rows.shape)
 
 
-def is_mapped(array: Any) -> bool:
-    """Whether an array's memory is a file's."""
-    while array is not None:
-        if isinstance(array, np.memmap):
-            return True
-        array = getattr(array, "base", None)
-    return False
-
-
 def cut_evenly(counts: npt.NDArray[Any], size: int) -> IntArray:
     """Where to cut rows with `counts` entries each, so that parts have about `size` entries: (n_parts + 1,).
 

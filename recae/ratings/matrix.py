@@ -204,6 +204,14 @@ class RatingMatrix:
             self._cache["mean"] = float(self.user_rows.data.mean(dtype=np.float64)) if self.n_ratings else float("nan")
         return float(self._cache["mean"])
 
+    @property
+    def is_mapped(self) -> bool:
+        """Whether the ratings are arrays of files (a store), mapped into memory."""
+        array: Any = self.user_rows.data
+        while array is not None and not isinstance(array, np.memmap):
+            array = getattr(array, "base", None)
+        return array is not None
+
     def __repr__(self) -> str:
         low, high = self.scale
         extras = [f"ratings {low:g} to {high:g}"]

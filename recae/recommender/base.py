@@ -12,15 +12,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from recae._types import Csr, IntArray, Scores
-from recae.errors import DataError, NotFittedError, ParameterError
+from recae.errors import NotFittedError, ParameterError
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import is_mapped
 from recae.recommender import files, frames
-from recae.recommender.biases import fit_biases
-from recae.recommender.fitting import FitOptions, check_validation, refuse_many_processes
+from recae.recommender.biases import Biases, fit_baseline
+from recae.recommender.fitting import FitOptions, check_fit
 from recae.recommender.params import Parameters, check
 from recae.recommender.scoring import most_similar, scores_at, top_n_for_users
-from recae.store import refuse_foreign_columns
 
 
 class Recommender(Parameters, ABC):
@@ -41,6 +39,8 @@ class Recommender(Parameters, ABC):
     shares_rows: ClassVar[bool] = False  # several processes (torchrun) can fit it together, each with its rows
 
     ratings_: RatingMatrix
+    _derived: dict[str, Any]  # made from what was learnt at the first request that needs it
+    _baseline_: Biases | None = None
 
     # ---------------------------------------------------------------- what a model writes
 
@@ -118,26 +118,22 @@ class Recommender(Parameters, ABC):
             ProcessLostError: another process of those that fit it together is gone.
         """
         check(self)
-        refuse_many_processes(type(self))
-        if not isinstance(ratings, RatingMatrix):
-            raise DataError(f"fit takes a RatingMatrix, not {type(ratings).__name__}; recae.load(...) makes one")
-        if ratings.n_ratings == 0:
-            raise DataError(f"{ratings.name} holds no rating to learn from")
-        if is_mapped(ratings.user_rows.indices):
-            refuse_foreign_columns(ratings)
-        check_validation(ratings, validation, validation_input, self.meets_hidden_users or not self.iterative)
-        if (checkpoint is not None or resume) and not self.iterative:
-            raise ParameterError(
-                f"{type(self).__name__} is fitted in one step, so there is nothing to checkpoint or resume"
-            )
-        self._fit(ratings, validation, FitOptions(checkpoint, checkpoint_seconds, resume, progress, validation_input))
+        options = FitOptions(checkpoint, checkpoint_seconds, resume, progress, validation_input)
+        check_fit(type(self), ratings, validation, options)
+        self._baseline_ = fit_baseline(ratings) if self.predicts_ratings else None
+        self._fit(ratings, validation, options)
         self._set_ratings(ratings)
         return self
 
     def _set_ratings(self, ratings: RatingMatrix) -> None:
-        self.ratings_ = ratings
-        if self.predicts_ratings:
-            self._fallback = fit_biases(ratings, user_l2=10.0, item_l2=5.0, sweeps=3)
+        """Keep the ratings that the model is fitted on, and forget what was derived from others."""
+        self.ratings_, self._derived = ratings, {}
+
+    def _baseline(self) -> Biases:
+        """mu + b_u + b_i of the training ratings, fitted once: by `fit`, or at the first request of a saved model."""
+        if self._baseline_ is None:
+            self._baseline_ = fit_baseline(self.ratings_)
+        return self._baseline_
 
     def _fitted(self) -> RatingMatrix:
         return fitted_ratings(self)
@@ -171,7 +167,7 @@ class Recommender(Parameters, ABC):
         ratings = self._fitted()
         self._needs_ratings()
         served = self._serves("user", user_index) & self._serves("item", item_index)
-        out = self._fallback.at(user_index, item_index)
+        out = self._baseline().at(user_index, item_index)
         out[served] = self._pairs(user_index[served], item_index[served])
         return np.clip(out, *ratings.scale)
 
@@ -199,7 +195,7 @@ class Recommender(Parameters, ABC):
         ratings = self._fitted()
         self._needs_ratings()
         served = self._serves("item", item_index)
-        out = self._fallback.at(np.full(len(item_index), -1), item_index)
+        out = self._baseline().at(np.full(len(item_index), -1), item_index)
         out[served] = self._pairs_new(user_rows, row_index[served], item_index[served])
         return np.clip(out, *ratings.scale)
 

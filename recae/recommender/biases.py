@@ -1,4 +1,4 @@
-"""mu + b_u + b_i: what is known of a pair when nothing else is."""
+"""mu + b_u + b_i: the baseline of rating prediction, and the answer for pairs that a model cannot serve."""
 
 from __future__ import annotations
 
@@ -25,10 +25,25 @@ class Biases(NamedTuple):
     item: FloatArray
 
     def at(self, user_index: npt.NDArray[Any], item_index: npt.NDArray[Any]) -> FloatArray:
-        """mu + b_u + b_i of pairs; index -1 stands for an unknown user or item, whose deviation is 0."""
+        """mu + b_u + b_i of pairs, (n,); index -1 stands for an unknown user or item, whose deviation is 0."""
         user = np.where(user_index >= 0, self.user[user_index], np.float32(0)) if len(self.user) else 0.0
         item = np.where(item_index >= 0, self.item[item_index], np.float32(0)) if len(self.item) else 0.0
         return np.asarray(self.mean + user + item, dtype=np.float32)
+
+    @property
+    def user_means(self) -> FloatArray:
+        """Mean ratings of the users, (n_users,), drawn towards the mean of all where there are few."""
+        return self.mean + self.user
+
+    @property
+    def item_means(self) -> FloatArray:
+        """Mean ratings of the items, (n_items,), drawn towards the mean of all where there are few."""
+        return self.mean + self.item
+
+
+def fit_baseline(ratings: RatingMatrix) -> Biases:
+    """The biases that models start from, and that answer for whoever has no ratings."""
+    return fit_biases(ratings, user_l2=10.0, item_l2=5.0, sweeps=3)
 
 
 def fit_biases(ratings: RatingMatrix, *, user_l2: float, item_l2: float, sweeps: int) -> Biases:
@@ -56,7 +71,7 @@ def fit_biases(ratings: RatingMatrix, *, user_l2: float, item_l2: float, sweeps:
 
 @dataclass(frozen=True)
 class _Blocks:
-    """Ratings that are too many for copies of them, some users at a time; made anew each time they are gone over."""
+    """Iterates over ratings too many to copy at once, some users at a time; each iteration makes the copies anew."""
 
     rows: Csr
     mean: float

@@ -21,6 +21,7 @@ from recae.ratings import RatingMatrix
 from recae.recommender.params import Parameters
 from recae.recommender.scoring import blocks
 from recae.sparse import SparseRows
+from recae.store import refuse_foreign_columns
 
 LIST = 100  # length of the lists that validation ranks
 
@@ -54,6 +55,25 @@ class FitOptions:
 
 
 # ---------------------------------------------------------------- checks
+
+
+def check_fit(model: type[Any], ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+    """Refuse what a model of this class cannot be fitted on.
+
+    Raises:
+        ParameterError: several processes cannot fit it together, or there is nothing to checkpoint.
+        DataError: there is nothing to learn from, or the validation part has other users or items.
+    """
+    refuse_many_processes(model)
+    if not isinstance(ratings, RatingMatrix):
+        raise DataError(f"fit takes a RatingMatrix, not {type(ratings).__name__}; recae.load(...) makes one")
+    if ratings.n_ratings == 0:
+        raise DataError(f"{ratings.name} holds no rating to learn from")
+    if ratings.is_mapped:
+        refuse_foreign_columns(ratings)
+    check_validation(ratings, validation, options.validation_input, model.meets_hidden_users or not model.iterative)
+    if (options.checkpoint is not None or options.resume) and not model.iterative:
+        raise ParameterError(f"{model.__name__} is fitted in one step, so there is nothing to checkpoint or resume")
 
 
 def refuse_many_processes(model: type[Any]) -> None:
@@ -148,7 +168,7 @@ def rating_error(
 
     Args:
         predict: (network, input, held-out rows) to predictions at the stored entries of these rows, (nnz,).
-        parts: input and held-out rows, a part at a time.
+        parts: input and held-out rows, a part at a time, on any device that `predict` can read from.
         scale: lowest and highest rating.
     """
     ranks = current()
@@ -156,7 +176,8 @@ def rating_error(
     def validate(network: Any) -> float:
         squares = 0.0
         for given, held_out in parts:
-            error = predict(network, given, held_out).clamp(*scale) - held_out.values
+            predicted = predict(network, given, held_out).clamp(*scale)
+            error = predicted - held_out.values.to(predicted.device)
             squares += float(error.square().sum())
         total, n = ranks.total(squares, sum(held_out.nnz for _, held_out in parts))
         return math.sqrt(total / max(1, n))

@@ -1,4 +1,4 @@
-"""Unseen users of item-based models: one ridge regression each, over the codes of the items they rated."""
+"""Fold-in of unseen users into item-based models: a ridge regression each, over the codes of the items they rated."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ Solve = Callable[[DoubleArray, DoubleArray, slice], tuple[npt.NDArray[Any], floa
 def solve_columns(
     codes: FloatArray, user_rows: Csr, targets: FloatArray, weight: FloatArray, bias: FloatArray, *, l2: float
 ) -> tuple[FloatArray, FloatArray]:
-    """The output units that training would have given these users, the item codes being what they are.
+    """The output weights and biases that training would have given these users, for fixed item codes.
 
     For a user with ratings r of items S it minimises
 
         Σ_{i in S} (r_i - w·h_i - b)² + l2 |w - w̄|² + c (b - b̄)²
 
-    around the mean unit (w̄, b̄) of the training users: with little known, an unseen user is an average one.
-    AutoRec's own objective has w̄ = 0, for it never lacks data; c is 1, the weight of one rating.
+    around the means (w̄, b̄) over the training users: an unseen user of few ratings is an average one. AutoRec's own
+    objective has w̄ = 0, as training users have ratings enough; c is 1, the weight of one rating.
 
     Args:
         codes: h, (n_items, k).
         user_rows: (n_rows, n_items).
-        targets: what the output should be at the stored places, (nnz,), in the units of the output layer.
+        targets: the wanted output at the stored ratings, (nnz,), on the scale of the output layer.
         weight, bias: output layer of the training users, (n_users, k) and (n_users,).
         l2: half of AutoRec's l2, as its objective has l2 / 2.
 
@@ -46,9 +46,11 @@ def solve_columns(
 def solve_rows(
     codes: FloatArray, user_rows: Csr, weight: FloatArray, bias: FloatArray, solve: Solve
 ) -> tuple[FloatArray, FloatArray]:
-    """Each row's output unit: the mean unit, and what `solve` adds to its weights and bias.
+    """Output weights and bias of each row: the means over training users, and what `solve` adds to them.
 
-    `solve` is given the codes of a row's items (n, k), what the mean unit says of them (n,), and their places.
+    Args:
+        solve: codes of a row's items (n, k), their output under the mean weights (n,), and the slice of the row's
+            stored ratings to what is added to the weights (k,) and to the bias.
     """
     mean_weight, mean_bias = weight.mean(0).astype(np.float64), float(bias.mean())
     base = codes @ mean_weight + mean_bias

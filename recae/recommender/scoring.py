@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from recae._types import Csr, IntArray, Mask, Scores
+from recae._types import Csr, FloatArray, IntArray, Mask, Scores
 from recae.ranking import top_n
 
 BLOCK_BYTES = 64 * 2**20  # of float32 numbers at a time
@@ -32,6 +32,21 @@ def scores_at(user_index: IntArray, item_index: IntArray, n_items: int, score: C
     for block in blocks(len(distinct), n_items):
         part = order[slice(*np.searchsorted(where[order], [block.start, block.stop]))]
         out[part] = score(distinct[block])[where[part] - block.start, item_index[part]]
+    return out
+
+
+def products_at(weight: FloatArray, bias: FloatArray, codes: FloatArray, row: IntArray, column: IntArray) -> Scores:
+    """weight[row] · codes[column] + bias[row] of pairs, (n,), block by block.
+
+    Args:
+        weight, bias: (n_rows, k) and (n_rows,).
+        codes: (n_columns, k).
+        row, column: indices of pairs, (n,) each.
+    """
+    out = np.empty(len(row), np.float32)
+    for block in blocks(len(row), codes.shape[1]):
+        r = row[block]
+        out[block] = np.einsum("zk,zk->z", weight[r], codes[column[block]]) + bias[r]
     return out
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from recae.training.batches import Batch
 
-Objective = Callable[[nn.Module, Batch], Tensor]
-Validate = Callable[[nn.Module], float]
+Objective = Callable[[Any, Batch], Tensor]  # (model, batch) to a scalar loss
+Validate = Callable[[Any], float]  # model to a figure that should be small
 
 
 @dataclass(frozen=True, kw_only=True)

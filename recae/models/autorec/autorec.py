@@ -11,18 +11,15 @@ from torch import Tensor
 
 from recae.distributed.ranks import choose_device, current
 from recae.models.autorec.heads import OUTPUTS, Head, OrdinalHead, make_head
-from recae.models.autorec.rating_network import RatingNetwork
-from recae.models.autorec.row_autoencoder import RowAutoencoder
-from recae.nn.activations import ACTIVATIONS
+from recae.models.autorec.rating_network import RatingNetwork, pretraining_loss, rating_loss
+from recae.models.autorec.row_autoencoder import BLOCK, RowAutoencoder
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import is_mapped
-from recae.recommender.biases import fit_biases
 from recae.recommender.epochs import TrainedByOptimizer
-from recae.recommender.fitting import FitOptions
+from recae.recommender.fitting import FitOptions, rating_error
 from recae.recommender.params import default, hyperparameters, param
 from recae.recommender.registry import register
 from recae.sparse import SparseRows
-from recae.training import Batch, RowBatches
+from recae.training import RowBatches
 from recae.training.batches import CPU, has_room, size_of
 from recae.training.pretraining import pretrain
 from recae.training.trainer_settings import Objective
@@ -39,18 +36,15 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer):
     Loss (eq. 3): Σ over stored ratings of (r - f(W g(V r + mu) + b))² + (l2 / 2) (|W|² + |V|²), biases free.
     In a deep one the layers between W and V, which all rows share and which have data enough, take `inner_l2`.
 
-    Item-based, a row is what an item received and the output has a unit for every user; an unseen user's unit
-    is solved for, with the item codes as they are (`recae.recommender.folding`). User-based, a row is what a user
-    gave, and an unseen user's row is simply encoded.
+    Item-based, a row holds the ratings of an item, and the output has weights for every user; those of an unseen user
+    are solved for, with the item codes fixed (`recae.recommender.folding`). User-based, a row holds the ratings of a
+    user, and the row of an unseen user is encoded.
 
     By default a fifth of the input ratings is hidden in training, as in a denoising autoencoder. Otherwise, where rows
     are short, the network learns to repeat what it is given: on ml-latest-small it then ends far above the bias
     baseline. `noise=0` is the paper's model.
     """
 
-    by: Literal["item", "user"] = param("item", "whose rows are encoded", choices=("item", "user"))
-    hidden: int | tuple[int, ...] = param(500, "hidden units; several layers as 500,250,500", low=1)
-    activation: str = param("sigmoid", "activation g of hidden layers", choices=tuple(ACTIVATIONS))
     output: str = param(
         "identity",
         "activation f of the output; ordinal: a distribution over rating levels (with `predict_distribution`)",
@@ -78,7 +72,7 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer):
     lr: float = default(2e-3, tune=(5e-4, 8e-3, "log"))
     epochs: int = default(30, tune=(15, 60))
     dropout: float = param(0.0, "fraction of hidden units dropped in training", low=0)
-    noise: float = param(0.2, "fraction of input ratings hidden in training", low=0, tune=(0.0, 0.5))
+    noise: float = default(0.2, tune=(0.0, 0.5))
     ema: float = default(0.0, tune=[0.0, 0.9, 0.97])
     pretrain_epochs: int = param(0, "epochs of greedy layer-wise pretraining, each layer", low=0)
     path: Literal["auto", "sparse", "dense"] = param(
@@ -86,17 +80,17 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer):
     )
     precision: str = param("float32", "of matrix products on CUDA", choices=("float32", "bf16"))
 
-    _mean_over: ClassVar[Literal["rows", "ratings"]] = "rows"  # what `_objective` is a mean over
+    _mean_over: ClassVar[Literal["rows", "ratings"]] = "rows"  # which the objective is a mean over
 
     # ---------------------------------------------------------------- fitting
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
-        device = choose_device(self.device)
-        matrix = ratings.rows(self.by)
-        self.network_ = self._network(matrix.shape[1], ratings).to(device)
+        matrix, biases = ratings.rows(self.by), self._baseline()
+        start = torch.from_numpy(biases.user_means if self.by == "item" else biases.item_means)
+        self.network_ = self._network(ratings, start).to(choose_device(self.device))
         given = self._rows(matrix, np.arange(matrix.shape[0]), CPU)  # the trainer moves them, if there is room
         rows = self.network_.ratings_of(given)
-        streamed = isinstance(given, SparseRows) and is_mapped(matrix.data)
+        streamed = isinstance(given, SparseRows) and ratings.is_mapped
         batches = RowBatches(given, batch_size=self._rows_a_step(len(rows)), streamed=streamed)
         dense = self.network_.choose_path(rows, self.path)
         trainer = self._trainer(
@@ -105,37 +99,34 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer):
         )  # fmt: skip
         if self.pretrain_epochs and not trainer.resumes():
             plain = RowBatches(rows, batch_size=batches.batch_size)
-            pretrain(self.network_.core, plain, self.network_.objective, trainer, epochs=self.pretrain_epochs)
+            pretrain(self.network_.core, plain, pretraining_loss(self.network_), trainer, epochs=self.pretrain_epochs)
         validate = None if validation is None else self._validator(given, validation)
-        self.history_ = trainer.fit(self.network_, batches, self._objective, validate)
-        self._forget_codes()
+        self.history_ = trainer.fit(self.network_, batches, self._objective(), validate)
 
     def _decay(self, rows: SparseRows) -> float:
-        """What L2 weights are multiplied by, as the objective is divided: 1 / rows."""
+        """Factor of the L2 weights, by which the objective is divided: 1 / rows."""
         return 1 / len(rows)
 
+    def _objective(self) -> Objective:
+        """The loss of a batch, a mean over rows."""
+        return rating_loss
+
     def _second(self) -> Objective | None:
-        """An objective for a second update on each batch."""
+        """An objective for a second update on each batch; None for none."""
         return None
 
-    def _objective(self, model: torch.nn.Module, batch: Batch) -> Tensor:
-        """What is minimised, a mean over rows."""
-        return self.network_.objective(model, batch)
-
-    def _widths(self) -> tuple[int, ...]:
-        return (self.hidden,) if isinstance(self.hidden, int) else tuple(self.hidden)
-
-    def _network(self, n_cols: int, ratings: RatingMatrix) -> RatingNetwork:
+    def _network(self, ratings: RatingMatrix, start: Tensor | None = None) -> RatingNetwork:
+        n_cols = ratings.n_users if self.by == "item" else ratings.n_items
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.rng)
             return self._make_network(n_cols, ratings, {
                 "activation": self.activation, "output": self._head(n_cols, ratings), "scale": ratings.scale,
-                "start": self._start(ratings), "dropout": self.dropout, "noise": self.noise, "l2": self._l2(ratings),
+                "start": start, "dropout": self.dropout, "noise": self.noise, "l2": self._l2(ratings),
                 "inner_l2": self.inner_l2, "centred": self._centred(), "mask_input": self.mask_input,
             })  # fmt: skip
 
     def _make_network(self, n_cols: int, ratings: RatingMatrix, settings: dict[str, Any]) -> RatingNetwork:
-        """A network with what a subclass adds to these settings."""
+        """A network of these settings, to which a subclass adds its own."""
         return RatingNetwork(n_cols, self._widths(), **settings)
 
     def _head(self, n_cols: int, ratings: RatingMatrix) -> Head:
@@ -146,37 +137,26 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer):
         own = n_cols if self.thresholds == "column" else 0
         return OrdinalHead(torch.from_numpy(levels), torch.from_numpy(counts), own)
 
-    def _start(self, ratings: RatingMatrix) -> Tensor:
-        """Mean ratings of the columns, (n_cols,), drawn towards the mean of all where there are few."""
-        biases = fit_biases(ratings, user_l2=10.0, item_l2=5.0, sweeps=3)
-        return torch.from_numpy(biases.mean + (biases.user if self.by == "item" else biases.item))
-
     def _l2(self, ratings: RatingMatrix) -> float:
-        """`l2`, or what was good on held-out training data of MovieLens with 100,000 and 1,000,000 ratings."""
+        """`l2`, or by default a value found on held-out training data of MovieLens (100,000 and 1,000,000 ratings)."""
         if self.l2 is not None:
             return self.l2
         plain = 100.0 if self.by == "item" else 100.0 * math.sqrt(ratings.n_ratings / 1e6)
         return plain * ORDINAL_L2 if self.output == "ordinal" else plain
 
     def _centred(self) -> bool:
-        """A short row of raw ratings says how many there are; less their means, it says what this user thinks."""
+        """Whether ratings are read less their column's mean: short raw rows tell little but their number of ratings."""
         return self.input == "centred" or (self.input == "auto" and self.by == "user")
 
     def _validator(self, rows: Any, validation: RatingMatrix) -> Any:
-        """RMSE on held-out ratings, clipped to the scale, a block of rows at a time."""
-        places, ranks, place = SparseRows.from_scipy(validation.rows(self.by)), current(), self._place()
-        busy = ranks.share(torch.nonzero(places.lengths()).squeeze(1))
-        blocks = [(rows[index], places[index]) for index in torch.split(busy, 2048)]
-        if has_room(size_of(tuple(blocks)), place):  # else each goes there when it is asked about
-            blocks = [(given.to(place), wanted.to(place)) for given, wanted in blocks]
-        low, high = validation.scale
+        """RMSE of held-out ratings, a block of rows at a time; of several processes, each has its share of the rows."""
+        held_out, device = SparseRows.from_scipy(validation.rows(self.by)), self.network_.device
+        share = current().share(torch.nonzero(held_out.lengths()).squeeze(1))
+        parts = [(rows[index], held_out[index]) for index in torch.split(share, BLOCK)]
+        if has_room(size_of(tuple(parts)), device):  # else each part goes to the device in each validation
+            parts = [(given.to(device), wanted.to(device)) for given, wanted in parts]
+        return rating_error(_predict, parts, validation.scale)
 
-        def validate(network: torch.nn.Module) -> float:
-            total = torch.zeros((), device=place)
-            for block in blocks:
-                given, wanted = (part.to(place) for part in block)
-                predicted = network.at(given, wanted).clamp(low, high)  # type: ignore[operator]
-                total += (predicted - wanted.values).square().sum()
-            return float((ranks.all_sum_(total) / max(1, places.nnz)).sqrt())
 
-        return validate
+def _predict(network: RatingNetwork, given: Any, pattern: SparseRows) -> Tensor:
+    return network.at(given.to(network.device), pattern.to(network.device))

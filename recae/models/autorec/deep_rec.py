@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from recae.models.autorec.autorec import AutoRec
-from recae.models.autorec.rating_network import RatingNetwork
+from recae.models.autorec.rating_network import RatingNetwork, rating_loss
 from recae.nn.products import affine
 from recae.ratings import RatingMatrix
 from recae.recommender.params import default, hyperparameters, param
@@ -59,23 +59,27 @@ class DeepRec(AutoRec):
     def _decay(self, rows: SparseRows) -> float:
         return 1 / max(1, rows.nnz)
 
-    def _objective(self, model: nn.Module, batch: Batch) -> Tensor:
-        rows_per_rating: float = len(batch.target) / max(1, batch.target.nnz)
-        return self.network_.objective(model, batch) * rows_per_rating
+    def _objective(self) -> Objective:
+        return mean_rating_loss
 
     def _second(self) -> Objective | None:
         return refeeding if self.refeed else None
 
 
-def refeeding(model: nn.Module, batch: Batch) -> Tensor:
-    """Mean over all places of (f(y) - y)², y = f(x) being what the network now says of the batch; no target but y."""
-    assert isinstance(model, RatingNetwork)
-    weight, bias = model.units()
+def mean_rating_loss(network: RatingNetwork, batch: Batch) -> Tensor:
+    """`rating_loss` as a mean over stored ratings instead of rows."""
+    rows_per_rating: float = len(batch.target) / max(1, batch.target.nnz)
+    return rating_loss(network, batch) * rows_per_rating
+
+
+def refeeding(network: RatingNetwork, batch: Batch) -> Tensor:
+    """Mean over all entries of (f(y) - y)², where y = f(x) is the network's present output for the batch."""
+    weight, bias = network.output_layer()
     columns = torch.arange(len(bias), device=bias.device)
     with torch.no_grad():
-        dense = model.full(batch.input)
-    means = model.core.noise.means
-    terms = [None] if model.presence is None else [model.presence.weight.sum(0)]
-    again = model.through(dense if means is None else dense - means, terms)  # type: ignore[operator]
-    output = model.finish(affine(bias, again, weight.t()), columns)
+        dense = network.full(batch.input)
+    means = network.core.noise.means
+    terms = [None] if network.presence is None else [network.presence.weight.sum(0)]
+    again = network.through(dense if means is None else dense - means, terms)  # type: ignore[operator]
+    output = network.finish(affine(bias, again, weight.t()), columns)
     return functional.mse_loss(output, dense)

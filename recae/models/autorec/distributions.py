@@ -36,7 +36,7 @@ def distribution(model: RowAutoencoder, user_index: IntArray, item_index: IntArr
         raise ParameterError(
             "this model knows no distribution of ratings", remedy=Remedy("fit it with {output}", output="ordinal")
         )
-    score, columns = model._scores_of(user_index, item_index)
+    score, columns = model._ordinal_scores(user_index, item_index)
     with torch.no_grad():
         chance = head.model.probabilities(score, columns).double()
     levels = head.model.get_buffer("levels").double()

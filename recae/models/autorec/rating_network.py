@@ -1,8 +1,9 @@
-"""The shared core, put to ratings: an `Autoencoder` whose loss and output are on a rating scale."""
+"""An `Autoencoder` over rows of ratings: its output is on a rating scale, and its loss sums over stored ratings."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,19 +16,19 @@ from recae.nn.products import affine
 from recae.sparse import SparseRows, sddmm, spmm
 from recae.training import Batch
 
-# Above this share of stored ratings, dense products are faster than the sparse kernels (`benchmarks.speed`
-# measures it). A GPU is better at dense products, and its memory is smaller.
+# Above this share of stored ratings, dense products are faster than the sparse kernels (measured by
+# `python -m benchmarks.speed --only crossing`). A GPU is better at dense products, and its memory is smaller.
 DENSE_ABOVE = {"cpu": 0.3, "cuda": 0.1, "mps": 0.0}
 DENSE_BYTES = 2**30
 
 
 class RowNoise(nn.Module):
-    """What is done to a row before it is encoded.
+    """Centres the ratings of a row and, in training, hides some of them.
 
     Args:
-        fraction: of the ratings, hidden in training.
-        means: mean ratings of columns, (n,), which stored ratings are taken less; None for ratings as they are.
-        whole: fraction of the rows that lose all their ratings in training.
+        fraction: share of the ratings that is hidden in training.
+        means: mean ratings of the columns, (n,), subtracted from stored ratings; None for ratings as they are.
+        whole: share of the rows that lose all their ratings in training.
     """
 
     means: Tensor | None
@@ -38,9 +39,9 @@ class RowNoise(nn.Module):
         self.register_buffer("means", None if means is None else means.clone())
 
     def forward(self, rows: SparseRows) -> SparseRows:
-        return self.both(rows)[0]
+        return self.with_shown(rows)[0]
 
-    def both(self, rows: SparseRows) -> tuple[SparseRows, Tensor | None]:
+    def with_shown(self, rows: SparseRows) -> tuple[SparseRows, Tensor | None]:
         """The rows, hidden ratings being 0; and which ratings are shown, bool (nnz,), None for all."""
         values = rows.values if self.means is None else rows.values - self.means[rows.indices]
         if not self.training or not (self.fraction or self.whole):
@@ -52,9 +53,9 @@ class RowNoise(nn.Module):
 
 
 class Presence(nn.Module):
-    """What was rated, whatever the rating, through weights of its own: Σ over a row's shown places of weight[column].
+    """A second input of 1 for each rating, whatever its value: Σ over a row's shown entries of weight[column].
 
-    The implicit signal of SVD++ (Koren, 2008, eq. 15), as a second input. Weight (n_cols, k).
+    The implicit signal of SVD++ (Koren, 2008, eq. 15). Weight (n_cols, k).
     """
 
     def __init__(self, n_cols: int, width: int) -> None:
@@ -63,7 +64,7 @@ class Presence(nn.Module):
         glorot_uniform(self.weight)
 
     def forward(self, rows: SparseRows, shown: Tensor | None) -> Tensor:
-        """(batch, k); `shown`: see `RowNoise.both`."""
+        """(batch, k); `shown`: see `RowNoise.with_shown`."""
         ones = torch.ones_like(rows.values) if shown is None else shown.to(rows.values.dtype)
         return spmm(rows.with_values(ones), self.weight)
 
@@ -77,11 +78,11 @@ class RatingNetwork(nn.Module):
         activation, dropout: of the hidden layers.
         output: "identity", "sigmoid" (stretched over the scale), or a head.
         scale: lowest and highest rating.
-        start: mean ratings of columns, (n_cols,), which each output unit starts from; None for the middle.
-        centred: the input is what ratings are above `start`, not the ratings themselves.
-        mask_input: what was rated, whatever the rating, is input too (`Presence`).
-        noise: fraction of input ratings hidden in training.
-        code_dropout: fraction of the code's units dropped in training.
+        start: mean ratings of columns, (n_cols,): the outputs before training; None for the middle of the scale.
+        centred: the input is ratings less `start`, not the ratings themselves.
+        mask_input: which ratings there are, whatever their values, is input too (`Presence`).
+        noise: share of input ratings hidden in training.
+        code_dropout: share of the code's units dropped in training.
         l2, inner_l2: L2 weights of the outermost two layers and of those between, for the summed loss:
             the optimiser's decay is to be 1 / rows, as the objective is per row.
     """
@@ -117,8 +118,11 @@ class RatingNetwork(nn.Module):
 
     @torch.no_grad()
     def _widen(self) -> None:
-        """Four times Glorot's bound for layers between sigmoids, whose slope at 0 is a quarter (Glorot and Bengio,
-        2010): else a deep stack says the same for every row, and learns nothing for many epochs."""
+        """Initialise layers between sigmoids with four times Glorot's bound (Glorot and Bengio, 2010).
+
+        The slope of a sigmoid at 0 is a quarter. Otherwise the output of a deep stack is the same for every row, and
+        it learns nothing for many epochs.
+        """
         for layer in self.inner:
             layer.weight.mul_(4)  # type: ignore[operator]
 
@@ -134,9 +138,17 @@ class RatingNetwork(nn.Module):
         assert isinstance(layer, Decode)
         return layer
 
-    def choose_path(self, rows: Any, path: str) -> bool:
-        """Whether products are dense: forced, or where `rows` are filled enough and a dense copy would be small."""
-        crowded = rows.density >= DENSE_ABOVE.get(self.last.bias.device.type, 0.3)
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.last.weight.device
+
+    def choose_path(self, rows: SparseRows, path: str) -> bool:
+        """Choose dense or sparse products; dense ones where `rows` are filled enough and a dense copy is small.
+
+        Returns whether products are dense, which `path` ("auto", "sparse", "dense") can force.
+        """
+        crowded = rows.density >= DENSE_ABOVE.get(self.device.type, 0.3)
         small = 4 * len(rows) * rows.n_cols <= DENSE_BYTES
         self.dense = path == "dense" or (path == "auto" and crowded and small)
         return self.dense
@@ -144,72 +156,54 @@ class RatingNetwork(nn.Module):
     # ---------------------------------------------------------------- from rows to logits
 
     def read(self, rows: Any) -> tuple[Tensor, Tensor | None]:
-        """What the output layer is given, (batch, k), and which of the stored ratings it was made from."""
-        given, shown = self.core.noise.both(self.ratings_of(rows))  # type: ignore[operator]
+        """Input of the output layer, (batch, k), and which stored ratings made it: bool (nnz,), None for all."""
+        given, shown = self.core.noise.with_shown(self.ratings_of(rows))  # type: ignore[operator]
         beside = self.beside(rows, given, shown)
         x = given.to_dense() if self.dense and self.training else given
         return self.through(x, beside), shown
 
     def through(self, x: Rows, beside: Beside = ()) -> Tensor:
-        """The hidden layers, the last of which is (batch, k), from what the first one is given."""
+        """Output of the last hidden layer, (batch, k), from centred rows and terms to add to each layer."""
         middle = len(self.core.encoder.layers)  # type: ignore[arg-type]
         code = self.code_dropout(self.core.encoder(x, beside[:middle]))
         return self.core.decoder.hidden(code, beside[middle:])  # type: ignore[operator, no-any-return]
 
     def ratings_of(self, rows: Any) -> SparseRows:
-        """The ratings of `rows`, where these hold more."""
+        """The ratings of `rows`; a subclass's rows may hold more."""
         return rows  # type: ignore[no-any-return]
 
     def beside(self, rows: Any, given: SparseRows, shown: Tensor | None) -> Beside:
-        """What is added to each hidden layer before its activation, layer by layer: (batch, width) or None."""
+        """Terms that are added to the hidden layers before their activations, one a layer: (batch, width) or None."""
         terms: list[Tensor | None] = [None] * (1 + len(self.inner))
         if self.presence is not None:
             terms[0] = self.presence(given, shown)
         return terms
 
     def hidden(self, rows: Any) -> Tensor:
-        """What the output layer is given, (batch, k)."""
+        """Input of the output layer, (batch, k)."""
         return self.read(rows)[0]
 
-    def units(self) -> tuple[Tensor, Tensor]:
-        """The output layer as it is used: weight (n, k), bias (n,)."""
+    def output_layer(self) -> tuple[Tensor, Tensor]:
+        """Output weights (n, k) and biases (n,), as predictions use them."""
         return self.last.weight, self.last.bias
 
     def entry_weights(self, shown: Tensor | None) -> Tensor | None:
-        """What each stored rating counts in the loss, (nnz,), by whether it was shown; None for 1."""
+        """Weight of each stored rating in the loss, (nnz,), by whether it was shown; None for 1."""
         return None
 
-    # ---------------------------------------------------------------- loss and predictions
+    # ---------------------------------------------------------------- predictions
 
-    def objective(self, model: nn.Module, batch: Batch) -> Tensor:
-        """The head's loss at the stored places, summed, per row.
+    def at(self, rows: Any, pattern: SparseRows) -> Tensor:
+        """Predictions at the stored entries of `pattern`, (nnz,), unclipped."""
+        return self.finish(self.logits_at(rows, pattern), pattern.indices)
 
-        `model` is this network or, in pretraining, a shallower autoencoder over the same rows.
-        """
-        rows, target = batch.input, self.ratings_of(batch.target)
-        if not isinstance(model, RatingNetwork):
-            x = model.noise(rows)  # type: ignore[operator]
-            code = model.encoder(x.to_dense() if self.dense else x)  # type: ignore[operator]
-            return self.head.loss(self._outputs(code, target, *model.decoder.layers[-1].parameters()), target)  # type: ignore[union-attr, index]
-        hidden, shown = self.read(rows)
-        return self.head.loss(self._outputs(hidden, target, *self.units()), target, self.entry_weights(shown))
-
-    def _outputs(self, hidden: Tensor, target: SparseRows, weight: Tensor, bias: Tensor) -> Tensor:
-        if self.dense:
-            return affine(bias, hidden, weight.t())[target.row_of(), target.indices.long()]
-        return sddmm(target, hidden, weight, bias)
-
-    def at(self, rows: Any, places: SparseRows) -> Tensor:
-        """Predictions at the stored places of `places`, (nnz,), unclipped."""
-        return self.finish(self.logits_at(rows, places), places.indices)
-
-    def logits_at(self, rows: Any, places: SparseRows) -> Tensor:
-        """What the head is given at the stored places of `places`, (nnz,)."""
-        return sddmm(places, self.hidden(rows), *self.units())
+    def logits_at(self, rows: Any, pattern: SparseRows) -> Tensor:
+        """Input of the head at the stored entries of `pattern`, (nnz,)."""
+        return sddmm(pattern, self.hidden(rows), *self.output_layer())
 
     def full(self, rows: Any) -> Tensor:
         """All predictions of `rows`, (batch, n), unclipped."""
-        weight, bias = self.units()
+        weight, bias = self.output_layer()
         logits = affine(bias, self.hidden(rows), weight.t())
         return self.finish(logits, torch.arange(len(bias), device=bias.device))
 
@@ -223,3 +217,30 @@ class RatingNetwork(nn.Module):
 
     def extra_repr(self) -> Any:
         return f"dense={self.dense}"
+
+
+def rating_loss(network: RatingNetwork, batch: Batch) -> Tensor:
+    """The head's loss at the stored ratings, summed, divided by the number of rows."""
+    target = network.ratings_of(batch.target)
+    hidden, shown = network.read(batch.input)
+    logits = _logits(network, hidden, target, *network.output_layer())
+    return network.head.loss(logits, target, network.entry_weights(shown))
+
+
+def pretraining_loss(network: RatingNetwork) -> Callable[[Any, Batch], Tensor]:
+    """`rating_loss` of the outermost layers of `network` alone, which are an autoencoder of their own."""
+
+    def loss(pair: Any, batch: Batch) -> Tensor:
+        target = network.ratings_of(batch.target)
+        x = pair.noise(batch.input)
+        code = pair.encoder(x.to_dense() if network.dense else x)
+        return network.head.loss(_logits(network, code, target, *pair.decoder.layers[-1].parameters()), target)
+
+    return loss
+
+
+def _logits(network: RatingNetwork, hidden: Tensor, target: SparseRows, weight: Tensor, bias: Tensor) -> Tensor:
+    """Input of the head at the stored entries of `target`, (nnz,)."""
+    if network.dense:
+        return affine(bias, hidden, weight.t())[target.row_of(), target.indices.long()]
+    return sddmm(target, hidden, weight, bias)

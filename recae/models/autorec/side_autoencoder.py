@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from recae._types import Csr, FloatArray, IntArray
 from recae.models.autorec.autorec import AutoRec
@@ -38,7 +39,7 @@ class SideAutoencoder(AutoRec):
         3000.0, "L2 weight on those of columns' features (of users, item-based)", low=0, tune=(100.0, 1e5, "log")
     )
 
-    _sides: dict[str, FloatArray] | None = learned()
+    _side_features: dict[str, FloatArray] | None = learned()
 
     @property
     def league(self) -> str:
@@ -47,44 +48,42 @@ class SideAutoencoder(AutoRec):
 
     # ---------------------------------------------------------------- hooks of AutoRec
 
-    def _network(self, n_cols: int, ratings: RatingMatrix) -> RatingNetwork:
-        self._sides = {
+    def _network(self, ratings: RatingMatrix, start: Tensor | None = None) -> RatingNetwork:
+        self._side_features = {
             "user": encode_table(self._table(ratings, "user"), ratings.user_ids).matrix,
             "item": encode_table(self._table(ratings, "item"), ratings.item_ids).matrix,
         }
-        return super()._network(n_cols, ratings)
+        return super()._network(ratings, start)
 
     def _make_network(self, n_cols: int, ratings: RatingMatrix, settings: dict[str, Any]) -> RatingNetwork:
-        assert self._sides is not None
+        assert self._side_features is not None
         across: Literal["user", "item"] = "item" if self.by == "user" else "user"
         return SideNetwork(
-            n_cols, self._widths(), columns=torch.from_numpy(self._sides[across]),
-            counts=torch.from_numpy(ratings.counts(across)), n_features=self._sides[self.by].shape[1],
+            n_cols, self._widths(), columns=torch.from_numpy(self._side_features[across]),
+            counts=torch.from_numpy(ratings.counts(across)), n_features=self._side_features[self.by].shape[1],
             hide_rows=self.hide_rows, side_l2=self.side_l2, column_l2=self.column_l2,
             **self._variant(ratings), **settings,
         )  # fmt: skip
 
     def _variant(self, ratings: RatingMatrix) -> dict[str, Any]:
-        """What a subclass asks of `SideNetwork`."""
+        """Settings of `SideNetwork` that a subclass adds."""
         return {}
 
     def _table(self, ratings: RatingMatrix, by: str) -> Any:
         return getattr(ratings, f"{by}_table") if self.features in ("both", by) else None
 
-    def _rows(self, matrix: Csr, index: IntArray | None = None, place: torch.device | None = None) -> SideRows:
-        place = self._place() if place is None else place
-        assert self._sides is not None
-        side = self._sides[self.by]
+    def _rows(self, matrix: Csr, index: IntArray | None = None, device: torch.device | None = None) -> SideRows:
+        device = device or self.network_.device
+        assert self._side_features is not None
+        features = self._side_features[self.by]
         if index is None:
-            features, known = np.zeros((matrix.shape[0], side.shape[1]), np.float32), np.full(matrix.shape[0], -1)
+            own, known = np.zeros((matrix.shape[0], features.shape[1]), np.float32), np.full(matrix.shape[0], -1)
         else:
-            features, known = side[index], np.asarray(index, np.int64)
-        return SideRows(
-            SparseRows.from_scipy(matrix, device=place), torch.from_numpy(features).to(place),
-            torch.from_numpy(known).to(place),
-        )  # fmt: skip
+            own, known = features[index], np.asarray(index, np.int64)
+        rows = SparseRows.from_scipy(matrix, device=device)
+        return SideRows(rows, torch.from_numpy(own).to(device), torch.from_numpy(known).to(device))
 
     def _serves(self, by: Literal["user", "item"], index: IntArray) -> npt.NDArray[np.bool_]:
-        assert self._sides is not None
-        described: npt.NDArray[np.bool_] = (self._sides[by] != 0).any(axis=1)
+        assert self._side_features is not None
+        described: npt.NDArray[np.bool_] = (self._side_features[by] != 0).any(axis=1)
         return super()._serves(by, index) | ((index >= 0) & described[index])

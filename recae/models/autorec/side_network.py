@@ -1,4 +1,4 @@
-"""A rating network that is told more than ratings: features of rows and columns, and a vector for each row."""
+"""A rating network with side information: features of rows and columns, and a learnt vector for each row."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ class Linear(nn.Module):
 
 
 class SideNetwork(RatingNetwork):
-    """A `RatingNetwork` whose rows have a side vector x (features, and a learnt vector where asked for).
+    """A `RatingNetwork` whose rows have a side vector x: features and, where asked for, a learnt vector.
 
-    Layer l becomes g(W h + U_l x + b), the first one or all; output unit j is (w_j + M y_j)·[h, x] + b_j + m·y_j, y_j
-    being the features of column j. What a column's features say is shared by all columns, and w_j only says how it
-    differs: a column without ratings has the mean w and b of the others, and M y_j and m·y_j of its own.
+    Layer l becomes g(W h + U_l x + b), the first one or all. The output of column j is
+    (w_j + M y_j)·[h, x] + b_j + m·y_j, where y_j are the features of the column. All columns share M and m; w_j and b_j
+    are what is particular to one. A column without ratings has the mean w and b of the others, and its own M y_j and
+    m·y_j.
 
     Args:
         n_cols, hidden: as for `RatingNetwork`, as are all others that are not named here.
@@ -41,10 +42,10 @@ class SideNetwork(RatingNetwork):
         n_features: width of the rows' features.
         n_rows, vector: rows with a learnt vector, and its width; 0 for none.
         everywhere: x goes to every hidden layer, not only to the first.
-        hide_rows: fraction of rows that lose all their ratings in training, so that features alone must do.
-        shown_weight, hidden_weight: what a rating that was shown, and one that noise hid, counts in the loss.
+        hide_rows: share of rows that lose all their ratings in training, to be predicted from features alone.
+        shown_weight, hidden_weight: weight in the loss of a rating that was shown, and of one that noise hid.
         side_l2: L2 weight on U_l.
-        column_l2: L2 weight on M and m, which every column moves at once.
+        column_l2: L2 weight on M and m.
         vector_l2: L2 weight on the rows' vectors.
     """
 
@@ -59,7 +60,7 @@ class SideNetwork(RatingNetwork):
         l2: float = 0.0, noise: float = 0.0, start: Tensor | None = None, centred: bool = False, **more: Any,
     ) -> None:  # fmt: skip
         super().__init__(n_cols, hidden, l2=l2, start=start, centred=centred, **more)
-        self.core.noise = RowNoise(noise, start if centred else None, hide_rows)
+        self.core.noise = RowNoise(noise, self.core.noise.means, hide_rows)  # type: ignore[arg-type]
         self.register_buffer("columns", columns.clone(), persistent=False)
         self.shown_weight, self.hidden_weight = shown_weight, hidden_weight
         width = n_features + vector
@@ -74,7 +75,7 @@ class SideNetwork(RatingNetwork):
         return rows.rows if isinstance(rows, SideRows) else rows
 
     def side_of(self, rows: SideRows) -> Tensor:
-        """x of each row, (batch, n_features + vector); a row never seen has the mean vector."""
+        """x of each row, (batch, n_features + vector); a row that was not in training has the mean vector."""
         if self.vectors is None:
             return rows.features
         table = self.vectors.weight
@@ -85,9 +86,9 @@ class SideNetwork(RatingNetwork):
     def beside(self, rows: Any, given: SparseRows, shown: Tensor | None) -> Beside:
         terms = list(super().beside(rows, given, shown))
         x = self.side_of(rows)
-        for place, layer in enumerate(self.side):
-            before = terms[place]
-            terms[place] = layer(x) if before is None else before + layer(x)
+        for number, layer in enumerate(self.side):
+            before = terms[number]
+            terms[number] = layer(x) if before is None else before + layer(x)
         return terms
 
     def read(self, rows: Any) -> tuple[Tensor, Tensor | None]:
@@ -96,7 +97,7 @@ class SideNetwork(RatingNetwork):
             shown = torch.ones_like(self.ratings_of(rows).values, dtype=torch.bool)
         return torch.cat([hidden, self.side_of(rows)], 1), shown
 
-    def units(self) -> tuple[Tensor, Tensor]:
+    def output_layer(self) -> tuple[Tensor, Tensor]:
         weight = torch.cat([self.last.weight, self.wide.weight], 1)
         bias: Tensor = self.last.bias
         if not self.training and not bool(self.counts.all()):

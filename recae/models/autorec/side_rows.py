@@ -1,4 +1,4 @@
-"""Rows of ratings with what else is known of them: the input of networks with side information."""
+"""Rows of ratings with features: the input of networks with side information."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class SideRows:
 
     Attributes:
         rows: the ratings, B rows.
-        features: (B, f); 0 is "as usual".
+        features: (B, f); 0 stands for the mean.
         index: int64 (B,), -1 for a row that was not in training.
     """
 

@@ -11,12 +11,10 @@ from recae._types import Csr, FloatArray, IntArray, Scores
 from recae.jit import jit_kernel, prange
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
-from recae.recommender.biases import fit_biases
 from recae.recommender.fitting import FitOptions
 from recae.recommender.params import hyperparameters, learned, param
 from recae.recommender.registry import register
-
-_PAIRS = 2**18  # at once
+from recae.recommender.scoring import products_at
 
 
 @register("biased-mf", "matrix factorisation with biases: predicts ratings")
@@ -46,7 +44,7 @@ class BiasedMF(Recommender):
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         rng = np.random.default_rng(self.rng)
-        start = fit_biases(ratings, user_l2=10.0, item_l2=5.0, sweeps=3)
+        start = self._baseline()
         self.mean_ = start.mean
         factors = rng.normal(0, 0.1 / np.sqrt(self.factors), (ratings.n_items, self.factors))
         self.item_ = np.column_stack([factors, start.item]).astype(np.float32)
@@ -92,11 +90,9 @@ class BiasedMF(Recommender):
         return self._at(self._solve(user_rows, self.item_), row_index, item_index)
 
     def _at(self, users: FloatArray, user_index: IntArray, item_index: IntArray) -> Scores:
-        out = np.empty(len(user_index), np.float32)
-        for start in range(0, len(out), _PAIRS):
-            part = slice(start, start + _PAIRS)
-            user, item = users[user_index[part]], self.item_[item_index[part]]
-            out[part] = np.einsum("zk,zk->z", user[:, :-1], item[:, :-1]) + user[:, -1] + item[:, -1] + self.mean_
+        out = products_at(users[:, :-1], users[:, -1], self.item_[:, :-1], user_index, item_index)
+        out += self.item_[item_index, -1]
+        out += np.float32(self.mean_)
         return out
 
     def item_vectors(self) -> FloatArray:

@@ -1,24 +1,21 @@
-"""DualAutoRec: an item-based AutoRec that also knows each user by what the user gave to other items."""
+"""DualAutoRec: an item-based AutoRec that also encodes each user's ratings of other items."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from recae._types import Csr, FloatArray
-from recae.models.item_codes.dual_network import DualBatches, DualNetwork, Side, UserRows
-from recae.models.item_codes.item_codes import ItemCodes, as_numpy, column_means, validator
+from recae.models.item_codes.dual_network import DualBatches, DualInput, DualNetwork, UserRows, dual_loss
 from recae.ratings import RatingMatrix
-from recae.recommender.biases import fit_biases
 from recae.recommender.epochs import TrainedByOptimizer
-from recae.recommender.fitting import FitOptions
+from recae.recommender.fitting import FitOptions, rating_error
 from recae.recommender.folding import solve_columns
+from recae.recommender.item_codes import ItemCodes, as_numpy
 from recae.recommender.params import default, hyperparameters, learned, param
 from recae.recommender.registry import register
+from recae.recommender.scoring import products_at
 from recae.sparse import SparseRows
 from recae.training import Reconstruction, RowBatches
 from recae.training.pretraining import pretrain
@@ -29,19 +26,19 @@ BLOCK = 2048  # item rows encoded at once
 @register("dual-autorec", "item autoencoder whose output units are encoded from what the users gave")
 @hyperparameters
 class DualAutoRec(ItemCodes, TrainedByOptimizer):
-    """Item rows are encoded as in AutoRec; a part of each user's output unit is encoded from the user's own row.
+    """Encodes item rows as AutoRec does, and a part of each user's output weights from the user's own row.
 
-    The prediction is w_u · h_i + b_u + p_u · (A h_i + q_i). h_i comes from what item i received and from whom (the
-    ratings, and which there are: AutoRec's row and an implicit one); p_u = tanh(...) from what user u gave and to what
-    (SVD++'s implicit sum, Koren 2008, and NSVD's explicit one, Paterek 2007, here through a tanh). w, b and q are
-    learnt as such. `hidden=(500, 250, 500)` with `pretrain_epochs` is a deep item side, pretrained as AutoRec's.
+    The prediction is w_u · h_i + b_u + p_u · (A h_i + q_i). h_i is encoded from the ratings of item i and from which
+    users gave one; p_u = tanh(...) from the ratings of user u and from which items have one (SVD++'s implicit sum,
+    Koren 2008, and NSVD's explicit one, Paterek 2007, here through a tanh). w, b and q are free parameters.
+    `hidden=(500, 250, 500)` with `pretrain_epochs` is a deep item encoder, pretrained as AutoRec's.
 
-    A user's row that holds the rating to be predicted would give it away. So each step leaves the batch's items out
-    of all user rows: what a user is known by in training is what it is at a test, everything but the rating asked for.
+    A user's row that holds the rating to be predicted would give it away. So each step hides the batch's items in all
+    user rows: in training as in a test, a user is encoded from all ratings but the one to predict.
 
     Loss: Σ over stored ratings of (r - prediction)² + (l2 / 2) of AutoRec's weights and (side_l2 / 2) of the user
-    side's. An unseen user's p is encoded; the rest of the unit is a ridge regression on the codes of the items rated,
-    of what p leaves over (`recae.recommender.folding`).
+    encoder's. An unseen user's p is encoded; w and b are a ridge regression of the residuals on the codes of the items
+    rated (`recae.recommender.folding`).
     """
 
     side: int = param(64, "units of the user side", low=1)
@@ -58,31 +55,29 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         rows = SparseRows.from_scipy(ratings.rows("item"))
-        users = UserRows.of(SparseRows.from_scipy(ratings.user_rows), item_means(ratings))
+        users = self._user_rows(ratings.user_rows)
         trainer = self._trainer(ratings, validation, options, decay=1 / len(rows), kernels=True)
         device = torch.device(trainer.device)
         validate = None
         if validation is not None:
-            every = torch.arange(len(rows), device=device)
-            whole = Side(rows.to(device), every, users.to(device))
-            places = SparseRows.from_scipy(validation.rows("item"), device=device)
-            validate = validator(lambda net, at: net.at(whole, at), places, ratings.scale)  # type: ignore[operator]
+            given = DualInput(rows.to(device), torch.arange(len(rows), device=device), users.to(device))
+            held_out = SparseRows.from_scipy(validation.rows("item"), device=device)
+            validate = rating_error(DualNetwork.at, [(given, held_out)], ratings.scale)
         batches = DualBatches(rows, users, batch_size=self._rows_a_step(len(rows)))
-        network = self._network(ratings).to(device)
+        network = self._network(ratings, torch.from_numpy(self._baseline().user_means)).to(device)
         if self.pretrain_epochs and not trainer.resumes():
-            alone = RowBatches(rows.to(device), batch_size=batches.batch_size)
+            item_rows = RowBatches(rows.to(device), batch_size=batches.batch_size)
             objective = Reconstruction("summed-squared-error", stored_only=True)
-            pretrain(network.core, alone, objective, trainer, epochs=self.pretrain_epochs)
-            torch.nn.init.zeros_(network.rated.weight)  # what was learnt so far stands
-        self.history_ = trainer.fit(network, batches, network.objective, validate)
+            pretrain(network.core, item_rows, objective, trainer, epochs=self.pretrain_epochs)
+            torch.nn.init.zeros_(network.rated.weight)  # training continues from the pretrained outputs
+        self.history_ = trainer.fit(network, batches, dual_loss, validate)
         self.network_ = network
-        self._forget()
 
-    def _network(self, ratings: RatingMatrix) -> DualNetwork:
+    def _network(self, ratings: RatingMatrix, start: Tensor | None = None) -> DualNetwork:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.rng)
             return DualNetwork(
-                ratings.n_users, ratings.n_items, hidden=self._widths(), side=self.side, start=column_means(ratings),
+                ratings.n_users, ratings.n_items, hidden=self._widths(), side=self.side, start=start,
                 act=self.activation, noise=self.noise, side_noise=self.side_noise, l2=self.l2, inner_l2=self.inner_l2,
                 side_l2=self.side_l2,
             )  # fmt: skip
@@ -95,37 +90,29 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
             blocks.append(as_numpy(self.network_.codes(rows, index.to(device))))
         return np.concatenate(blocks)
 
-    def _make_units(self) -> tuple[FloatArray, FloatArray]:
+    def _make_output_layer(self) -> tuple[FloatArray, FloatArray]:
         return (
-            np.concatenate([as_numpy(self.network_.last.weight), self._user_side(self.ratings_.user_rows)], 1),
+            np.concatenate([as_numpy(self.network_.last.weight), self._user_codes(self.ratings_.user_rows)], 1),
             as_numpy(self.network_.last.bias),
         )
 
     def _solve(self, user_rows: Csr) -> tuple[FloatArray, FloatArray]:
         with self._inference():
-            side = self._user_side(user_rows)
-        codes, (units, bias), width = self._codes(), self._units(), self._widths()[-1]
+            encoded = self._user_codes(user_rows)
+        codes, (weight, bias), width = self._codes(), self._output_layer(), self._widths()[-1]
         row = np.repeat(np.arange(user_rows.shape[0]), np.diff(user_rows.indptr))
-        only_side = np.concatenate([np.zeros((len(side), width), np.float32), side], 1)
-        rest = user_rows.data - self._products(
-            only_side, np.zeros(len(side), np.float32), row, user_rows.indices.astype(np.int64)
+        padded = np.concatenate([np.zeros((len(encoded), width), np.float32), encoded], 1)
+        no_bias = np.zeros(len(encoded), np.float32)
+        residual = user_rows.data - products_at(padded, no_bias, codes, row, user_rows.indices.astype(np.int64))
+        solved, new_bias = solve_columns(
+            codes[:, :width], user_rows, residual, weight[:, :width], bias, l2=max(self.l2 / 2, 1e-3)
         )
-        own, new_bias = solve_columns(
-            codes[:, :width], user_rows, rest, units[:, :width], bias, l2=max(self.l2 / 2, 1e-3)
-        )
-        return np.concatenate([own, side], 1), new_bias
+        return np.concatenate([solved, encoded], 1), new_bias
 
-    def _user_side(self, user_rows: Csr) -> FloatArray:
-        """p of user rows; within `_inference`."""
-        rows = SparseRows.from_scipy(user_rows)
-        users = UserRows.of(rows, item_means(self.ratings_)).to(self.network_.offset.device)
-        return as_numpy(self.network_.user_side(users))
+    def _user_codes(self, user_rows: Csr) -> FloatArray:
+        """p of user rows, (n_rows, side); within `_inference`."""
+        return as_numpy(self.network_.user_codes(self._user_rows(user_rows).to(self.network_.offset.device)))
 
-    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        self._load(self._network(self.ratings_), arrays)
-
-
-def item_means(ratings: RatingMatrix) -> Tensor:
-    """Mean ratings of the items, (n_items,), drawn towards the mean of all where there are few."""
-    biases = fit_biases(ratings, user_l2=10.0, item_l2=5.0, sweeps=3)
-    return torch.from_numpy(biases.mean + biases.item)
+    def _user_rows(self, user_rows: Csr) -> UserRows:
+        """Rows as the user encoder reads them, on the CPU."""
+        return UserRows.of(SparseRows.from_scipy(user_rows), torch.from_numpy(self._baseline().item_means))

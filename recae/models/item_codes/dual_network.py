@@ -1,4 +1,4 @@
-"""The network of `DualAutoRec`: item rows through an autoencoder whose output units are encoded from user rows."""
+"""The network of `DualAutoRec`: item rows through an autoencoder, and output weights encoded from user rows."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ from recae.training import Batch
 
 
 class UserRows(NamedTuple):
-    """What users gave, as their side reads it.
+    """The ratings of users, as the user encoder reads them.
 
     Attributes:
-        above: rows (n_users, n_items) of ratings less the item's mean.
-        shown: 1 for an entry that is shown, 0 for one that is not, (nnz,).
-        boost: what stands for entries that are not shown: sums are multiplied by it.
+        centred: rows (n_users, n_items) of ratings less the item's mean.
+        shown: 1 for an entry that is shown, 0 for a hidden one, (nnz,).
+        boost: factor of sums over shown entries, which stands for the hidden ones.
         scale: 1 / sqrt(entries) of each user, (n_users, 1).
     """
 
-    above: SparseRows
+    centred: SparseRows
     shown: Tensor
     boost: float
     scale: Tensor
 
     @classmethod
     def of(cls, rows: SparseRows, item_means: Tensor) -> UserRows:
-        """All that `rows` (n_users, n_items) hold."""
-        above = rows.with_values(rows.values - item_means[rows.indices.long()])
+        """All entries of `rows` (n_users, n_items), shown."""
+        centred = rows.with_values(rows.values - item_means[rows.indices.long()])
         scale = rows.lengths().clamp(min=1).to(rows.values.dtype).rsqrt()[:, None]
-        return cls(above, torch.ones_like(rows.values), 1.0, scale)
+        return cls(centred, torch.ones_like(rows.values), 1.0, scale)
 
     def without(self, items: Tensor) -> UserRows:
-        """Nothing that the items of index `items` (m,) received is shown."""
-        kept = torch.ones(self.above.n_cols, dtype=self.shown.dtype, device=self.shown.device)
+        """The same rows with the ratings of the items of index `items` (m,) hidden."""
+        kept = torch.ones(self.centred.n_cols, dtype=self.shown.dtype, device=self.shown.device)
         kept[items] = 0
-        left = self.above.n_cols - len(items)
-        boost = self.above.n_cols / left if left else 1.0
-        return self._replace(shown=self.shown * kept[self.above.indices.long()], boost=boost)
+        left = self.centred.n_cols - len(items)
+        boost = self.centred.n_cols / left if left else 1.0
+        return self._replace(shown=self.shown * kept[self.centred.indices.long()], boost=boost)
 
     def to(self, device: torch.device) -> UserRows:
-        return UserRows(self.above.to(device), self.shown.to(device), self.boost, self.scale.to(device))
+        return UserRows(self.centred.to(device), self.shown.to(device), self.boost, self.scale.to(device))
 
 
-class Side(NamedTuple):
-    """A batch's input: item rows, their index (batch,) among the items, and what the users gave to others."""
+class DualInput(NamedTuple):
+    """A batch's input: item rows, their index (batch,) among the items, and the users' ratings of other items."""
 
     rows: SparseRows
     items: Tensor
@@ -59,10 +59,10 @@ class Side(NamedTuple):
 
 
 class DualBatches:
-    """Batches of item rows, each with user rows from which the batch's own items are left out.
+    """Batches of item rows, each with user rows in which the batch's own items are hidden.
 
-    A rating is then never part of what its user is known by when it is predicted, just as a test rating is not.
-    With all items in one batch nothing would be left of the users: they are then shown whole.
+    So a rating to be predicted is never part of its user's row, as a test rating is not. Where one batch has all items,
+    nothing would be left of the users' rows: then nothing is hidden.
     """
 
     def __init__(self, rows: SparseRows, users: UserRows, *, batch_size: int) -> None:
@@ -73,14 +73,14 @@ class DualBatches:
         rows = self.rows[index]
         items = index.to(rows.device, non_blocking=True)
         users = self.users if len(index) == self.n_examples else self.users.without(items)
-        return Batch(Side(rows, items, users), rows)
+        return Batch(DualInput(rows, items, users), rows)
 
     def to(self, device: torch.device) -> DualBatches:
         return DualBatches(self.rows.to(device), self.users.to(device), batch_size=self.batch_size)
 
 
 class Table(nn.Module):
-    """A matrix of learnt numbers; its parameter is called `weight`, so that L2 regularisation finds it."""
+    """A learnt matrix; its parameter is called `weight`, which L2 regularisation applies to."""
 
     def __init__(self, n: int, width: int, spread: float, l2: float) -> None:
         super().__init__()
@@ -96,16 +96,16 @@ class DualNetwork(nn.Module):
         n_users, n_items: of training.
         hidden: widths of the hidden layers, the last being that of h.
         side: width of p.
-        start: users' mean ratings, (n_users,), which b starts from.
+        start: users' mean ratings, (n_users,): b before training; None for 0.
         act: activation g.
-        noise, side_noise: fractions of an item's, respectively a user's, ratings hidden in training.
+        noise, side_noise: shares of an item's, respectively a user's, ratings hidden in training.
         l2, inner_l2, side_l2: L2 weights of V, V' and w, of the layers between, and of X, Y, A and q, against the
             summed squared error: the optimiser's decay is to be 1 / rows.
     """
 
     def __init__(
-        self, n_users: int, n_items: int, *, hidden: tuple[int, ...], side: int, start: Tensor, act: str,
-        noise: float, side_noise: float, l2: float, inner_l2: float, side_l2: float,
+        self, n_users: int, n_items: int, *, hidden: tuple[int, ...], side: int, act: str, noise: float,
+        side_noise: float, l2: float, inner_l2: float, side_l2: float, start: Tensor | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         middle, width = (len(hidden) + 1) // 2, hidden[-1]
@@ -124,7 +124,7 @@ class DualNetwork(nn.Module):
                     layer.weight.mul_(4)
             bound = 0.1 / math.sqrt(width)
             nn.init.uniform_(self.last.weight, -bound, bound)
-            self.last.bias.copy_(start)
+            self.last.bias.zero_() if start is None else self.last.bias.copy_(start)
         self.taste, self.presence = Table(n_items, side, 0.01, side_l2), Table(n_items, side, 0.01, side_l2)
         self.mix, self.own = Table(width, side, 0.1 / math.sqrt(width), side_l2), Table(n_items, side, 0.01, side_l2)
         self.offset = nn.Parameter(torch.zeros(side))
@@ -145,15 +145,10 @@ class DualNetwork(nn.Module):
         """The output layer: weight w, (n_users, k), and bias b."""
         return self.core.decoder.layers[-1]  # type: ignore[index]
 
-    def objective(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Squared error at the stored places, summed, per row."""
-        given, target = batch
-        return masked_squared_error(self.at(given, target), target.values, len(target))
-
-    def at(self, given: Side, places: SparseRows) -> Tensor:
-        """Predictions at the stored places of `places` (rows of the batch, n_users), (nnz,), unclipped."""
-        units = torch.cat([self.last.weight, self.user_side(given.users)], 1)
-        return sddmm(places, self.codes(given.rows, given.items), units, self.last.bias)
+    def at(self, given: DualInput, pattern: SparseRows) -> Tensor:
+        """Predictions at the stored entries of `pattern` (rows of the batch, n_users), (nnz,), unclipped."""
+        weights = torch.cat([self.last.weight, self.user_codes(given.users)], 1)
+        return sddmm(pattern, self.codes(given.rows, given.items), weights, self.last.bias)
 
     def codes(self, rows: SparseRows, items: Tensor) -> Tensor:
         """[h, A h + q] of item rows, (batch, width of h and of p)."""
@@ -164,10 +159,16 @@ class DualNetwork(nn.Module):
             h = self.activation(layer(h))
         return torch.cat([h, h @ self.mix.weight + self.own.weight[items]], 1)
 
-    def user_side(self, users: UserRows) -> Tensor:
+    def user_codes(self, users: UserRows) -> Tensor:
         """p of user rows, (n_users, side)."""
         hidden = 1 - self.side_noise.fraction if self.training else 1.0
         kept = self.side_noise(users.shown) * (users.boost / hidden)
-        total = spmm(users.above.with_values(users.above.values * kept), self.taste.weight)
-        total = total + spmm(users.above.with_values(kept), self.presence.weight)
+        total = spmm(users.centred.with_values(users.centred.values * kept), self.taste.weight)
+        total = total + spmm(users.centred.with_values(kept), self.presence.weight)
         return torch.tanh(users.scale * total + self.offset)
+
+
+def dual_loss(network: DualNetwork, batch: Batch) -> Tensor:
+    """Squared error at the stored ratings, summed, divided by the number of rows."""
+    given, target = batch
+    return masked_squared_error(network.at(given, target), target.values, len(target))

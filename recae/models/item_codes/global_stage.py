@@ -1,4 +1,4 @@
-"""GLocal-K's global stage: a convolution over the rating matrix, kept to the places it can reach."""
+"""GLocal-K's global stage: a convolution over the rating matrix, computed where a rating is near."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from recae.sparse import SparseRows, sddmm
 from recae.training import Batch
 
 ORDERS = ("given", "popularity", "singular")
-DENSE_FROM = 0.05  # of places reached: from here on a dense product is faster than the sparse loops
-SIDE = 3  # of the convolution's kernel
-CENTRE = SIDE * SIDE // 2
+DENSE_FROM = 0.05  # share of entries with a rating near: above it a dense product is faster than the sparse loops
+WIDTH = 3  # of the convolution's kernel, and its height
+CENTRE = WIDTH * WIDTH // 2
 
 
 class Neighbourhoods(NamedTuple):
-    """What a 3 x 3 convolution sees: an entry for each place with at least one rating in its neighbourhood.
+    """The input of a 3 x 3 convolution: an entry for each item and user with at least one rating near.
 
     Attributes:
-        places: sparse rows (n_items, n_users) of those places.
-        around: (nnz, 9), the ratings around each one, row by row of the kernel; 0 where there is none.
+        pattern: sparse rows (n_items, n_users) of those entries.
+        around: (nnz, 9), the ratings around each entry, row by row of the kernel; 0 where there is none.
     """
 
-    places: SparseRows
+    pattern: SparseRows
     around: Tensor
 
     def convolved(self, kernel: Tensor) -> SparseRows:
-        """ReLU of the SAME convolution by `kernel` (9,), as PyTorch and TensorFlow mean it (not mirrored).
+        """ReLU of the SAME convolution by `kernel` (9,), which is not mirrored, as in PyTorch and TensorFlow.
 
-        All that it is not stored at is 0.
+        It is 0 outside of `pattern`.
         """
-        return self.places.with_values(torch.relu(self.around @ kernel))
+        return self.pattern.with_values(torch.relu(self.around @ kernel))
 
 
 def neighbourhoods(rows: SparseRows, device: torch.device) -> Neighbourhoods:
-    """The neighbourhoods of ratings `rows` (n_items, n_users), whose order of items and users is what makes them.
+    """The neighbourhoods of ratings `rows` (n_items, n_users); they depend on the order of items and users.
 
     Raises:
         ParameterError: they would not fit into memory.
@@ -54,25 +54,25 @@ def neighbourhoods(rows: SparseRows, device: torch.device) -> Neighbourhoods:
     item, user = rows.row_of().cpu().numpy(), rows.indices.cpu().numpy().astype(np.int64)
     ratings = rows.values.cpu().numpy()
     keys, kept = [], []
-    for down in range(SIDE):
-        for right in range(SIDE):  # a rating at (p, q) is seen through kernel[a, b] from (p - a + 1, q - b + 1)
+    for down in range(WIDTH):
+        for right in range(WIDTH):  # a rating at (p, q) is seen through kernel[a, b] from (p - a + 1, q - b + 1)
             i, u = item - down + 1, user - right + 1
             inside = (i >= 0) & (i < rows.shape[0]) & (u >= 0) & (u < rows.shape[1])
             keys.append(i[inside] * rows.shape[1] + u[inside])
             kept.append(inside)
-    places = np.unique(np.concatenate(keys))
-    around = np.zeros((len(places), SIDE * SIDE), np.float32)
+    entries = np.unique(np.concatenate(keys))
+    around = np.zeros((len(entries), WIDTH * WIDTH), np.float32)
     for column, (key, inside) in enumerate(zip(keys, kept)):
-        around[np.searchsorted(places, key), column] = ratings[inside]
+        around[np.searchsorted(entries, key), column] = ratings[inside]
     pattern = sparse.csr_array(
-        (np.ones(len(places), np.float32), np.divmod(places, rows.shape[1])), shape=rows.shape
+        (np.ones(len(entries), np.float32), np.divmod(entries, rows.shape[1])), shape=rows.shape
     )  # fmt: skip
     return Neighbourhoods(SparseRows.from_scipy(pattern, device=device), torch.from_numpy(around).to(device))
 
 
 def _refuse_too_many(n_ratings: int, device: torch.device) -> None:
-    reached = n_ratings * SIDE * SIDE
-    needed = reached * (4 * SIDE * SIDE + 40)  # at most, none of the neighbourhoods overlapping; keys and pattern
+    reached = n_ratings * WIDTH * WIDTH
+    needed = reached * (4 * WIDTH * WIDTH + 40)  # at most, none of the neighbourhoods overlapping; keys and pattern
     free = available_bytes(device)
     if free is not None and needed > free:
         raise ParameterError(
@@ -89,7 +89,7 @@ def _refuse_too_many(n_ratings: int, device: torch.device) -> None:
 
 
 class GlobalNetwork(KernelNetwork):
-    """`KernelNetwork`, and the convolution in front of it that its own output makes.
+    """A `KernelNetwork` that reads the convolved rating matrix; its own output makes the convolution's kernel.
 
     The output for item i, averaged over all users, is p_i; the 3 x 3 kernel is dot_scale Σ_i p_i C_i with C learnt.
     The network reads ReLU of the training matrix convolved by it (Han et al., CIKM 2021, section 3.3).
@@ -103,46 +103,46 @@ class GlobalNetwork(KernelNetwork):
     def __init__(self, n_cols: int, hidden: tuple[int, ...], *, n_items: int, dot_scale: float, **more: Any) -> None:
         super().__init__(n_cols, hidden, **more)
         self.dot_scale = dot_scale
-        self.mixture = nn.Parameter(torch.empty(n_items, SIDE * SIDE))
+        self.mixture = nn.Parameter(torch.empty(n_items, WIDTH * WIDTH))
         nn.init.trunc_normal_(self.mixture, std=0.1, a=-0.2, b=0.2)
 
     def kernel(self, rows: SparseRows, weights: list[Tensor]) -> Tensor:
         """The convolution's kernel, (9,), from the mean output of every item."""
-        mean_unit, mean_bias = weights[-1].mean(0), self.biases[-1].mean()
-        mean_output = self.hidden(rows, weights) @ mean_unit + mean_bias
+        mean_weight, mean_bias = weights[-1].mean(0), self.biases[-1].mean()
+        mean_output = self.hidden(rows, weights) @ mean_weight + mean_bias
         return self.dot_scale * torch.mv(self.mixture.t(), mean_output)
 
     @torch.no_grad()
     def open_(self, rows: SparseRows) -> None:
-        """Negate C where the kernel would hide every rating's own place.
+        """Negate C where the weight of a rating itself in the kernel is negative.
 
-        C and -C are equally likely draws, but from a kernel that is negative where it matters ReLU lets nothing
-        through, and no gradient ever comes back.
+        C and -C are equally likely draws. With a negative weight ReLU gives 0 nearly everywhere, and the gradient is 0.
         """
         weights, _ = self.weights()
         if self.kernel(rows, weights)[CENTRE] < 0:
             self.mixture.neg_()
 
     def global_hidden(self, rows: SparseRows, around: Neighbourhoods, weights: list[Tensor]) -> Tensor:
-        """What the output layer is given for the convolved matrix, (n_items, dm)."""
-        seen = around.convolved(self.kernel(rows, weights))
-        return self.hidden(seen.to_dense() if seen.density >= DENSE_FROM else seen, weights)
+        """Input of the output layer for the convolved matrix, (n_items, dm)."""
+        convolved = around.convolved(self.kernel(rows, weights))
+        return self.hidden(convolved.to_dense() if convolved.density >= DENSE_FROM else convolved, weights)
 
-    def global_at(self, rows: SparseRows, around: Neighbourhoods, places: SparseRows) -> Tensor:
-        """Predictions at the stored places of `places`, (nnz,), unclipped."""
+    def global_at(self, rows: SparseRows, around: Neighbourhoods, pattern: SparseRows) -> Tensor:
+        """Predictions at the stored entries of `pattern`, (nnz,), unclipped."""
         weights, _ = self.weights()
-        return sddmm(places, self.global_hidden(rows, around, weights), weights[-1], self.biases[-1])
+        return sddmm(pattern, self.global_hidden(rows, around, weights), weights[-1], self.biases[-1])
 
-    def global_objective(self, model: nn.Module, batch: Batch) -> Tensor:
-        """As `objective`, of the prediction from the convolved matrix; a batch is ((rows, neighbourhoods), rows)."""
-        (rows, around), target = batch
-        weights, squares = self.weights()
-        predicted = sddmm(target, self.global_hidden(rows, around, weights), weights[-1], self.biases[-1])
-        return masked_squared_error(predicted, target.values, len(target)) + self.kernel_pull * squares
+
+def global_loss(network: GlobalNetwork, batch: Batch) -> Tensor:
+    """As `kernel_loss`, of predictions from the convolved matrix; a batch is ((rows, neighbourhoods), rows)."""
+    (rows, around), target = batch
+    weights, squares = network.weights()
+    predicted = sddmm(target, network.global_hidden(rows, around, weights), weights[-1], network.biases[-1])
+    return masked_squared_error(predicted, target.values, len(target)) + network.kernel_pull * squares
 
 
 class WholeMatrix:
-    """All rows and their neighbourhoods as the one batch there is: a convolution cannot be cut into batches."""
+    """All rows and their neighbourhoods as one batch: a convolution cannot be divided into batches."""
 
     def __init__(self, rows: SparseRows, around: Neighbourhoods) -> None:
         self.rows, self.around = rows, around
@@ -152,15 +152,15 @@ class WholeMatrix:
         return Batch((self.rows, self.around), self.rows)
 
     def to(self, device: torch.device) -> WholeMatrix:
-        around = Neighbourhoods(self.around.places.to(device), self.around.around.to(device))
+        around = Neighbourhoods(self.around.pattern.to(device), self.around.around.to(device))
         return WholeMatrix(self.rows.to(device), around)
 
 
 def ordering(ratings: RatingMatrix, order: str) -> tuple[IntArray, IntArray]:
-    """Users and items in the order in which the convolution meets them: positions to indices, (n_users,), (n_items,).
+    """Users (n_users,) and items (n_items,) in the order in which the convolution reads them: indices by position.
 
-    given: as they come, so as their ids happen to sort. popularity: the most rated first. singular: along the first
-    singular vectors of the ratings less their mean, so that neighbours are alike; the sign is that of the larger sum.
+    given: as the ids are sorted. popularity: the most rated first. singular: along the first singular vectors of the
+    ratings less their mean, so that neighbours are alike; their sign makes the larger sum positive.
     """
     by: list[npt.NDArray[Any]]
     if order == "popularity":
@@ -178,7 +178,7 @@ def _leading(ratings: RatingMatrix) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]
 
     centred = ratings.user_rows.astype(np.float64)
     centred.data = centred.data - ratings.mean
-    if not centred.data.any():  # all ratings are equal: nothing to order by: what was given stays
+    if not centred.data.any():  # all ratings are equal: the order stays as given
         return np.zeros(ratings.n_users), np.zeros(ratings.n_items)
     start = np.random.default_rng(0).standard_normal(min(ratings.shape))
     left, _, right = linalg.svds(centred, k=1, v0=start)

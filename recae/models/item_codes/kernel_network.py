@@ -25,10 +25,10 @@ class KernelNetwork(nn.Module):
         hidden: widths of the hidden layers.
         dims: coordinates of the units' positions.
         act: activation of the hidden layers.
-        noise: fraction of input ratings hidden in training.
+        noise: share of input ratings hidden in training.
         l2: weight of |W|² / 2 of each layer, against the summed squared error: the optimiser's decay is to be 1 / rows.
         kernel_l2: weight of |K|² / 2 of each layer, against the summed squared error.
-        n_rows: rows there are, by which the objective is divided.
+        n_rows: number of rows, by which the objective is divided.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class KernelNetwork(nn.Module):
             layer.weight.decay_factor = l2  # type: ignore[attr-defined]
 
     def layers(self) -> list[KernelWeight]:
-        """All of them, from the input to the output."""
+        """All layers, from the input to the output."""
         return [*self.encode, self.decode]
 
     def weights(self) -> tuple[list[Tensor], Tensor]:
@@ -55,15 +55,8 @@ class KernelNetwork(nn.Module):
         made = [layer() for layer in self.layers()]
         return [weight for weight, _ in made], torch.stack([squares for _, squares in made]).sum()
 
-    def objective(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Squared error at the stored places, summed, plus kernel_l2 / 2 · Σ |K|²: both divided by rows."""
-        rows, target = batch
-        weights, squares = self.weights()
-        predicted = sddmm(target, self.hidden(rows, weights), weights[-1], self.biases[-1])
-        return masked_squared_error(predicted, target.values, len(target)) + self.kernel_pull * squares
-
     def hidden(self, rows: Rows, weights: list[Tensor]) -> Tensor:
-        """What the output layer is given, (batch, dm), from rows sparse or dense and from `weights`."""
+        """Input of the output layer, (batch, dm), from sparse or dense rows and from `weights`."""
         rows = self.noise(rows)
         first = spmm(rows, weights[0]) if isinstance(rows, SparseRows) else rows @ weights[0]
         h: Tensor = self.activation(first + self.biases[0])
@@ -71,7 +64,15 @@ class KernelNetwork(nn.Module):
             h = self.activation(affine(bias, h, weight))
         return h
 
-    def at(self, rows: SparseRows, places: SparseRows) -> Tensor:
-        """Predictions at the stored places of `places`, (nnz,), unclipped."""
+    def at(self, rows: SparseRows, pattern: SparseRows) -> Tensor:
+        """Predictions at the stored entries of `pattern`, (nnz,), unclipped."""
         weights, _ = self.weights()
-        return sddmm(places, self.hidden(rows, weights), weights[-1], self.biases[-1])
+        return sddmm(pattern, self.hidden(rows, weights), weights[-1], self.biases[-1])
+
+
+def kernel_loss(network: KernelNetwork, batch: Batch) -> Tensor:
+    """Squared error at the stored ratings, summed, plus kernel_l2 / 2 · Σ |K|², both divided by the number of rows."""
+    rows, target = batch
+    weights, squares = network.weights()
+    predicted = sddmm(target, network.hidden(rows, weights), weights[-1], network.biases[-1])
+    return masked_squared_error(predicted, target.values, len(target)) + network.kernel_pull * squares

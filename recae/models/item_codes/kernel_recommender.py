@@ -1,4 +1,4 @@
-"""What SparseFC and GLocal-K share: hyper-parameters, and how unseen users are met."""
+"""`KernelRecommender`: hyper-parameters and fold-in of SparseFC and GLocal-K."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import math
 from typing import Any
 
 from recae._types import Csr, FloatArray, IntArray
-from recae.models.item_codes.item_codes import ItemCodes, as_numpy
 from recae.models.item_codes.kernel_network import KernelNetwork
 from recae.ratings import RatingMatrix
 from recae.recommender.folding import solve_columns
+from recae.recommender.item_codes import ItemCodes, as_numpy
 from recae.recommender.params import default, hyperparameters, learned, param
 
 
 @hyperparameters
 class KernelRecommender(ItemCodes):
-    """Base of `SparseFC` and `GLocalK`: item-based, so a score is a code of the item times a unit of the user.
+    """Base of `SparseFC` and `GLocalK`, which are item-based networks of kernel-weighted layers.
 
     Loss: Σ over stored ratings of (r - output)² + Σ over layers of (l2 / 2) |W|² + (kernel_l2 / 2) |K|², biases
     free. The papers halve the squared error: their 60 and 0.013 are 120 and 0.026 here, in AutoRec's units.
@@ -58,18 +58,18 @@ class KernelRecommender(ItemCodes):
         """The network's column of each user."""
         return slice(None)
 
-    def _make_units(self) -> tuple[FloatArray, FloatArray]:
-        """Output weights (n_users, k), the kernel's part in them included, and biases (n_users,)."""
+    def _make_output_layer(self) -> tuple[FloatArray, FloatArray]:
+        """Output weights times kernel, (n_users, k), and biases, (n_users,)."""
         weight, bias = as_numpy(self.network_.decode()[0]), as_numpy(self.network_.biases[-1])
         order = self._user_order()
         return weight[order], bias[order]
 
     def _solve(self, user_rows: Csr) -> tuple[FloatArray, FloatArray]:
-        """Units of unseen users; `l2` counts in full, for it was learnt under a kernel that is at most 1."""
+        """Ridge regression of unseen users; `l2` counts in full, as the kernel in training is at most 1."""
         l2 = max(self._l2(self.ratings_) / 2, 1e-3)
-        return solve_columns(self._codes(), user_rows, user_rows.data, *self._units(), l2=l2)
+        return solve_columns(self._codes(), user_rows, user_rows.data, *self._output_layer(), l2=l2)
 
 
 def published(at_100k: float, at_1m: float, n_ratings: int) -> float:
-    """A weight that was published for 100,000 and for a million ratings; a power law between and beyond."""
+    """A weight published for 100,000 and for a million ratings, continued as a power law."""
     return at_1m * math.pow(n_ratings / 1e6, math.log10(at_1m / at_100k))

@@ -16,7 +16,7 @@ from recae.distributed.ranks import choose_device
 from recae.errors import DataError, Phrase, Remedy
 from recae.models.vae.implicit_losses import multinomial
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import as_input, is_mapped, make_csr
+from recae.ratings.csr import as_input, make_csr
 from recae.recommender.epochs import TrainedInBatches, load_network, network_arrays
 from recae.recommender.fitting import FitOptions, ranking_error
 from recae.recommender.inputs import ReadsValues
@@ -100,7 +100,7 @@ class NeuralRanker(ReadsValues, TrainedInBatches):
 
     def _batches(self, ratings: RatingMatrix, device: torch.device) -> Batches:
         busy = np.flatnonzero(ratings.counts("user"))
-        if is_mapped(ratings.user_rows.data):
+        if ratings.is_mapped:
             return self._streamed(ratings, busy)
         wanted = as_input(ratings.user_rows[busy], self.values)
         check_counts(wanted)

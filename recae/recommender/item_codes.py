@@ -1,0 +1,122 @@
+"""`ItemCodes`: serves models whose score is the product of an item's code and a user's output weights, plus a bias."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from recae._types import Arrays, Csr, FloatArray, IntArray, Scores
+from recae.nn.activations import ACTIVATIONS
+from recae.ratings import RatingMatrix
+from recae.recommender.epochs import TrainedInEpochs, load_network, network_arrays
+from recae.recommender.params import hyperparameters, learned, param
+from recae.recommender.scoring import products_at
+from recae.sparse.resources import kernel_threads
+
+
+@hyperparameters
+class ItemCodes(TrainedInEpochs):
+    """Base of models with a network whose score is f(w_u · h_i + b_u).
+
+    h are the items' codes (n_items, k), w the users' output weights (n_users, k) and b their biases (n_users,). Both
+    are made at the first request and kept. f is the identity, unless `_finish` says otherwise.
+
+    A subclass writes `_fit`, `_network`, `_make_codes`, `_make_output_layer` and `_solve`.
+    """
+
+    predicts_ratings: ClassVar[bool] = True
+
+    hidden: int | tuple[int, ...] = param(500, "hidden units; several layers as 500,250,500", low=1)
+    activation: str = param("sigmoid", "activation of hidden layers", choices=tuple(ACTIVATIONS))
+    noise: float = param(0.0, "fraction of input ratings hidden in training", low=0)
+
+    network_: Any = learned()
+
+    # ---------------------------------------------------------------- what a subclass writes
+
+    @abstractmethod
+    def _network(self, ratings: RatingMatrix) -> nn.Module:
+        """An untrained network for these ratings."""
+
+    @abstractmethod
+    def _make_codes(self) -> FloatArray:
+        """Codes of the training items, (n_items, k); called within `_inference`."""
+
+    @abstractmethod
+    def _make_output_layer(self) -> tuple[FloatArray, FloatArray]:
+        """Output weights (n_users, k) and biases (n_users,) of the training users; called within `_inference`."""
+
+    @abstractmethod
+    def _solve(self, user_rows: Csr) -> tuple[FloatArray, FloatArray]:
+        """Output weights (n_rows, k) and biases (n_rows,) of unseen users from their ratings (n_rows, n_items)."""
+
+    def _finish(self, logits: Scores, columns: IntArray | None = None) -> Scores:
+        """Ratings from outputs, of the same shape; `columns` are the users they belong to, None for unseen ones."""
+        return logits
+
+    def _widths(self) -> tuple[int, ...]:
+        """Widths of the hidden layers."""
+        return (self.hidden,) if isinstance(self.hidden, int) else tuple(self.hidden)
+
+    # ---------------------------------------------------------------- scoring
+
+    def score(self, user_rows: Csr) -> Scores:
+        weight, bias = self._solve(user_rows)
+        return self._finish(weight @ self._codes().T + bias[:, None])
+
+    def score_users(self, user_index: IntArray) -> Scores:
+        weight, bias = self._output_layer()
+        logits = weight[user_index] @ self._codes().T + bias[user_index, None]
+        return self._finish(logits, np.asarray(user_index)[:, None])
+
+    def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
+        return self._finish(products_at(*self._output_layer(), self._codes(), user_index, item_index), user_index)
+
+    def _pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
+        distinct, where = np.unique(row_index, return_inverse=True)
+        return self._finish(products_at(*self._solve(user_rows[distinct]), self._codes(), where, item_index))
+
+    def item_vectors(self) -> FloatArray:
+        """The items' codes, (n_items, k)."""
+        return self._codes()
+
+    def _codes(self) -> FloatArray:
+        codes: FloatArray = self._cached("codes", self._make_codes)
+        return codes
+
+    def _output_layer(self) -> tuple[FloatArray, FloatArray]:
+        layer: tuple[FloatArray, FloatArray] = self._cached("output layer", self._make_output_layer)
+        return layer
+
+    def _cached(self, name: str, make: Callable[[], Any]) -> Any:
+        """The result of `make`, kept until the model is fitted again."""
+        if name not in self._derived:
+            with self._inference():
+                self._derived[name] = make()
+        return self._derived[name]
+
+    @contextmanager
+    def _inference(self) -> Iterator[None]:
+        """Evaluation mode and no gradients; on a CPU, the sparse kernels have the cores."""
+        self.network_.eval()
+        with torch.no_grad(), kernel_threads(next(self.network_.parameters()).device.type == "cpu"):
+            yield
+
+    # ---------------------------------------------------------------- files
+
+    def _arrays(self) -> Arrays:
+        return network_arrays(self.network_)
+
+    def _restore(self, arrays: Arrays) -> None:
+        self.network_ = load_network(self._network(self.ratings_), arrays, self.device)
+
+
+def as_numpy(tensor: Tensor) -> FloatArray:
+    """A tensor as float32 on the CPU, without gradient."""
+    return tensor.detach().float().cpu().numpy()
