@@ -117,9 +117,9 @@ def _ridge_rows(
         if n == 0:
             continue
         normal, target, feature = np.zeros((width, width)), np.zeros(width), np.ones(width)
-        for place in range(indptr[row], indptr[row + 1]):
-            column = indices[place]
-            rest = data[place] - mean - other[column, width - 1]
+        for entry in range(indptr[row], indptr[row + 1]):
+            column = indices[entry]
+            rest = data[entry] - mean - other[column, width - 1]
             for a in range(width - 1):
                 feature[a] = other[column, a]
             for a in range(width):

@@ -1,7 +1,7 @@
 """Matrix factorisation for ranking: the package `implicit`, behind the contract that all models keep.
 
 A factorisation is a linear autoencoder whose encoder is a solver: a row goes to the factors that fit it best, and these
-times the items' factors are its scores. That is how unseen users are met here, without retraining.
+times the items' factors are its scores. So unseen users are scored without retraining.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class ImplicitALS(ReadsValues, _Factors):
 class ImplicitBPR(_Factors):
     """Bayesian personalised ranking (Rendle et al., UAI 2009), by `implicit`: what is rated above what is not.
 
-    An unseen user is met as a training user would have been: their factors, from 0, take the same number of the same
+    An unseen user is treated as a training user: their factors, from 0, take the same number of the same
     stochastic steps on pairs of an item of theirs and another one, the items' factors being what they are. The random
     numbers are the same for everybody, so that equal rows get equal scores. One thread trains: more would
     be faster and, as they do not wait for each other, never twice the same.
@@ -170,7 +170,7 @@ def _fold_in_bpr(
     indptr: Any, indices: Any, pool: Any, items: FloatArray, users: FloatArray,
     lr: float, l2: float, iterations: int, seed: int,
 ) -> None:  # fmt: skip
-    """`implicit`'s steps on `users` (n, k + 1) alone: a rated item, one by popularity, a step if that is unrated."""
+    """`implicit`'s steps on `users` (n, k + 1) only: a rated item, one by popularity, a step if that is unrated."""
     for row in prange(users.shape[0]):
         first, n = indptr[row], indptr[row + 1] - indptr[row]
         state = np.uint64(seed * 2 + 88172645463325253)
@@ -180,8 +180,8 @@ def _fold_in_bpr(
             state ^= state << np.uint64(17)
             liked = indices[first + int((state >> np.uint64(32)) % np.uint64(n))]
             other = pool[int((state & np.uint64(0xFFFFFFFF)) % np.uint64(len(pool)))]
-            place = first + np.searchsorted(indices[first : first + n], other)
-            if place < first + n and indices[place] == other:
+            entry = first + np.searchsorted(indices[first : first + n], other)
+            if entry < first + n and indices[entry] == other:
                 continue
             margin = 0.0
             for k in range(users.shape[1]):

@@ -83,18 +83,18 @@ class Blend(Recommender):
     # ---------------------------------------------------------------- fitting
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
-        groups = self._made()
+        groups = self._new_groups()
         self.weights_, self.member_rmse_ = self._given_weights(len(groups)), None
         # predictions have about the mean of the ratings: what weights do not sum up to is missing of that
         self.intercept_ = float((1 - self.weights_.sum()) * ratings.user_rows.data.mean(dtype=np.float64))
         stacks = self.weights == "stacked" and len(groups) > 1
         if stacks and validation is None and self.holdout * ratings.n_ratings > len(groups):
             rest, aside = take_validation(ratings, self.holdout, self.rng)
-            self._stack(self._made(), rest, aside, options)
+            self._stack(self._new_groups(), rest, aside, options)
         for group in groups:
             group.fit(ratings, options.progress)
         if stacks and validation is not None:
-            self._weigh(groups, ratings, validation)
+            self._fit_weights(groups, ratings, validation)
         self.groups_ = groups
 
     def _given_weights(self, n: int) -> DoubleArray:
@@ -117,9 +117,9 @@ class Blend(Recommender):
     def _stack(self, groups: list[Group], rest: RatingMatrix, aside: RatingMatrix, options: FitOptions) -> None:
         for group in groups:
             group.fit(rest, options.progress)
-        self._weigh(groups, rest, aside)
+        self._fit_weights(groups, rest, aside)
 
-    def _weigh(self, groups: list[Group], known: RatingMatrix, aside: RatingMatrix) -> None:
+    def _fit_weights(self, groups: list[Group], known: RatingMatrix, aside: RatingMatrix) -> None:
         """Weights from `aside`, which the groups, fitted on `known`, have not seen. Cold pairs are the fallback's."""
         users, items, truth = aside.pairs()
         warm = (known.counts("user")[users] > 0) & (known.counts("item")[items] > 0)
@@ -130,7 +130,7 @@ class Blend(Recommender):
         self.member_rmse_ = np.sqrt(np.mean((np.clip(predicted, *aside.scale) - truth[:, None]) ** 2, axis=0))
         self.weights_, self.intercept_ = stacking(predicted, truth.astype(np.float64), self.l2)
 
-    def _made(self) -> list[Group]:
+    def _new_groups(self) -> list[Group]:
         """The members with nothing learnt."""
         if isinstance(self.members, str) or not self.members:
             raise ParameterError(
@@ -169,7 +169,7 @@ class Blend(Recommender):
         for weight, group in zip(self.weights_, self.groups_):
             if weight > 0:
                 total = total + np.float32(weight) * group.mean(ask)
-        if np.ndim(total) == 0:  # nobody has a weight: the mean of what was put aside
+        if np.ndim(total) == 0:  # no member has a weight: the intercept only
             total = total + 0 * self.groups_[0].mean(ask)
         return np.asarray(total, np.float32)
 
@@ -201,7 +201,7 @@ class Blend(Recommender):
     def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         self.weights_, self.intercept_ = arrays["weights"], float(arrays["intercept"])
         self.member_rmse_ = arrays.get("member_rmse")
-        self.groups_ = self._made()
+        self.groups_ = self._new_groups()
         for prefix, model in self._each(self.groups_):
             theirs = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
             model._set_ratings(self.ratings_)

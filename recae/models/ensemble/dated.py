@@ -43,9 +43,9 @@ class Dated(Recommender):
     θ is a ridge regression on a part put aside, with the base fitted on the rest; then the base is fitted again, on
     all. A validation part handed to `fit` takes its place, and the base is fitted once.
 
-    A date is part of the question: `predict(users, items, timestamps=...)`. Where none is given the base model answers
-    alone, as it does for unseen users and in lists. Figures belong to the league of dates: knowing to the second when a
-    rating was given says which others were given on the same visit, which nobody knows beforehand.
+    A date is part of the question: `predict(users, items, timestamps=...)`. Without one, the base model's prediction is
+    returned, as for unseen users and in lists. Figures belong to the league of dates: knowing to the second when a
+    rating was given says which others were given on the same visit, which is unknown when predicting the future.
     """
 
     predicts_ratings: ClassVar[bool] = True
@@ -64,19 +64,19 @@ class Dated(Recommender):
     # ---------------------------------------------------------------- fitting
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
-        _stamps(ratings)
+        _timestamps(ratings)
         if not 0 < self.holdout < 1:
             raise ParameterError(name="holdout", value=self.holdout, expected="a share above 0 and below 1")
         self.theta_ = np.zeros(len(USER_SPANS) + len(ITEM_SPANS) + 4)
         if validation is None and self.holdout * ratings.n_ratings >= 1:
             rest, aside = take_validation(ratings, self.holdout, self.rng)
-            self._remember(self._made().fit(rest, progress=options.progress), rest)
+            self._set_base(self._new_base().fit(rest, progress=options.progress), rest)
             self.theta_ = self._regress(rest, aside)
-        self._remember(self._made().fit(ratings, progress=options.progress), ratings)
+        self._set_base(self._new_base().fit(ratings, progress=options.progress), ratings)
         if validation is not None:
             self.theta_ = self._regress(ratings, validation)
 
-    def _made(self) -> Recommender:
+    def _new_base(self) -> Recommender:
         model = member_of(self.base)
         if model.reads_dates:
             raise ParameterError(
@@ -85,12 +85,12 @@ class Dated(Recommender):
         seed = model.get_params().get("rng")
         return model if seed is None else model.set_params(rng=seed or self.rng)
 
-    def _remember(self, base: Recommender, ratings: RatingMatrix) -> None:
+    def _set_base(self, base: Recommender, ratings: RatingMatrix) -> None:
         """The base, and what it left over of its ratings, by users and by items."""
         self.base_ = base
         users, items, truth = ratings.pairs()
-        left = (truth - _asked(base, users, items)).astype(np.float64)
-        times = _stamps(ratings).astype(np.float64)
+        left = (truth - _base_scores(base, users, items)).astype(np.float64)
+        times = _timestamps(ratings).astype(np.float64)
         by_item = np.argsort(items, kind="stable")
         self._by_user = (ratings.user_rows.indptr.astype(np.int64), left, times)
         starts = np.concatenate([[0], np.cumsum(ratings.counts("item"))])
@@ -106,12 +106,12 @@ class Dated(Recommender):
         from sklearn.preprocessing import StandardScaler
 
         users, items, truth = aside.pairs()
-        times = _stamps(aside).astype(np.float64)
+        times = _timestamps(aside).astype(np.float64)
         warm = (known.counts("user")[users] > 0) & (known.counts("item")[items] > 0)
         if warm.sum() <= len(self.theta_):
             return np.zeros_like(self.theta_)
         users, items, truth, times = users[warm], items[warm], truth[warm], times[warm]
-        score = _asked(self.base_, users, items)
+        score = _base_scores(self.base_, users, items)
         ridge = make_pipeline(StandardScaler(), RidgeCV(PENALTIES))
         ridge.fit(self._features(users, items, times, score), truth - score)
         scale = np.where(ridge[0].scale_ > 0, ridge[0].scale_, 1)
@@ -167,7 +167,7 @@ class Dated(Recommender):
         out = np.empty(len(users), np.float32)
         for start in range(0, len(users), PAIRS):
             part = slice(start, start + PAIRS)
-            score = _asked(self.base_, users[part], items[part])
+            score = _base_scores(self.base_, users[part], items[part])
             features = self._features(users[part], items[part], times[part], score)
             out[part] = score + features @ self.theta_[:-1] + self.theta_[-1]
         return out
@@ -197,14 +197,14 @@ class Dated(Recommender):
         return {"theta": self.theta_, **{f"base/{k}": v for k, v in self.base_._arrays().items()}}
 
     def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        base = self._made()
+        base = self._new_base()
         base._set_ratings(self.ratings_)
         base._restore({k.removeprefix("base/"): v for k, v in arrays.items() if k.startswith("base/")})
         self.theta_ = arrays["theta"]
-        self._remember(base, self.ratings_)
+        self._set_base(base, self.ratings_)
 
 
-def _stamps(ratings: RatingMatrix) -> npt.NDArray[np.int64]:
+def _timestamps(ratings: RatingMatrix) -> npt.NDArray[np.int64]:
     """When each rating was given, (nnz,).
 
     Raises:
@@ -227,7 +227,7 @@ def _checked(timestamps: Any, n: int) -> DoubleArray:
     return np.broadcast_to(times, (n,))
 
 
-def _asked(base: Recommender, users: IntArray, items: IntArray) -> Scores:
+def _base_scores(base: Recommender, users: IntArray, items: IntArray) -> Scores:
     """The base's scores of pairs, (n,), unclipped, a part at a time."""
     parts = [slice(start, start + PAIRS) for start in range(0, len(users), PAIRS)]
     return np.concatenate([base._pairs(users[p], items[p]) for p in parts] or [np.empty(0, np.float32)])

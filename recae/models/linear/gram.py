@@ -64,9 +64,9 @@ def _gram_lower(
 ) -> None:  # fmt: skip
     """Row i: of everybody who rated i, all they rated up to i. A row of `out` stays in the processor's cache."""
     for item in prange(out.shape[0]):
-        for place in range(item_indptr[item], item_indptr[item + 1]):
-            user = item_users[place]
-            value = item_values[place] * weight[user]
+        for entry in range(item_indptr[item], item_indptr[item + 1]):
+            user = item_users[entry]
+            value = item_values[entry] * weight[user]
             for other in range(user_indptr[user], user_indptr[user + 1]):
                 if user_items[other] > item:
                     break
@@ -89,8 +89,8 @@ def _gram_rows(
     user_indptr: Any, user_items: Any, user_values: FloatArray, out: Any,
 ) -> None:  # fmt: skip
     for row in prange(out.shape[0]):
-        for place in range(item_indptr[row], item_indptr[row + 1]):
-            user, value = item_users[place], item_values[place]
+        for entry in range(item_indptr[row], item_indptr[row + 1]):
+            user, value = item_users[entry], item_values[entry]
             for other in range(user_indptr[user], user_indptr[user + 1]):
                 out[row, user_items[other]] += value * user_values[other]
 

@@ -78,8 +78,8 @@ class ItemKNN(SparseWeights):
 
 def _kept(index: npt.NDArray[np.int64], weight: FloatArray, n_items: int) -> Csr:
     """Lists of neighbours (rows, k) as sparse rows, (rows, n_items)."""
-    row, place = np.nonzero(index >= 0)
-    entries = weight[row, place], (row, index[row, place].astype(np.int32))
+    row, rank = np.nonzero(index >= 0)
+    entries = weight[row, rank], (row, index[row, rank].astype(np.int32))
     return sparse.csr_array(entries, shape=(len(index), n_items))
 
 

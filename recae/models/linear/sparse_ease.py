@@ -39,8 +39,8 @@ _CHUNK = 32  # items that one thread does at a time
 class SparseEASE(InputDropout, SparseWeights, MemoryLimited):
     """EASE (or, with dropout, EDLAE) on each item's neighbours only. Scores are X S, S sparse with a zero diagonal.
 
-    The neighbours of j are those that alone explain most of it: the greatest G_ij² / (G_ii + γ_i), by which the
-    regression of j on i alone lowers the error. Column j of S minimises |x_j - X w|² + Σ γ_i w_i² over weights on them.
+    The neighbours of j are those that explain most of it by themselves: the greatest G_ij² / (G_ii + γ_i), by which the
+    regression of j on only i lowers the error. Column j of S minimises |x_j - X w|² + Σ γ_i w_i² over weights on them.
 
     Few neighbours cost accuracy where items are few and much rated (`docs/topn.md`): where EASE fits, take EASE.
     """
@@ -67,8 +67,8 @@ class SparseEASE(InputDropout, SparseWeights, MemoryLimited):
                     *([Remedy("lower {min_common}", min_common=self.min_common)] if self.min_common > 1 else []),
                 ),
             )
-        target, place = np.nonzero((index >= 0) & (weight != 0))
-        entries = weight[target, place], (index[target, place], target.astype(np.int32))
+        target, rank = np.nonzero((index >= 0) & (weight != 0))
+        entries = weight[target, rank], (index[target, rank], target.astype(np.int32))
         self.weights_ = sparse.csr_array(entries, shape=(n, n))
 
     def _gram(self, ratings: RatingMatrix) -> Csr:
@@ -111,32 +111,32 @@ def _regress(
         matrix = np.empty((most, most), np.float32)
         for target in range(chunk * _CHUNK, min(n_items, (chunk + 1) * _CHUNK)):
             begin, end = indptr[target], indptr[target + 1]
-            k = _nearest(target, indices[begin:end], data[begin:end], ridge, counts, index[target], weight[target])
+            k = _neighbours(target, indices[begin:end], data[begin:end], ridge, counts, index[target], weight[target])
             chosen, solution = index[target, :k], weight[target, :k]
             _block(indptr, indices, data, chosen, ridge, matrix)
             failed[target] = not _solve(matrix, solution)
 
 
 @jit_kernel(parallel=False)
-def _nearest(
+def _neighbours(
     target: int, others: Any, common: FloatArray, ridge: FloatArray, counts: FloatArray, index: Any, weight: FloatArray
 ) -> int:
     """Write the neighbours, by rising index, and their co-occurrence with the target; return how many there are."""
     gain = np.zeros(len(others), np.float32)
-    for place in range(len(others)):
-        other = others[place]
+    for entry in range(len(others)):
+        other = others[entry]
         if other != target:
-            gain[place] = common[place] * common[place] / (counts[other] + ridge[other])
-    bar, room = np.float32(0), len(index)  # those above the bar are in; of those at it, the first
+            gain[entry] = common[entry] * common[entry] / (counts[other] + ridge[other])
+    threshold, room = np.float32(0), len(index)  # those above the threshold are in; of those at it, the first
     if len(others) > room:
-        bar = np.partition(gain, len(gain) - room)[len(gain) - room]
-    for place in range(len(others)):
-        room -= gain[place] > bar
+        threshold = np.partition(gain, len(gain) - room)[len(gain) - room]
+    for entry in range(len(others)):
+        room -= gain[entry] > threshold
     k = 0
-    for place in range(len(others)):
-        if gain[place] > bar or (gain[place] == bar and bar > 0 and room > 0):
-            room -= gain[place] == bar
-            index[k], weight[k] = others[place], common[place]
+    for entry in range(len(others)):
+        if gain[entry] > threshold or (gain[entry] == threshold and threshold > 0 and room > 0):
+            room -= gain[entry] == threshold
+            index[k], weight[k] = others[entry], common[entry]
             k += 1
     return k
 
@@ -148,29 +148,29 @@ def _block(indptr: Any, indices: Any, data: FloatArray, chosen: Any, ridge: Floa
     for row in range(k):
         begin, end = indptr[chosen[row]], indptr[chosen[row] + 1]
         walk = end - begin < 8 * (row + 1)
-        place = begin
+        entry = begin
         for column in range(row + 1):
             wanted = chosen[column]
             if walk:
-                while place < end and indices[place] < wanted:
-                    place += 1
+                while entry < end and indices[entry] < wanted:
+                    entry += 1
             else:
                 last = end
-                while place < last:
-                    middle = (place + last) // 2
+                while entry < last:
+                    middle = (entry + last) // 2
                     if indices[middle] < wanted:
-                        place = middle + 1
+                        entry = middle + 1
                     else:
                         last = middle
-            matrix[row, column] = data[place] if place < end and indices[place] == wanted else np.float32(0)
+            matrix[row, column] = data[entry] if entry < end and indices[entry] == wanted else np.float32(0)
         matrix[row, row] += ridge[chosen[row]]
 
 
 @jit_kernel(parallel=False, fastmath={"reassoc", "contract"})
 def _dot(a: FloatArray, b: FloatArray) -> np.float32:
     total = np.float32(0)
-    for place in range(len(a)):  # a SIMD product: its sums may be reordered
-        total += a[place] * b[place]
+    for entry in range(len(a)):  # a SIMD product: its sums may be reordered
+        total += a[entry] * b[entry]
     return total
 
 

@@ -90,7 +90,7 @@ class CDAE(NeuralRanker):
 
 
 class UserNetwork(nn.Module):
-    """Rows (batch, n_items) and their users' numbers to logits (batch, n_items).
+    """Rows (batch, n_items) and their users' indices to logits (batch, n_items).
 
     Args:
         n_items, hidden: widths.
@@ -105,7 +105,7 @@ class UserNetwork(nn.Module):
         super().__init__()
         self.encode, self.decode, self.noise = Encode(n_items, hidden), Decode(hidden, n_items), Dropout(dropout)
         self.users = nn.Embedding(len(known), hidden)
-        nn.init.zeros_(self.users.weight)  # nobody is special until the rows cannot tell what they are like
+        nn.init.zeros_(self.users.weight)  # a vector learns only what the rows do not explain
         self.activation = activation(act)
         self.register_buffer("known", known, persistent=False)
 
@@ -124,11 +124,11 @@ class UserNetwork(nn.Module):
 
 
 class UserBatches(RowBatches):
-    """Batches whose input is (rows, users' numbers), and whose target is the rows.
+    """Batches whose input is (rows, users' indices), and whose target is the rows.
 
     Args:
         rows: one a user.
-        users: their numbers, int64 (n_rows,).
+        users: their indices, int64 (n_rows,).
         batch_size: rows a step.
     """
 

@@ -1,7 +1,7 @@
 """Losses of dense logits against sparse targets in which what is not stored is 0: no dense target is ever made.
 
 They are what models that rank are trained by. Logits are (batch, n), targets `SparseRows` of that shape; each loss is a
-mean over rows. The part over all columns is one pass over the logits, the rest only looks at the stored places.
+mean over rows. The part over all columns is one pass over the logits, the rest reads the stored entries only.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def multinomial(logits: Tensor, target: SparseRows) -> Tensor:
     Raises:
         DataError: logits and target differ in shape.
     """
-    places = _places(logits, target)
+    index = _flat_index(logits, target)
     totals = target.sums().to(logits.dtype)
-    loss: Tensor = _Multinomial.apply(logits, places, target.values, totals)  # type: ignore[no-untyped-call]
+    loss: Tensor = _Multinomial.apply(logits, index, target.values, totals)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -43,7 +43,7 @@ def logistic(logits: Tensor, target: SparseRows, negatives: float | None = None)
     Raises:
         DataError: logits and target differ in shape.
     """
-    at_stored = logits.reshape(-1).gather(0, _places(logits, target))
+    at_stored = logits.reshape(-1).gather(0, _flat_index(logits, target))
     weight = missing_weight(target, negatives)
     everywhere = weight.dot(functional.softplus(logits).sum(1))
     stored = functional.softplus(-at_stored).sum() - weight[target.row_of()].dot(functional.softplus(at_stored))
@@ -56,7 +56,7 @@ def squared(logits: Tensor, target: SparseRows, negatives: float | None = None) 
     Raises:
         DataError: logits and target differ in shape.
     """
-    at_stored = logits.reshape(-1).gather(0, _places(logits, target))
+    at_stored = logits.reshape(-1).gather(0, _flat_index(logits, target))
     weight = missing_weight(target, negatives)
     everywhere = weight.dot(logits.square().sum(1))
     stored = (target.values - at_stored).square().sum() - weight[target.row_of()].dot(at_stored.square())
@@ -71,8 +71,8 @@ def missing_weight(target: SparseRows, negatives: float | None) -> Tensor:
     return (negatives * stored / (target.n_cols - stored).clamp(min=1)).clamp(max=1)
 
 
-def _places(logits: Tensor, target: SparseRows) -> Tensor:
-    """Where the stored entries stand in the logits, flattened: (nnz,)."""
+def _flat_index(logits: Tensor, target: SparseRows) -> Tensor:
+    """Positions of the stored entries in the flattened logits: (nnz,)."""
     if logits.shape != target.shape:
         raise DataError(
             f"the model gives {tuple(logits.shape)}, the target is {target.shape}: "
@@ -85,16 +85,16 @@ class _Multinomial(torch.autograd.Function):
     """Two passes over the logits in all: PyTorch's own way is six, and makes three tensors of their size."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, places: Tensor, values: Tensor, totals: Tensor) -> Tensor:
+    def forward(ctx: Any, logits: Tensor, index: Tensor, values: Tensor, totals: Tensor) -> Tensor:
         log_shares = torch.log_softmax(logits, 1)
-        ctx.save_for_backward(log_shares, places, values, totals)
-        return -values.dot(log_shares.view(-1)[places]) / max(1, len(logits))
+        ctx.save_for_backward(log_shares, index, values, totals)
+        return -values.dot(log_shares.view(-1)[index]) / max(1, len(logits))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        log_shares, places, values, totals = ctx.saved_tensors
+        log_shares, index, values, totals = ctx.saved_tensors
         share = grad / max(1, len(log_shares))
         d_logits = log_shares.exp().mul_((totals * share)[:, None])
-        d_logits.view(-1).index_add_(0, places, values * -share)
+        d_logits.view(-1).index_add_(0, index, values * -share)
         return d_logits, None, None, None

@@ -45,7 +45,7 @@ class MultVAE(MirroredRanker):
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         super()._fit(ratings, validation, options)
-        self.network_.code = GaussianCode(self.beta).eval()  # steps of the annealing are a state of training alone
+        self.network_.code = GaussianCode(self.beta).eval()  # annealing is over: its step counter is not saved
 
     def _network(self, ratings: RatingMatrix, steps: int) -> nn.Module:
         anneal = math.ceil(ANNEALED * steps) if self.anneal_steps is None else self.anneal_steps

@@ -34,8 +34,8 @@ class RecVAE(NeuralRanker):
     3/20 N(0, 1) + 3/4 q_old + 1/10 N(0, e¹⁰), where q_old is the encoder as it was when its last turn ended.
 
     In each epoch the encoder learns for `encoder_passes` passes over the rows, under dropout, then the decoder for
-    `decoder_passes`, without it, by the likelihood alone. Validation looks after every pass, and the history has a
-    record for each.
+    `decoder_passes`, without it, by the likelihood alone. Each pass is validated and has a record in the
+    history.
     """
 
     hidden: int = param(600, "width of the encoder's five hidden layers", low=1)
@@ -60,7 +60,7 @@ class RecVAE(NeuralRanker):
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         super()._fit(ratings, validation, options)
-        self.network_.requires_grad_(True)  # whose turn it was last is nobody's business
+        self.network_.requires_grad_(True)  # the last turn froze a part
 
     def _objective(self, model: nn.Module, batch: Batch) -> Tensor:
         assert isinstance(model, Alternating)
@@ -149,7 +149,7 @@ class Alternating(nn.Module):
         return GaussianCode.posterior(self.network.encoder(given))
 
     def log_prior(self, rows: Rows, z: Tensor) -> Tensor:
-        """log p(z | x) unit by unit, (batch, d); what the old encoder says is said without dropout."""
+        """log p(z | x) unit by unit, (batch, d); the old encoder reads rows without dropout."""
         return log_composite_prior(z, *GaussianCode.posterior(self.old(rows)))
 
 
