@@ -27,7 +27,7 @@ from recae.nn import (
     Masking,
     SaltAndPepper,
 )  # fmt: skip
-from recae.nn.activations import ACTIVATIONS, activation
+from recae.nn.layers import ACTIVATIONS, activation
 from recae.nn.noise import NOISES, noise
 from recae.sparse import SparseRows
 

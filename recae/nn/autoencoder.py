@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from recae.errors import ParameterError, Phrase, Remedy
-from recae.nn.activations import activation
 from recae.nn.codes import Deterministic, GaussianCode
 from recae.nn.convolutional import ConvDecoder, ConvEncoder
-from recae.nn.layers import Decoder, Encoder, Rows, per_layer
+from recae.nn.layers import Decoder, Encoder, Rows, activation, per_layer
 from recae.sparse import SparseRows
 
 

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recae.errors import DataError, ParameterError, Remedy
-from recae.nn.activations import activation as activation_called
 from recae.nn.layers import Decode, Encode, Rows
+from recae.nn.layers import activation as activation_called
 from recae.sparse import SparseRows
 
 KERNEL = 3

@@ -1,4 +1,4 @@
-"""Layers that take dense or sparse rows.
+"""Layers that take dense or sparse rows, and their activations.
 
 A weight always has the shape (wide side, narrow side): the encoder multiplies by it, the decoder by its
 transpose. Tying a decoder to an encoder is then nothing but sharing the parameter, and both read their
@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from recae.errors import DataError, ParameterError
-from recae.nn.activations import Activation, activation
 from recae.nn.products import affine
 from recae.sparse import SparseRows, sddmm, spmm
 
+Activation = Callable[[Tensor], Tensor]
 Rows = Tensor | SparseRows
 Beside = Sequence[Tensor | None]  # for each layer, what is added before its activation, (batch, width), or nothing
 
@@ -202,3 +203,45 @@ def check_fraction(name: str, value: float) -> float:
     if not 0.0 <= value < 1.0:
         raise ParameterError(name=name, value=value, expected="a fraction from 0 to below 1")
     return value
+
+
+# ---------------------------------------------------------------- activations
+
+
+def identity(x: Tensor) -> Tensor:
+    """x itself."""
+    return x
+
+
+def softmax(x: Tensor) -> Tensor:
+    """exp(x_j) / Σ exp(x), over the last axis."""
+    return torch.softmax(x, dim=-1)
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "identity": identity,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "selu": functional.selu,
+    "elu": functional.elu,
+    "gelu": functional.gelu,
+    "swish": functional.silu,
+    "softmax": softmax,
+}
+
+
+def activation(name: str) -> Activation:
+    """The activation called `name`.
+
+    Raises:
+        ParameterError: there is none of that name.
+    """
+    if name not in ACTIVATIONS:
+        raise ParameterError(name="activation", value=name, expected=tuple(ACTIVATIONS))
+    return ACTIVATIONS[name]
+
+
+def as_widths(hidden: int | Sequence[int]) -> tuple[int, ...]:
+    """Widths of hidden layers, of which a single one may be given as a number."""
+    return (hidden,) if isinstance(hidden, int) else tuple(hidden)

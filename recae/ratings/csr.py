@@ -19,7 +19,6 @@ from recae.ratings.times import Where
 
 Duplicates = Literal["last", "first", "mean", "sum", "max", "count", "error"]
 DUPLICATES: tuple[Duplicates, ...] = ("last", "first", "mean", "sum", "max", "count", "error")
-Values = Literal["binary", "ratings"]
 
 
 def row_number(position: int) -> str:
@@ -45,18 +44,6 @@ def mapped_csr(data: Any, indices: Any, indptr: Any, shape: tuple[int, int]) -> 
     rows.has_sorted_indices = True
     rows.has_canonical_format = True
     return rows
-
-
-def as_input(user_rows: Csr, values: Values) -> Csr:
-    """Rows as a model reads them, of the same sparsity pattern: ones, or the ratings themselves.
-
-    "binary" makes even a rating of 1 star a 1: who dislikes a film has still chosen to see it. To learn from what
-    people liked only, fit on `ratings.binarize(4)`.
-    """
-    if values == "ratings":
-        return user_rows
-    ones = np.ones(user_rows.nnz, np.float32)
-    return make_csr(ones, user_rows.indices, user_rows.indptr, user_rows.shape)
 
 
 def cut_evenly(counts: npt.NDArray[Any], size: int) -> IntArray:

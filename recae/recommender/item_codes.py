@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from recae._types import Arrays, Csr, FloatArray, IntArray, Scores
-from recae.nn.activations import ACTIVATIONS
+from recae.nn.layers import ACTIVATIONS
 from recae.ratings import RatingMatrix
 from recae.recommender.epochs import TrainedInEpochs, load_network, network_arrays
 from recae.recommender.params import hyperparameters, learned, param
@@ -59,10 +59,6 @@ class ItemCodes(TrainedInEpochs):
     def _finish(self, logits: Scores, columns: IntArray | None = None) -> Scores:
         """Ratings from outputs, of the same shape; `columns` are the users they belong to, None for unseen ones."""
         return logits
-
-    def _widths(self) -> tuple[int, ...]:
-        """Widths of the hidden layers."""
-        return (self.hidden,) if isinstance(self.hidden, int) else tuple(self.hidden)
 
     # ---------------------------------------------------------------- scoring
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import inspect
 import textwrap
 from dataclasses import dataclass
 from typing import Any, Literal, Self, TypeVar, dataclass_transform, get_type_hints
 
+import numpy as np
+
+from recae._types import Csr
 from recae.errors import ParameterError
 
+Values = Literal["binary", "ratings"]
 _Class = TypeVar("_Class")
 _WIDTH = 110  # characters in a line of a generated docstring
 
@@ -180,3 +185,28 @@ class Parameters:
         fields = [(field, getattr(self, field.name)) for field in _fields(type(self))]
         changed = [f"{field.name}={value!r}" for field, value in fields if value != field.default]
         return f"{type(self).__name__}({', '.join(changed)})"
+
+
+# ---------------------------------------------------------------- what several families declare
+
+
+@hyperparameters
+class ReadsValues(Parameters):
+    """What models that read rows as ones or as ratings declare."""
+
+    values: Values = param(
+        "binary", "what a row holds: 1 for each rating given, or the ratings as they are", choices=("binary", "ratings")
+    )
+
+
+def as_input(user_rows: Csr, values: Values) -> Csr:
+    """Rows as a model reads them, of the same sparsity pattern: ones, or the ratings themselves.
+
+    "binary" makes even a rating of 1 star a 1: who dislikes a film has still chosen to see it. To learn from what
+    people liked only, fit on `ratings.binarize(4)`.
+    """
+    if values == "ratings":
+        return user_rows
+    ones = copy.copy(user_rows)  # indices and row starts are shared
+    ones.data = np.ones(user_rows.nnz, np.float32)
+    return ones

@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recae._types import Csr, IntArray
 from recae.distributed.ranks import choose_device, current
 from recae.models.autorec.heads import OUTPUTS, Head, OrdinalHead, make_head
 from recae.models.autorec.rating_network import RatingNetwork, pretraining_loss, rating_loss
 from recae.models.autorec.row_autoencoder import BLOCK, RowAutoencoder
+from recae.nn.layers import as_widths
 from recae.ratings import RatingMatrix
 from recae.recommender.epochs import TrainedByOptimizer
 from recae.recommender.fitting import FitOptions, rating_error
@@ -125,9 +127,12 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer):
                 "inner_l2": self.inner_l2, "centred": self._centred(), "mask_input": self.mask_input,
             })  # fmt: skip
 
+    def _rows(self, matrix: Csr, index: IntArray | None = None, device: torch.device | None = None) -> Any:
+        return SparseRows.from_scipy(matrix, device=device or self.network_.device)
+
     def _make_network(self, n_cols: int, ratings: RatingMatrix, settings: dict[str, Any]) -> RatingNetwork:
         """A network of these settings, to which a subclass adds its own."""
-        return RatingNetwork(n_cols, self._widths(), **settings)
+        return RatingNetwork(n_cols, as_widths(self.hidden), **settings)
 
     def _head(self, n_cols: int, ratings: RatingMatrix) -> Head:
         """The output head; an ordinal one's levels are the ratings that occur."""

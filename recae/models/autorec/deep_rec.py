@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from recae.models.autorec.autorec import AutoRec
 from recae.models.autorec.rating_network import RatingNetwork, rating_loss
+from recae.nn.layers import as_widths
 from recae.nn.products import affine
 from recae.ratings import RatingMatrix
 from recae.recommender.params import default, hyperparameters, param
@@ -51,7 +52,7 @@ class DeepRec(AutoRec):
     _mean_over: ClassVar[Literal["rows", "ratings"]] = "ratings"
 
     def _make_network(self, n_cols: int, ratings: RatingMatrix, settings: dict[str, Any]) -> RatingNetwork:
-        return RatingNetwork(n_cols, self._widths(), code_dropout=self.code_dropout, **settings)
+        return RatingNetwork(n_cols, as_widths(self.hidden), code_dropout=self.code_dropout, **settings)
 
     def _l2(self, ratings: RatingMatrix) -> float:
         return 0.0 if self.l2 is None else self.l2

@@ -43,6 +43,7 @@ class RowAutoencoder(ItemCodes):
     def _l2(self, ratings: RatingMatrix) -> float:
         """L2 weight of the output layer, for the summed loss."""
 
+    @abstractmethod
     def _rows(self, matrix: Csr, index: IntArray | None = None, device: torch.device | None = None) -> Any:
         """Rows as the network reads them.
 
@@ -50,7 +51,6 @@ class RowAutoencoder(ItemCodes):
             index: of the rows among the training rows; None for unseen rows.
             device: where they are to be; None for the network's.
         """
-        return SparseRows.from_scipy(matrix, device=device or self.network_.device)
 
     # ---------------------------------------------------------------- scoring
 

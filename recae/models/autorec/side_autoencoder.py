@@ -15,6 +15,7 @@ from recae.models.autorec.feature_tables import encode_table
 from recae.models.autorec.rating_network import RatingNetwork
 from recae.models.autorec.side_network import SideNetwork
 from recae.models.autorec.side_rows import SideRows
+from recae.nn.layers import as_widths
 from recae.ratings import RatingMatrix
 from recae.recommender.params import hyperparameters, learned, param
 from recae.sparse import SparseRows
@@ -59,7 +60,7 @@ class SideAutoencoder(AutoRec):
         assert self._side_features is not None
         across: Literal["user", "item"] = "item" if self.by == "user" else "user"
         return SideNetwork(
-            n_cols, self._widths(), columns=torch.from_numpy(self._side_features[across]),
+            n_cols, as_widths(self.hidden), columns=torch.from_numpy(self._side_features[across]),
             counts=torch.from_numpy(ratings.counts(across)), n_features=self._side_features[self.by].shape[1],
             hide_rows=self.hide_rows, side_l2=self.side_l2, column_l2=self.column_l2,
             **self._variant(ratings), **settings,

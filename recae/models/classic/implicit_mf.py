@@ -18,11 +18,9 @@ from recae._types import Csr, FloatArray, IntArray, Scores
 from recae.errors import DivergenceError, ParameterError
 from recae.jit import jit_kernel, prange
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Values, as_input
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
-from recae.recommender.inputs import ReadsValues
-from recae.recommender.params import default, hyperparameters, learned, param
+from recae.recommender.params import ReadsValues, Values, as_input, default, hyperparameters, learned, param
 from recae.recommender.registry import register
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from recae._types import Csr, FloatArray
 from recae.models.item_codes.dual_network import DualBatches, DualInput, DualNetwork, UserRows, dual_loss
+from recae.nn.layers import as_widths
 from recae.ratings import RatingMatrix
 from recae.recommender.epochs import TrainedByOptimizer
 from recae.recommender.fitting import FitOptions, rating_error
@@ -77,7 +78,7 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.rng)
             return DualNetwork(
-                ratings.n_users, ratings.n_items, hidden=self._widths(), side=self.side, start=start,
+                ratings.n_users, ratings.n_items, hidden=as_widths(self.hidden), side=self.side, start=start,
                 act=self.activation, noise=self.noise, side_noise=self.side_noise, l2=self.l2, inner_l2=self.inner_l2,
                 side_l2=self.side_l2,
             )  # fmt: skip
@@ -99,7 +100,7 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
     def _solve(self, user_rows: Csr) -> tuple[FloatArray, FloatArray]:
         with self._inference():
             encoded = self._user_codes(user_rows)
-        codes, (weight, bias), width = self._codes(), self._output_layer(), self._widths()[-1]
+        codes, (weight, bias), width = self._codes(), self._output_layer(), as_widths(self.hidden)[-1]
         row = np.repeat(np.arange(user_rows.shape[0]), np.diff(user_rows.indptr))
         padded = np.concatenate([np.zeros((len(encoded), width), np.float32), encoded], 1)
         no_bias = np.zeros(len(encoded), np.float32)

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from recae.nn import Autoencoder, Decoder, Encoder, Masking
-from recae.nn.activations import activation
-from recae.nn.layers import glorot_uniform
+from recae.nn.layers import activation, glorot_uniform
 from recae.nn.losses import masked_squared_error
 from recae.sparse import SparseRows, sddmm, spmm
 from recae.training import Batch

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from recae.nn import Masking
-from recae.nn.activations import activation
 from recae.nn.kernel import KernelWeight
-from recae.nn.layers import Rows
+from recae.nn.layers import Rows, activation
 from recae.nn.losses import masked_squared_error
 from recae.nn.products import affine
 from recae.sparse import SparseRows, sddmm, spmm

@@ -7,6 +7,7 @@ from typing import Any
 
 from recae._types import Csr, FloatArray, IntArray
 from recae.models.item_codes.kernel_network import KernelNetwork
+from recae.nn.layers import as_widths
 from recae.ratings import RatingMatrix
 from recae.recommender.folding import solve_columns
 from recae.recommender.item_codes import ItemCodes, as_numpy
@@ -42,7 +43,7 @@ class KernelRecommender(ItemCodes):
 
     def _network_settings(self, ratings: RatingMatrix) -> dict[str, Any]:
         return {
-            "hidden": self._widths(), "dims": self.dims, "act": self.activation, "noise": self.noise,
+            "hidden": as_widths(self.hidden), "dims": self.dims, "act": self.activation, "noise": self.noise,
             "l2": self._l2(ratings), "kernel_l2": self._kernel_l2(ratings), "n_rows": ratings.n_items,
         }  # fmt: skip
 

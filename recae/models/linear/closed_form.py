@@ -27,12 +27,10 @@ from recae.distributed.ranks import Ranks, choose_device, current
 from recae.errors import ParameterError
 from recae.models.linear.gram import gram, invert_, peak_bytes, sum_lower_to_first_, take_from_first_
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import as_input
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
-from recae.recommender.inputs import ReadsValues
 from recae.recommender.memory import MemoryLimited, available_bytes, refuse_too_large
-from recae.recommender.params import check, default, hyperparameters, learned, param
+from recae.recommender.params import ReadsValues, as_input, check, default, hyperparameters, learned, param
 from recae.recommender.registry import register
 from recae.sparse import SparseRows, spmm
 from recae.sparse.resources import kernel_threads

@@ -12,11 +12,9 @@ from torch import Tensor, nn
 from recae._types import Csr, Scores
 from recae.distributed.ranks import choose_device
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import as_input
 from recae.recommender.epochs import TrainedInBatches
 from recae.recommender.fitting import FitOptions, ranking_error
-from recae.recommender.inputs import ReadsValues
-from recae.recommender.params import default, hyperparameters, learned, param
+from recae.recommender.params import ReadsValues, as_input, default, hyperparameters, learned, param
 from recae.recommender.registry import register
 from recae.sparse import SparseRows, spmm
 from recae.sparse.resources import kernel_threads

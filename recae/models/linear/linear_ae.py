@@ -13,11 +13,9 @@ from recae._types import Csr, Scores
 from recae.distributed.ranks import choose_device
 from recae.nn import Autoencoder
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import as_input
 from recae.recommender.epochs import TrainedInBatches, load_network, network_arrays
 from recae.recommender.fitting import FitOptions, ranking_error
-from recae.recommender.inputs import ReadsValues
-from recae.recommender.params import default, hyperparameters, learned, param
+from recae.recommender.params import ReadsValues, as_input, default, hyperparameters, learned, param
 from recae.recommender.registry import register
 from recae.sparse import SparseRows
 from recae.sparse.resources import kernel_threads

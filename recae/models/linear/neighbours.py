@@ -14,17 +14,16 @@ from recae.jit import jit_kernel, prange
 from recae.models.linear.gram import gram, gram_rows, mirror_, peak_bytes
 from recae.ranking import top_n
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import as_input
+from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
-from recae.recommender.inputs import ReadsValues
 from recae.recommender.memory import MemoryLimited, refuse_too_large
-from recae.recommender.params import hyperparameters, learned, param
+from recae.recommender.params import ReadsValues, as_input, hyperparameters, learned, param
 from recae.recommender.registry import register
 from recae.recommender.scoring import blocks
 
 
 @hyperparameters
-class SparseWeights(ReadsValues):
+class SparseWeights(ReadsValues, Recommender):
     """Scores X S: S[i, j], sparse, is what having i adds to the score of j."""
 
     linear: ClassVar[bool] = True

@@ -9,10 +9,9 @@ import numpy.typing as npt
 
 from recae._types import Csr, FloatArray, Scores
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import as_input
+from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
-from recae.recommender.inputs import ReadsValues
-from recae.recommender.params import hyperparameters, learned, param
+from recae.recommender.params import ReadsValues, as_input, hyperparameters, learned, param
 from recae.recommender.registry import register
 
 _SMALL = 2**20  # entries: below, the matrix is decomposed densely and exactly
@@ -20,7 +19,7 @@ _SMALL = 2**20  # entries: below, the matrix is decomposed densely and exactly
 
 @register("pca", "PCA of sparse rows (PureSVD): the linear autoencoder without training")
 @hyperparameters
-class PCARecommender(ReadsValues):
+class PCARecommender(ReadsValues, Recommender):
     """Scores x V Vᵀ, V the first right singular vectors: PureSVD (Cremonesi et al., RecSys 2010).
 
     It is the linear autoencoder of least squared error, missing entries being 0 (Baldi and Hornik, 1989). Centred,

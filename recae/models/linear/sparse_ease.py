@@ -24,10 +24,9 @@ from recae.jit import jit_kernel, prange
 from recae.models.linear.closed_form import InputDropout, check_ridge
 from recae.models.linear.neighbours import SparseWeights
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import as_input
 from recae.recommender.fitting import FitOptions
 from recae.recommender.memory import GIB, MemoryLimited, available_bytes
-from recae.recommender.params import default, hyperparameters, param
+from recae.recommender.params import as_input, default, hyperparameters, param
 from recae.recommender.registry import register
 
 _ENTRIES = 2**24  # products of ratings that a block of the Gram matrix sums up

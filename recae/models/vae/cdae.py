@@ -12,11 +12,10 @@ from recae._types import Csr, IntArray, Scores
 from recae.models.vae import implicit_losses as implicit
 from recae.models.vae.neural_ranker import CPU, NeuralRanker
 from recae.nn import Decode, Dropout, Encode
-from recae.nn.activations import ACTIVATIONS, activation
+from recae.nn.layers import ACTIVATIONS, activation
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import as_input
 from recae.recommender.fitting import FitOptions, ranking_error
-from recae.recommender.params import default, hyperparameters, param
+from recae.recommender.params import as_input, default, hyperparameters, param
 from recae.recommender.registry import register
 from recae.sparse import SparseRows
 from recae.training import Batch, RowBatches

@@ -8,7 +8,7 @@ from torch import nn
 
 from recae.models.vae.neural_ranker import NeuralRanker, widths
 from recae.nn import Autoencoder, Decoder, Deterministic, Dropout, Encoder, GaussianCode
-from recae.nn.activations import ACTIVATIONS
+from recae.nn.layers import ACTIVATIONS
 from recae.ratings import RatingMatrix
 from recae.recommender.fitting import FitOptions
 from recae.recommender.params import default, hyperparameters, param

@@ -16,11 +16,10 @@ from recae.distributed.ranks import choose_device
 from recae.errors import DataError, Phrase, Remedy
 from recae.models.vae.implicit_losses import multinomial
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import as_input, make_csr
+from recae.ratings.csr import make_csr
 from recae.recommender.epochs import TrainedInBatches, load_network, network_arrays
 from recae.recommender.fitting import FitOptions, ranking_error
-from recae.recommender.inputs import ReadsValues
-from recae.recommender.params import default, hyperparameters, learned, param
+from recae.recommender.params import ReadsValues, as_input, default, hyperparameters, learned, param
 from recae.sparse import SparseRows
 from recae.sparse.resources import reuse_buffers
 from recae.training import Batch, Batches, RowBatches
