@@ -71,3 +71,13 @@ def test_half_precision_reaches_the_sparse_kernels() -> None:
     half = reports(PLENTY, "i-autorec/bf16")["i-autorec/bf16"]
     assert 1e-4 < half["apart"] < 0.02
     assert half["waits"] == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["i-autorec", "u-autorec", "cfn", "wide-deep", "deep-rec", "dual-autorec", "sparse-fc"]
+)
+def test_lists_are_made_on_the_device(name: str) -> None:
+    """Of scores, those in lists are fetched and no more; weights and codes stay where they are."""
+    found = on_gpu(name)
+    assert found["fetched"] <= len(contract.USERS) * 3 * (8 + 4)
+    assert found["asked_with"] < 5000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -11,6 +12,8 @@ from scipy import sparse
 
 from recae.errors import DataError, ParameterError
 from recae.ranking import mask_seen, top_n, top_n_reference
+from recae.recommender.scoring import top_allowed
+from recae.recommender.tensor_top_n import tensor_top_n
 
 few_values = st.sampled_from([-np.inf, -2.5, -0.0, 0.0, 1e-40, 1.0, 3.25, np.float32(3e38), np.inf, np.nan])
 any_value = st.floats(width=32, allow_nan=True, allow_infinity=True)
@@ -29,6 +32,10 @@ def test_agrees_with_sorting(scores: np.ndarray, n: int) -> None:
     expected_index, expected_best = top_n_reference(scores, n)
     np.testing.assert_array_equal(index, expected_index)
     np.testing.assert_array_equal(best, expected_best)
+    for made, expected in zip(
+        tensor_top_n(torch.from_numpy(scores), None, n, np.ones(scores.shape[1], bool)), (index, best)
+    ):
+        np.testing.assert_array_equal(made, expected)
 
 
 @pytest.mark.parametrize("levels", [2, 20, None])
@@ -53,7 +60,10 @@ def test_seen_items_are_left_out_without_a_copy() -> None:
     seen = sparse.random_array((6, 700), density=0.6, rng=rng, format="csr", dtype=np.float32)
     masked = scores.copy()
     mask_seen(masked, seen)
+    tensor, every = torch.from_numpy(scores.copy()), np.ones(700, bool)
     for n in (1, 20, 400):
+        for made, slow in zip(tensor_top_n(tensor, seen, n, every), top_n_reference(masked, n)):
+            np.testing.assert_array_equal(made, slow)
         for fast, slow in zip(top_n(scores, n, seen), top_n_reference(masked, n)):
             np.testing.assert_array_equal(fast, slow)
 
@@ -112,3 +122,16 @@ def test_clear_errors() -> None:
         mask_seen(np.zeros((2, 3), np.float32), sparse.csr_array((3, 2), dtype=np.float32))
     with pytest.raises(DataError, match=r"\(2, 3\).*\(3, 2\)"):
         top_n(np.zeros((2, 3), np.float32), 1, sparse.csr_array((3, 2), dtype=np.float32))
+
+
+def test_lists_of_a_tensor_are_those_of_an_array() -> None:
+    """Scores on a device are ranked there: the same items among those allowed and not seen, and the same scores."""
+    rng = np.random.default_rng(1)
+    scores = rng.integers(-3, 4, size=(7, 60)).astype(np.float32)
+    seen = sparse.random_array((7, 60), density=0.4, rng=rng, format="csr", dtype=np.float32)
+    allowed = rng.random(60) < 0.5
+    for n in (1, 10, 80):
+        for made, expected in zip(
+            top_allowed(torch.from_numpy(scores), seen, n, allowed), top_allowed(scores, seen, n, allowed)
+        ):
+            np.testing.assert_array_equal(made, expected)

@@ -64,6 +64,10 @@ class Recommender(Parameters, ABC):
         """Scores of known users, (n,) to (n, n_items), unclipped. By default from their training rows."""
         return self.score(self.ratings_.user_rows[user_index])
 
+    def _device_scores(self, user_index: IntArray) -> Any:
+        """Scores as of `score_users`, or as a tensor on a GPU, where lists are then made without fetching them."""
+        return self.score_users(user_index)
+
     def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
         """Scores of pairs of known users and items, (n,); by default through dense blocks."""
         return scores_at(user_index, item_index, self.ratings_.n_items, self.score_users)
@@ -241,7 +245,7 @@ class Recommender(Parameters, ABC):
         found = np.full((len(wanted), n), -1, np.int64), np.full((len(wanted), n), -np.inf, np.float32)
         known = user_index >= 0
         seen = ratings.user_rows if filter_seen else None
-        found[0][known], found[1][known] = top_n_for_users(self.score_users, user_index[known], seen, n, allowed)
+        found[0][known], found[1][known] = top_n_for_users(self._device_scores, user_index[known], seen, n, allowed)
         if (user_index < 0).any():
             popular = frames.popular(ratings, n, allowed)
             found[0][user_index < 0], found[1][user_index < 0] = popular

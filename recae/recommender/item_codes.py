@@ -60,6 +60,10 @@ class ItemCodes(TrainedInEpochs):
         """Ratings from outputs, of the same shape; `columns` are the users they belong to, None for unseen ones."""
         return logits
 
+    def _finish_tensor(self, logits: Tensor, columns: Tensor | None = None) -> Tensor:
+        """The same of tensors."""
+        return logits
+
     # ---------------------------------------------------------------- scoring
 
     def score(self, user_rows: Csr) -> Scores:
@@ -67,9 +71,30 @@ class ItemCodes(TrainedInEpochs):
         return self._finish(weight @ self._codes().T + bias[:, None])
 
     def score_users(self, user_index: IntArray) -> Scores:
+        if self._on_gpu():
+            return as_numpy(self._scores_on_gpu(user_index))
         weight, bias = self._output_layer()
         logits = weight[user_index] @ self._codes().T + bias[user_index, None]
         return self._finish(logits, np.asarray(user_index)[:, None])
+
+    def _device_scores(self, user_index: IntArray) -> Scores | Tensor:
+        return self._scores_on_gpu(user_index) if self._on_gpu() else self.score_users(user_index)
+
+    def _scores_on_gpu(self, user_index: IntArray) -> Tensor:
+        """Scores of known users, (n, n_items), on the network's device, where codes and output weights are kept."""
+        codes, weight, bias = self._cached("on the device", self._codes_and_output_layer)
+        index = torch.from_numpy(np.asarray(user_index, np.int64)).to(codes.device)
+        with self._inference():
+            return self._finish_tensor(torch.addmm(bias[index, None], weight[index], codes.mT), index[:, None])
+
+    def _codes_and_output_layer(self) -> list[Tensor]:
+        """Codes, output weights and biases on the network's device."""
+        device = next(self.network_.parameters()).device
+        return [torch.from_numpy(array).to(device) for array in (self._codes(), *self._output_layer())]
+
+    def _on_gpu(self) -> bool:
+        device: torch.device = next(self.network_.parameters()).device
+        return device.type == "cuda"
 
     def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
         return self._finish(products_at(*self._output_layer(), self._codes(), user_index, item_index), user_index)

@@ -51,12 +51,12 @@ def products_at(weight: FloatArray, bias: FloatArray, codes: FloatArray, row: In
 
 
 def top_n_for_users(
-    score: Callable[[IntArray], Scores], users: IntArray, seen: Csr | None, n: int, allowed: Mask
+    score: Callable[[IntArray], Any], users: IntArray, seen: Csr | None, n: int, allowed: Mask
 ) -> tuple[IntArray, Scores]:
     """The n best allowed items of each user and their scores, (n_users, n) each; see `recae.ranking.top_n`.
 
     Args:
-        score: users to scores of all items, (n_users, n_items).
+        score: users to scores of all items, (n_users, n_items), an array or a tensor.
         users: as `score` takes them.
         seen: rows of all users, whose items are left out; None to leave out nothing.
         allowed: which items may be listed, (n_items,).
@@ -68,8 +68,15 @@ def top_n_for_users(
     return index, scores
 
 
-def top_allowed(scores: Scores, seen: Csr | None, n: int, allowed: Mask) -> tuple[IntArray, Scores]:
-    """The n best of the items `allowed`, (n_items,), that are not stored in `seen`; see `recae.ranking.top_n`."""
+def top_allowed(scores: Any, seen: Csr | None, n: int, allowed: Mask) -> tuple[IntArray, Scores]:
+    """The n best of the items `allowed`, (n_items,), that are not stored in `seen`; see `recae.ranking.top_n`.
+
+    Of scores in a tensor, on its device.
+    """
+    if not isinstance(scores, np.ndarray):
+        from recae.recommender.tensor_top_n import tensor_top_n  # PyTorch, where scores are tensors alone
+
+        return tensor_top_n(scores, seen, n, allowed)
     if not allowed.all():
         scores = np.where(allowed, scores, np.float32(-np.inf))
     return top_n(scores, n, seen)

@@ -62,10 +62,19 @@ class RowAutoencoder(ItemCodes):
             return self._score_rows(self.ratings_.user_rows[user_index], user_index)
         return super().score_users(user_index)
 
+    def _device_scores(self, user_index: IntArray) -> Scores | Tensor:
+        if self.by == "user" and self._on_gpu():
+            return self._full(self.ratings_.user_rows[user_index], user_index)
+        return super()._device_scores(user_index)
+
     def _score_rows(self, user_rows: Csr, index: IntArray | None = None) -> Scores:
         """Scores of user rows, (n_rows, n_items), by a user-based network; `index` as for `_rows`."""
+        return as_numpy(self._full(user_rows, index))
+
+    def _full(self, user_rows: Csr, index: IntArray | None) -> Tensor:
+        """The same, on the network's device."""
         with self._inference():
-            return as_numpy(self.network_.full(self._rows(user_rows, index)))
+            return self.network_.full(self._rows(user_rows, index))
 
     def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
         row, col = self._row_and_column(user_index, item_index)
@@ -109,7 +118,10 @@ class RowAutoencoder(ItemCodes):
     def _finish(self, logits: Scores, columns: IntArray | None = None) -> Scores:
         device = self.network_.device
         wanted = None if columns is None else torch.from_numpy(np.ascontiguousarray(columns)).to(device)
-        return as_numpy(self.network_.finish(torch.from_numpy(np.asarray(logits, np.float32)).to(device), wanted))
+        return as_numpy(self._finish_tensor(torch.from_numpy(np.asarray(logits, np.float32)).to(device), wanted))
+
+    def _finish_tensor(self, logits: Tensor, columns: Tensor | None = None) -> Tensor:
+        return self.network_.finish(logits, columns)
 
     # ---------------------------------------------------------------- how sure it is
 
