@@ -105,7 +105,7 @@ def _decoded(layout: Layout, start: int, stop: int | None) -> Iterator[Block]:
     held = b""
     plain = codecs.lookup(layout.encoding).name == "utf-8"
     decoder = codecs.getincrementaldecoder(layout.encoding)()
-    for data, so_far in _raw(layout.path, start, stop):
+    for data, so_far in raw_blocks(layout.path, start, stop):
         data = data if plain else _decode(layout, decoder, data).encode()
         if held == b"" and start == 0 and data.startswith(codecs.BOM_UTF8):
             data = data[len(codecs.BOM_UTF8) :]
@@ -136,7 +136,8 @@ def not_in_encoding(name: str, encoding: str) -> DataError:
     )
 
 
-def _raw(path: Path, start: int, stop: int | None) -> Iterator[Block]:
+def raw_blocks(path: Path, start: int = 0, stop: int | None = None) -> Iterator[Block]:
+    """The unpacked bytes of a file, and how many bytes of the file were read so far."""
     with unpacking(path), path.open("rb") as raw, unpacked(raw, path) as file:
         if start:
             file.seek(start)
@@ -216,4 +217,4 @@ def _lines(layout: Layout, start: int) -> Iterator[str]:
 
 
 def _lines_before(path: Path, start: int) -> int:
-    return sum(data.count(b"\n") for data, _ in _raw(path, 0, start))
+    return sum(data.count(b"\n") for data, _ in raw_blocks(path, 0, start))

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from recae.errors import DataError
-from recae.readers.layout import Layout, csv_reader, line_blocks
+from recae.readers.layout import Layout, csv_reader, line_blocks, raw_blocks
+from recae.readers.packing import packing_of
 
 Pattern = re.Pattern[bytes]
 
@@ -28,20 +29,14 @@ def with_quotes(layout: Layout) -> Layout:
     if not _has_quote(layout):
         return layout
     width = len(layout.names) - layout.item_blocks
-    candidates = {
-        replace(layout, quoting="lines"): _lines(layout, _QUOTED, width),
-        replace(layout, quoting="lines", escaped=True): _lines(layout, _ESCAPED, width),
-        replace(layout, quoting="none"): _lines(layout, _PLAIN, width),
-    }
-    for block, _ in line_blocks(layout):
-        candidates = {one: lines for one, lines in candidates.items() if lines.fullmatch(block)}
-        if not candidates:
-            break
-    found = next(iter(candidates), None)
-    if found is not None and found.quoting == "lines":
-        return found
+    for found, field in (
+        (replace(layout, quoting="lines"), _QUOTED),
+        (replace(layout, quoting="lines", escaped=True), _ESCAPED),
+    ):
+        if _all_whole(layout, _lines(layout, field, width)):
+            return found
     fault = _fault(replace(layout, quoting="spanning"))
-    if found is None:
+    if not _all_whole(layout, _lines(layout, _PLAIN, width)):
         if fault:
             raise DataError(f"{layout.path.name}, {fault}")
         return replace(layout, quoting="spanning")
@@ -52,11 +47,16 @@ def with_quotes(layout: Layout) -> Layout:
             f"{layout.path.name}, line {line}: a quoted field does not end in its line; close the quote, or double "
             "quotes within a field"
         )
-    return found
+    return layout
 
 
-_QUOTED = rb'(?:"(?:[^"\n]|"")*+"|[^"\nD][^\nD]*+|)'
-_ESCAPED = rb'(?:"(?:[^"\\\n]|\\[^\n]|"")*+"|[^"\nD][^\nD]*+|)'
+def _all_whole(layout: Layout, lines: Pattern) -> bool:
+    """Whether all lines of the file are whole records."""
+    return all(lines.fullmatch(block) for block, _ in line_blocks(layout))
+
+
+_QUOTED = rb'(?:"[^"\n]*+(?:""[^"\n]*+)*+"|[^"\nD][^\nD]*+|)'
+_ESCAPED = rb'(?:"[^"\\\n]*+(?:(?:\\[^\n]|"")[^"\\\n]*+)*+"|[^"\nD][^\nD]*+|)'
 _PLAIN = rb"[^\nD]*+"
 
 
@@ -68,14 +68,18 @@ def _lines(layout: Layout, field: bytes, width: int) -> Pattern:
 
 
 def _has_quote(layout: Layout) -> bool:
-    if not layout.is_plain:
+    """Whether a quote stands anywhere below the header."""
+    if layout.encoding != "utf-8":
         return any(b'"' in block for block, _ in line_blocks(layout))
+    if packing_of(layout.path):
+        found = sum(block.count(b'"') for block, _ in raw_blocks(layout.path))
+        return found > 0 and any(b'"' in block for block, _ in line_blocks(layout))
     with layout.path.open("rb") as file:
-        for _ in range(layout.skip):
-            file.readline()
-        start = file.tell()
+        if not layout.returns:
+            for _ in range(layout.skip):
+                file.readline()
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return data.find(b'"', start) >= 0
+            return data.find(b'"', file.tell()) >= 0
 
 
 def _fault(layout: Layout) -> str:

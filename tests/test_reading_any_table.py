@@ -1,0 +1,222 @@
+"""Any table, written in any format and layout, is read back as it was, or refused: no row is lost, moved or merged.
+
+`HYPOTHESIS_PROFILE=thorough` tries 1,000 tables.
+"""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import lzma
+import random
+import warnings
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+import recae
+from recae.errors import DataError, DataWarning
+
+ODD = "abkz019 ,;|:\t\"'#%\\/.+-_éß漢\u00a0"
+PLAIN_TEXT = st.from_regex(r"[a-z]{1,3}[0-9]{0,2}", fullmatch=True)
+NUMBERS = st.one_of(st.integers(0, 30), st.integers(-5, 5), st.integers(10**17, 2**63 - 1))
+ODD_TEXT = st.text(ODD, min_size=1, max_size=6).filter(lambda text: text == text.strip())
+ODD_LINES = st.text(ODD + "\n", min_size=1, max_size=6).filter(lambda text: text == text.strip())
+RATINGS = st.one_of(st.integers(1, 5).map(float), st.integers(1, 10).map(lambda n: n / 2), st.floats(-9, 9, width=16))
+
+
+def _zipped(data: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("r.csv", data)
+    return buffer.getvalue()
+
+
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zip": _zipped,
+    ".zst": lambda data: bytes(pa.compress(data, "zstd", asbytes=True)),
+}  # fmt: skip
+
+
+@dataclass
+class Table:
+    """Rows of user, item, rating and perhaps time, each pair once; tame ids are plain numbers or words."""
+
+    rows: list[tuple[Any, ...]]
+    is_tame: bool
+
+    @property
+    def columns(self) -> list[str]:
+        return ["user", "item", "rating", "timestamp"][: len(self.rows[0])]
+
+    def expected(self) -> list[tuple[str, str, float, int]]:
+        return sorted((str(u), str(i), float(np.float32(r)), *map(int, t)) for u, i, r, *t in self.rows)
+
+
+@st.composite
+def tables(draw: Any, lines: bool = False) -> Table:
+    kinds = [draw(st.sampled_from(["numbers", "words", "odd", "lines" if lines else "odd"])) for _ in range(2)]
+    of = {"numbers": NUMBERS, "words": PLAIN_TEXT, "odd": ODD_TEXT, "lines": ODD_LINES}
+    columns = [of[kind] for kind in kinds] + [RATINGS]
+    columns += [st.integers(0, 2_000_000_000)] if draw(st.booleans()) else []
+    rows = draw(
+        st.lists(st.tuples(*columns), min_size=1, max_size=12, unique_by=lambda row: (str(row[0]), str(row[1])))
+    )
+    return Table(rows, set(kinds) <= {"numbers", "words"})
+
+
+@dataclass
+class Form:
+    """How a table is written as text."""
+
+    delimiter: str
+    header: bool
+    quoting: int
+    end: str
+    encoding: str
+    packing: str
+    shuffled: bool
+    stated: bool
+    last_end: bool
+
+
+FORMS = st.builds(
+    Form,
+    delimiter=st.sampled_from([",", "\t", ";", "|", "::", " "]),
+    header=st.booleans(),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC, csv.QUOTE_NONE]),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "gb18030"]),
+    packing=st.sampled_from(list(PACK)),
+    shuffled=st.booleans(),
+    stated=st.booleans(),
+    last_end=st.booleans(),
+)
+
+
+def may_be_quoted(field: str, form: Form) -> bool:
+    """Whether a field with quotes that are characters may as well be a quoted field, so that nobody can tell."""
+    return '"' in field and (not form.header or field.startswith('"') == field.endswith('"') or len(form.delimiter) > 1)
+
+
+def text_of(table: Table, form: Form) -> str | None:
+    """The table as text; None where this form cannot hold it."""
+    names = table.columns
+    order = list(range(len(names)))
+    if form.header and form.shuffled:
+        random.Random(0).shuffle(order)
+    lines = [[row[j] for j in order] for row in table.rows]
+    lines = [[names[j] for j in order], *lines] if form.header else lines
+    if len(form.delimiter) == 1 and form.delimiter != " " and form.quoting != csv.QUOTE_NONE:
+        buffer = io.StringIO()
+        csv.writer(buffer, delimiter=form.delimiter, quoting=form.quoting, lineterminator=form.end).writerows(lines)  # type: ignore[arg-type]
+        text = buffer.getvalue()
+    else:
+        fields = [[str(field) for field in line] for line in lines]
+        unfit = {form.delimiter[0], "\n", "\r", *("\t\u00a0" if form.delimiter == " " else "")}
+        if any(set(field) & unfit or may_be_quoted(field, form) for line in fields for field in line):
+            return None
+        text = "".join(form.delimiter.join(line) + form.end for line in fields)
+    return text if form.last_end else text[: -len(form.end)]
+
+
+def options_of(form: Form) -> dict[str, Any]:
+    """What must be stated, and what is where it is stated."""
+    options: dict[str, Any] = {}
+    if form.encoding in ("utf-16-be", "gb18030"):
+        options["encoding"] = form.encoding
+    if form.stated:
+        options |= {"sep": form.delimiter, "header": form.header}
+    return options
+
+
+def found(ratings: recae.RatingMatrix) -> list[tuple[str, str, float, int]]:
+    """As `Table.expected`."""
+    return sorted(
+        (str(u), str(i), float(r), *map(int, t)) for u, i, r, *t in ratings.to_frame().itertuples(index=False)
+    )
+
+
+def read(source: Any, **options: Any) -> recae.RatingMatrix | DataError:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        try:
+            return recae.load(source, **options)
+        except DataError as error:
+            return error
+
+
+def equal_or_refused(table: Table, outcome: recae.RatingMatrix | DataError, *, must: bool) -> None:
+    if isinstance(outcome, DataError):
+        event("refused")
+        assert not must, outcome
+    else:
+        event("read")
+        assert found(outcome) == table.expected()
+
+
+MANY = settings(deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@MANY
+@given(table=tables(lines=True), form=FORMS)
+def test_any_text_file(tmp_path_factory: pytest.TempPathFactory, table: Table, form: Form) -> None:
+    """Any delimiter, header, quotes, ends of lines, encoding and packing. What is tame and stated is not refused."""
+    text = text_of(table, form)
+    if text is None:
+        return
+    path = tmp_path_factory.mktemp("any") / f"r.csv{form.packing}"
+    path.write_bytes(PACK[form.packing](text.encode(form.encoding)))
+    outcome = read(path, **options_of(form))
+    equal_or_refused(table, outcome, must=table.is_tame and (form.stated or form.header))
+
+
+@MANY
+@given(table=tables(), form=FORMS, kind=st.sampled_from(["jsonl", "parquet", "frame", "arrow", "dict", "rows"]))
+def test_any_typed_table(tmp_path_factory: pytest.TempPathFactory, table: Table, form: Form, kind: str) -> None:
+    """JSON lines, Parquet and tables in memory: always read, with the types that ids have."""
+    frame = pd.DataFrame(table.rows, columns=table.columns)
+    path = tmp_path_factory.mktemp("typed") / f"r.{kind}"
+    if kind == "jsonl":
+        frame.to_json(path, orient="records", lines=True, force_ascii=form.header, double_precision=15)
+        path = path.rename(f"{path}{form.packing}") if form.packing in (".gz", ".bz2", ".xz") else path
+        path.write_bytes(PACK[form.packing if path.suffix != ".jsonl" else ""](path.read_bytes()))
+    elif kind == "parquet":
+        frame.to_parquet(path, index=False)
+    sources = {"frame": frame, "arrow": pa.Table.from_pandas(frame), "dict": frame.to_dict("list"), "rows": table.rows}
+    outcome = read(sources.get(kind, path))
+    equal_or_refused(table, outcome, must=True)
+    assert isinstance(outcome, recae.RatingMatrix)
+    for ids, column in ((outcome.user_ids, frame["user"]), (outcome.item_ids, frame["item"])):
+        assert isinstance(ids[0], str) == isinstance(column[0], str)
+
+
+@settings(MANY, max_examples=40)
+@given(table=tables(lines=True), form=FORMS)
+def test_a_store_of_any_text_file(tmp_path_factory: pytest.TempPathFactory, table: Table, form: Form) -> None:
+    """A store holds what memory holds, and is refused where memory refuses."""
+    text = text_of(table, form)
+    if text is None:
+        return
+    folder = tmp_path_factory.mktemp("store")
+    path = folder / f"r.csv{form.packing}"
+    path.write_bytes(PACK[form.packing](text.encode(form.encoding)))
+    outcome = read(path, **options_of(form))
+    try:
+        recae.prepare_store(path, folder / "s", progress=False, **options_of(form))
+        refused = ""
+    except DataError as error:
+        refused = str(error)
+    assert refused == (str(outcome) if isinstance(outcome, DataError) else "")
+    if not refused:
+        assert found(recae.load(folder / "s")) == table.expected()
