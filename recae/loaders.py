@@ -17,9 +17,10 @@ from recae.datasets.newsgroups import Documents, load_newsgroups
 from recae.datasets.sample import SampleTruth, sample, sample_truth, sample_with_truth
 from recae.errors import DatasetNotFoundError, ParameterError, Phrase, Remedy
 from recae.ratings import RatingMatrix
+from recae.ratings.any_frame import is_table
 from recae.ratings.csr import Duplicates
 from recae.readers.columns import Choice
-from recae.readers.frames import KNOWN, is_table
+from recae.readers.frame_columns import KNOWN
 from recae.readers.packing import PACKED
 from recae.readers.pipes import as_regular_file
 from recae.readers.side_tables import side_table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,52 @@ def test_nothing_is_trained_on_columns_that_there_are_not(tmp_path: Path, side: 
             model.fit(recae.load(store))
     with pytest.raises(DataError, match=rf"checksum of {side}.indices.npy"):
         check_store(store)
+
+
+def test_nothing_is_split_on_columns_that_there_are_not(tmp_path: Path) -> None:
+    """A split copies ratings into memory: a foreign column is refused before it is counted or copied."""
+    store = prepared(tmp_path, table())
+    file = store / "user_rows.indices.npy"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 16
+    file.write_bytes(content)
+    for how in ("random", "per-user", "time", "held-out-users"):
+        with pytest.raises(DataError, match="is damaged: a rating is of item number"):
+            recae.split(recae.load(store), how, rng=0)  # type: ignore[arg-type]
+    assert inline("data", "info", store).exit_code in (0, 1)  # not killed by a signal
+
+
+HALF_WRITTEN = """
+import os, sys
+from recae.store import chunks, layout, making
+chunks.CHUNK_BYTES, chunks.PART_ROWS, making.BIN = 200, 16, 12
+rename, left = os.replace, [int(sys.argv.pop(1))]
+def killed(*names):
+    left[0] -= 1
+    if left[0] == 0:
+        os._exit(9)
+    rename(*names)
+layout.os.replace = killed
+from recae.cli import main
+main(["data", "prepare", *sys.argv[1:], "-q"])
+"""
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_kill_between_writing_and_renaming_a_note(tmp_path: Path, restart: bool) -> None:
+    """A note that was written and not yet renamed hinders neither the same command nor --restart, and is gone after."""
+    table().to_csv(tmp_path / "a.csv", index=False)
+    for when in (1, 9, 30):
+        killed = subprocess.run(
+            [sys.executable, "-c", HALF_WRITTEN, str(when), "a.csv", "--out", "s"], cwd=tmp_path, check=False
+        )
+        assert killed.returncode == 9
+        done(
+            inline("data", "prepare", tmp_path / "a.csv", "--out", tmp_path / "s", *(["--restart"] if restart else []))
+        )
+        assert list(tmp_path.rglob("*.part")) == []
+        same(recae.load(tmp_path / "s"), recae.RatingMatrix.from_frame(table(), timestamp="timestamp"))
+        shutil.rmtree(tmp_path / "s")
 
 
 def test_row_ends_out_of_order_are_seen_at_opening(tmp_path: Path) -> None:

@@ -219,8 +219,8 @@ def _text_pairs(file: Path, given: dict[str, Any], options: TextOptions) -> tupl
     """Fields as texts, and the line of each row."""
     import pandas as pd
 
-    from recae.readers.layout import records
     from recae.readers.sniffing import sniff
+    from recae.readers.text_layout import records
 
     layout = sniff(file, [choice for choice in given.values() if choice is not None], options)
     names, lines, rows = list(layout.names), [], []

@@ -25,7 +25,7 @@ from recae.ratings import RatingMatrix
 from recae.ratings.csr import Duplicates, to_csr
 from recae.readers.columns import is_number
 from recae.readers.delimited import read_columns
-from recae.readers.layout import Layout
+from recae.readers.text_layout import Layout
 
 FOLDS = ("u1", "u2", "u3", "u4", "u5", "ua", "ub")
 WHOLE_STARS, HALF_STARS = (1.0, 5.0), (0.5, 5.0)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from recae._types import IdArray, IntArray
-from recae.errors import DataWarning, UnknownIdError
+from recae.errors import DataWarning, ParameterError, UnknownIdError
 
 
 def look_up(index: pd.Index, ids: Any, kind: str, *, missing: str = "error") -> IntArray:
@@ -32,9 +32,17 @@ def look_up(index: pd.Index, ids: Any, kind: str, *, missing: str = "error") -> 
 
 
 def as_id_array(ids: Any) -> IdArray:
-    """Raw ids as a 1-D array: one id, or any sequence of ids; strings stay whole, tuples stay ids in lists."""
+    """Raw ids as a 1-D array: one id, or any sequence of ids; strings stay whole, tuples stay ids in lists.
+
+    Raises:
+        ParameterError: ids in rows and columns, or a set, which has no order.
+    """
+    if isinstance(ids, set | frozenset):
+        raise ParameterError("a set of ids has no order: pass a list")
+    if hasattr(ids, "to_pandas"):  # Arrow arrays, polars series
+        ids = ids.to_pandas()
     if isinstance(ids, np.ndarray | pd.Series | pd.Index):
-        return np.asarray(ids).reshape(-1)
+        return _one_axis(np.asarray(ids))
     if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
         ids = [ids]
     ids = list(ids)
@@ -42,8 +50,14 @@ def as_id_array(ids: Any) -> IdArray:
         out = np.empty(len(ids), dtype=object)
         out[:] = ids
         return out
-    array = np.asarray(ids)
+    array = _one_axis(np.asarray(ids))
     return array.astype(object) if array.dtype.kind in "US" else array
+
+
+def _one_axis(ids: IdArray) -> IdArray:
+    if ids.ndim > 1:
+        raise ParameterError(f"ids of shape {ids.shape}: one axis is needed")
+    return ids.reshape(-1)
 
 
 def _type_hint(index: pd.Index, bad: Any) -> str:

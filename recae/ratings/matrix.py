@@ -15,6 +15,7 @@ import pandas as pd
 
 from recae._types import Csr, IdArray, IntArray
 from recae.errors import DataError, ParameterError
+from recae.ratings.any_frame import as_pandas
 from recae.ratings.csr import (
     Duplicates,
     finite_ratings,
@@ -74,7 +75,7 @@ class RatingMatrix:
     @classmethod
     def from_frame(
         cls,
-        frame: pd.DataFrame,
+        frame: Any,
         *,
         user: str = "user",
         item: str = "item",
@@ -89,7 +90,8 @@ class RatingMatrix:
         """Ratings from a table with one row a rating.
 
         Args:
-            frame: at least the columns named by `user` and `item`; ids of any hashable type.
+            frame: of pandas, polars or Arrow, or a dict of columns; at least the columns named by `user` and `item`,
+                with ids of any hashable type.
             user, item, rating, timestamp: names of the columns. `rating=None` for implicit data
                 (every row counts 1). Timestamps are seconds since 1970, or datetimes.
             scale: lowest and highest possible rating; by default those that occur.
@@ -101,6 +103,7 @@ class RatingMatrix:
             DataError: a column is missing, the table is empty, an id is missing, or a rating is not a
                 finite number inside the scale. The message names the row (counted from 1).
         """
+        frame = as_pandas(frame)
         columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
         require_columns(frame, [c for c in columns.values() if c is not None])
         if frame.empty:

@@ -21,8 +21,8 @@ import pandas as pd
 from recae.errors import DataError, DataWarning
 from recae.readers.columns import MISSING, Choice, assign
 from recae.readers.integers import DELIMITERS, bytes_are_plain, read_plain
-from recae.readers.layout import BLOCK_BYTES, Layout, line_blocks, not_in_encoding, records
 from recae.readers.sniffing import TextOptions, sniff
+from recae.readers.text_layout import BLOCK_BYTES, Layout, line_blocks, not_in_encoding, records
 
 KINDS = {"user": "id", "item": "id", "rating": "rating", "timestamp": "time"}
 INTEGER = r"^(0|-?[1-9][0-9]{0,18})$"

@@ -12,9 +12,9 @@ import pandas as pd
 
 from recae.errors import DataError, ParameterError, Phrase, Remedy
 from recae.readers.columns import Choice, assign
-from recae.readers.frames import plain_column
-from recae.readers.layout import not_in_encoding
+from recae.readers.frame_columns import plain_column
 from recae.readers.packing import open_bytes
+from recae.readers.text_layout import not_in_encoding
 
 
 def read_json_lines(path: Path, given: dict[str, Choice], encoding: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from recae.errors import DataError
-from recae.readers.layout import Layout, csv_reader, line_blocks, raw_blocks
 from recae.readers.packing import packing_of
+from recae.readers.text_layout import Layout, csv_reader, line_blocks, raw_blocks
 
 Pattern = re.Pattern[bytes]
 

@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 
 from recae.errors import DataError
+from recae.ratings.any_frame import as_pandas, is_table
 from recae.readers.columns import id_column_of
-from recae.readers.frames import as_pandas, is_table
-from recae.readers.layout import records
 from recae.readers.sniffing import TextOptions, sniff
 from recae.readers.tables import JSON, PARQUET, kind_of
+from recae.readers.text_layout import records
 
 
 def side_table(source: Any, kind: str, encoding: str | None = None) -> pd.DataFrame:

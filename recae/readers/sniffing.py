@@ -19,9 +19,9 @@ from recae.readers.columns import (
     known_roles,
     names_without_header,
 )
-from recae.readers.layout import BLANKS, ITEM_HEAD, Layout, not_in_encoding
 from recae.readers.packing import open_bytes
 from recae.readers.quotes import with_quotes
+from recae.readers.text_layout import BLANKS, ITEM_HEAD, Layout, not_in_encoding
 
 SAMPLE_BYTES = 1 << 16
 SAMPLE_LINES = 200

@@ -28,7 +28,7 @@ from recae.ratings.csr import (
 from recae.ratings.times import Where, seconds
 from recae.readers.columns import Choice, assign
 from recae.readers.delimited import TextTable, read_whole
-from recae.readers.frames import columns_of, plain_column
+from recae.readers.frame_columns import columns_of, plain_column
 from recae.readers.json_lines import line_of, read_json_lines
 from recae.readers.packing import inner_name, packing_of
 from recae.readers.sniffing import TextOptions

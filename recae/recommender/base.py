@@ -14,6 +14,7 @@ import pandas as pd
 from recae._types import Csr, IntArray, Scores
 from recae.errors import NotFittedError, ParameterError
 from recae.ratings import RatingMatrix
+from recae.ratings.any_frame import as_pandas
 from recae.recommender import files, frames
 from recae.recommender.biases import Biases, fit_baseline
 from recae.recommender.fitting import FitOptions, check_fit
@@ -154,17 +155,21 @@ class Recommender(Parameters, ABC):
                 predicted by the baseline in any case.
 
         Raises:
-            ParameterError: the model ranks and predicts no ratings.
+            ParameterError: the model ranks and predicts no ratings, or there are not equally many users and items.
             UnknownIdError: an id is unknown, and `unknown` is "error".
         """
         ratings = self._fitted()
         self._needs_ratings()
         frames.check_choice("unknown", unknown, ("error", "baseline"))
         missing: Any = "error" if unknown == "error" else "-1"
-        user_index, item_index = np.broadcast_arrays(
+        user_index, item_index = (
             ratings.user_index(users, missing=missing), ratings.item_index(items, missing=missing)
-        )
-        return self.predict_pairs(user_index, item_index)
+        )  # fmt: skip
+        if len(user_index) != len(item_index) and 1 not in (len(user_index), len(item_index)):
+            raise ParameterError(
+                f"{len(user_index)} users and {len(item_index)} items: pairs need equally many, or one"
+            )
+        return self.predict_pairs(*np.broadcast_arrays(user_index, item_index))
 
     def predict_pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
         """Ratings for pairs of indices of known users and items, (n,), within the scale; -1 for an unknown one."""
@@ -187,6 +192,7 @@ class Recommender(Parameters, ABC):
         """
         ratings = self._fitted()
         new = frames.new_users(new_ratings, ratings, needs_rating=self.predicts_ratings)
+        pairs = as_pandas(pairs)
         frames.require(pairs, ("user", "item"), "pairs")
         rows, items = new.user_index(pairs["user"]), ratings.item_index(pairs["item"])
         return self.predict_pairs_new(new.user_rows, rows, items)

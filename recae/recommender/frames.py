@@ -14,6 +14,7 @@ from recae._types import IdArray
 from recae.errors import DataError, ParameterError
 from recae.ranking import top_n
 from recae.ratings import RatingMatrix
+from recae.ratings.any_frame import as_pandas
 from recae.ratings.csr import make_csr
 from recae.ratings.ids import as_id_array, plain
 
@@ -38,7 +39,7 @@ def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
 
 def check_n(n: int, n_items: int) -> None:
     """A list's length must be at least 1 and at most the catalogue's."""
-    if not 1 <= n <= n_items:
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or not 1 <= n <= n_items:
         raise ParameterError(name="n", value=n, expected=f"a number from 1 to {n_items}, the items of the catalogue")
 
 
@@ -56,6 +57,7 @@ def new_users(new_ratings: pd.DataFrame | RatingMatrix, known: RatingMatrix, *, 
     if isinstance(new_ratings, RatingMatrix):
         new = new_ratings
     else:
+        new_ratings = as_pandas(new_ratings)
         require(new_ratings, ("user", "item", "rating")[: 3 if needs_rating else 2], "new_ratings")
         rating = "rating" if "rating" in new_ratings.columns else None
         scale = None if rating is None else known.scale

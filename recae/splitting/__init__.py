@@ -29,6 +29,7 @@ from recae.splitting.held_out import held_out_users, strong_generalisation
 from recae.splitting.liang import liang_2018
 from recae.splitting.parts import Rng, Split, check_fraction, divide, seed_of
 from recae.splitting.published import published_lists
+from recae.store import refuse_foreign_columns
 
 How = Literal["random", "k-fold", "per-user", "leave-one-out", "time", "held-out-users"]
 
@@ -80,9 +81,10 @@ def split(
 
     Raises:
         ParameterError: an unknown `how` or option, or a share outside (0, 1).
-        DataError: a part would be empty, or timestamps are needed and there are none.
+        DataError: a part would be empty, timestamps are needed and there are none, or a store is damaged.
     """
     chosen = _options(how, options)
+    refuse_foreign_columns(ratings)
     settings = {"test": test, "validation": validation, "seed": seed_of(rng), **chosen}
     if how in ("k-fold", "leave-one-out"):
         if test is not None:
@@ -128,6 +130,7 @@ def take_validation(
     check_fraction("fraction", fraction)
     if how not in ("random", "per-user", "time"):
         raise ParameterError(name="how", value=how, expected=("random", "per-user", "time"))
+    refuse_foreign_columns(train)
     chosen = _TEST_PART[how](train, fraction, np.random.default_rng(rng))
     return divide(train, chosen, "validation", f"a validation part of {fraction}")
 

@@ -15,7 +15,7 @@ from recae.errors import DataError
 from recae.ratings.times import Where
 from recae.readers.columns import Choice, assign
 from recae.readers.delimited import TextTable
-from recae.readers.frames import plain_column
+from recae.readers.frame_columns import plain_column
 from recae.readers.sniffing import TextOptions
 from recae.readers.tables import JSON, PARQUET, kind_of, refuse_text_options
 

@@ -18,7 +18,7 @@ from recae.ratings.csr import Duplicates, cut_evenly
 from recae.ratings.ids import plain
 from recae.store.binning import CsrWriter, PairNames, Transposed, bin_by_rows, sort_bins
 from recae.store.layout import MAKING, MANIFEST, Manifest, map_array, read_manifest, write_json, write_manifest
-from recae.store.parts import (
+from recae.store.numbering import (
     FACTS,
     number_ids,
     numbered_ids,

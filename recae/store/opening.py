@@ -65,11 +65,15 @@ def _rows(folder: Path, manifest: Manifest, rows: str, shape: tuple[int, int]) -
 
 
 def refuse_foreign_columns(ratings: RatingMatrix) -> None:
-    """Refuse ratings of a store with a column that there is not, before kernels write there: columns are read once.
+    """Refuse ratings of a store with a column that there is not, before anything is counted or written there.
+
+    Columns are read once; ratings in memory are not looked at.
 
     Raises:
-        DataError: there is one.
+        DataError: there is such a column.
     """
+    if not ratings.is_mapped or "columns_are_known" in ratings._cache:
+        return
     for by, other in (("user", "item"), ("item", "user")):
         rows = ratings.rows(by)  # type: ignore[arg-type]
         for first in range(0, len(rows.indices), BLOCK):
@@ -83,6 +87,7 @@ def refuse_foreign_columns(ratings: RatingMatrix) -> None:
                             "{check} names the file of the store", check=Phrase("recae.store.check_store(folder)")
                         ),
                     )
+    ratings._cache["columns_are_known"] = True
 
 
 def _damaged(folder: Path, what: str) -> DataError:

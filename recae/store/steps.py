@@ -19,6 +19,8 @@ from recae._types import Array
 from recae.errors import DataError, Remedy
 from recae.store.layout import MAKING, MANIFEST, is_store, write_json
 
+HALF_MANIFEST = f".{MANIFEST}.part"  # what a kill leaves between writing and renaming
+LOCK = "lock"
 FINGERPRINT = "plan.json"  # the name that stores half made by earlier versions have
 ARRAYS = ("user_rows.*.npy", "item_rows.*.npy", "timestamps.npy", "user_ids*.npy", "item_ids*.npy")
 Report = Callable[[str, int, int], None]  # what is being done, how much of it is done, how much there is
@@ -51,8 +53,8 @@ class Steps:
         kept = self.folder / FINGERPRINT
         if restart:
             clear(self.out)
-        for half in self.folder.glob("*.part"):
-            shutil.rmtree(half)
+        for half in self.folder.glob("*.part"):  # of steps, which are folders, and of notes, which are files
+            shutil.rmtree(half) if half.is_dir() else half.unlink()
         begun = kept.is_file() and any(path.is_dir() for path in self.folder.iterdir())
         different = first_difference(json.loads(kept.read_text(encoding="utf-8")), fingerprint) if begun else ""
         if different:
@@ -96,10 +98,13 @@ class Steps:
 
 def clear(out: Path) -> None:
     """Delete a store, whole or half made, and nothing else that is in its folder; `.making` and its lock stay."""
-    (out / MANIFEST).unlink(missing_ok=True)
+    for name in (MANIFEST, HALF_MANIFEST):
+        (out / name).unlink(missing_ok=True)
     for step in (out / MAKING).iterdir():
         if step.is_dir():
             shutil.rmtree(step)
+        elif step.name != LOCK:  # notes on arrays that are deleted too
+            step.unlink()
     for file in filter(_is_array, out.iterdir()):
         file.unlink()
 
@@ -115,7 +120,7 @@ def _refuse_foreign(out: Path, restart: bool) -> None:
         raise DataError(f"{out} is a file", remedy="choose a new folder for the store")
     if not out.is_dir() or ((out / MAKING).is_dir() and not restart):
         return
-    known = {MANIFEST, MAKING} if restart and is_store(out) else set()
+    known = {MANIFEST, HALF_MANIFEST, MAKING} if restart and is_store(out) else set()
     others = [file.name for file in out.iterdir() if file.name not in known and not (known and _is_array(file))]
     if others:
         raise DataError(f"{out} holds something else ({min(others)})", remedy="choose a new folder for the store")
@@ -139,7 +144,7 @@ def _locked(folder: Path) -> Any:
         import fcntl
     except ImportError:  # Windows
         return None
-    file = (folder / "lock").open("w")
+    file = (folder / LOCK).open("w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -1,0 +1,52 @@
+"""Tables in memory to columns, with the column of each role."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from recae.errors import DataError
+from recae.ratings.any_frame import as_arrow, as_pandas, is_rows
+from recae.readers.columns import Choice, assign
+from recae.readers.delimited import id_column
+
+KNOWN = "a name, a path, a frame (pandas, polars, Arrow), a dict of columns, a scipy.sparse array or a RatingMatrix"
+
+
+def columns_of(source: Any, given: dict[str, Choice]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Role to values, and role to the name of its column.
+
+    Raises:
+        DataError: a role has no column, or the columns are of several lengths.
+        ParameterError: it is no table.
+    """
+    if isinstance(source, pd.DataFrame | Mapping) or is_rows(source):
+        frame = as_pandas(source)
+        chosen = assign(list(frame.columns), given, "the table")
+        return {role: frame[column] for role, column in chosen.items()}, chosen
+    table = as_arrow(source)
+    chosen = assign(table.column_names, given, "the table")
+    return {role: plain_column(table.column(column)) for role, column in chosen.items()}, chosen
+
+
+def plain_column(column: Any) -> Any:
+    """An Arrow column as pandas has it; strings numbered already, so that only the distinct ones are looked at.
+
+    Raises:
+        DataError: the column holds lists or records.
+    """
+    import pyarrow as pa
+    from pyarrow import types
+
+    kind = column.type
+    if types.is_nested(kind):
+        raise DataError(f"a column holds {kind}: ids, ratings and times are plain values; take the field that is meant")
+    if (types.is_string(kind) or types.is_large_string(kind)) and column.null_count == 0:
+        return id_column(column.cast(pa.large_string()).dictionary_encode(), integers=False, trimmed=False)
+    if types.is_date(kind):
+        return column.cast(pa.timestamp("s")).to_pandas()
+    if types.is_decimal(kind):
+        return column.cast(pa.float64()).to_pandas()
+    return column.to_pandas(integer_object_nulls=True)
