@@ -124,7 +124,7 @@ main(["data", "prepare", *sys.argv[1:], "-q"])
 def test_a_kill_between_writing_and_renaming_a_note(tmp_path: Path, restart: bool) -> None:
     """A note that was written and not yet renamed hinders neither the same command nor --restart, and is gone after."""
     table().to_csv(tmp_path / "a.csv", index=False)
-    for when in (1, 9, 30):
+    for when in (1, 9, 20):
         killed = subprocess.run(
             [sys.executable, "-c", HALF_WRITTEN, str(when), "a.csv", "--out", "s"], cwd=tmp_path, check=False
         )
