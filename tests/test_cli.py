@@ -179,7 +179,7 @@ def test_train_shows_the_hyper_parameters_of_the_model_that_is_named() -> None:
     assert "--sweeps" in done(inline("train", "-h", "--model=bias"))
     assert "--sweeps" not in done(inline("train", "-mi-autorec", "-h"))
     assert "recae train --model NAME -h" in " ".join(done(inline("train", "-h")).split())
-    assert "There are none." in done(inline("train", "-m", "popularity", "-h"))
+    assert "This model has none." in done(inline("train", "-m", "popularity", "-h"))
 
 
 def param(hint: object, choices: tuple[object, ...] | None = None) -> Param:

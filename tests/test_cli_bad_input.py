@@ -60,7 +60,7 @@ CASES = [
     ("train one.csv", 1, ["test part empty"]),
     ("train one.csv --scale 4 5", 1, ["one.csv, line 2", "outside"]),
     ("train one.csv --split time", 1, ["no timestamps", "--timestamp-column"]),
-    ("train ml-1m --user-column who", 2, ["--user-column is for files"]),
+    ("train ml-1m --user-column who", 2, ["--user-column applies only to files"]),
     ("train mnist", 2, ["not a set of ratings"]),
     # models and hyper-parameters
     ("train --model autorec", 2, ["'autorec'", "i-autorec, u-autorec"]),
@@ -105,7 +105,7 @@ CASES = [
     ("recommend m.recae --user 5 -n ten", 2, ["'ten'"]),
     ("recommend m.recae --user 5 --candidates 1,zzz", 1, ["item 'zzz'"]),
     ("recommend m.recae --user 5 --exclude empty.csv", 1, ["empty.csv holds no item id"]),
-    ("recommend m.recae --user 5 --exclude one.csv", 1, ["one item id a line"]),
+    ("recommend m.recae --user 5 --exclude one.csv", 1, ["one item id per line"]),
     ("recommend m.recae --users missing.txt", 1, ["no file missing.txt"]),
     ("recommend m.recae --user ann --new-ratings one.csv", 1, ["user 'ann'", "one.csv must hold ratings"]),
     ("similar m.recae --item 99999", 1, ["item '99999'"]),

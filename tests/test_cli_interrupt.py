@@ -126,7 +126,7 @@ def test_interrupted_killed_and_resumed_ends_where_one_go_ends(runs: dict[str, A
     assert not (runs["folder"] / "m.recae.ckpt").exists()
 
 
-def test_restart_begins_afresh(tmp_path: Path) -> None:
+def test_restart_starts_from_the_beginning(tmp_path: Path) -> None:
     """--restart throws the old state away; --resume without one says so and begins from the start."""
     (tmp_path / "m.recae.ckpt").write_text("an old state")
     args = ("train", "--hidden", "4", "--epochs", "1", "--out", tmp_path / "m.recae")

@@ -128,7 +128,7 @@ def test_settings_of_another_model_are_refused(runs: dict[str, Any], tmp_path: P
     [
         (("--try", "no_such=1:2"), "no_such"), (("--try", "l2=a:b"), "l2=a:b"), (("--try", "l2=9:1"), "l2"),
         (("--try", "activation=sigmoid|no"), "no"), (("--budget", "soon"), "soon"), (("--resume",), "--out"),
-        (("--try", "l2"), "NAME=WHERE"), (("--validation", "2"), "share"),
+        (("--try", "l2"), "NAME=RANGE"), (("--validation", "2"), "share"),
     ],
 )  # fmt: skip
 def test_bad_options_are_named(args: tuple[str, ...], word: str) -> None:

@@ -100,7 +100,7 @@ def test_lists_can_be_limited(file: Path, folder: Path, model: recae.Recommender
     seen = int(model.ratings_.item_ids[model.ratings_.user_rows[[0]].indices[0]])
     assert parsed("recommend", file, "--user", 1, "--candidates", seen) == []
     assert len(parsed("recommend", file, "--user", 1, "--candidates", seen, "--include-seen")) == 1
-    assert "Nothing is left" in inline("recommend", file, "--user", 1, "--candidates", seen).stderr
+    assert "No items to list" in inline("recommend", file, "--user", 1, "--candidates", seen).stderr
 
 
 def test_users_can_come_from_a_file(file: Path, folder: Path) -> None:

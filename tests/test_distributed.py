@@ -170,7 +170,7 @@ def test_a_killed_process_is_restarted_and_ends_where_one_go_ends(tmp_path: Path
     out, err = run.communicate(timeout=120)
     assert run.returncode == 0, err
     assert "has lost touch with the others" in err
-    assert "training goes on from the checkpoint" in err
+    assert "training resumes from the checkpoint" in err
     whole = parsed(*LONG, "--out", tmp_path / "whole.recae")
     assert json.loads(out)["epochs"] == whole["epochs"] == 16
     assert json.loads(out)["rmse"] == pytest.approx(whole["rmse"], rel=1e-5)

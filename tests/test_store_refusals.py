@@ -330,7 +330,7 @@ def test_the_commands_make_describe_and_check_a_store(tmp_path: Path) -> None:
     assert "user_rows.data.npy is missing" in bad.stderr
 
 
-def test_ctrl_c_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_says_how_to_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code 130, one line on stderr, and the same command ends what was begun."""
     table().to_csv(tmp_path / "a.csv", index=False)
     command, report = ("data", "prepare", tmp_path / "a.csv", "--out", tmp_path / "s"), preparing.Bar.report
@@ -342,7 +342,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(preparing.Bar, "report", stop)
     stopped = inline(*command)
     assert (stopped.exit_code, stopped.stdout) == (130, "")
-    assert "the same command goes on from there" in stopped.stderr
+    assert "run the same command again to resume" in stopped.stderr
     monkeypatch.setattr(preparing.Bar, "report", report)
     done(inline(*command))
     same(recae.load(tmp_path / "s"), recae.RatingMatrix.from_frame(table(), timestamp="timestamp"))

@@ -1,10 +1,10 @@
 """The command line `recae`: each command parses, calls the API and prints; errors are translated in one place.
 
-Results go to stdout; progress, notes and errors to stderr. Exit codes: 0; 1, it failed (one line says why and
-what to do); 2, it was asked for something that does not exist or is not possible; 130 (143, 129), it was
-interrupted by Ctrl-C (SIGTERM, SIGHUP).
+Results go to stdout; progress, notes and errors to stderr. Exit codes: 0, success; 1, failure (one line says why and
+what to do); 2, a request for something that does not exist or is not possible; 130 (143, 129), an interruption by
+Ctrl-C (SIGTERM, SIGHUP).
 
-Nothing here imports torch, numpy or pandas at the top of a module: `recae --help` answers at once.
+Nothing here imports torch, numpy or pandas at the top of a module: so `recae --help` is fast.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ COMMANDS = {
 
 _EXAMPLES = """\b
 Examples:
-  recae train sample --out m.recae          a model of the embedded sample, and its figures
-  recae recommend m.recae --user 42 -n 10   what user 42 would like
-  recae train ratings.csv --out m.recae     the same with a file of yours
-  recae COMMAND -h                          what a command takes, with examples
+  recae train sample --out m.recae          train on the built-in sample, and measure
+  recae recommend m.recae --user 42 -n 10   recommend 10 items to user 42
+  recae train ratings.csv --out m.recae     train on your own file
+  recae COMMAND -h                          options and examples of a command
 """
 
 
@@ -54,7 +54,7 @@ Examples:
 @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
 @loudness
 def recae() -> None:
-    """Recommendations from rating-matrix autoencoders: ratings in, a model, honest figures and top-N lists out."""
+    """Train recommenders on rating matrices, mostly autoencoders; measure them, predict ratings, list items."""
 
 
 def main(args: Sequence[str] | None = None, prog_name: str = "recae") -> None:

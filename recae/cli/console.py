@@ -1,4 +1,4 @@
-"""The two streams of a terminal: any text can be printed, whatever its characters and whatever the console reads."""
+"""The two streams of a terminal: any text can be printed, whatever its characters and the console's encoding."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 import click
 
-# Control characters, which a terminal obeys, and characters that turn the direction of what follows.
-_TURNING = "\u202a-\u202e\u2066-\u2069"
-_OBEYED = re.compile(rf"[\x00-\x09\x0b-\x1f\x7f-\x9f{_TURNING}]")
-_OBEYED_IN_A_LINE = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029{_TURNING}]")
-_LEFT_BY_JSON = re.compile(rf"[\x7f-\x9f\u2028\u2029{_TURNING}]")
+# Control characters, which a terminal executes, and characters that reverse the direction of the text after them.
+_REVERSING = "\u202a-\u202e\u2066-\u2069"
+_EXECUTED = re.compile(rf"[\x00-\x09\x0b-\x1f\x7f-\x9f{_REVERSING}]")
+_EXECUTED_IN_A_LINE = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029{_REVERSING}]")
+_LEFT_BY_JSON = re.compile(rf"[\x7f-\x9f\u2028\u2029{_REVERSING}]")
 
 
 def printable(text: str) -> str:
@@ -23,12 +23,12 @@ def printable(text: str) -> str:
 
     Line ends stay.
     """
-    return _OBEYED.sub(_escape, text)
+    return _EXECUTED.sub(_escape, text)
 
 
 def printable_line(text: str) -> str:
     """The same with line ends escaped too: a cell of a table stays one line."""
-    return _OBEYED_IN_A_LINE.sub(_escape, text)
+    return _EXECUTED_IN_A_LINE.sub(_escape, text)
 
 
 def printable_json(text: str) -> str:
@@ -63,7 +63,7 @@ def writes_unicode() -> bool:
 
 @contextlib.contextmanager
 def usable_streams() -> Iterator[None]:
-    """Within, both streams exist and write any text; a closed pipe ends the process quietly.
+    """Inside, both streams exist and write any text; a closed pipe ends the process without a message.
 
     A stream that was closed (`2>&-`) is None in Python. A console that is not UTF-8 gets `?` for what it does not have.
     """

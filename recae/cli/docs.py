@@ -11,33 +11,34 @@ from recae.cli import recae
 INTRODUCTION = """\
 # The command line
 
-This page is made from the commands (`python -m recae.cli.docs > docs/cli.md`); a test holds the two together.
+This page is made from the commands (`python -m recae.cli.docs > docs/cli.md`); a test checks that it is current.
 
-Results go to stdout; progress, notes and errors to stderr. `--json` prints the result, and nothing else, as JSON.
+Results go to stdout; progress, notes and errors go to stderr. `--json` prints only the result, as JSON.
 
-| exit code | means |
+| exit code | meaning |
 |---|---|
-| 0 | done |
-| 1 | it failed: one line on stderr says what, where and what to do; with `-vv` also where in the code |
-| 2 | it was asked for something that does not exist or is out of range |
-| 130, 143, 129 | it was interrupted: by Ctrl-C, by SIGTERM, by SIGHUP (a terminal that closes) |
+| 0 | success |
+| 1 | failure: one line on stderr says what failed, where, and what to do; `-vv` adds the traceback |
+| 2 | wrong use: something that does not exist, or a value out of range |
+| 130, 143, 129 | interrupted by Ctrl-C, by SIGTERM, by SIGHUP (the terminal closed) |
 
-**Ids** are written as they are in the data. `007` and `7` are two ids if the data has both; a list of ids is separated
-by commas, and an id that has a comma itself goes into a file, one a line.
+**Ids** are written as in the data. `007` and `7` are two ids if the data has both. Commas separate the ids of a list.
+If an id contains a comma, write the ids to a file, one per line, and give the file.
 
-**Hyper-parameters** are options of `recae train`, and are those of its `--model`: `recae train --model u-autorec -h`
-shows them with defaults and meaning, `recae models u-autorec` as a table. Several layers are written `500,250,500`,
-"nothing" is written `none`. They come from the model's own declaration, so they are never out of date.
+**Hyper-parameters** of the chosen `--model` are options of `recae train`. `recae train --model u-autorec -h` lists
+them with defaults and meaning; `recae models u-autorec` prints them as a table. The hidden units of several layers are
+written `500,250,500`, and Python's None is written `none`. Both lists come from the model's declaration.
 
-**Interrupted training.** A model that trains in epochs keeps its state in `OUT.ckpt` once a minute and on Ctrl-C, and
-removes it when the model is saved. `--resume` goes on from it exactly: the weights come out bit for bit as if nothing
-had happened (on the CPU). Where there is such a file and neither `--resume` nor `--restart` is said, nothing is done,
-so that no work is lost by a forgotten option. `--resume` without a checkpoint starts from the beginning.
+**Interrupted training.** For a model that trains in epochs, `recae train` writes a checkpoint, `OUT.ckpt`, once a
+minute and on Ctrl-C. It deletes the checkpoint when it has saved the model. `--resume` resumes training from the
+checkpoint. On the CPU the resumed training gives the same weights, bit for bit, as training without an interruption.
+If a checkpoint exists, the command asks for `--resume` or `--restart` and stops, so that a forgotten option loses no
+work. If no checkpoint exists, `--resume` starts from the beginning.
 
-**The validation part.** Models that train in epochs put 5 % of the training ratings aside and keep the epoch that
-predicts these best. On data that is sparser than what a model's defaults were chosen on, this decides between a good
-and a useless model; where the defaults fit, it costs a little accuracy (fewer ratings to learn from), and
-`--validation 0` takes it back.
+**The validation part.** For a model that trains in epochs, `recae train` holds out 5 % of the training ratings and
+keeps the epoch that predicts them best. This matters most on data that is sparser than the data that the defaults were
+chosen on: without it, a model can overfit and become useless. Where the defaults fit, it costs a little accuracy,
+because the model has fewer ratings to learn from; `--validation 0` turns it off.
 """
 
 

@@ -1,4 +1,4 @@
-"""Errors to a message on stderr and an exit code: the only place where that is decided."""
+"""Errors to a message on stderr and an exit code: decided only here."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Failure(click.ClickException):
         self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
 
     def show(self, file: IO[Any] | None = None) -> None:
-        with suppress(OSError):  # a terminal that has closed: the exit code still tells
+        with suppress(OSError):  # the terminal is closed: only the exit code remains
             super().show(file or sys.stderr)  # as `console.echo` does
 
 
 class Misuse(Failure):
-    """A command was asked for something that does not exist or is not possible."""
+    """A request for something that does not exist or is not possible."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, USAGE)
@@ -42,7 +42,7 @@ class Misuse(Failure):
 
 @contextmanager
 def translated(ctx: click.Context) -> Iterator[None]:
-    """Within, whatever is raised becomes a `Failure` in the words of `ctx`'s command; with -vv the traceback is
+    """Inside, every exception becomes a `Failure` in the words of `ctx`'s command; with -vv the traceback is
     printed first."""
     try:
         yield
@@ -50,7 +50,7 @@ def translated(ctx: click.Context) -> Iterator[None]:
         raise
     except (Exception, KeyboardInterrupt) as error:
         if isinstance(error, OSError) and error.errno == errno.EPIPE:
-            raise  # the reader (head, less) has had enough: click leaves quietly
+            raise  # the reader (head, less) has closed the pipe: click exits without a message
         if verbosity(ctx) >= 2:
             traceback.print_exception(error)
         if not isinstance(error, RecaeError | KeyboardInterrupt):
@@ -69,8 +69,8 @@ def explain(error: BaseException, ctx: click.Context | None = None) -> tuple[str
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror, FAILED
     if isinstance(error, MemoryError):
-        return f"out of memory ({text or 'no more is known'}); take a smaller model or less data", FAILED
-    return f"unexpected {type(error).__name__}: {text}; run it again with -vv to see where", FAILED
+        return f"out of memory ({text or 'no details'}); use a smaller model or less data", FAILED
+    return f"unexpected {type(error).__name__}: {text}; run the command again with -vv to see where", FAILED
 
 
 def interrupted_code(error: KeyboardInterrupt) -> int:

@@ -29,7 +29,7 @@ def option_name(name: str) -> str:
 
 
 def free_params(entry: Entry) -> list[Param]:
-    """The hyper-parameters that a model's name leaves open (i-autorec says `by` already)."""
+    """The hyper-parameters that a model's name does not set (i-autorec sets `by`)."""
     from recae.recommender.params import declared
 
     return [p for p in declared(entry.model_class) if p.name not in entry.preset]
@@ -53,7 +53,7 @@ def model_options(entry: Entry) -> list[click.Option]:
 
 
 def sentence(text: str) -> str:
-    """Declarations say meanings in lower case, without a full stop."""
+    """The text as a sentence: declarations are in lower case, without a full stop."""
     return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
 
 
@@ -82,7 +82,7 @@ def given_params(ctx: click.Context) -> dict[str, Any]:
 class ModelCommand(RecaeCommand):
     """A command with --model, whose further options are that model's hyper-parameters.
 
-    Knowing them takes torch; so the plain --help does without, and --model NAME --help has them all.
+    Only an import of torch makes them known. So plain --help leaves them out, and --model NAME --help lists them.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -112,14 +112,14 @@ class ModelCommand(RecaeCommand):
                 formatter.write_dl(listed(options))
             else:
                 formatter.write_text(
-                    f"are options too, such as --hidden 500 of {DEFAULT_MODEL}; "
-                    f"'{ctx.command_path} --model NAME -h' shows those of a model, 'recae models' the names."
+                    f"Hyper-parameters are options too, such as --hidden 500 of {DEFAULT_MODEL}. "
+                    f"'{ctx.command_path} --model NAME -h' lists those of a model; 'recae models' lists the models."
                     if not name
-                    else "There are none."
+                    else "This model has none."
                 )
 
     def _with_settings(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """A settings file's model as if it had been named, and its hyper-parameters where `model_of` finds them."""
+        """Add --model from a settings file to the arguments, and keep its hyper-parameters for `model_of`."""
         file = value_in(args, "--settings") if any("--settings" in p.opts for p in self.params) else None
         if file is None:
             return args
@@ -160,11 +160,11 @@ def _model_in(args: Sequence[str]) -> str | None:
 def value_in(args: Sequence[str], long: str, short: str = "-?") -> str | None:
     """The value of the last option `long` (or `short`), before options are known."""
     found = None
-    for place, arg in enumerate(args):
+    for index, arg in enumerate(args):
         if arg == "--":
             break
-        if arg in (long, short) and place + 1 < len(args):
-            found = args[place + 1]
+        if arg in (long, short) and index + 1 < len(args):
+            found = args[index + 1]
         elif arg.startswith(f"{long}="):
             found = arg.removeprefix(f"{long}=")
         elif arg.startswith(short) and len(arg) > 2 and not arg.startswith("--"):
@@ -172,8 +172,8 @@ def value_in(args: Sequence[str], long: str, short: str = "-?") -> str | None:
     return found
 
 
-def again(ctx: click.Context, option: str, without: Sequence[str] = ()) -> str:
-    """The command line that was given, with `option` added: to be pasted into a shell."""
+def command_with(ctx: click.Context, option: str, without: Sequence[str] = ()) -> str:
+    """The command line as given, with `option` added and `without` left out, quoted for a shell."""
     import shlex
 
     args = [arg for arg in ctx.meta[_ARGS] if arg != option and arg not in without]

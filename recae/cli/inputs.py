@@ -39,7 +39,7 @@ def load_ratings(source: str, **table: Any) -> RatingMatrix:
     if source in DATASETS:
         if given:
             option = "--" + next(iter(given)).replace("_", "-")
-            raise click.UsageError(f"{option} is for files; the columns and the scale of {source!r} are known")
+            raise click.UsageError(f"{option} applies only to files; the columns and the scale of {source!r} are known")
         if verbosity() < 0 and DATASETS[source].files:
             fetch(source, table.get("data_dir"), progress=False)
     ratings = load(
@@ -119,7 +119,7 @@ def ids_from(given: str, known: KnownIds) -> list[Any]:
     if not path.is_file():
         return known.find(part.strip() for part in given.split(",") if part.strip())
     return known.find(
-        read_lines(given, known.kind), remedy=f"{given} should hold one {known.kind} id a line, and nothing else"
+        read_lines(given, known.kind), remedy=f"{given} must hold one {known.kind} id per line, and nothing else"
     )
 
 
@@ -132,12 +132,12 @@ def read_lines(file: str, kind: str) -> list[str]:
     try:
         text = Path(file).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise Failure(f"no file {file}: one {kind} id a line is read") from None
+        raise Failure(f"no file {file}; expected a text file with one {kind} id per line") from None
     except UnicodeDecodeError:
-        raise Failure(f"{file} is not a text file in UTF-8: one {kind} id a line is read") from None
+        raise Failure(f"{file} is not a text file in UTF-8; expected one {kind} id per line") from None
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
-        raise Failure(f"{file} holds no {kind} id: one a line is read")
+        raise Failure(f"{file} holds no {kind} id; expected one per line")
     return lines
 
 
@@ -166,7 +166,7 @@ class Pairs:
     kind: str = "line"  # what `lines` counts: lines of a text file, rows of a Parquet file
 
     def dates(self) -> npt.NDArray[np.int64] | None:
-        """Seconds since 1970 of each row; None where no column tells.
+        """Seconds since 1970 of each row; None without a column of dates.
 
         Raises:
             Failure: a field is neither a number of seconds nor a date; names the line of the file.
@@ -201,14 +201,14 @@ def read_pairs(path: str, user_column: Any, item_column: Any, **text: Any) -> Pa
 
     with as_regular_file(Path(path)) as file:
         if not file.is_file():
-            raise Failure(f"no file {path}: a table with a column of users and one of items is needed")
+            raise Failure(f"no file {path}; expected a table with a column of users and a column of items")
         given = {"user": user_column, "item": item_column}
         if kind_of(file) in PARQUET:
             kind, (frame, lines) = "row", _parquet_pairs(file)
         else:
             kind, (frame, lines) = "line", _text_pairs(file, given, TextOptions(**text))
     if not len(frame):
-        raise Failure(f"{file.name} has no pairs: at least one is needed")
+        raise Failure(f"{file.name} has no pairs; expected at least one")
     chosen = assign(list(frame.columns), {**given, "rating": False}, file.name)
     for column in (chosen["user"], chosen["item"]):
         frame[column] = [str(plain_id) for plain_id in frame[column]] if kind == "row" else frame[column].str.strip()

@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they set in motion."""
+"""Options that several commands share, and their callbacks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOUDNESS = "recae.loudness"
 _LEVELS = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO, 2: logging.DEBUG}
 
 
-# ---------------------------------------------------------------- how much is said
+# ---------------------------------------------------------------- verbosity
 
 
 def verbosity(ctx: click.Context | None = None) -> int:
@@ -28,7 +28,7 @@ def verbosity(ctx: click.Context | None = None) -> int:
 
 
 def note(text: str = "", *, level: int = 0) -> None:
-    """A line on stderr, for whoever watches; -q silences level 0, -v is needed for level 1."""
+    """Print a line on stderr; -q silences level 0, and only -v shows level 1."""
     if verbosity() >= level:
         echo(text, err=True)
 
@@ -68,8 +68,8 @@ def _spoken_to_stderr() -> Iterator[None]:
 def loudness(command: F) -> F:
     """-v and -q, each of which may be repeated."""
     for step, short, long, text in (
-        (-1, "-q", "--quiet", "Say less: no progress, no hints."),
-        (1, "-v", "--verbose", "Say more: -v what is done, -vv also tracebacks of errors."),
+        (-1, "-q", "--quiet", "Print less: no progress, no hints."),
+        (1, "-v", "--verbose", "Print more: -v shows steps, -vv also tracebacks of errors."),
     ):
         command = click.option(
             short, long, count=True, expose_value=False, is_eager=True, callback=_change(step), help=text
@@ -88,21 +88,28 @@ def as_json(command: F) -> F:
 def list_length(command: F) -> F:
     """-n, --number."""
     return click.option(
-        "-n", "--number", "n", type=int, default=10, show_default=True, metavar="N", help="Items a list, at most."
+        "-n",
+        "--number",
+        "n",
+        type=int,
+        default=10,
+        show_default=True,
+        metavar="N",
+        help="Maximum number of items in a list.",
     )(command)
 
 
 def device(command: F) -> F:
     """--device, for a model that is loaded."""
     return click.option(
-        "--device", metavar="DEVICE", help="Where to compute: auto, cpu, cuda, cuda:N, mps.  [default: the model's]"
+        "--device", metavar="DEVICE", help="Device to compute on: auto, cpu, cuda, cuda:N, mps.  [default: the model's]"
     )(command)
 
 
 def data_dir(command: F) -> F:
     """--data-dir."""
     return click.option(
-        "--data-dir", metavar="FOLDER", help="Where named data sets are looked for first, and downloaded to."
+        "--data-dir", metavar="FOLDER", help="Folder of data sets: searched first, and the target of downloads."
     )(command)
 
 
@@ -116,19 +123,19 @@ COLUMN_OPTIONS = (
 
 
 def table(command: F) -> F:
-    """How a file of ratings is read: `recae.cli.inputs.load_ratings` takes what these give."""
+    """Options for reading a file of ratings; `recae.cli.inputs.load_ratings` takes their values."""
     for kind, what in (("users", "their ages, jobs, ..."), ("items", "their titles, categories, ...")):
         command = click.option(f"--{kind}", metavar="FILE", help=f"Table of {kind}: ids, and {what}")(command)
     return columns(data_dir(command))
 
 
 def columns(command: F) -> F:
-    """What `table` has that is for files alone."""
+    """The options of `table` that apply only to files."""
     texts = {
-        "user": "Column of users in a file: its name, or its place from 0.  [default: guessed]",
-        "item": "Column of items.  [default: guessed]",
-        "rating": "Column of ratings; 'none': there are none, every row counts 1.  [default: guessed]",
-        "timestamp": "Column of times; 'none': leave it out.  [default: guessed]",
+        "user": "Column of users in a file: its name, or its index from 0.  [default: detected]",
+        "item": "Column of items.  [default: detected]",
+        "rating": "Column of ratings; 'none': no ratings, every row counts as 1.  [default: detected]",
+        "timestamp": "Column of timestamps; 'none': ignore timestamps.  [default: detected]",
     }
     options = [
         click.option(f"--{role}-column", type=Column(optional=role in ("rating", "timestamp")), help=text)
@@ -136,11 +143,12 @@ def columns(command: F) -> F:
     ]
     options += [
         click.option(
-            "--scale", type=float, nargs=2, metavar="LOW HIGH", help="Possible ratings.  [default: those that occur]"
+            "--scale", type=float, nargs=2, metavar="LOW HIGH",
+            help="Lowest and highest possible rating.  [default: as in the data]",
         ),
         click.option(
             "--duplicates", type=click.Choice(["last", "first", "mean", "sum", "max", "count", "error"]),
-            help="What becomes of a pair that occurs more than once.  [default: last]",
+            help="How to merge ratings of the same user and item.  [default: last]",
         ),
     ]  # fmt: skip
     command = text(command)
@@ -150,14 +158,18 @@ def columns(command: F) -> F:
 
 
 def text(command: F) -> F:
-    """How a text file is written, where that is not to be found from the file."""
+    """Options for the format of a text file, which is otherwise detected."""
     for option in (
         click.option(
-            "--header/--no-header", default=None, help="Whether the first line holds names.  [default: found]"
+            "--header/--no-header", default=None, help="Whether the first line holds column names.  [default: detected]"
         ),
-        click.option("--sep", type=Separator(), help="What stands between fields, as ',' or '\\t'.  [default: found]"),
         click.option(
-            "--encoding", metavar="NAME", help="Encoding of a text file, as gbk.  [default: UTF-8 or its mark]"
+            "--sep", type=Separator(), help="Delimiter between fields, such as ',' or '\\t'.  [default: detected]"
+        ),
+        click.option(
+            "--encoding",
+            metavar="NAME",
+            help="Encoding of a text file, such as gbk.  [default: UTF-8, or as the byte order mark says]",
         ),
     ):
         command = option(command)

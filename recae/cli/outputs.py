@@ -1,4 +1,4 @@
-"""Files that commands write: whether they can be written is found out before the work, not after."""
+"""Files that commands write: commands check before the work that they can write them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def check_writable(*files: str | Path | None) -> None:
-    """Find out before the work whether each of the files can be written; None is a file that is not asked for.
+    """Check, before the work, that each file can be written; None is a file that is not wanted.
 
     Raises:
         ModelFileError: one cannot, see `recae.storage.check_writable`.

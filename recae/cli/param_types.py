@@ -62,7 +62,7 @@ class Column(click.ParamType):
 
 
 class Separator(click.ParamType):
-    """What stands between fields; a tab is written \\t."""
+    """The delimiter between fields; a tab is written \\t."""
 
     name = "text"
 
@@ -82,11 +82,11 @@ class Share(click.ParamType):
         try:
             number = float(value)
         except ValueError:
-            self.fail(f"{value!r} is not a number: a share such as 0.1, or 0 for none", param, ctx)
+            self.fail(f"{value!r} is not a number; expected a share such as 0.1, or 0 for none", param, ctx)
         if 0 <= number < 1:
             return number
         if number < 0 or not number.is_integer():
-            self.fail(f"{value}: a share from 0 to below 1 is needed, such as 0.1; 0 for none", param, ctx)
+            self.fail(f"{value}; expected a share from 0 to below 1, such as 0.1, or 0 for none", param, ctx)
         return int(number)
 
 
@@ -98,7 +98,14 @@ def kinds_of(hint: Any) -> list[Any]:
     parts = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     flat = [type(choice) for part in parts if get_origin(part) is Literal for choice in get_args(part)]
     flat += [str if part is Any else part for part in parts if get_origin(part) is not Literal]
-    order = (type(None), bool, int, float, tuple, str)  # a text is tried as each in turn; anything is a str
+    order = (
+        type(None),
+        bool,
+        int,
+        float,
+        tuple,
+        str,
+    )  # a text is tried as each type in this order; every text is a str
     return sorted(set(flat), key=lambda kind: order.index(get_origin(kind) or kind))
 
 

@@ -1,4 +1,4 @@
-"""Results on stdout: tables for people, JSON for programs."""
+"""Results on stdout: tables, or JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recae.cli.console import echo, printable_json, printable_line, writes_unico
 if TYPE_CHECKING:
     import pandas as pd
 
-NARROWEST = 24  # characters that a last column is never wrapped below
+NARROWEST = 24  # minimum width of a wrapped last column, in characters
 
 
 def print_json(value: Any) -> None:
@@ -25,7 +25,7 @@ def print_json(value: Any) -> None:
 
 
 def plain(value: Any) -> Any:
-    """NumPy's values, tuples and mappings as what JSON knows."""
+    """NumPy's values, tuples and mappings as JSON's types."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, dict):
@@ -68,9 +68,9 @@ def table_lines(
     start = indent + sum(widths[:-1]) + 2 * (len(header) - 1)
     for row in table:
         cells = [one.rjust(w) if way == "r" else one.ljust(w) for one, w, way in zip(row, widths, align)]
-        pieces = wrapped(row[-1], max(NARROWEST, width - start)) if width and align[-1] == "l" else cells[-1:]
-        yield (" " * indent + "  ".join([*cells[:-1], *pieces[:1]])).rstrip()
-        yield from (" " * start + piece for piece in pieces[1:])
+        lines = wrapped(row[-1], max(NARROWEST, width - start)) if width and align[-1] == "l" else cells[-1:]
+        yield (" " * indent + "  ".join([*cells[:-1], *lines[:1]])).rstrip()
+        yield from (" " * start + line for line in lines[1:])
 
 
 def wrapped(text: str, width: int) -> list[str]:
@@ -79,7 +79,7 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def print_facts(facts: dict[str, Any]) -> None:
-    """Names and values, a line each; what is not known is left out."""
+    """Print a line per name and value; unknown values are left out."""
     rows = [[name.replace("_", " "), _fact(value)] for name, value in facts.items() if value not in (None, "", [])]
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
@@ -110,14 +110,14 @@ def print_lists(frame: pd.DataFrame, of: str, found: str, name: Any = None) -> N
 
     Args:
         frame: columns `of`, `found`, score, rank, and perhaps title.
-        of: whom a list is for (user, item).
-        found: what is listed (item, similar).
-        name: function from an id of `of` to words beside it, or None.
+        of: column of the id that a list belongs to (user, item).
+        found: column of the listed items (item, similar).
+        name: function from an id of `of` to a text printed beside it, or None.
     """
     titled = "title" in frame.columns
     header = ["rank", "item", "score", *(["title"] if titled else [])]
-    for place, (one, part) in enumerate(frame.groupby(of, sort=False)):
-        if place:
+    for index, (one, part) in enumerate(frame.groupby(of, sort=False)):
+        if index:
             echo()
         words = name(one) if name is not None else None
         echo(printable_line(f"{of} {one}" + (f"  {words}" if words else "")))

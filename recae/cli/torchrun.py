@@ -16,7 +16,7 @@ SHARED = ("train",)  # the commands whose work several processes share
 
 @contextlib.contextmanager
 def only_first_prints() -> Iterator[None]:
-    """Within, a process that is not the first prints nothing."""
+    """Inside, a process that is not the first prints nothing."""
     if launch().is_first:
         yield
         return

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recae.cli.failures import Failure, Misuse, interrupted_code
-from recae.cli.hyperparameters import again, model_of
+from recae.cli.hyperparameters import command_with, model_of
 from recae.cli.inputs import load_ratings
 from recae.cli.options import note, verbosity
 from recae.cli.outputs import check_writable, write_csv
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from recae.models import Recommender
     from recae.ratings import RatingMatrix
 
-VALIDATION = 0.05  # of what is left for training, where nothing is said and the model trains in epochs
+VALIDATION = 0.05  # share of the training ratings, by default, for models that train in epochs
 
 
 def run(ctx: click.Context, given: dict[str, Any]) -> None:
     """Load, split, fit, save, measure, print; `given` are the options of `recae train`.
 
-    Of several processes, each does all of it up to the fit, which they share; the first one alone writes and measures.
+    Of several processes, each loads and splits; they share the fit; only the first process writes and measures.
     """
     from recae.recommender.fitting import refuse_many_processes
 
@@ -47,7 +47,7 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
     if given["save_test"] and here.is_first:
         save_test(parts, given["save_test"])
     if not given["out"]:
-        note("The model will not be kept: --out m.recae keeps it.")
+        note("The model will not be saved; add --out m.recae to save it.")
     seconds = fit(ctx, model, parts, checkpoint, given)
     if not here.is_first:
         return
@@ -67,13 +67,13 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
 
 
 def resume_after_restart(given: dict[str, Any]) -> None:
-    """torchrun has started all processes again: training goes on from its checkpoint without being told to."""
+    """Resume from the checkpoint, without --resume, after torchrun has restarted all processes."""
     given["resume"], given["restart"] = bool(given["checkpoint"] or given["out"]), False
-    note("torchrun has started all processes again: training goes on from the checkpoint, if there is one.")
+    note("torchrun has restarted all processes; training resumes from the checkpoint, if there is one.")
 
 
 def load_ratings_in_turn(given: dict[str, Any]) -> RatingMatrix:
-    """The ratings; of a machine's processes one goes ahead where they may have to be downloaded."""
+    """The ratings; where they may need a download, one process of each machine loads them first."""
     from recae.distributed.ranks import current
     from recae.loaders import DATASETS
 
@@ -86,7 +86,7 @@ def load_ratings_in_turn(given: dict[str, Any]) -> RatingMatrix:
 
 
 def refuse_idle_options(given: dict[str, Any]) -> None:
-    """Options that would do nothing.
+    """Refuse options that would have no effect.
 
     Raises:
         Misuse: there is one.
@@ -94,40 +94,40 @@ def refuse_idle_options(given: dict[str, Any]) -> None:
     if given["test"] == 0:
         for name in ("save_test", "metrics"):
             if given[name]:
-                raise Misuse(f"--{name.replace('_', '-')}: with --test 0 there is no test part")
+                raise Misuse(f"--{name.replace('_', '-')}: --test 0 leaves no test part")
 
 
 def checkpoint_of(given: dict[str, Any], model: Recommender) -> Path | None:
-    """Where the state of training goes; None for a model that is fitted in one step, or where nothing is kept.
+    """The checkpoint file; None for a model that is fitted in one step, or without --out and --checkpoint.
 
     Raises:
-        Misuse: --resume or --checkpoint makes no sense here.
-        Failure: there is a checkpoint, and it is not said what is to become of it.
+        Misuse: --resume or --checkpoint is not possible here.
+        Failure: there is a checkpoint, and neither --resume nor --restart is given.
     """
     named = given["checkpoint"] or (f"{given['out']}.ckpt" if given["out"] else None)
     if not model.iterative:
         if given["resume"] or given["checkpoint"]:
-            raise Misuse(f"{given['name']} is fitted in one step, so there is nothing to checkpoint or resume")
+            raise Misuse(f"{given['name']} is fitted in one step, so it has no checkpoint to write or resume from")
         return None
     if given["resume"] and given["restart"]:
-        raise Misuse("--resume and --restart: choose one of them")
+        raise Misuse("--resume and --restart exclude each other; choose one")
     if given["resume"] and named is None:
-        raise Misuse("--resume needs --out or --checkpoint, to know what to go on from")
+        raise Misuse("--resume needs --out or --checkpoint, which name the checkpoint")
     if named is None:
         return None
     path = Path(named)
     if given["resume"] and not path.exists():
-        note(f"There is no checkpoint {path}: training begins from the start.")
+        note(f"There is no checkpoint {path}; training starts from the beginning.")
     if path.exists() and not given["resume"] and not given["restart"]:
         raise Failure(
-            f"{path} holds the state of a training that was interrupted: add --resume to go on, or --restart to begin "
-            "afresh"
+            f"{path} is the checkpoint of an interrupted training; add --resume to resume it, or --restart to delete "
+            "it and start from the beginning"
         )
     return path
 
 
 def divide(ratings: RatingMatrix, model: Recommender, given: dict[str, Any]) -> Parts:
-    """Training, validation and test parts, as the options say."""
+    """Training, validation and test parts, by the options."""
     from recae.splitting import split, take_validation
 
     how, test, seed = given["how"], given["test"], given["seed"]
@@ -140,7 +140,7 @@ def divide(ratings: RatingMatrix, model: Recommender, given: dict[str, Any]) -> 
         enough = model.iterative and parts.train.n_ratings * VALIDATION >= 1
         validation = VALIDATION if enough else 0.0
     if validation >= 1:
-        raise Misuse(f"--validation {validation}: a share below 1 is needed")
+        raise Misuse(f"--validation {validation}: expected a share below 1")
     parts.validation_share = validation
     if validation:
         way: Any = how if how in ("per-user", "time") else "random"
@@ -153,7 +153,7 @@ def divide(ratings: RatingMatrix, model: Recommender, given: dict[str, Any]) -> 
 
 
 def split_options(given: dict[str, Any]) -> dict[str, Any]:
-    """What `recae.split` is told besides the seed.
+    """The arguments of `recae.split` besides the seed.
 
     Raises:
         Misuse: an option belongs to another split.
@@ -162,12 +162,12 @@ def split_options(given: dict[str, Any]) -> dict[str, Any]:
     folds = {name: given[name] for name in ("folds", "fold") if given[name] is not None}
     if how == "k-fold":
         if "fold" not in folds:
-            raise Misuse("--split k-fold needs --fold, which of the folds is the test part: 0, 1, ...")
+            raise Misuse("--split k-fold needs --fold, the index of the test fold: 0, 1, ...")
         return {"test": test, **folds}
     if folds:
-        raise Misuse(f"--{next(iter(folds))} is for --split k-fold, and this is {how}")
+        raise Misuse(f"--{next(iter(folds))} applies only to --split k-fold, not to --split {how}")
     if test is not None and test >= 1 and how != "held-out-users":
-        raise Misuse(f"--test {test}: a share below 1 is needed (a number of users: --split held-out-users)")
+        raise Misuse(f"--test {test}: expected a share below 1 (only --split held-out-users accepts a number of users)")
     return {"test": test}
 
 
@@ -181,7 +181,7 @@ def save_test(parts: Parts, file: str) -> None:
 
 
 def fit(ctx: click.Context, model: Recommender, parts: Parts, checkpoint: Path | None, given: dict[str, Any]) -> float:
-    """Train, and say what is left of it if it is stopped; gives the seconds that it took."""
+    """Train; returns the duration in seconds. If it is interrupted, the message names the checkpoint."""
     start = time.perf_counter()
     settings: dict[str, Any] = {}
     if checkpoint is not None:
@@ -198,17 +198,17 @@ def fit(ctx: click.Context, model: Recommender, parts: Parts, checkpoint: Path |
     except KeyboardInterrupt as error:
         raise Failure(interrupted(ctx, error, checkpoint), interrupted_code(error)) from None
     except DivergenceError:
-        if checkpoint is not None:  # to go on from it would only come here again
+        if checkpoint is not None:  # resumed from it, training would diverge again
             checkpoint.unlink(missing_ok=True)
         raise
     return time.perf_counter() - start
 
 
 def interrupted(ctx: click.Context, error: BaseException, checkpoint: Path | None) -> str:
-    """What to say after Ctrl-C."""
+    """The message after an interruption."""
     if checkpoint is None or not checkpoint.exists():
-        return "training was stopped; nothing is kept (--out m.recae would keep the state as well)"
-    done = str(error).split(";")[0] or "training was stopped"
+        return "training was interrupted; nothing is saved (with --out m.recae, a checkpoint is written)"
+    done = str(error).split(";")[0] or "training was interrupted"
     if launch().size > 1:
-        return f"{done}; its state is kept in {checkpoint}. Go on with the same torchrun command and --resume"
-    return f"{done}; its state is kept in {checkpoint}. Go on with:\n  {again(ctx, '--resume', ['--restart'])}"
+        return f"{done}; the checkpoint is {checkpoint}. To resume, add --resume to the same torchrun command"
+    return f"{done}; the checkpoint is {checkpoint}. Resume with:\n  {command_with(ctx, '--resume', ['--restart'])}"

@@ -1,4 +1,4 @@
-"""What came of a training run, for people and for programs."""
+"""The result of a training run, printed as text or JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 @dataclass
 class Parts:
-    """What to learn from, what to stop by, and the split to measure on; the last two may be missing."""
+    """The training ratings, the validation ratings for early stopping, and the split to measure on;
+    the last two may be None."""
 
     train: RatingMatrix
     validation: RatingMatrix | None = None
@@ -32,7 +33,7 @@ class Parts:
 
 @dataclass
 class TrainingResult:
-    """What came of a training run."""
+    """The fitted model of a training run, its data and its measurements."""
 
     given: dict[str, Any]
     model: Recommender
@@ -48,7 +49,7 @@ class TrainingResult:
 
 
 def measure(result: TrainingResult) -> None:
-    """Figures on the test part, and the best that anybody could reach where that is known."""
+    """Measure on the test part; for the sample, also compute the lowest reachable RMSE."""
     from recae.evaluation import evaluate
     from recae.loaders import sample_truth
 
@@ -62,7 +63,7 @@ def measure(result: TrainingResult) -> None:
 
 
 def as_object(result: TrainingResult) -> dict[str, Any]:
-    """Everything about the run, as one JSON object."""
+    """The whole result as one JSON object."""
     given, parts, history = result.given, result.parts, result.history
     figures = result.report.to_dict() if result.report is not None else {}
     found: dict[str, Any] = {
@@ -88,7 +89,7 @@ def as_object(result: TrainingResult) -> dict[str, Any]:
 
 
 def validation_name(result: TrainingResult) -> str:
-    """What the figure is that training was stopped by: rankers have 1 - NDCG@100."""
+    """The name of the validation figure that early stopping uses; for rankers it is 1 - NDCG@100."""
     return "validation_rmse" if result.model.predicts_ratings else "validation_ranking_error"
 
 
@@ -101,7 +102,7 @@ def split_settings(result: TrainingResult) -> dict[str, Any] | None:
 
 
 def print_result(result: TrainingResult) -> None:
-    """The same for people: figures on stdout, the rest on stderr."""
+    """Print the result as text: figures on stdout, the rest on stderr."""
     history, given = result.history, result.given
     if history is not None and verbosity() >= 1:
         rows = [
@@ -112,16 +113,16 @@ def print_result(result: TrainingResult) -> None:
     if result.report is not None:
         echo(str(result.report))
     if result.floor is not None:
-        echo(f"  best reachable rmse on this test part, known because the sample is generated: {result.floor:.4f}")
+        echo(f"  best reachable rmse on this test part (known, because the sample is generated): {result.floor:.4f}")
     trained = f"Trained on {result.parts.train.n_ratings:,} ratings in {result.seconds:.1f} s"
     if history is not None:
-        trained += f"; epoch {history.best_epoch} of {len(history)} is kept"
+        trained += f"; epoch {history.best_epoch} of {len(history)} is used"
         if history.best is not None:
             trained += f" ({validation_name(result).replace('_', ' ')} {history.best:.4f})"
     note(f"{trained}.")
     if given["out"]:
         size = Path(given["out"]).stat().st_size
-        note(f"The model is in {given['out']} ({size / 1e6:.1f} MB).")
+        note(f"Saved the model to {given['out']} ({size / 1e6:.1f} MB).")
         print_hints(result)
 
 
@@ -130,7 +131,7 @@ def _figure(value: float | None) -> str | None:
 
 
 def print_hints(result: TrainingResult) -> None:
-    """What to try next, with ids that exist."""
+    """Print commands to try next, with ids that exist."""
     ratings, given = result.parts.train, result.given
     users, items = ratings.counts("user"), ratings.counts("item")
     user, item = ratings.user_ids[int(users.argmax())], ratings.item_ids[int(items.argmax())]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recae.cli.failures import Failure, Misuse, interrupted_code
-from recae.cli.hyperparameters import again, given_params, model_of, option_name
+from recae.cli.hyperparameters import command_with, given_params, model_of, option_name
 from recae.cli.inputs import load_ratings
 from recae.cli.options import note
 from recae.cli.outputs import check_writable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from recae.ratings import RatingMatrix
     from recae.tuning import Tuning
 
-BEST = 5  # trials that are listed at the end
+BEST = 5  # trials in the final table
 
 
 def run(ctx: click.Context, given: dict[str, Any]) -> None:
@@ -54,10 +54,10 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
 
 
 def searched(model: Recommender, tries: tuple[str, ...]) -> dict[str, Any] | None:
-    """What --try says; None where it is not given.
+    """The search space of --try; None without --try.
 
     Raises:
-        Misuse: a text that means nothing, or a name given twice.
+        Misuse: a text that cannot be read, or a name given twice.
     """
     from recae.recommender.params import declared
 
@@ -66,14 +66,14 @@ def searched(model: Recommender, tries: tuple[str, ...]) -> dict[str, Any] | Non
         option, _, where = text.partition("=")
         name = option.strip().replace("-", "_")
         if name not in params:
-            raise Misuse(f"--try {text}: there is no {option!r}; there are {', '.join(params)}")
+            raise Misuse(f"--try {text}: no hyper-parameter {option!r}; choose from {', '.join(params)}")
         if name in space or not where:
-            raise Misuse(f"--try {text}: NAME=WHERE is needed, once for each name")
-        space[name] = place(Value(params[name]), text, where)
+            raise Misuse(f"--try {text}: expected NAME=RANGE or NAME=VALUES, once for each name")
+        space[name] = search_range(Value(params[name]), text, where)
     return space or None
 
 
-def place(kind: Value, text: str, where: str) -> Any:
+def search_range(kind: Value, text: str, where: str) -> Any:
     """low:high and low:high:log as a range, a|b|c as values of the hyper-parameter's own kind."""
     ends = where.split(":")
     try:
@@ -82,36 +82,39 @@ def place(kind: Value, text: str, where: str) -> Any:
             return (*numbers, *ends[2:])
         return [kind.convert(value, None, None) for value in where.split("|")]
     except ValueError:
-        raise Misuse(f"--try {text}: numbers such as 20:300 or 20:300:log are needed") from None
+        raise Misuse(f"--try {text}: expected numbers such as 20:300 or 20:300:log") from None
     except click.BadParameter as error:
         raise Misuse(f"--try {text}: {error.message}") from None
 
 
 def study_of(given: dict[str, Any]) -> Path | None:
-    """Where trials are kept; None where nothing is.
+    """The study file, which keeps the trials; None without --out and --study.
 
     Raises:
-        Misuse: --resume makes no sense here.
-        Failure: there is a study, and it is not said what is to become of it.
+        Misuse: --resume is not possible here.
+        Failure: there is a study, and neither --resume nor --restart is given.
     """
     named = given["study"] or (f"{given['out']}.study" if given["out"] else None)
     if given["resume"] and given["restart"]:
-        raise Misuse("--resume and --restart: choose one of them")
+        raise Misuse("--resume and --restart exclude each other; choose one")
     if named is None:
         if given["resume"]:
-            raise Misuse("--resume needs --out or --study, to know what to go on from")
-        note("The settings will not be kept: --out tuned.toml keeps them.")
+            raise Misuse("--resume needs --out or --study, which name the study")
+        note("The settings will not be saved; add --out tuned.toml to save them.")
         return None
     path = Path(named)
     if path.exists() and not given["resume"] and not given["restart"]:
-        raise Failure(f"{path} holds the trials of a search: add --resume to go on, or --restart to begin afresh")
+        raise Failure(
+            f"{path} holds the trials of a search; add --resume to resume it, or --restart to delete it and start from "
+            "the beginning"
+        )
     if given["resume"] and not path.exists():
-        note(f"There is no study {path}: the search begins from the start.")
+        note(f"There is no study {path}; the search starts from the beginning.")
     return path
 
 
 def to_search_on(ratings: RatingMatrix, given: dict[str, Any]) -> RatingMatrix:
-    """The train part of the split that `recae train` would make: the test part is never looked at."""
+    """The train part of the split that `recae train` makes; the search never uses the test part."""
     from recae.splitting import split
 
     if given["test"] == 0:
@@ -120,14 +123,15 @@ def to_search_on(ratings: RatingMatrix, given: dict[str, Any]) -> RatingMatrix:
 
 
 def interrupted(ctx: click.Context, study: Path | None) -> str:
-    """What to say after Ctrl-C."""
+    """The message after an interruption."""
     if study is None or not study.exists():
-        return "the search was stopped; nothing is kept (--out tuned.toml would keep its trials)"
-    return f"the search was stopped; {study} holds its trials. Go on with:\n  {again(ctx, '--resume', ['--restart'])}"
+        return "the search was interrupted; nothing is saved (with --out tuned.toml, the trials are kept)"
+    command = command_with(ctx, "--resume", ["--restart"])
+    return f"the search was interrupted; {study} holds its trials. Resume with:\n  {command}"
 
 
 def report(found: Tuning, given: dict[str, Any]) -> None:
-    """The best settings, for people or for programs."""
+    """Print the best settings: a table, or JSON."""
     if given["as_json"]:
         print_json({**found.to_dict(), "dataset": given["dataset"], "out": given["out"]})
         return
@@ -138,14 +142,14 @@ def report(found: Tuning, given: dict[str, Any]) -> None:
     names = list(found.settings)
     rows = [[f"{t['value']:.4f}", *(_short(t["settings"][n]) for n in names), f"{t['seconds']:.1f}"] for t in ordered]
     print_table(rows[:BEST], [found.metric, *names, "seconds"], "r" * (len(names) + 2))
-    note(f"{len(found.trials)} trials, {len(ordered)} of them to their end, in {found.about['seconds']:.0f} s.")
+    note(f"{len(found.trials)} trials, {len(ordered)} of them complete, in {found.about['seconds']:.0f} s.")
     if given["out"]:
         root = click.get_current_context().find_root().info_name
         note(f"The settings are in {given['out']}, the log of the search in {Path(given['out']).with_suffix('.json')}.")
-        again_with = "" if given["seed"] == 0 else f" --seed {given['seed']}"
+        seed_option = "" if given["seed"] == 0 else f" --seed {given['seed']}"
         note(
             f"\nNext:\n  {root} train {shlex.quote(given['dataset'])} --settings {shlex.quote(given['out'])} "
-            f"--validation 0{again_with} --out m.recae"
+            f"--validation 0{seed_option} --out m.recae"
         )
     else:
         options = " ".join(f"{option_name(n)} {shlex.quote(shown(found.settings[n]))}" for n in names)

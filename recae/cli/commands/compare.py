@@ -23,26 +23,29 @@ Examples:
 """
 
 
-@click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="Fit several models on one split, in one table.")
+@click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="Compare several models on one split, in a table.")
 @click.argument("dataset", default="sample")
-@click.option("-m", "--models", required=True, metavar="NAME,NAME,...", help="See 'recae models'.")
+@click.option("-m", "--models", required=True, metavar="NAME,NAME,...", help="Models; 'recae models' lists all.")
 @click.option(
     "--split",
     "how",
     type=click.Choice(SPLITS),
     default="held-out-users",
     show_default=True,
-    help="How the test part is chosen.",
+    help="How to choose the test part.",
 )
-@click.option("--test", type=Share(), help="Share of the ratings, or share or number of users, to test on.")
-@click.option("--fold", type=int, help="For --split k-fold: which of the five folds is the test part, from 0.")
+@click.option("--test", type=Share(), help="Share of the ratings, or share or number of users, held out for the test.")
+@click.option("--fold", type=int, help="For --split k-fold: index of the test fold, 0 to 4.")
 @click.option(
-    "--threshold", type=float, metavar="RATING", help="Keep what is rated so or higher, as 1; users with 5 or more."
+    "--threshold",
+    type=float,
+    metavar="RATING",
+    help="Keep ratings from this value on, as 1, and users with 5 or more of them.",
 )
-@click.option("--metrics", metavar="NAMES", help="The first orders the table.  [default: by models]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the split and of the models.")
-@click.option("-o", "--out", type=click.Path(), metavar="FILE", help="Write the table as JSON, too.")
-@click.option("--figure", type=click.Path(), metavar="FILE", help="Write accuracy against time as a PNG.")
+@click.option("--metrics", metavar="NAMES", help="Metrics; the table is sorted by the first.  [default: by models]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed of the split and of the models.")
+@click.option("-o", "--out", type=click.Path(), metavar="FILE", help="Also write the table to this file, as JSON.")
+@click.option("--figure", type=click.Path(), metavar="FILE", help="Draw accuracy against training time, as PNG.")
 @options.table
 @options.as_json
 @options.loudness
@@ -50,10 +53,11 @@ def compare(
     dataset: str, models: str, how: str, test: float | int | None, fold: int | None, threshold: float | None,
     metrics: str | None, seed: int, out: str | None, figure: str | None, as_json: bool, **table: Any,
 ) -> None:  # fmt: skip
-    """Fit each of --models on DATASET and measure all on the same test part: accuracy, what lists are like, times.
+    """Fit each of --models on DATASET and measure all on the same test part: accuracy, properties of lists, times.
 
-    By default whole users are hidden, and met with four fifths of their ratings. The best model by the first metric
-    is tested against each other one over the users (p). Times are wall-clock; MB is by how much memory grew.
+    By default whole users are held out: a model gets four fifths of their ratings as input. A paired test over users
+    compares the best model by the first metric with each other model (p). Times are wall-clock; MB is the growth of
+    memory.
     """
     from recae.cli.console import echo
     from recae.cli.inputs import load_ratings
@@ -91,4 +95,4 @@ def _draw(found: Comparison, path: str) -> None:
         ),
         path,
     )  # fmt: skip
-    options.note(f"The figure is in {path}.")
+    options.note(f"Saved the figure to {path}.")

@@ -1,4 +1,4 @@
-"""`recae data`: the data sets that recae knows, and stores of ratings that are too many for memory."""
+"""`recae data`: the data sets that recae knows, and stores for ratings that exceed memory."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _EXAMPLES = """\b
 Examples:
   recae data list
   recae data info ml-1m
-  recae data info ratings.csv     how recae reads a file of yours
+  recae data info ratings.csv     how recae reads your file
   recae data fetch ml-100k
-  recae data prepare parts/*.csv.gz --out store/     files of any size to a store on disk
+  recae data prepare parts/*.csv.gz --out store/     make a store from files of any size
 """
 _LIST = """\b
 Examples:
@@ -39,8 +39,8 @@ Examples:
   recae data prepare 2024/*.csv.gz 2025/*.parquet --out store/ --rating-column stars --duplicates mean
   recae train store/ --test 0 --validation 0 --out m.recae
 
-What is trained on and measured without copies of the ratings in memory is the store as it is: --test 0 --validation 0.
-Parts that a split makes are kept in memory.
+With --test 0 --validation 0, training reads the store without a copy of the ratings in memory. The parts of a split
+are copies in memory.
 """
 _CHECK = """\b
 Examples:
@@ -53,12 +53,10 @@ Examples:
 """
 
 
-@click.group(
-    cls=SuggestingGroup, epilog=_EXAMPLES, short_help="List, describe and fetch data sets; prepare large ones."
-)
+@click.group(cls=SuggestingGroup, epilog=_EXAMPLES, short_help="List, describe and download data sets; make stores.")
 @options.loudness
 def data() -> None:
-    """Data sets: what there is, what one holds, getting one, and stores of ratings too many for memory."""
+    """List, describe and download data sets; make and check stores for ratings that exceed memory."""
 
 
 @data.command("list", epilog=_LIST, short_help="List the data sets that recae knows.")
@@ -66,7 +64,7 @@ def data() -> None:
 @options.as_json
 @options.loudness
 def list_(data_dir: str | None, as_json: bool) -> None:
-    """List the data sets that recae knows by name, and where there is a copy of them."""
+    """List the data sets that recae knows by name, and whether this machine has a copy."""
     from recae.cli.printing import print_json, print_table
     from recae.loaders import datasets
 
@@ -92,13 +90,13 @@ def _entry(dataset: Dataset, data_dir: str | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@data.command(epilog=_INFO, short_help="Describe a data set, a file or a store of yours.")
+@data.command(epilog=_INFO, short_help="Describe a data set, a file or a store.")
 @click.argument("name")
 @options.table
 @options.as_json
 @options.loudness
 def info(name: str, as_json: bool, **table: Any) -> None:
-    """Say what is known of a data set, or what recae reads in a file or a store of ratings."""
+    """Describe a data set, or the ratings that recae reads from a file or a store."""
     from recae.cli.printing import print_facts, print_json
     from recae.loaders import DATASETS, info
 
@@ -114,7 +112,7 @@ def info(name: str, as_json: bool, **table: Any) -> None:
 
 
 def _shape(name: str, table: dict[str, Any]) -> dict[str, Any]:
-    """What the ratings themselves say."""
+    """The description that the ratings give."""
     from recae.cli.inputs import load_ratings
 
     ratings = load_ratings(name, **table)
@@ -137,10 +135,10 @@ def _shape(name: str, table: dict[str, Any]) -> dict[str, Any]:
 @options.as_json
 @options.loudness
 def fetch(name: str, data_dir: str | None, as_json: bool) -> None:
-    """Download a data set, verify and unpack it; print the folder that it is in.
+    """Download a data set, verify and unpack it; print its folder.
 
-    Where there is a copy already, nothing is downloaded. Downloads go to --data-dir, else to RECAE_DATA_DIR, else to
-    the user's cache.
+    If there is a copy already, the command downloads nothing. Downloads go to --data-dir, else to RECAE_DATA_DIR, else
+    to the user's cache folder.
     """
     from recae.cli.console import echo
     from recae.cli.printing import print_json
@@ -153,19 +151,19 @@ def fetch(name: str, data_dir: str | None, as_json: bool) -> None:
         echo(str(folder))
 
 
-@data.command(epilog=_PREPARE, short_help="Make a store of files of any size.")
+@data.command(epilog=_PREPARE, short_help="Make a store from files of any size.")
 @click.argument("files", nargs=-1, required=True)
-@click.option("-o", "--out", required=True, type=click.Path(), metavar="FOLDER", help="Where the store is made.")
-@click.option("--restart", is_flag=True, help="Begin afresh although there is a store, whole or half made.")
+@click.option("-o", "--out", required=True, type=click.Path(), metavar="FOLDER", help="Folder of the new store.")
+@click.option("--restart", is_flag=True, help="Replace an existing store, complete or not.")
 @options.columns
 @options.as_json
 @options.loudness
 def prepare(files: tuple[str, ...], out: str, restart: bool, as_json: bool, **table: Any) -> None:
-    """Make a store on disk of FILES: csv, tsv, '::' (.gz, .bz2, .zst or not), Parquet, or folders of these.
+    """Make a store on disk from FILES: csv, tsv, '::' (also .gz, .bz2, .zst), Parquet, or folders of these.
 
-    Memory is bounded, whatever the number of ratings; disk is needed for the store twice. Wherever ratings are
-    expected, the store's folder can be given, and is opened without being read. After Ctrl-C or a kill, the same
-    command goes on from where it was.
+    Memory is bounded, whatever the number of ratings. The disk needs room for the store twice. Each command that
+    expects ratings also accepts the folder of a store, and opens it without reading all of it. After Ctrl-C or a kill,
+    the same command resumes.
     """
     from recae.cli.printing import print_facts, print_json
     from recae.loaders import prepare_store
@@ -174,7 +172,9 @@ def prepare(files: tuple[str, ...], out: str, restart: bool, as_json: bool, **ta
     try:
         made = prepare_store(files, out, restart=restart, progress=False if options.verbosity() < 0 else None, **given)
     except KeyboardInterrupt:
-        raise Failure(f"stopped; what is done is kept in {out}: the same command goes on from there", 130) from None
+        raise Failure(
+            f"interrupted; {out} keeps the finished steps: run the same command again to resume", 130
+        ) from None
     facts = {
         "path": out, "n_users": made.n_users, "n_items": made.n_items, "n_ratings": made.n_ratings,
         "n_rows": made.n_rows, "merged": made.n_rows - made.n_ratings, "scale": list(made.scale),
@@ -183,12 +183,12 @@ def prepare(files: tuple[str, ...], out: str, restart: bool, as_json: bool, **ta
     print_json(facts) if as_json else print_facts(facts)
 
 
-@data.command(epilog=_CHECK, short_help="Read a store through, and compare its checksums.")
+@data.command(epilog=_CHECK, short_help="Verify the checksums of a store.")
 @click.argument("store")
 @options.as_json
 @options.loudness
 def check(store: str, as_json: bool) -> None:
-    """Read every byte of a store and compare it with the checksums that were taken when it was made."""
+    """Read all of a store and compare it with the checksums from when it was made."""
     from recae.cli.printing import print_facts, print_json
     from recae.store import check_store
 

@@ -16,29 +16,29 @@ Examples:
 """
 
 
-@click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="Play demos on digits and on text; they write pictures.")
+@click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="Run demos on digits and on text, which write pictures.")
 @click.argument("name", metavar="NAME|all|list")
 @click.option(
-    "-o", "--out", default="figures", show_default=True, metavar="FOLDER", help="Where pictures and JSON files go."
+    "-o", "--out", default="figures", show_default=True, metavar="FOLDER", help="Folder for pictures and JSON files."
 )
-@click.option("--epochs", type=click.IntRange(min=1), help="Epochs of every training.  [default: the demo's own]")
+@click.option("--epochs", type=click.IntRange(min=1), help="Epochs of each training.  [default: the demo's own]")
 @click.option(
     "--device",
     default="auto",
     show_default=True,
     metavar="DEVICE",
-    help="Where to train: auto, cpu, cuda, cuda:N, mps.",
+    help="Device to train on: auto, cpu, cuda, cuda:N, mps.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of everything random.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
 @options.data_dir
 @options.as_json
 @options.loudness
 def demo(name: str, out: str, epochs: int | None, device: str, seed: int, data_dir: str | None, as_json: bool) -> None:
-    """Play the demo NAME, or all of them; `list` says what there is.
+    """Run the demo NAME, or all demos; `list` lists them.
 
-    Each trains for seconds to minutes, prints its figures, says what is to be seen, and writes pictures (PNG) and
-    a JSON file of its figures into --out. Images are MNIST, documents 20 Newsgroups; without a copy and without
-    network, small sets that come with recae take their place, and this is said.
+    A demo trains for seconds to minutes, prints its figures and an explanation, and writes pictures (PNG) and a JSON
+    file of its figures into --out. Images are from MNIST, documents from 20 Newsgroups. Without a copy and without a
+    network, a demo uses small built-in sets instead, and says so.
     """
     from pathlib import Path
 
@@ -50,7 +50,7 @@ def demo(name: str, out: str, epochs: int | None, device: str, seed: int, data_d
         _list(DEMOS, as_json)
         return
     if name != "all":
-        find(name)  # a wrong name is told before anything is made
+        find(name)  # a wrong name fails before anything is written
     from recae.demos.stage import Stage
 
     quiet = options.verbosity() < 0

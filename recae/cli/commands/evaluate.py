@@ -19,15 +19,20 @@ Examples:
 """
 
 
-@click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="Measure a model on ratings of yours.")
+@click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="Measure a model on your ratings.")
 @click.argument("model", type=click.Path())
 @click.argument("test")
 @click.option(
     "--metrics",
     metavar="NAMES",
-    help="Such as rmse,mae,recall@20,ndcg@100; a wrong name lists all.  [default: by model]",
+    help="Metrics, such as rmse,mae,recall@20,ndcg@100; an unknown name lists all.  [default: by model]",
 )
-@click.option("--relevant-from", type=float, metavar="RATING", help="What counts as relevant to lists.  [default: all]")
+@click.option(
+    "--relevant-from",
+    type=float,
+    metavar="RATING",
+    help="Lowest rating that metrics of lists count as relevant.  [default: all]",
+)
 @options.table
 @options.device
 @options.as_json
@@ -41,10 +46,10 @@ def evaluate(
     as_json: bool,
     **table: Any,
 ) -> None:
-    """Measure MODEL on the ratings TEST: a file, or a data set's name.
+    """Measure MODEL on the ratings of TEST: a file, or the name of a data set.
 
-    Users and items are matched by id. What the model was trained on is never listed; test ratings that were among it
-    are counted and reported, for they are no test.
+    Users and items are matched by id. Lists leave out the ratings that the model was trained on. The report counts the
+    test ratings that were also training ratings, because they test nothing.
     """  # fmt: skip
     from recae.cli.console import echo
     from recae.cli.inputs import load_model, load_ratings, with_ids_of
@@ -54,7 +59,7 @@ def evaluate(
     fitted = load_model(model, device)
     names = metrics.split(",") if metrics else None
     if relevant_from is not None and fitted.predicts_ratings and not any("@" in name for name in names or []):
-        raise Misuse("--relevant-from is for metrics of lists: name one, such as --metrics ndcg@10")
+        raise Misuse("--relevant-from applies only to metrics of lists; add one, such as --metrics ndcg@10")
     ratings = with_ids_of(load_ratings(test, **table), fitted)
     report = measure(fitted, ratings, names, relevant_from=relevant_from)
     if as_json:

@@ -17,12 +17,12 @@ Examples:
 """
 
 
-@click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="Say what a user's ratings add to an item's score.")
+@click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="Show what a user's ratings add to an item's score.")
 @click.argument("model", type=click.Path())
-@click.option("-u", "--user", metavar="ID", help="Whose ratings.")
-@click.option("-i", "--item", required=True, metavar="ID", help="Whose score.")
+@click.option("-u", "--user", metavar="ID", help="User whose ratings explain the score.")
+@click.option("-i", "--item", required=True, metavar="ID", help="Item whose score is explained.")
 @click.option(
-    "--new-ratings", type=click.Path(), metavar="FILE", help="Ratings of a user that the model has not met, in a file."
+    "--new-ratings", type=click.Path(), metavar="FILE", help="File with the ratings of a user that was not in training."
 )
 @options.list_length
 @options.device
@@ -31,13 +31,13 @@ Examples:
 def explain(
     model: str, user: str | None, item: str, new_ratings: str | None, n: int, device: str | None, as_json: bool
 ) -> None:
-    """Say what each of a user's ratings adds to the score that MODEL gives an item, the most first."""
+    """Show how much each rating of a user adds to the score that MODEL gives an item, largest first."""
     from recae.cli.inputs import items_of, load_model, users_of
     from recae.cli.printing import print_json, records
     from recae.explanation import explain as explained_by
 
     if (user is None) == (new_ratings is None):
-        raise click.UsageError("Whose ratings? Name a user with --user ID, or a file with --new-ratings.")
+        raise click.UsageError("no user; give one with --user ID, or a file of ratings with --new-ratings")
     fitted = load_model(model, device)
     found = items_of(fitted).find([item])[0]
     if new_ratings is None:
@@ -65,7 +65,7 @@ def _print(contributions: Any, fitted: Any, item: Any) -> None:
     about, title = contributions.attrs, title_of(fitted, item)
     echo(f"item {item}" + (f"  {title}" if title else "") + f"  score {score_texts([about['score']])[0]}")
     if not about["exact"]:
-        options.note("This model is not linear: a contribution is what the score loses without the rating.")
+        options.note("This model is not linear: a contribution is the decrease of the score without the rating.")
     columns = [contributions["item"].map(str), contributions["rating"].map("{:g}".format)]
     columns.append(score_texts(contributions["contribution"].tolist()))
     header = ["item", "rating", "contribution"]

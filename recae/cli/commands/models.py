@@ -1,4 +1,4 @@
-"""`recae models`: what can be trained, from the registry and each model's own declaration."""
+"""`recae models`: the registry's models, and the hyper-parameters that each declares."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Examples:
 @options.loudness
 @click.pass_context
 def models(ctx: click.Context, name: str | None, as_json: bool) -> None:
-    """List the models; with NAME, the hyper-parameters of that one: option, default, what it may be, meaning."""
+    """List the models; with NAME, list the hyper-parameters of that model: option, default, values, meaning."""
     from recae.cli.hyperparameters import entry_of
     from recae.cli.printing import print_json, print_table
     from recae.models import MODELS
@@ -41,8 +41,8 @@ def models(ctx: click.Context, name: str | None, as_json: bool) -> None:
         print_json([described(name, entry) for name, entry in MODELS.items()])
     else:
         rows = [[name, _predicts(entry), entry.about] for name, entry in MODELS.items()]
-        print_table(rows, ["model", "gives", "what it is"], "lll")
-        options.note(f"\n'{ctx.command_path} NAME' lists the hyper-parameters of one.")
+        print_table(rows, ["model", "gives", "description"], "lll")
+        options.note(f"\n'{ctx.command_path} NAME' lists the hyper-parameters of a model.")
 
 
 def described(name: str, entry: Entry) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def _print_model(name: str, entry: Entry) -> None:
     if rows:
         print_table(rows, ["option", "default", "values", "meaning"], "llll")
     else:
-        echo("It has no hyper-parameters.")
+        echo("This model has no hyper-parameters.")
 
 
 def _predicts(entry: Entry) -> str:

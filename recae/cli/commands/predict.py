@@ -29,22 +29,22 @@ Examples:
 @click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="Predict ratings for pairs of users and items.")
 @click.argument("model", type=click.Path())
 @click.argument("pairs", type=click.Path())
-@click.option("-o", "--out", type=click.Path(), metavar="FILE", help="Write the csv there.  [default: to stdout]")
+@click.option("-o", "--out", type=click.Path(), metavar="FILE", help="Write the csv to this file.  [default: stdout]")
 @click.option(
     "--unknown",
     type=click.Choice(["error", "baseline"]),
     default="error",
     show_default=True,
-    help="For ids that were not in training: stop, or take what is known of the other side.",
+    help="For an unknown id: stop with an error, or predict from biases (of the known user or item).",
 )
 @click.option(
     "--new-ratings",
     type=click.Path(),
     metavar="FILE",
-    help="The users are new: these are their ratings (user, item, rating).",
+    help="Ratings (user, item, rating) of new users; PAIRS are theirs.",
 )
-@click.option("--user-column", type=Column(optional=False), help="Column of users in PAIRS.  [default: guessed]")
-@click.option("--item-column", type=Column(optional=False), help="Column of items in PAIRS.  [default: guessed]")
+@click.option("--user-column", type=Column(optional=False), help="Column of users in PAIRS.  [default: detected]")
+@click.option("--item-column", type=Column(optional=False), help="Column of items in PAIRS.  [default: detected]")
 @options.text
 @options.device
 @options.as_json
@@ -61,10 +61,10 @@ def predict(
     as_json: bool,
     **text: Any,
 ) -> None:
-    """Predict ratings for PAIRS, a table (text or Parquet) with a column of users and one of items; - is stdin.
+    """Predict ratings for PAIRS, a table (text or Parquet) with a column of users and a column of items; - is stdin.
 
-    The table comes back as csv with a column more: rating, or prediction where it has a rating already. A model that
-    reads dates takes them from a column called timestamp, time or date.
+    The output is the same table as csv with one more column: rating, or prediction if there is a column rating already.
+    A model that uses dates reads them from a column named timestamp, time or date.
     """  # fmt: skip
     from recae.cli.console import echo_data
     from recae.cli.inputs import load_model, read_pairs
@@ -86,7 +86,7 @@ def predict(
         echo_data(frame.to_csv(index=False))
     else:
         write_csv(frame, out)
-        options.note(f"{len(frame):,} predictions are in {out}.")
+        options.note(f"{len(frame):,} predictions saved to {out}.")
 
 
 def _of_known(model: Recommender, table: Pairs, unknown: str) -> npt.NDArray[np.float32]:
@@ -95,7 +95,7 @@ def _of_known(model: Recommender, table: Pairs, unknown: str) -> npt.NDArray[np.
     users, items = users_of(model), items_of(model)
     if unknown == "error":
         for column, known in ((table.user, users), (table.item, items)):
-            table.check(column, known, "--unknown baseline predicts it all the same")
+            table.check(column, known, "--unknown baseline predicts it from biases")
     ids = [known.find(table.frame[name], unknown="keep") for known, name in ((users, table.user), (items, table.item))]
     dates: dict[str, Any] = {"timestamps": table.dates()} if model.reads_dates else {}
     return model.predict(*ids, unknown="baseline" if unknown == "baseline" else "error", **dates)

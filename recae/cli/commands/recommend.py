@@ -25,26 +25,28 @@ Examples:
 
 @click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="List the best items for users.")
 @click.argument("model", type=click.Path())
-@click.option("-u", "--user", "users", multiple=True, metavar="ID", help="For whom; may be repeated.")
-@click.option("--users", "users_file", type=click.Path(), metavar="FILE", help="For whom: a file of ids, one a line.")
+@click.option("-u", "--user", "users", multiple=True, metavar="ID", help="User to list items for; may be repeated.")
+@click.option("--users", "users_file", type=click.Path(), metavar="FILE", help="File of user ids, one per line.")
 @options.list_length
 @click.option(
     "--new-ratings",
     type=click.Path(),
     metavar="FILE",
-    help="Ratings (user, item, rating) of users that the model has not met; without --user, for all of them.",
+    help="Ratings (user, item, rating) of new users; without --user, all of them get a list.",
 )
 @click.option(
-    "--candidates", metavar="IDS|FILE", help="Items to choose among: 1,2,3, or a file of ids.  [default: all]"
+    "--candidates",
+    metavar="IDS|FILE",
+    help="Items to choose from: 1,2,3, or a file of ids, one per line.  [default: all]",
 )
-@click.option("--exclude", metavar="IDS|FILE", help="Items to leave out: 1,2,3, or a file of ids, one a line.")
-@click.option("--include-seen", is_flag=True, help="List also what the user has rated in training.")
+@click.option("--exclude", metavar="IDS|FILE", help="Items to leave out: 1,2,3, or a file of ids, one per line.")
+@click.option("--include-seen", is_flag=True, help="Also list items that the user has rated.")
 @click.option(
     "--unknown",
     type=click.Choice(["error", "popular"]),
     default="error",
     show_default=True,
-    help="For a user that was not in training: stop, or list what is popular.",
+    help="For an unknown user: stop with an error, or list popular items.",
 )
 @options.device
 @options.as_json
@@ -62,12 +64,12 @@ def recommend(
     device: str | None,
     as_json: bool,
 ) -> None:
-    """List the best items for users, with MODEL, best first."""  # fmt: skip
+    """List the items that MODEL scores highest for each user, best first."""  # fmt: skip
     from recae.cli.inputs import ids_from, items_of, load_model
     from recae.cli.printing import print_json, print_lists, records
 
     if not users and users_file is None and new_ratings is None:
-        raise click.UsageError("For whom? Name one with --user ID, or a file with --users or --new-ratings.")
+        raise click.UsageError("no user; give one with --user ID, or a file with --users or --new-ratings")
     fitted = load_model(model, device)
     items = items_of(fitted)
     how: dict[str, Any] = {
@@ -83,7 +85,7 @@ def recommend(
     if as_json:
         print_json(records(lists))
     elif lists.empty:
-        options.note("Nothing is left to list: all that was allowed has been seen; --include-seen lists it again.")
+        options.note("No items to list: the users have rated all allowed items; --include-seen lists rated items too.")
     else:
         print_lists(lists, "user", "item")
 
@@ -99,7 +101,7 @@ def _for_known(
 ) -> pd.DataFrame:
     from recae.cli.inputs import users_of
 
-    remedy = "--unknown popular lists what is popular, --new-ratings FILE serves new users by their ratings"
+    remedy = "--unknown popular lists popular items, --new-ratings FILE lists items for new users from their ratings"
     ids = users_of(model).find(wanted, unknown="error" if unknown == "error" else "keep", remedy=remedy)
     return model.recommend(ids, n, unknown=unknown, **how)
 

@@ -14,15 +14,17 @@ Examples:
 """
 
 
-@click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="List the items nearest to an item.")
+@click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="List the items most similar to an item.")
 @click.argument("model", type=click.Path())
-@click.option("-i", "--item", "items", multiple=True, required=True, metavar="ID", help="To which; may be repeated.")
+@click.option(
+    "-i", "--item", "items", multiple=True, required=True, metavar="ID", help="Item to compare with; may be repeated."
+)
 @options.list_length
 @options.device
 @options.as_json
 @options.loudness
 def similar(model: str, items: tuple[str, ...], n: int, device: str | None, as_json: bool) -> None:
-    """List the items that MODEL finds nearest to an item, by the cosine of their vectors."""
+    """List the items most similar to an item, by the cosine of their vectors in MODEL."""
     from recae.cli.inputs import items_of, load_model, title_of
     from recae.cli.printing import print_json, print_lists, records
 

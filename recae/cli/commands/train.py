@@ -10,7 +10,7 @@ from recae.cli import options
 from recae.cli.hyperparameters import DEFAULT_MODEL, ModelCommand
 from recae.cli.param_types import Share
 
-# `recae.splitting.HOW`, which is not imported here: it takes SciPy. A test holds the two together.
+# `recae.splitting.HOW`, which is not imported here: it takes SciPy. A test compares the two.
 SPLITS = ("random", "k-fold", "per-user", "leave-one-out", "time", "held-out-users")
 
 _EXAMPLES = """\b
@@ -19,35 +19,45 @@ Examples:
   recae train ml-100k --model u-autorec --hidden 300 --l2 50 --out m.recae
   recae train ml-1m --hidden 500,250,500 --pretrain-epochs 5 --epochs 50 --out deep.recae
   recae train ratings.csv --user-column who --item-column what --split time --json
-  recae train ml-1m --test 0 --out m.recae            all ratings, for use
+  recae train ml-1m --test 0 --out m.recae            train on all ratings
   recae train ml-1m --epochs 200 --out m.recae --resume
   recae train ml-1m --settings tuned.toml --validation 0 --out m.recae
-  recae train --model u-autorec -h                    with all hyper-parameters
+  recae train --model u-autorec -h                    list all hyper-parameters
   torchrun --standalone --nproc-per-node=4 -m recae train ml-1m --out m.recae      four processes, one model
 
-While it trains, its state is kept in OUT.ckpt (for models that train in epochs). Ctrl-C, SIGTERM and SIGHUP
-keep it too, and say how to resume; --resume then ends with the same model as a training without a stop.
+For models that train in epochs, the command writes a checkpoint, OUT.ckpt, during training and on Ctrl-C, SIGTERM
+and SIGHUP. --resume resumes from it and gives the same model as training without an interruption.
 """
 
 
-@click.command(cls=ModelCommand, epilog=_EXAMPLES, short_help="Train a model, and measure it.")
+@click.command(cls=ModelCommand, epilog=_EXAMPLES, short_help="Train a model and measure it.")
 @click.argument("dataset", default="sample")
 @click.option(
-    "-m", "--model", "name", default=DEFAULT_MODEL, show_default=True, metavar="NAME", help="See 'recae models'."
+    "-m",
+    "--model",
+    "name",
+    default=DEFAULT_MODEL,
+    show_default=True,
+    metavar="NAME",
+    help="Model to train; 'recae models' lists all.",
 )
 @click.option(
     "--settings",
     type=click.Path(),
     metavar="FILE",
     expose_value=False,
-    help="Model and hyper-parameters from a file that 'recae tune' wrote; options given here go over it.",
+    help="Read model and hyper-parameters from a file that 'recae tune' wrote; options override it.",
 )
-@click.option("-o", "--out", type=click.Path(), metavar="FILE", help="Where to keep the model; without, it is not.")
-@click.option("--test", type=Share(), help="What is held out to measure on; 0 for none.  [default: 0.1]")
+@click.option(
+    "-o", "--out", type=click.Path(), metavar="FILE", help="Save the model to this file.  [default: not saved]"
+)
+@click.option(
+    "--test", type=Share(), help="Share of the ratings held out as the test part; 0 for none.  [default: 0.1]"
+)
 @click.option(
     "--validation",
     type=Share(),
-    help="What is held out of the rest to stop by, for models that train in epochs.  [default: 0.05 for these]",
+    help="Share of the rest held out for early stopping, for models that train in epochs.  [default: 0.05 for these]",
 )
 @click.option(
     "--split",
@@ -55,35 +65,38 @@ keep it too, and say how to resume; --resume then ends with the same model as a 
     type=click.Choice(SPLITS),
     default="random",
     show_default=True,
-    help="How the test part is chosen.",
+    help="How to choose the test part.",
 )
-@click.option("--folds", type=int, help="For --split k-fold: in how many parts.  [default: 5]")
-@click.option("--fold", type=int, help="For --split k-fold: which of them is the test part, from 0.")
+@click.option("--folds", type=int, help="For --split k-fold: number of folds.  [default: 5]")
+@click.option("--fold", type=int, help="For --split k-fold: index of the test fold, from 0.")
 @click.option(
-    "--save-test", type=click.Path(), metavar="FILE", help="Write the test part as csv, for 'recae evaluate'."
+    "--save-test", type=click.Path(), metavar="FILE", help="Write the test part to this csv file, for 'recae evaluate'."
 )
-@click.option("--metrics", metavar="NAMES", help="What to measure, such as rmse,ndcg@100.  [default: by model]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the split and of the model.")
-@click.option("--checkpoint", type=click.Path(), metavar="FILE", help="Where the state is kept.  [default: OUT.ckpt]")
+@click.option(
+    "--metrics", metavar="NAMES", help="Metrics on the test part, such as rmse,ndcg@100.  [default: by model]"
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed of the split and of the model.")
+@click.option("--checkpoint", type=click.Path(), metavar="FILE", help="File of the checkpoint.  [default: OUT.ckpt]")
 @click.option(
     "--checkpoint-every",
     type=click.FloatRange(min=0),
     default=60.0,
     show_default=True,
     metavar="SECONDS",
-    help="How often at most, while it trains.",
+    help="Shortest time between two checkpoints.",
 )
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint, if there is one.")
-@click.option("--restart", is_flag=True, help="Begin afresh although there is a checkpoint.")
+@click.option("--resume", is_flag=True, help="Resume from the checkpoint, if there is one.")
+@click.option("--restart", is_flag=True, help="Delete the checkpoint and start from the beginning.")
 @options.table
 @options.as_json
 @options.loudness
 @click.pass_context
 def train(ctx: click.Context, /, **given: Any) -> None:
-    """Train a model on DATASET and measure it on ratings that it has not seen.
+    """Train a model on DATASET and measure it on held-out ratings.
 
     DATASET is a name ('recae data list'), a file of ratings (csv, tsv, '::', Parquet, JSON lines), a rating store
-    ('recae data prepare') or a MovieLens folder; by default the embedded sample.
+    ('recae data prepare') or a MovieLens folder. The default is the
+    built-in sample.
     """  # fmt: skip
     from recae.cli.train_steps import run
 

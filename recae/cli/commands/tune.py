@@ -19,55 +19,74 @@ Examples:
   recae tune ml-1m --try "hidden=300|500|500,250,500" --try l2=40:200:log --epochs 40 --out deep.toml
   recae tune ml-1m --budget 2h --out tuned.toml --resume
 
-The test part is split off first, as 'recae train' with the same --split, --test and --seed does, and is not looked
-at. Every trial is kept in OUT.study as it ends; after Ctrl-C or a kill, --resume goes on from there. Beside the
-settings stands the log of the search (OUT with .json).
+The command first holds out the test part, as 'recae train' does with the same --split, --test and --seed, and never
+uses it. It writes each finished trial to OUT.study; after Ctrl-C or a kill, --resume resumes the search. It writes the
+log of the search next to the settings (OUT with the ending .json).
 """
 
 
 @click.command(cls=ModelCommand, epilog=_EXAMPLES, short_help="Search for a model's best settings.")
 @click.argument("dataset", default="sample")
 @click.option(
-    "-m", "--model", "name", default=DEFAULT_MODEL, show_default=True, metavar="NAME", help="See 'recae models'."
+    "-m",
+    "--model",
+    "name",
+    default=DEFAULT_MODEL,
+    show_default=True,
+    metavar="NAME",
+    help="Model to tune; 'recae models' lists all.",
 )
-@click.option("-o", "--out", type=click.Path(), metavar="FILE", help="Where to write the settings, as TOML.")
+@click.option("-o", "--out", type=click.Path(), metavar="FILE", help="Write the best settings to this file, as TOML.")
 @click.option(
-    "--budget", default="30", show_default=True, metavar="BUDGET", help="Trials in all, or a time: 90s, 20m, 2h."
+    "--budget",
+    default="30",
+    show_default=True,
+    metavar="BUDGET",
+    help="Total number of trials, or a duration: 90s, 20m, 2h.",
 )
 @click.option(
-    "--try", "tries", multiple=True, metavar="NAME=WHERE",
-    help="A hyper-parameter to search, and where: low:high, low:high:log, or values as a|b|c. May be repeated.  "
-    "[default: what the model declares, less what is given as an option]",
+    "--try", "tries", multiple=True, metavar="NAME=RANGE|VALUES",
+    help="A hyper-parameter to search, with its range (low:high or low:high:log) or its values (a|b|c). "
+    "May be repeated.  [default: as the model declares, except for those given as options]",
 )  # fmt: skip
 @click.option(
     "--hide", type=click.Choice(["auto", "ratings", "users"]), default="auto", show_default=True,
-    help="What trials are measured on; auto: users for models that rank, else ratings.",
+    help="Hold out ratings or whole users to measure trials on; auto: users for models that rank, else ratings.",
 )  # fmt: skip
 @click.option(
-    "--validation", type=float, default=0.1, show_default=True, metavar="SHARE", help="How much of it that is."
+    "--validation",
+    type=float,
+    default=0.1,
+    show_default=True,
+    metavar="SHARE",
+    help="Share of the ratings or users to hold out for this.",
 )
-@click.option("--metric", metavar="NAME", help="What is measured.  [default: rmse, or ndcg@100]")
-@click.option("--no-pruning", is_flag=True, help="Train every trial to its end.")
-@click.option("--test", type=Share(), help="What is split off first and never looked at; 0 for none.  [default: 0.1]")
+@click.option("--metric", metavar="NAME", help="Metric to optimise.  [default: rmse, or ndcg@100 for models that rank]")
+@click.option("--no-pruning", is_flag=True, help="Do not stop poor trials early.")
+@click.option(
+    "--test", type=Share(), help="Share of the ratings held out first and never used; 0 for none.  [default: 0.1]"
+)
 @click.option(
     "--split", "how", type=click.Choice(SPLITS), default="random", show_default=True,
-    help="How the test part is chosen.",
+    help="How to choose the test part.",
 )  # fmt: skip
-@click.option("--folds", type=int, help="For --split k-fold: in how many parts.  [default: 5]")
-@click.option("--fold", type=int, help="For --split k-fold: which of them is the test part, from 0.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the split, the search and the model.")
-@click.option("--study", type=click.Path(), metavar="FILE", help="Where trials are kept.  [default: OUT.study]")
-@click.option("--resume", is_flag=True, help="Go on from the study, if there is one.")
-@click.option("--restart", is_flag=True, help="Begin afresh although there is a study.")
+@click.option("--folds", type=int, help="For --split k-fold: number of folds.  [default: 5]")
+@click.option("--fold", type=int, help="For --split k-fold: index of the test fold, from 0.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Random seed of the split, of the search and of the model."
+)
+@click.option("--study", type=click.Path(), metavar="FILE", help="File that keeps the trials.  [default: OUT.study]")
+@click.option("--resume", is_flag=True, help="Resume the search from the study, if there is one.")
+@click.option("--restart", is_flag=True, help="Delete the study and start from the beginning.")
 @options.table
 @options.as_json
 @options.loudness
 @click.pass_context
 def tune(ctx: click.Context, /, **given: Any) -> None:
-    """Search for the settings of a model that predict held-out training ratings of DATASET best.
+    """Search for the settings with which a model predicts held-out training ratings of DATASET best.
 
-    Hyper-parameters given as options are kept; the others are searched where the model declares it, or where --try
-    says. Needs Optuna: pip install 'recae[tune]'.
+    Hyper-parameters given as options stay fixed. The search varies the others in the ranges that the model declares, or
+    only those of --try. It needs Optuna: pip install 'recae[tune]'.
     """
     from recae.cli.tune_steps import run
 
