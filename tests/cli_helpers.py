@@ -21,11 +21,11 @@ def command() -> list[str]:
     return [sys.executable, "-m", "recae"]
 
 
-def process(*args: Any, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def process(*args: Any, cwd: Path | None = None, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     """`python -m recae ...` as a process."""
     return subprocess.run(
-        [*command(), *map(str, args)], cwd=cwd, env=os.environ | LIMITS, capture_output=True, encoding="utf-8",
-        timeout=120, check=False,
+        [*command(), *map(str, args)], cwd=cwd, env=os.environ | LIMITS, input=stdin, capture_output=True,
+        encoding="utf-8", timeout=120, check=False,
     )  # fmt: skip
 
 

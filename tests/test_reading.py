@@ -284,6 +284,13 @@ def test_ids_of_frames_that_are_nearly_alike_are_said() -> None:
         recae.load(frame.assign(user=pd.Series([1, "1"], dtype=object), item=1))
 
 
+def test_a_few_odd_ids_among_integers_are_said(written: Written) -> None:
+    """One id that is no whole number makes texts of all: said, since "65.0" beside "65" is another item."""
+    text = "user,item,rating\n" + "".join(f"{n},{n},3\n" for n in range(60, 80)) + "60,65.0,4\n"
+    with pytest.warns(DataWarning, match=r"column 'item': 1 of 21 ids are no whole numbers, such as '65.0'"):
+        assert written.load("a.csv", text).n_items == 21
+
+
 def test_nested_ids_are_named(written: Written) -> None:
     """An exported document with {"$oid": ...} as id: line and field are named."""
     path = written.path("a.jsonl", '{"user":{"$oid":"5f1"},"item":2,"rating":3}\n')
@@ -401,14 +408,36 @@ def test_tables_of_other_kinds() -> None:
     pl = pytest.importorskip("polars")
     expected = triples(recae.load(pd.DataFrame(TABLE)))
     rows = list(zip(*TABLE.values()))
-    for source in (
-        pl.DataFrame(TABLE), pl.LazyFrame(TABLE), pl.DataFrame(TABLE).with_columns(pl.col("item").cast(pl.Categorical)),
-        pa.table(TABLE), TABLE, rows, [dict(zip(TABLE, row)) for row in rows],
-    ):  # fmt: skip
+    records = pd.DataFrame(TABLE).astype({"item": object}).to_records(index=False)
+    coded = pl.DataFrame(TABLE).with_columns(pl.col("item").cast(pl.Categorical))
+    dicts = [dict(zip(TABLE, row)) for row in rows]
+    for source in (pl.DataFrame(TABLE), pl.LazyFrame(TABLE), coded, pa.table(TABLE), TABLE, records, rows, dicts):
         assert triples(recae.load(source)) == expected, type(source)
     for source in (np.ones((3, 3)), 7, None, {1, 2}):
         with pytest.raises(ParameterError, match="cannot load ratings from"):
             recae.load(source)
+
+
+def test_requests_take_tables_of_other_kinds() -> None:
+    """What a pandas frame or array is answered, a polars or Arrow one is, and dicts; what has no order is refused."""
+    import pyarrow as pa
+
+    pl = pytest.importorskip("polars")
+    model = recae.Bias().fit(recae.RatingMatrix.from_frame(pl.DataFrame(TABLE)))
+    new = {"user": ["n", "n"], "item": ["a", "c"], "rating": [4.0, 2.0]}
+    expected = model.predict_new(pd.DataFrame(new), pd.DataFrame(new))
+    for source in (pl.DataFrame(new), pa.table(new), new):
+        np.testing.assert_array_equal(model.predict_new(source, source), expected)
+        assert model.recommend_new(source, n=1)["item"].tolist() == ["b"]
+    expected = model.predict(TABLE["user"], TABLE["item"])
+    for users, items in (
+        (pa.array(TABLE["user"]), pa.array(TABLE["item"])),
+        [pl.Series(TABLE[n]) for n in ("user", "item")],
+    ):
+        np.testing.assert_array_equal(model.predict(users, items), expected)
+    for bad in (([1, 2, 1], ["a", "b"]), ({1, 2}, "a"), ([[1, 2], [1, 2]], "a")):
+        with pytest.raises(ParameterError):
+            model.predict(*bad)
 
 
 def test_dates_of_a_polars_frame() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 import subprocess
 import sys
@@ -223,6 +224,28 @@ def test_another_process_s_work_is_left_alone(tmp_path: Path, monkeypatch: pytes
     finally:
         other.communicate("")
     recae.prepare_store(tmp_path / "a.csv", tmp_path / "s")
+    check_store(tmp_path / "s")
+
+
+def test_parts_that_were_read_otherwise_are_not_mixed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store half made by a version that reads files otherwise is refused with the remedy, and begun afresh."""
+    table().to_csv(tmp_path / "a.csv", index=False)
+
+    def stop(_: Any, what: str, n_done: int, total: int) -> None:
+        if what == "binning by user":
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(preparing.Bar, "report", stop)
+        with pytest.raises(Killed):
+            recae.prepare_store(tmp_path / "a.csv", tmp_path / "s")
+    note = tmp_path / "s" / ".making" / "plan.json"
+    kept = json.loads(note.read_text())
+    del kept["reader"]  # as the first versions wrote it
+    note.write_text(json.dumps(kept))
+    with pytest.raises(DataError, match=r"half made .*another version of recae, which reads files otherwise.*restart"):
+        recae.prepare_store(tmp_path / "a.csv", tmp_path / "s")
+    recae.prepare_store(tmp_path / "a.csv", tmp_path / "s", restart=True)
     check_store(tmp_path / "s")
 
 

@@ -158,7 +158,9 @@ def _item_table(folder: Path) -> pd.DataFrame | None:
     if (folder / "movies.dat").is_file():
         rows = [line.split("::") for line in _lines(folder / "movies.dat")]
     elif (folder / "movies.csv").is_file():
-        rows = list(csv.reader(io.StringIO(_text(folder / "movies.csv"))))[1:]
+        header, *rows = csv.reader(io.StringIO(_text(folder / "movies.csv")))
+        if header != ["movieId", "title", "genres"]:
+            return None  # not MovieLens' file
     else:
         return None
     ids, titles, genres = zip(*((row[0], row[1], row[2]) for row in rows))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from recae.errors import DataError, ParameterError
@@ -15,7 +16,13 @@ PROTOCOLS = ("__arrow_c_stream__", "__dataframe__", "collect_schema")
 
 def is_table(source: Any) -> bool:
     """Whether `as_pandas` reads `source`."""
-    return isinstance(source, pd.DataFrame | Mapping) or is_rows(source) or any(hasattr(source, p) for p in PROTOCOLS)
+    known = isinstance(source, pd.DataFrame | Mapping) or is_rows(source) or has_fields(source)
+    return known or any(hasattr(source, protocol) for protocol in PROTOCOLS)
+
+
+def has_fields(source: Any) -> bool:
+    """Whether it is a NumPy array of records, with a name for each field."""
+    return isinstance(source, np.ndarray) and source.dtype.names is not None
 
 
 def is_rows(source: Any) -> bool:
@@ -34,6 +41,8 @@ def as_pandas(source: Any) -> pd.DataFrame:
     """
     if isinstance(source, pd.DataFrame):
         return source
+    if has_fields(source):
+        return pd.DataFrame(source)
     if not isinstance(source, Mapping) and not is_rows(source):
         frame: pd.DataFrame = as_arrow(source).to_pandas()
         return frame

@@ -237,12 +237,26 @@ def id_column(column: Any, name: str = "", *, integers: bool = True, trimmed: bo
     ids = column.chunk(0).dictionary
     if trimmed:
         ids, codes = _without_blanks(ids, codes, name)
-    if integers and compute.all(compute.match_substring_regex(ids, INTEGER)).as_py():
+    whole = (
+        compute.match_substring_regex(ids, INTEGER).to_numpy(zero_copy_only=False) if integers else np.zeros(1, bool)
+    )
+    if whole.all():
         try:
             return _categorical(codes, ids.cast(pa.int64()).to_numpy())
         except pa.ArrowInvalid:  # 19 digits, and more than 64 bits
             pass
+    _say_odd(ids, whole, name)
     return _categorical(codes, ids.to_numpy(zero_copy_only=False).astype(object))
+
+
+def _say_odd(ids: Any, whole: Any, name: str) -> None:
+    """A few ids among many integers make texts of all, and may be mistakes: "65.0" beside "65" is another item."""
+    n_odd = len(whole) - int(whole.sum())
+    if 0 < 10 * n_odd <= len(whole):
+        warnings.warn(
+            f"column {name!r}: {n_odd:,} of {len(whole):,} ids are no whole numbers, such as "
+            f"{ids[int(np.argmin(whole))].as_py()!r}, so that all of them are texts", DataWarning, stacklevel=2,
+        )  # fmt: skip
 
 
 def _categorical(codes: Any, ids: Any) -> pd.Categorical:

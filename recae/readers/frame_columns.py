@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from recae.errors import DataError
-from recae.ratings.any_frame import as_arrow, as_pandas, is_rows
+from recae.ratings.any_frame import as_arrow, as_pandas, has_fields, is_rows
 from recae.readers.columns import Choice, assign
 from recae.readers.delimited import id_column
 
@@ -22,7 +22,7 @@ def columns_of(source: Any, given: dict[str, Choice]) -> tuple[dict[str, Any], d
         DataError: a role has no column, or the columns are of several lengths.
         ParameterError: it is no table.
     """
-    if isinstance(source, pd.DataFrame | Mapping) or is_rows(source):
+    if isinstance(source, pd.DataFrame | Mapping) or is_rows(source) or has_fields(source):
         frame = as_pandas(source)
         chosen = assign(list(frame.columns), given, "the table")
         return {role: frame[column] for role, column in chosen.items()}, chosen

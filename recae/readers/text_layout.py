@@ -19,7 +19,7 @@ from recae.errors import DataError, Remedy
 from recae.readers.packing import packing_of, unpacked, unpacking
 
 BLOCK_BYTES = 1 << 22
-UNIT = "\x1f"  # ASCII's unit separator: stands for a delimiter of several characters
+UNIT = "\x1f"  # ASCII's unit separator: stands for a delimiter of several bytes
 BLANKS = " +"  # the delimiter of aligned columns: any number of blanks and tabs
 Block = tuple[bytes, int]  # whole lines, and how many bytes of the file were read so far
 
@@ -56,13 +56,13 @@ class Layout:
     @property
     def separator(self) -> str:
         """The one character between fields in `line_blocks`."""
-        return self.delimiter if len(self.delimiter) == 1 else UNIT
+        return self.delimiter if len(self.delimiter.encode()) == 1 else UNIT
 
     @property
     def is_plain(self) -> bool:
         """Whether the bytes of the file are lines as `line_blocks` gives them, so that it can be cut anywhere."""
         return (
-            len(self.delimiter) == 1
+            self.separator == self.delimiter
             and self.encoding == "utf-8"
             and not (self.returns or self.comment or self.item_blocks or packing_of(self.path))
         )
@@ -161,7 +161,7 @@ def _plain_form(layout: Layout, blocks: Iterator[Block]) -> Iterator[Block]:
         if layout.delimiter == BLANKS:
             block = re.sub(rb"(?m)^[ \t]+|[ \t\r]+$", b"", block)
             block = re.sub(rb"[ \t]+", UNIT.encode(), block)
-        elif len(layout.delimiter) > 1:
+        elif layout.separator != layout.delimiter:
             block = block.replace(layout.delimiter.encode(), UNIT.encode())
         yield block, so_far
 
