@@ -175,7 +175,7 @@ class TrainingInterrupted(KeyboardInterrupt):
 
 
 class DivergenceError(RecaeError, ArithmeticError):
-    """The loss became infinite or not a number."""
+    """The loss or the scores became infinite or not a number."""
 
 
 class ProcessLostError(RecaeError, ConnectionError):

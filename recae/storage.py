@@ -1,7 +1,8 @@
 """Files: arrays and JSON to one safetensors file and back, checked and without pickle; and any file written atomically.
 
 A file of arrays is safetensors as any reader knows it. Its metadata holds one JSON text under the key `recae`: the kind
-of file, the format's version, a checksum over everything, and what the caller handed in.
+of file, the format's version, what the caller handed in, a checksum of each array, and one over all of that.
+Files of format 1 have one checksum over everything.
 """
 
 from __future__ import annotations
@@ -15,12 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from recae._types import Arrays
 from recae.errors import ModelFileError, Phrase, Remedy
+from recae.schemas import Invalid, as_object, is_int, parse_json, refusing, require
 
-FORMAT = 1
+FORMAT = 2
+REMEDY = "fetch or save it anew"
+_DTYPES = {
+    "BOOL": np.bool_, "U8": np.uint8, "U16": np.uint16, "U32": np.uint32, "U64": np.uint64, "I8": np.int8,
+    "I16": np.int16, "I32": np.int32, "I64": np.int64, "F16": np.float16, "F32": np.float32, "F64": np.float64,
+}  # fmt: skip
 
 
 def write_file(path: str | Path, kind: str, arrays: Arrays, content: dict[str, Any]) -> Path:
@@ -32,7 +40,9 @@ def write_file(path: str | Path, kind: str, arrays: Arrays, content: dict[str, A
     from safetensors.numpy import save
 
     arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}  # a scalar keeps its shape ()
-    body = {"kind": kind, "format": FORMAT, "content": content, "checksum": _checksum(kind, arrays, content)}
+    checksums = {name: _checksum_of_array(array) for name, array in arrays.items()}
+    body = {"kind": kind, "format": FORMAT, "content": content, "arrays": checksums}
+    body["checksum"] = _checksum_of_body(body)
     return write_bytes(path, save(arrays, metadata={"recae": json.dumps(body)}))
 
 
@@ -101,40 +111,85 @@ def refuse_irregular(path: Path) -> None:
         raise ModelFileError(f"{path} is {kind}, and no file can take its place", remedy="name a file")
 
 
-def read_file(path: str | Path, kind: str) -> tuple[Arrays, dict[str, Any]]:
+def read_file(path: str | Path, kind: str, *, verify: bool = True) -> tuple[Arrays, dict[str, Any]]:
     """The arrays and the content of a file that `write_file` wrote.
+
+    Args:
+        path: the file.
+        kind: what it has to hold.
+        verify: compare the checksums of the arrays. That of the content is always compared.
 
     Raises:
         ModelFileError: there is no such file, or it is foreign, truncated, tampered with, of another kind, or
             of a newer format. The message says which.
     """
+    body, arrays = _open(Path(path))
+    with refusing(ModelFileError, path, REMEDY):
+        content = as_object(body["content"], "its content")
+    if body["format"] > FORMAT:
+        raise ModelFileError(
+            f"{path} has format {body['format']}, newer than {FORMAT}, which this recae reads", remedy="upgrade recae"
+        )
+    if body["kind"] != kind:
+        raise ModelFileError(f"{path} holds a {body['kind']}, not a {kind}")
+    changed = _changed_part(body, arrays, verify)
+    if changed is not None:
+        raise ModelFileError(
+            f"{path} has been changed since it was written (the checksum of {changed} differs)", remedy=REMEDY
+        )
+    return arrays, content
+
+
+def kind_of(path: str | Path) -> str:
+    """What kind of file `write_file` wrote at `path`.
+
+    Raises:
+        ModelFileError: there is no such file, or it is foreign or truncated.
+    """
+    body, _ = _open(Path(path), arrays=False)
+    return str(body["kind"])
+
+
+def _open(path: Path, *, arrays: bool = True) -> tuple[dict[str, Any], Arrays]:
+    """What recae's metadata says, with values of the types that they have to have, and the arrays."""
     from safetensors import SafetensorError, safe_open
 
-    path = Path(path)
     if not path.is_file():
         raise ModelFileError(f"no file {path}", remedy=Remedy("{save} writes one", save=Phrase("model.save(path)")))
     try:
-        with safe_open(path, framework="numpy") as file:
+        with safe_open(path, framework="numpy") as file:  # it compares the sizes of all arrays with the file's
             metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+            names = file.keys() if arrays else []
+            if any(file.get_slice(name).get_dtype() not in _DTYPES for name in names):
+                raise ModelFileError(f"{path} is a safetensors file, but not one that recae wrote")
+            found = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError, ValueError) as error:
+        if isinstance(error, ModelFileError):
+            raise
         raise ModelFileError(f"{path} is not a recae file, or it is cut short ({error})") from None
     try:
-        body = json.loads(metadata["recae"])
-        found, version, content, checksum = body["kind"], int(body["format"]), body["content"], body["checksum"]
-    except (KeyError, TypeError, ValueError):
-        raise ModelFileError(f"{path} is a safetensors file, but not one that recae wrote") from None
-    if version > FORMAT:
-        raise ModelFileError(
-            f"{path} has format {version}, newer than {FORMAT}, which this recae reads", remedy="upgrade recae"
+        body = as_object(
+            parse_json(metadata.get("recae", ""), "metadata"), "metadata", ("kind", "format", "content", "checksum")
         )
-    if found != kind:
-        raise ModelFileError(f"{path} holds a {found}, not a {kind}")
-    if checksum != _checksum(kind, arrays, content):
-        raise ModelFileError(
-            f"{path} has been changed since it was written (its checksum differs)", remedy="fetch or save it anew"
-        )
-    return arrays, content
+        require(isinstance(body["kind"], str) and is_int(body["format"], 1), "metadata")
+    except Invalid as error:
+        deep = f" ({error})" if "nested" in str(error) else ""
+        raise ModelFileError(f"{path} is a safetensors file, but not one that recae wrote{deep}") from None
+    return body, found
+
+
+def _changed_part(body: dict[str, Any], arrays: Arrays, verify: bool) -> str | None:
+    """The first part of a file whose checksum differs; None where there is none."""
+    if body["format"] == 1:
+        everything = verify and _checksum_of_everything(body["kind"], arrays, body["content"]) != body["checksum"]
+        return "everything" if everything else None
+    checksums = body.get("arrays")
+    if _checksum_of_body(body) != body["checksum"] or not isinstance(checksums, dict):
+        return "the content"
+    if checksums.keys() != arrays.keys():
+        return "the list of arrays"
+    changed = (name for name in arrays if _checksum_of_array(arrays[name]) != checksums[name])
+    return next((f"array {name!r}" for name in changed), None) if verify else None
 
 
 def pack(tree: Any) -> tuple[Arrays, Any]:
@@ -160,16 +215,40 @@ def pack(tree: Any) -> tuple[Arrays, Any]:
 
 
 def unpack(arrays: Arrays, twin: Any) -> Any:
-    """What `pack` was given, with tensors on the CPU."""
-    if not isinstance(twin, dict):
-        return twin
-    kind = twin["#"]
-    if kind == "tensor":
-        return torch.from_numpy(np.array(arrays[twin["name"]]))
-    if kind == "dict":
-        return {unpack(arrays, k): unpack(arrays, v) for k, v in twin["items"]}
-    values = [unpack(arrays, v) for v in twin["items"]]
-    return tuple(values) if kind == "tuple" else values
+    """What `pack` was given, with tensors on the CPU, which share the memory of `arrays`.
+
+    Raises:
+        Invalid: `twin` is not of the form that `pack` makes, or an array is not there or is used twice.
+    """
+    left = dict(arrays)
+
+    def build(node: Any) -> Any:
+        if not isinstance(node, dict):
+            require(not isinstance(node, list), "a list of values has no kind")
+            return node
+        kind = node.get("#")
+        if kind == "tensor":
+            name = str(node.get("name"))
+            require(name in left, f"array {name!r} is not there, or is used twice")
+            return torch.from_numpy(left.pop(name))
+        items: Any = node.get("items")
+        require(kind in ("dict", "list", "tuple") and isinstance(items, list), "a value is of no known kind")
+        if kind != "dict":
+            values = [build(value) for value in items]
+            return tuple(values) if kind == "tuple" else values
+        require(all(isinstance(pair, list) and len(pair) == 2 for pair in items), "an entry is not a key and a value")
+        result = {_hashable(build(key)): build(value) for key, value in items}
+        require(len(result) == len(items), "a key occurs twice")
+        return result
+
+    return build(twin)
+
+
+def _hashable(key: Any) -> Any:
+    parts = key if isinstance(key, tuple) else (key,)
+    flat = all(part is None or isinstance(part, str | int | float | bool) for part in parts)
+    require(flat, "a key is neither a number nor a text")
+    return key
 
 
 def _replace(path: Path, data: bytes) -> None:
@@ -192,10 +271,27 @@ def _umask() -> int:
     return mask
 
 
-def _checksum(kind: str, arrays: Arrays, content: dict[str, Any]) -> str:
+def _checksum_of_body(body: dict[str, Any]) -> str:
+    """Of all that the metadata says, the checksums of the arrays included."""
+    return hashlib.sha256(
+        json.dumps([body["kind"], body["format"], body["content"], body.get("arrays")], sort_keys=True).encode()
+    ).hexdigest()
+
+
+def _checksum_of_array(array: npt.NDArray[Any]) -> str:
+    digest = hashlib.sha256(f"{array.dtype.str} {array.shape}".encode())
+    digest.update(_bytes_of(array))
+    return digest.hexdigest()
+
+
+def _checksum_of_everything(kind: str, arrays: Arrays, content: dict[str, Any]) -> str:
+    """As format 1 has it."""
     digest = hashlib.sha256(json.dumps([kind, content], sort_keys=True).encode())
     for name in sorted(arrays):
-        array = arrays[name]
-        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data if array.size else b"")
+        digest.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape}".encode())
+        digest.update(_bytes_of(arrays[name]))
     return digest.hexdigest()
+
+
+def _bytes_of(array: npt.NDArray[Any]) -> Any:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data if array.size else b""

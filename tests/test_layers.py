@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = (
-    "errors", "_types", "jit", "ratings", "readers", "store", "datasets", "loaders", "splitting", "ranking", "metrics",
-    "sparse", "nn", "storage", "distributed", "training", "sklearn", "recommender", "models",
+    "errors", "schemas", "_types", "jit", "ratings", "readers", "store", "datasets", "loaders", "splitting",
+    "ranking", "metrics", "sparse", "nn", "storage", "distributed", "training", "sklearn", "recommender", "models",
     "settings", "explanation", "evaluation", "comparison", "tuning", "plots", "demos", "cli",
 )  # fmt: skip
 # Importing upwards on purpose, each with its reason.

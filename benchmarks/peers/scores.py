@@ -18,6 +18,7 @@ from recae.models import EASE, MultVAE
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
+from recae.recommender.learned import LearnedArrays
 from recae.splitting import Split
 
 METRICS = ("ndcg@100", "recall@20", "recall@50")
@@ -35,7 +36,7 @@ class Given(Recommender):
     def _arrays(self) -> dict[str, Any]:
         raise NotImplementedError
 
-    def _restore(self, arrays: dict[str, Any]) -> None:
+    def _restore(self, arrays: LearnedArrays) -> None:
         raise NotImplementedError
 
     def score(self, user_rows: Any) -> npt.NDArray[np.float32]:

@@ -14,6 +14,7 @@ from recae.ratings.csr import make_csr
 from recae.recommender.base import Recommender
 from recae.recommender.biases import Biases, fit_biases, user_deviations
 from recae.recommender.fitting import FitOptions
+from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import hyperparameters, learned, param
 
 Floats = npt.NDArray[np.float32]
@@ -82,6 +83,8 @@ class RatingPCA(Recommender):
         biases = {"mean": np.array(self.biases_.mean), "user": self.biases_.user, "item": self.biases_.item}
         return {"components": self.components_, "stretch": np.array(self.stretch_), **biases}
 
-    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        self.components_, self.stretch_ = arrays["components"], float(arrays["stretch"])
-        self.biases_ = Biases(float(arrays["mean"]), arrays["user"], arrays["item"])
+    def _restore(self, arrays: LearnedArrays) -> None:
+        n_users, n_items = self.ratings_.shape
+        self.components_, self.stretch_ = arrays.floats("components", n_items, -1), arrays.number("stretch")
+        user, item = arrays.floats("user", n_users), arrays.floats("item", n_items)
+        self.biases_ = Biases(arrays.number("mean"), user, item)

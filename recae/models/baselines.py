@@ -12,6 +12,7 @@ from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.biases import Biases, fit_biases, user_deviations
 from recae.recommender.fitting import FitOptions
+from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import hyperparameters, learned, param
 from recae.recommender.registry import register
 
@@ -37,8 +38,8 @@ class GlobalMean(Recommender):
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"mean": np.array(self.mean_)}
 
-    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        self.mean_ = float(arrays["mean"])
+    def _restore(self, arrays: LearnedArrays) -> None:
+        self.mean_ = arrays.number("mean")
 
 
 @register("bias", "mean plus user and item deviations: the baseline of rating prediction")
@@ -75,8 +76,10 @@ class Bias(Recommender):
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"mean": np.array(self.biases_.mean), "user": self.biases_.user, "item": self.biases_.item}
 
-    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        self.biases_ = Biases(float(arrays["mean"]), arrays["user"], arrays["item"])
+    def _restore(self, arrays: LearnedArrays) -> None:
+        ratings = self.ratings_
+        user, item = arrays.floats("user", ratings.n_users), arrays.floats("item", ratings.n_items)
+        self.biases_ = Biases(arrays.number("mean"), user, item)
 
 
 @register("popularity", "the most rated items, for everybody")
@@ -95,5 +98,5 @@ class Popularity(Recommender):
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"counts": self.counts_}
 
-    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        self.counts_ = arrays["counts"]
+    def _restore(self, arrays: LearnedArrays) -> None:
+        self.counts_ = arrays.floats("counts", self.ratings_.n_items)

@@ -18,8 +18,10 @@ from recae.ratings.any_frame import as_pandas
 from recae.recommender import files, frames
 from recae.recommender.biases import Biases, fit_baseline
 from recae.recommender.fitting import FitOptions, check_fit
+from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import Parameters, check
-from recae.recommender.scoring import most_similar, scores_at, top_n_for_users
+from recae.recommender.scoring import finite, most_similar, scores_at, top_n_for_users
+from recae.schemas import Invalid
 
 
 class Recommender(Parameters, ABC):
@@ -58,8 +60,12 @@ class Recommender(Parameters, ABC):
         """Learned arrays by name, for a file."""
 
     @abstractmethod
-    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        """Take learned arrays back; `ratings_` and hyper-parameters are set already."""
+    def _restore(self, arrays: LearnedArrays) -> None:
+        """Take learned arrays back; `ratings_` and hyper-parameters are set already.
+
+        Raises:
+            Invalid: an array is missing, or has another type or shape than this model's, or is not finite.
+        """
 
     def score_users(self, user_index: IntArray) -> Scores:
         """Scores of known users, (n,) to (n, n_items), unclipped. By default from their training rows."""
@@ -177,7 +183,7 @@ class Recommender(Parameters, ABC):
         self._needs_ratings()
         served = self._serves("user", user_index) & self._serves("item", item_index)
         out = self._baseline().at(user_index, item_index)
-        out[served] = self._pairs(user_index[served], item_index[served])
+        out[served] = finite(self._pairs(user_index[served], item_index[served]))
         return np.clip(out, *ratings.scale)
 
     def predict_new(self, new_ratings: pd.DataFrame | RatingMatrix, pairs: pd.DataFrame) -> Scores:
@@ -206,7 +212,7 @@ class Recommender(Parameters, ABC):
         self._needs_ratings()
         served = self._serves("item", item_index)
         out = self._baseline().at(np.full(len(item_index), -1), item_index)
-        out[served] = self._pairs_new(user_rows, row_index[served], item_index[served])
+        out[served] = finite(self._pairs_new(user_rows, row_index[served], item_index[served]))
         return np.clip(out, *ratings.scale)
 
     def _needs_ratings(self) -> None:
@@ -300,10 +306,15 @@ class Recommender(Parameters, ABC):
         return files.write_model(path, type(self).__name__, self.get_params(), self._fitted(), self._arrays())
 
     @classmethod
-    def _from_file(cls, params: dict[str, Any], ratings: RatingMatrix, arrays: dict[str, npt.NDArray[Any]]) -> Self:
-        model = cls(**params)
+    def _from_file(cls, params: dict[str, Any], ratings: RatingMatrix, arrays: LearnedArrays) -> Self:
+        try:
+            model = cls().set_params(**params)
+            check(model)
+        except ParameterError as error:
+            raise Invalid(f"its hyper-parameters: {error}") from None
         model._set_ratings(ratings)
         model._restore(arrays)
+        arrays.finish()
         return model
 
 

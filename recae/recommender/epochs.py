@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
-import torch
 from torch import nn
 
 from recae._types import Arrays
@@ -13,6 +13,7 @@ from recae.distributed.ranks import choose_device
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions, fingerprint
+from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import default, hyperparameters, learned, param
 from recae.training import History, Trainer
 from recae.training.optimizers import FULL_BATCH
@@ -90,7 +91,6 @@ def network_arrays(network: nn.Module) -> Arrays:
     return {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
 
 
-def load_network(network: _Network, arrays: Arrays, device: str) -> _Network:
-    """`network` with the state that `network_arrays` gave, on `device`, in evaluation mode."""
-    network.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
-    return network.to(choose_device(device)).eval()
+def load_network(make: Callable[[], _Network], arrays: LearnedArrays, device: str) -> _Network:
+    """The network that `make` makes with the state that `network_arrays` gave, on `device`, in evaluation mode."""
+    return arrays.network(make).to(choose_device(device)).eval()

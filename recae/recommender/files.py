@@ -6,15 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+import torch
 
 from recae._types import Arrays, IdArray
 from recae.errors import ModelFileError
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
-from recae.storage import pack, read_file, unpack, write_file
+from recae.recommender.learned import LearnedArrays
+from recae.schemas import as_object, check_array, check_csr, check_ids, is_number, refusing, require
+from recae.storage import REMEDY, pack, read_file, unpack, write_file
 
 KIND = "model"
+_LARGEST = float(np.finfo(np.float32).max)
+_PARTS = (
+    "indptr", "indices", "data", "user_ids", "item_ids", "scale", "timestamps", "name", "item_table", "user_table",
+)  # fmt: skip
 
 
 def write_model(
@@ -30,12 +38,23 @@ def write_model(
     return write_file(path, KIND, parts, {"class": class_name, "tree": twin})
 
 
-def read_model(path: str | Path) -> tuple[str, dict[str, Any], RatingMatrix, Arrays]:
-    """Class name, hyper-parameters, ratings and learned arrays of a model file."""
-    arrays, content = read_file(path, KIND)
-    tree = unpack(arrays, content["tree"])
-    learned = {name: tensor.numpy() for name, tensor in tree["learned"].items()}
-    return content["class"], tree["params"], _from_tree(tree["ratings"]), learned
+def read_model(path: str | Path, *, verify: bool = True) -> tuple[str, dict[str, Any], RatingMatrix, LearnedArrays]:
+    """Class name, hyper-parameters, ratings and learned arrays of a model file.
+
+    All but the learned arrays has been checked; those are when a model asks for them.
+
+    Raises:
+        ModelFileError: see `recae.storage.read_file`; or a part of the file is not what a model has.
+    """
+    arrays, content = read_file(path, KIND, verify=verify)
+    with refusing(ModelFileError, path, REMEDY):
+        class_name = content.get("class")
+        require(isinstance(class_name, str), "the model's class is not named")
+        tree = as_object(unpack(arrays, content.get("tree")), "the model", ("params", "ratings", "learned"))
+        params = as_object(tree["params"], "its hyper-parameters")
+        ratings = _from_tree(as_object(tree["ratings"], "its ratings", _PARTS))
+        learned = as_object(tree["learned"], "what it has learnt")
+        return str(class_name), params, ratings, LearnedArrays({name: _numpy(v, name) for name, v in learned.items()})
 
 
 def _as_tree(ratings: RatingMatrix) -> dict[str, Any]:
@@ -49,15 +68,26 @@ def _as_tree(ratings: RatingMatrix) -> dict[str, Any]:
 
 
 def _from_tree(tree: dict[str, Any]) -> RatingMatrix:
-    users, items = _array(tree["user_ids"]), _array(tree["item_ids"])
-    rows = make_csr(
-        tree["data"].numpy(), tree["indices"].numpy(), tree["indptr"].numpy(), (len(users), len(items))
-    )  # fmt: skip
-    stamps = tree["timestamps"]
+    users, items = _array(tree["user_ids"], "the users' ids"), _array(tree["item_ids"], "the items' ids")
+    data, indices, indptr = (_numpy(tree[name], f"{name} of the ratings") for name in ("data", "indices", "indptr"))
+    check_csr(data, indices, indptr, (len(users), len(items)), "the ratings")
+    scale, name = tree["scale"], tree["name"]
+    two = isinstance(scale, tuple) and len(scale) == 2 and all(is_number(end) for end in scale)
+    require(two and -_LARGEST <= scale[0] <= scale[1] <= _LARGEST, "the scale is not the lowest and the highest rating")
+    require(isinstance(name, str), "the name of the ratings is not a text")
+    stamps = None if tree["timestamps"] is None else _numpy(tree["timestamps"], "the timestamps")
+    if stamps is not None:
+        check_array(stamps, "the timestamps", "int64", data.shape)
     return RatingMatrix(
-        rows, users, items, tree["scale"], None if stamps is None else stamps.numpy(),
-        _frame(tree["item_table"]), _frame(tree["user_table"]), tree["name"],
+        make_csr(data, indices, indptr, (len(users), len(items))), users, items, scale, stamps,
+        _frame(tree["item_table"], "the item table"), _frame(tree["user_table"], "the user table"), name,
     )  # fmt: skip
+
+
+def _numpy(value: Any, part: str) -> npt.NDArray[Any]:
+    require(isinstance(value, torch.Tensor), f"{part} is not an array")
+    array: npt.NDArray[Any] = value.numpy()
+    return array
 
 
 def _ids(ids: IdArray) -> Any:
@@ -65,11 +95,13 @@ def _ids(ids: IdArray) -> Any:
     return ids if ids.dtype.kind in "iuf" else [i.item() if isinstance(i, np.generic) else i for i in ids.tolist()]
 
 
-def _array(ids: Any) -> IdArray:
-    if not isinstance(ids, list):
-        return np.asarray(ids.numpy())
-    out = np.empty(len(ids), dtype=object)
-    out[:] = ids
+def _array(ids: Any, part: str) -> IdArray:
+    if isinstance(ids, list):
+        out: IdArray = np.empty(len(ids), dtype=object)
+        out[:] = ids
+    else:
+        out = _numpy(ids, part)
+    check_ids(out, part)
     return out
 
 
@@ -89,5 +121,20 @@ def _plain_list(values: Any) -> list[Any]:
     return [one(v) for v in values]
 
 
-def _frame(tree: Any) -> pd.DataFrame | None:
-    return None if tree is None else pd.DataFrame(tree["columns"], index=pd.Index(tree["index"]))
+def _frame(tree: Any, part: str) -> pd.DataFrame | None:
+    if tree is None:
+        return None
+    tree = as_object(tree, part, ("index", "columns"))
+    index, columns = tree["index"], as_object(tree["columns"], f"columns of {part}")
+    require(isinstance(index, list), f"the index of {part} is not a list")
+    _array(index, f"the index of {part}")
+    for name, column in columns.items():
+        fits = isinstance(column, list) and len(column) == len(index) and all(map(_is_entry, column))
+        require(fits, f"column {name!r} of {part} is not a list of {len(index)} numbers and texts")
+    return pd.DataFrame(columns, index=pd.Index(index))
+
+
+def _is_entry(value: Any) -> bool:
+    if value is None or isinstance(value, str | int | float):
+        return True
+    return isinstance(value, list | tuple) and all(map(_is_entry, value))

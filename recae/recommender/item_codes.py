@@ -15,6 +15,7 @@ from recae._types import Arrays, Csr, FloatArray, IntArray, Scores
 from recae.nn.layers import ACTIVATIONS
 from recae.ratings import RatingMatrix
 from recae.recommender.epochs import TrainedInEpochs, load_network, network_arrays
+from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import hyperparameters, learned, param
 from recae.recommender.scoring import products_at
 from recae.sparse.resources import kernel_threads
@@ -134,8 +135,8 @@ class ItemCodes(TrainedInEpochs):
     def _arrays(self) -> Arrays:
         return network_arrays(self.network_)
 
-    def _restore(self, arrays: Arrays) -> None:
-        self.network_ = load_network(self._network(self.ratings_), arrays, self.device)
+    def _restore(self, arrays: LearnedArrays) -> None:
+        self.network_ = load_network(lambda: self._network(self.ratings_), arrays, self.device)
 
 
 def as_numpy(tensor: Tensor) -> FloatArray:

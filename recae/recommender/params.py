@@ -5,9 +5,12 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
+import math
 import textwrap
 from dataclasses import dataclass
-from typing import Any, Literal, Self, TypeVar, dataclass_transform, get_type_hints
+from numbers import Integral, Real
+from types import UnionType
+from typing import Any, Literal, Self, TypeVar, Union, dataclass_transform, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -146,14 +149,58 @@ def check(model: Any) -> None:
     Raises:
         ParameterError: names the value and what it may be.
     """
+    hints = get_type_hints(type(model))
     for field in _fields(type(model)):
         value, about = getattr(model, field.name), field.metadata
         if about["choices"] is not None and value not in about["choices"]:
             raise ParameterError(name=field.name, value=value, expected=about["choices"])
+        if not _conforms(value, hints[field.name]):
+            raise ParameterError(name=field.name, value=value, expected=_wanted(hints[field.name]))
         numbers = value if isinstance(value, tuple | list) else (value,)
         for number in numbers:
-            if about["low"] is not None and isinstance(number, int | float) and not number >= about["low"]:
+            if about["low"] is not None and isinstance(number, Real) and not number >= about["low"]:
                 raise ParameterError(name=field.name, value=value, expected=f"at least {about['low']:g}")
+
+
+def _conforms(value: Any, hint: Any) -> bool:
+    """Whether a value is of a declared type; numbers are finite and fit 64 bits, NumPy's are numbers like any other."""
+    arguments = get_args(hint)
+    if hint is Any:
+        return True
+    if get_origin(hint) in (Union, UnionType):
+        return any(_conforms(value, choice) for choice in arguments)
+    if get_origin(hint) is Literal:
+        return isinstance(value, str) and value in arguments
+    if get_origin(hint) is tuple:
+        return isinstance(value, tuple | list) and all(_conforms(part, arguments[0]) for part in value)
+    if hint is type(None):
+        return value is None
+    is_bool = isinstance(value, bool | np.bool_)
+    if hint is bool:
+        return is_bool
+    if hint is int:
+        return isinstance(value, Integral) and not is_bool and abs(int(value)) < 2**63
+    if hint is float:
+        return not is_bool and _is_finite(value)
+    return isinstance(value, hint)
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, Integral):
+        return abs(int(value)) < 2**63
+    return isinstance(value, Real) and math.isfinite(value)
+
+
+def _wanted(hint: Any) -> str:
+    """A declared type in words."""
+    words = {int: "a whole number", float: "a number", str: "a text", bool: "True or False", type(None): "None"}
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(map(_wanted, get_args(hint)))
+    if get_origin(hint) is tuple:
+        return f"a tuple, each part {_wanted(get_args(hint)[0])}"
+    if get_origin(hint) is Literal:
+        return "one of " + ", ".join(map(repr, get_args(hint)))
+    return words.get(hint, "another value")
 
 
 class Parameters:

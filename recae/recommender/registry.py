@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from recae.errors import ModelFileError, ParameterError
+from recae.errors import DataError, ModelFileError, ParameterError
 from recae.recommender.base import Recommender
 from recae.recommender.files import read_model
+from recae.schemas import refusing
+from recae.storage import REMEDY
 
 _Model = TypeVar("_Model", bound=Recommender)
 
@@ -65,19 +67,21 @@ def make_model(name: str, **params: Any) -> Recommender:
     return MODELS[name].make(**params)
 
 
-def load_model(path: str | Path, *, device: str | None = None) -> Recommender:
+def load_model(path: str | Path, *, device: str | None = None, verify: bool = True) -> Recommender:
     """A fitted model from the file that its `save` wrote.
 
     Args:
         path: the file.
         device: where it is to compute, for models that have a `device`; by default as it was made with. A model
             made with device="cuda" is read elsewhere with device="auto".
+        verify: compare the checksums of the arrays with the file's. Shapes and numbers are checked in any case.
 
     Raises:
         ParameterError: that device is not on this machine.
-        ModelFileError: the file is missing, foreign, truncated, tampered with, or from a newer version.
+        ModelFileError: the file is missing, foreign, truncated, tampered with, or from a newer version; or a part of
+            it is not what the model has.
     """
-    class_name, params, ratings, arrays = read_model(path)
+    class_name, params, ratings, arrays = read_model(path, verify=verify)
     classes = {entry.model_class.__name__: entry.model_class for entry in MODELS.values()}
     if class_name not in classes:
         raise ModelFileError(
@@ -85,7 +89,11 @@ def load_model(path: str | Path, *, device: str | None = None) -> Recommender:
         )
     if device is not None and "device" in params:
         params = {**params, "device": device}
-    return classes[class_name]._from_file(params, ratings, arrays)
+    try:
+        with refusing(ModelFileError, path, REMEDY):
+            return classes[class_name]._from_file(params, ratings, arrays)
+    except DataError as error:
+        raise ModelFileError(f"{path}: {error}", remedy=REMEDY) from None
 
 
 def name_of(model: Recommender) -> tuple[str, dict[str, Any]]:

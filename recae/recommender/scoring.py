@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from recae._types import Csr, FloatArray, IntArray, Mask, Scores
+from recae.errors import DivergenceError
 from recae.ranking import top_n
+from recae.schemas import is_finite
 
 BLOCK_BYTES = 64 * 2**20  # of float32 numbers at a time
 
@@ -32,7 +34,21 @@ def scores_at(user_index: IntArray, item_index: IntArray, n_items: int, score: C
     for block in blocks(len(distinct), n_items):
         part = order[slice(*np.searchsorted(where[order], [block.start, block.stop]))]
         out[part] = score(distinct[block])[where[part] - block.start, item_index[part]]
-    return out
+    return finite(out)
+
+
+def finite(scores: Scores) -> Scores:
+    """`scores`, if all of them are finite.
+
+    Raises:
+        DivergenceError: they are not, which is so where learned arrays or ratings are as large as float32 can hold.
+    """
+    if not is_finite(scores):
+        raise DivergenceError(
+            "the model's scores are not finite",
+            remedy="fit it again with a smaller learning rate or more regularisation, on ratings of moderate size",
+        )
+    return scores
 
 
 def products_at(weight: FloatArray, bias: FloatArray, codes: FloatArray, row: IntArray, column: IntArray) -> Scores:
@@ -76,7 +92,10 @@ def top_allowed(scores: Any, seen: Csr | None, n: int, allowed: Mask) -> tuple[I
     if not isinstance(scores, np.ndarray):
         from recae.recommender.tensor_top_n import tensor_top_n  # PyTorch, where scores are tensors alone
 
-        return tensor_top_n(scores, seen, n, allowed)
+        index, listed = tensor_top_n(scores, seen, n, allowed)
+        finite(listed[index >= 0])  # what is not a number comes first
+        return index, listed
+    finite(scores)
     if not allowed.all():
         scores = np.where(allowed, scores, np.float32(-np.inf))
     return top_n(scores, n, seen)
@@ -91,7 +110,7 @@ def most_similar(vectors: Any, item_index: IntArray, n: int) -> tuple[IntArray, 
     for block in blocks(len(item_index), vectors.shape[0]):
         scores = vectors[item_index[block]] @ vectors.T
         scores = np.asarray(scores.todense() if hasattr(scores, "todense") else scores, dtype=np.float32)
-        scores[np.arange(len(scores)), item_index[block]] = -np.inf
+        finite(scores)[np.arange(len(scores)), item_index[block]] = -np.inf
         index[block], found[block] = top_n(scores, n)
     return index, found
 

@@ -12,6 +12,7 @@ from recae.jit import jit_kernel, prange
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
+from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import hyperparameters, learned, param
 from recae.recommender.registry import register
 from recae.recommender.scoring import products_at
@@ -102,8 +103,10 @@ class BiasedMF(Recommender):
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"mean": np.array(self.mean_), "user": self.user_, "item": self.item_}
 
-    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        self.mean_, self.user_, self.item_ = float(arrays["mean"]), arrays["user"], arrays["item"]
+    def _restore(self, arrays: LearnedArrays) -> None:
+        self.mean_ = arrays.number("mean")
+        self.user_ = arrays.floats("user", self.ratings_.n_users, self.factors + 1)
+        self.item_ = arrays.floats("item", self.ratings_.n_items, self.factors + 1)
 
 
 @jit_kernel(parallel=True)

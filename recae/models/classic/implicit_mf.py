@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +20,15 @@ from recae.jit import jit_kernel, prange
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
+from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import ReadsValues, Values, as_input, default, hyperparameters, learned, param
 from recae.recommender.registry import register
 
 
 class _Factors(Recommender):
     """Users' and items' factors: scores of known users are their product."""
+
+    _bias_columns: ClassVar[int] = 0  # of the factors, beyond `factors`
 
     user_factors_: FloatArray
     item_factors_: FloatArray
@@ -36,8 +39,10 @@ class _Factors(Recommender):
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"user": self.user_factors_, "item": self.item_factors_}
 
-    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        self.user_factors_, self.item_factors_ = arrays["user"], arrays["item"]
+    def _restore(self, arrays: LearnedArrays) -> None:
+        width = self.factors + self._bias_columns  # type: ignore[attr-defined]
+        self.user_factors_ = arrays.floats("user", self.ratings_.n_users, width)
+        self.item_factors_ = arrays.floats("item", self.ratings_.n_items, width)
 
 
 @register("als", "matrix factorisation for ranking by alternating least squares (implicit)")
@@ -126,6 +131,8 @@ class ImplicitBPR(_Factors):
     numbers are the same for everybody, so that equal rows get equal scores. One thread trains: more would
     be faster and, as they do not wait for each other, never twice the same.
     """
+
+    _bias_columns: ClassVar[int] = 1
 
     factors: int = param(64, "width of the factors, apart from the items' biases", low=1, tune=(16, 256, "log"))
     lr: float = param(0.01, "learning rate", low=0, tune=(0.003, 0.1, "log"))

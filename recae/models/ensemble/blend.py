@@ -18,8 +18,10 @@ from recae.recommender import files
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
 from recae.recommender.frames import normalised
+from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import hyperparameters, learned, param
 from recae.recommender.registry import register
+from recae.schemas import require
 from recae.splitting import take_validation
 
 _PAIRS = 2**20  # predicted at once
@@ -198,14 +200,18 @@ class Blend(Recommender):
             arrays |= {prefix + name: array for name, array in model._arrays().items()}
         return arrays
 
-    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        self.weights_, self.intercept_ = arrays["weights"], float(arrays["intercept"])
-        self.member_rmse_ = arrays.get("member_rmse")
+    def _restore(self, arrays: LearnedArrays) -> None:
+        m = len(self.members)
+        self.weights_ = arrays.floats("weights", m, dtype="float64")
+        require(bool((self.weights_ >= 0).all()), "a weight of the blend is below 0")
+        self.intercept_ = arrays.number("intercept")
+        measured = "member_rmse" in arrays
+        self.member_rmse_ = arrays.floats("member_rmse", m, dtype="float64") if measured else None
+        require(self.seeds <= len(arrays), f"the file holds fewer fits than seeds={self.seeds}")
         self.groups_ = self._new_groups()
         for prefix, model in self._each(self.groups_):
-            theirs = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
             model._set_ratings(self.ratings_)
-            model._restore(theirs)
+            model._restore(arrays.under(prefix))
 
     @staticmethod
     def _each(groups: list[Group]) -> Iterator[tuple[str, Recommender]]:

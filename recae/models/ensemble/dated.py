@@ -16,6 +16,7 @@ from recae.ratings import RatingMatrix
 from recae.recommender import files, frames
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
+from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import hyperparameters, learned, param
 from recae.recommender.registry import register
 from recae.splitting import take_validation
@@ -196,11 +197,11 @@ class Dated(Recommender):
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"theta": self.theta_, **{f"base/{k}": v for k, v in self.base_._arrays().items()}}
 
-    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+    def _restore(self, arrays: LearnedArrays) -> None:
         base = self._new_base()
         base._set_ratings(self.ratings_)
-        base._restore({k.removeprefix("base/"): v for k, v in arrays.items() if k.startswith("base/")})
-        self.theta_ = arrays["theta"]
+        base._restore(arrays.under("base/"))
+        self.theta_ = arrays.floats("theta", len(USER_SPANS) + len(ITEM_SPANS) + 4, dtype="float64")
         self._set_base(base, self.ratings_)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from recae.errors import ParameterError
 from recae.recommender.base import Recommender
+from recae.recommender.params import check
 from recae.recommender.registry import make_model, name_of
 
 
@@ -24,6 +25,7 @@ def member_of(member: Any) -> Recommender:
         model = make_model(member["model"]).set_params(**settings)
     else:
         raise ParameterError(f'{member!r} is no model; a name, a model, or {{"model": name, ...}} is needed')
+    check(model)
     if not model.predicts_ratings:
         raise ParameterError(f"{type(model).__name__} ranks items; a model that predicts ratings is needed here")
     return model

@@ -29,6 +29,7 @@ from recae.models.linear.gram import gram, invert_, peak_bytes, sum_lower_to_fir
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
+from recae.recommender.learned import LearnedArrays
 from recae.recommender.memory import MemoryLimited, available_bytes, refuse_too_large
 from recae.recommender.params import ReadsValues, as_input, check, default, hyperparameters, learned, param
 from recae.recommender.registry import register
@@ -139,9 +140,9 @@ class ClosedForm(ReadsValues, MemoryLimited):
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"weights": self.weights_.cpu().numpy()}
 
-    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        device = choose_device(self.device)
-        self.weights_ = torch.from_numpy(arrays["weights"]).to("cpu" if device.type == "mps" else device)
+    def _restore(self, arrays: LearnedArrays) -> None:
+        device, n = choose_device(self.device), self.ratings_.n_items
+        self.weights_ = torch.from_numpy(arrays.floats("weights", n, n)).to("cpu" if device.type == "mps" else device)
 
 
 @register("ease", "EASE: a linear autoencoder in closed form, its diagonal zero")

@@ -14,6 +14,7 @@ from recae.distributed.ranks import choose_device
 from recae.ratings import RatingMatrix
 from recae.recommender.epochs import TrainedInBatches
 from recae.recommender.fitting import FitOptions, ranking_error
+from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import ReadsValues, as_input, default, hyperparameters, learned, param
 from recae.recommender.registry import register
 from recae.sparse import SparseRows, spmm
@@ -78,8 +79,10 @@ class ELSA(ReadsValues, TrainedInBatches):
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"codes": self.codes_.cpu().numpy()}
 
-    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        self.codes_ = torch.from_numpy(arrays["codes"]).to(choose_device(self.device))
+    def _restore(self, arrays: LearnedArrays) -> None:
+        self.codes_ = torch.from_numpy(arrays.floats("codes", self.ratings_.n_items, self.factors)).to(
+            choose_device(self.device)
+        )
 
 
 class Codes(nn.Module):

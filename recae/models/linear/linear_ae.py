@@ -15,6 +15,7 @@ from recae.nn import Autoencoder
 from recae.ratings import RatingMatrix
 from recae.recommender.epochs import TrainedInBatches, load_network, network_arrays
 from recae.recommender.fitting import FitOptions, ranking_error
+from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import ReadsValues, as_input, default, hyperparameters, learned, param
 from recae.recommender.registry import register
 from recae.sparse import SparseRows
@@ -80,8 +81,8 @@ class LinearAutoencoder(ReadsValues, TrainedInBatches):
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return network_arrays(self.network_)
 
-    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        self.network_ = load_network(self._network(self.ratings_.n_items), arrays, self.device)
+    def _restore(self, arrays: LearnedArrays) -> None:
+        self.network_ = load_network(lambda: self._network(self.ratings_.n_items), arrays, self.device)
 
 
 def squared_error_of_all(model: nn.Module, batch: Batch) -> Tensor:

@@ -16,6 +16,7 @@ from recae.ranking import top_n
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
+from recae.recommender.learned import LearnedArrays
 from recae.recommender.memory import MemoryLimited, refuse_too_large
 from recae.recommender.params import ReadsValues, as_input, hyperparameters, learned, param
 from recae.recommender.registry import register
@@ -41,9 +42,9 @@ class SparseWeights(ReadsValues, Recommender):
         w = self.weights_
         return {"data": w.data, "indices": w.indices.astype(np.int32), "indptr": w.indptr.astype(np.int64)}
 
-    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+    def _restore(self, arrays: LearnedArrays) -> None:
         n = self.ratings_.n_items
-        self.weights_ = sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=(n, n))
+        self.weights_ = arrays.csr((n, n))
 
 
 @register("item-knn", "item neighbourhoods by cosine")

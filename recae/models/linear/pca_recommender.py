@@ -11,6 +11,7 @@ from recae._types import Csr, FloatArray, Scores
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
+from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import ReadsValues, as_input, hyperparameters, learned, param
 from recae.recommender.registry import register
 
@@ -56,8 +57,11 @@ class PCARecommender(ReadsValues, Recommender):
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"components": self.components_, "strengths": self.strengths_, "mean": self.mean_}
 
-    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        self.components_, self.strengths_, self.mean_ = (arrays[k] for k in ("components", "strengths", "mean"))
+    def _restore(self, arrays: LearnedArrays) -> None:
+        n = self.ratings_.n_items
+        self.components_ = arrays.floats("components", n, -1)
+        self.strengths_ = arrays.floats("strengths", self.components_.shape[1])
+        self.mean_ = arrays.floats("mean", n)
 
 
 def directions(rows: Csr, factors: int, *, centre: bool, seed: int) -> tuple[FloatArray, FloatArray]:

@@ -19,6 +19,7 @@ from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
 from recae.recommender.epochs import TrainedInBatches, load_network, network_arrays
 from recae.recommender.fitting import FitOptions, ranking_error
+from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import ReadsValues, as_input, default, hyperparameters, learned, param
 from recae.sparse import SparseRows
 from recae.sparse.resources import reuse_buffers
@@ -147,8 +148,8 @@ class NeuralRanker(ReadsValues, TrainedInBatches):
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return network_arrays(self.network_)
 
-    def _restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        self.network_ = load_network(self._network(self.ratings_, 0), arrays, self.device)
+    def _restore(self, arrays: LearnedArrays) -> None:
+        self.network_ = load_network(lambda: self._network(self.ratings_, 0), arrays, self.device)
 
 
 def unit_rows(rows: Csr) -> Csr:

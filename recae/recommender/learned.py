@@ -1,0 +1,97 @@
+"""`LearnedArrays`: what a model has learnt as its file holds it; a model takes each array with the shape it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy.typing as npt
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from recae._types import Arrays, Csr
+from recae.ratings.csr import make_csr
+from recae.schemas import Invalid, check_array, check_csr, require
+
+_Network = TypeVar("_Network", bound=nn.Module)
+_DRAWS = ("normal_", "uniform_", "trunc_normal_", "bernoulli_", "exponential_")
+
+
+class _NoDraws(TorchFunctionMode):
+    """Within, random initial values are not drawn: on tensors without memory PyTorch imports its compiler for that."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__module__", "") == "torch.nn.init" or getattr(func, "__name__", "") in _DRAWS:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
+class LearnedArrays:
+    """Arrays by name, of which each is checked as it is taken.
+
+    Every method raises `recae.schemas.Invalid` where an array is missing, or has another type or shape, or holds
+    numbers that are not finite.
+    """
+
+    def __init__(self, arrays: Arrays, prefix: str = "") -> None:
+        self._arrays, self._prefix = arrays, prefix
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def __contains__(self, name: str) -> bool:
+        return self._prefix + name in self._arrays
+
+    def floats(self, name: str, *shape: int, dtype: str = "float32") -> npt.NDArray[Any]:
+        """An array of this shape, where -1 stands for any length."""
+        array = self._take(name)
+        check_array(array, f"array {self._prefix + name!r}", dtype, shape)
+        return array
+
+    def number(self, name: str) -> float:
+        """A single number."""
+        array = self._take(name)
+        check_array(array, f"array {self._prefix + name!r}", ("float32", "float64"), ())
+        return float(array)
+
+    def csr(self, shape: tuple[int, int]) -> Csr:
+        """A sparse matrix, of the arrays `data`, `indices` and `indptr`."""
+        data, indices, indptr = (self._take(name) for name in ("data", "indices", "indptr"))
+        check_csr(data, indices, indptr, shape, f"{self._prefix}the weights")
+        return make_csr(data, indices, indptr, shape)
+
+    def under(self, prefix: str) -> LearnedArrays:
+        """The arrays whose names begin with `prefix`, by what follows it; they are taken from here too."""
+        return LearnedArrays(self._arrays, self._prefix + prefix)
+
+    def network(self, make: Callable[[], _Network]) -> _Network:
+        """The network that `make` makes, with the state that the remaining arrays hold.
+
+        It is made without memory first, so that hyper-parameters that ask for a larger network than the file holds
+        are refused before anything is allocated.
+        """
+        names = [name for name in self._arrays if name.startswith(self._prefix)]
+        state = {name.removeprefix(self._prefix): self._arrays.pop(name) for name in names}
+        try:
+            with torch.device("meta"), _NoDraws():
+                wanted = make().state_dict()
+        except (RuntimeError, OverflowError) as error:  # PyTorch's words for sizes that no array can have
+            raise Invalid(f"its hyper-parameters make no network ({error})") from None
+        for name in wanted.keys() ^ state.keys():
+            raise Invalid(f"array {self._prefix + name!r} {'is missing' if name in wanted else 'has no use'}")
+        for name, tensor in wanted.items():
+            kind = str(tensor.dtype).removeprefix("torch.")
+            check_array(state[name], f"array {self._prefix + name!r}", (kind, "float32"), tuple(tensor.shape))
+        network = make()
+        network.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})
+        return network
+
+    def finish(self) -> None:
+        """Refuse arrays that nobody has taken."""
+        for name in self._arrays:
+            raise Invalid(f"array {name!r} has no use")
+
+    def _take(self, name: str) -> npt.NDArray[Any]:
+        require(name in self, f"array {self._prefix + name!r} is missing")
+        return self._arrays.pop(self._prefix + name)
