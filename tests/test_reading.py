@@ -177,6 +177,17 @@ def test_how_a_file_is_written_is_found(written: Written, text: str, expected: l
         assert triples(written.load("a.txt", text)) == expected
 
 
+def test_comments_that_may_be_rows_are_said(written: Written) -> None:
+    """Lines that begin with '#' are passed over and counted, where they have a delimiter or stand between rows."""
+    with pytest.warns(DataWarning, match="2 lines that begin with '#' are passed over, such as '# a comment'"):
+        assert len(written.load("a.csv", "# a comment\n1,2,3\n#1,3,4\n2,2,5\n")) == 2
+    with pytest.warns(DataWarning, match="1 lines that begin with '%'"):
+        assert len(written.load("a.csv", "%a,b,c\n1,2,3\n")) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(written.load("a.csv", "# a comment\n1,2,3\n")) == 1
+
+
 def test_a_delimiter_can_be_stated(written: Written) -> None:
     """`sep` overrules the guess, with one character or several; one that is not in the file is refused."""
     assert triples(written.load("a.txt", "a b,x|c,3\na b,y|d,4\n", sep=",")) == [

@@ -11,6 +11,7 @@ import gzip
 import io
 import lzma
 import random
+import re
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -220,3 +221,48 @@ def test_a_store_of_any_text_file(tmp_path_factory: pytest.TempPathFactory, tabl
     assert refused == (str(outcome) if isinstance(outcome, DataError) else "")
     if not refused:
         assert found(recae.load(folder / "s")) == table.expected()
+
+
+@st.composite
+def damaged(draw: Any) -> tuple[str, bool]:
+    """A text file with a few characters changed, and whether it has a header."""
+    separator = draw(st.sampled_from([",", "\t", ";", "|", "::", " "]))
+    header, times = draw(st.booleans()), draw(st.booleans())
+    ids = draw(st.lists(st.sampled_from(["7", "12", "x1", "x2", "a-b", "Ü"]), min_size=1, max_size=10))
+    stamps = [[str(10**9 + n)] if times else [] for n in range(len(ids))]
+    rows = [[one, str(n), str(n % 5 + 1), *stamp] for n, (one, stamp) in enumerate(zip(ids, stamps))]
+    names = ["user", "item", "rating", "timestamp"][: len(rows[0])]
+    text = "".join(separator.join(row) + "\n" for row in ([names, *rows] if header else rows))
+    for _ in range(draw(st.integers(1, 3))):
+        at, cut = draw(st.integers(0, len(text))), draw(st.integers(0, 1))
+        put = draw(
+            st.sampled_from(['"', separator, "\n", "\r", "#", "%", " ", "x", "5", "", "\\", ".", "\x0b", "\u2028"])
+        )
+        text = text[:at] + put + text[at + cut :]
+    return text, header
+
+
+@MANY
+@given(damaged())
+def test_a_damaged_text_file(tmp_path_factory: pytest.TempPathFactory, case: tuple[str, bool]) -> None:
+    """Every line is a rating, or is said to be none, or the file is refused; packed it is the same."""
+    text, header = case
+    folder = tmp_path_factory.mktemp("damaged")
+    (folder / "r.csv").write_bytes(text.encode())
+    (folder / "r.csv.gz").write_bytes(gzip.compress(text.encode()))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", DataWarning)
+        try:
+            outcome: Any = recae.load(folder / "r.csv")
+        except DataError as error:
+            outcome = error
+    packed = read(folder / "r.csv.gz")
+    if isinstance(outcome, DataError):
+        event("refused")
+        assert str(packed).replace(".gz", "") == str(outcome)
+        return
+    event("read")
+    assert isinstance(packed, recae.RatingMatrix)
+    assert found(packed) == found(outcome)
+    n_lines = sum(bool(line.strip()) for line in re.split(r"\r\n|\n|\r", text))
+    assert len(outcome) == n_lines - header or said or text.count('"') > 1

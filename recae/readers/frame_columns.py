@@ -10,7 +10,7 @@ import pandas as pd
 from recae.errors import DataError
 from recae.ratings.any_frame import as_arrow, as_pandas, has_fields, is_rows
 from recae.readers.columns import Choice, assign
-from recae.readers.delimited import id_column
+from recae.readers.id_columns import id_column
 
 KNOWN = "a name, a path, a frame (pandas, polars, Arrow), a dict of columns, a scipy.sparse array or a RatingMatrix"
 

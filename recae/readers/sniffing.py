@@ -5,13 +5,14 @@ from __future__ import annotations
 import codecs
 import csv
 import re
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from recae.errors import DataError, ParameterError, Phrase, Remedy
+from recae.errors import DataError, DataWarning, ParameterError, Phrase, Remedy
 from recae.readers.columns import (
     ROLES,
     is_header,
@@ -21,7 +22,7 @@ from recae.readers.columns import (
 )
 from recae.readers.packing import open_bytes
 from recae.readers.quotes import with_quotes
-from recae.readers.text_layout import BLANKS, ITEM_HEAD, Layout, not_in_encoding
+from recae.readers.text_layout import BLANKS, ITEM_HEAD, Layout, line_blocks, not_in_encoding
 
 SAMPLE_BYTES = 1 << 16
 SAMPLE_LINES = 200
@@ -109,29 +110,33 @@ def sniff(path: Path, wanted: Sequence[str | int] = (), options: TextOptions | N
     encoding, returns, texts = _first_lines(path, options.encoding)
     layout = Layout(path, ",", (), encoding=encoding, returns=returns)
     numbered = [(n, text) for n, text in enumerate(texts, 1) if text.strip()]
-    n_above = _n_comments(numbered)
-    above, rows = numbered[:n_above], numbered[n_above:]
+    above, rows = _without_comments(numbered)
     if _has_item_blocks(rows):
         return with_quotes(_netflix(layout, rows))
     split = _split(path.name, rows, options.sep)
-    comment = above[0][1][0] if above and not _are_rows(above, split) else ""
-    if above and not comment:
-        split = _split(path.name, numbered, options.sep)
-    layout = replace(layout, delimiter=split.delimiter, comment=comment)
-    first = split.lines[0]
-    header = options.header
-    if header is None:
-        header = is_header([line.fields for line in split.lines], wanted, path.name)
-    if header:
-        names = [name.strip() for name in first.fields]
-        layout = replace(layout, names=tuple(names), skip=split.lines[0].number)
-        _refuse_other_width(path.name, names, split)
-    else:
-        names = _names_in_comment(above, split) or names_without_header(
-            [line.fields for line in split.lines if len(line.fields) == split.width], wanted, path.name
-        )
-        layout = replace(layout, names=tuple(names), skip=first.number - 1)
+    if above and _are_rows(above, split):
+        above, split = [], _split(path.name, numbered, options.sep)
+    layout = replace(layout, delimiter=split.delimiter, comment=above[0][1][0] if above else "")
+    layout = _with_names(layout, split, above, wanted, options.header)
+    if layout.comment:
+        _say_comments(layout, above)
     return with_quotes(layout)
+
+
+def _with_names(
+    layout: Layout, split: Split, above: list[tuple[int, str]], wanted: Sequence[str | int], header: bool | None
+) -> Layout:
+    """The layout with the names of the columns: from a header, from a comment above the rows, or by their order."""
+    name, first = layout.path.name, split.lines[0]
+    if header is None:
+        header = is_header([line.fields for line in split.lines], wanted, name)
+    if header:
+        names = [field.strip() for field in first.fields]
+        _refuse_other_width(name, names, split)
+        return replace(layout, names=tuple(names), skip=first.number)
+    even = [line.fields for line in split.lines if len(line.fields) == split.width]
+    names = _names_in_comment(above, split) or names_without_header(even, wanted, name)
+    return replace(layout, names=tuple(names), skip=first.number - 1)
 
 
 def _refuse_other_width(name: str, names: list[str], split: Split) -> None:
@@ -229,9 +234,12 @@ def _records(rows: list[tuple[int, str]], delimiter: str, quoted: bool) -> list[
         return [Line(number, text.split(delimiter)) for number, text in rows]
     reader = csv.reader((text + "\n" for _, text in rows), delimiter=delimiter)
     found, first = [], 0
-    for fields in reader:
-        found.append(Line(rows[min(first, len(rows) - 1)][0], fields))
-        first = reader.line_num
+    try:
+        for fields in reader:
+            found.append(Line(rows[min(first, len(rows) - 1)][0], fields))
+            first = reader.line_num
+    except csv.Error:  # a return within a line
+        return _records(rows, delimiter, quoted=False)
     return found
 
 
@@ -244,10 +252,29 @@ def _are_lists(rows: list[tuple[int, str]]) -> bool:
 # ---------------------------------------------------------------- lines without ratings
 
 
-def _n_comments(numbered: list[tuple[int, str]]) -> int:
-    """How many lines at the beginning start with '#' or '%'; none if all of the file does."""
-    count = next((n for n, (_, text) in enumerate(numbered) if text[0] not in "#%"), 0)
-    return count if len({text[0] for _, text in numbered[:count]}) <= 1 else 0
+def _without_comments(numbered: list[tuple[int, str]]) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+    """The lines at the beginning that start with one of '#' and '%', and all others that do not start with it.
+
+    A file of such lines only has none.
+    """
+    mark = numbered[0][1][0]
+    count = next((n for n, (_, text) in enumerate(numbered) if not text.startswith(mark)), 0) if mark in "#%" else 0
+    rows = [(number, text) for number, text in numbered if not (count and text.startswith(mark))]
+    return numbered[:count], rows
+
+
+def _say_comments(layout: Layout, above: list[tuple[int, str]]) -> None:
+    """A `DataWarning` for lines that are passed over, where they may be rows: with a delimiter, or between rows."""
+    mark = layout.comment.encode()
+    whole = replace(layout, comment="", skip=0)
+    count = sum(block.count(b"\n" + mark) + block.startswith(mark) for block, _ in line_blocks(whole))
+    like_rows = [text for _, text in above if len(_split_by([(0, text)], layout.delimiter).lines[0].fields) > 1]
+    if count > len(above) or like_rows:
+        shown = like_rows[0] if like_rows else above[0][1]
+        warnings.warn(
+            f"{layout.path.name}: {count:,} lines that begin with {layout.comment!r} are passed over, such as "
+            f"{shown[:40]!r}", DataWarning, stacklevel=3,
+        )  # fmt: skip
 
 
 def _are_rows(above: list[tuple[int, str]], split: Split) -> bool:

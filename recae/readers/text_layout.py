@@ -188,6 +188,10 @@ def records(layout: Layout, start: int = 0) -> Iterator[tuple[int, list[str]]]:
         DataError: a quoted field does not end.
     """
     before = layout.skip if start == 0 else _lines_before(layout.path, start)
+    if layout.quoting == "none":
+        numbered = enumerate(_lines(layout, start), before + 1)
+        yield from ((n, line[:-1].split(layout.separator)) for n, line in numbered if line != "\n")
+        return
     reader = csv_reader(layout, _lines(layout, start), strict=True)
     last = 0
     try:
@@ -202,10 +206,8 @@ def records(layout: Layout, start: int = 0) -> Iterator[tuple[int, list[str]]]:
 
 
 def csv_reader(layout: Layout, lines: Iterator[str], *, strict: bool = False) -> Any:
-    """Python's csv reader for lines in the plain form."""
+    """Python's csv reader for lines in the plain form, with quoted fields."""
     csv.field_size_limit(1 << 30)
-    if layout.quoting == "none":
-        return csv.reader(lines, delimiter=layout.separator, quoting=csv.QUOTE_NONE)
     escape = "\\" if layout.escaped else None
     return csv.reader(lines, delimiter=layout.separator, escapechar=escape, strict=strict)
 
