@@ -392,6 +392,14 @@ def test_repeats_are_merged_as_asked_and_said(written: Written, how: Any, first:
     assert ratings.scale[1] == (max(first, 5) if how not in ("count",) else 3)
 
 
+def test_purchases_are_counted(written: Written) -> None:
+    """Rows without a rating: how often a pair occurs is its rating."""
+    with pytest.warns(DataWarning, match="rows were counted"):
+        ratings = written.load("a.csv", "user,item\n1,a\n1,a\n2,a\n1,b\n", rating=False, duplicates="count")
+    assert triples(ratings) == [(1, "a", 2.0), (1, "b", 1.0), (2, "a", 1.0)]
+    assert ratings.scale == (1, 2)
+
+
 def test_repeats_go_by_time(written: Written) -> None:
     """With timestamps, first and last are those of time, and the time is kept."""
     text = "user,item,rating,time\n1,a,3,30\n1,a,5,10\n1,a,4,20\n"
