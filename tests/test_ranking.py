@@ -132,6 +132,6 @@ def test_lists_of_a_tensor_are_those_of_an_array() -> None:
     allowed = rng.random(60) < 0.5
     for n in (1, 10, 80):
         for made, expected in zip(
-            top_allowed(torch.from_numpy(scores), seen, n, allowed), top_allowed(scores, seen, n, allowed)
+            tensor_top_n(torch.from_numpy(scores), seen, n, allowed), top_allowed(scores, seen, n, allowed)
         ):
             np.testing.assert_array_equal(made, expected)

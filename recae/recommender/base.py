@@ -72,7 +72,7 @@ class Recommender(Parameters, ABC):
         return self.score(self.ratings_.user_rows[user_index])
 
     def _device_scores(self, user_index: IntArray) -> Any:
-        """Scores as of `score_users`, or as a tensor on a GPU, where lists are then made without fetching them."""
+        """Scores as of `score_users`, or as a tensor on the model's device: on a GPU, lists are then made there."""
         return self.score_users(user_index)
 
     def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:

@@ -16,10 +16,9 @@ from recae import metrics
 from recae._types import Scores
 from recae.distributed.ranks import current
 from recae.errors import DataError, ParameterError
-from recae.ranking import top_n
 from recae.ratings import RatingMatrix
 from recae.recommender.params import Parameters
-from recae.recommender.scoring import blocks
+from recae.recommender.scoring import blocks, top_allowed
 from recae.sparse import SparseRows
 from recae.store import refuse_foreign_columns
 
@@ -185,26 +184,27 @@ def rating_error(
 
 
 def ranking_error(
-    score: Callable[..., Scores], ratings: RatingMatrix, validation: RatingMatrix, *, with_users: bool = False
+    score: Callable[..., Scores | Tensor], ratings: RatingMatrix, validation: RatingMatrix, *, with_users: bool = False
 ) -> Callable[[Any], float]:
     """A validation figure for `Trainer.fit`: 1 - NDCG@100 of the held-out items of users whose rows are known.
 
     Of several processes that fit together, each ranks for its share of the users; all get the figure of all.
 
     Args:
-        score: rows (n, n_items) to scores (n, n_items), by the model as it is when it is called.
+        score: rows (n, n_items) to scores (n, n_items), by the model as it is when it is called; an array or a tensor.
         ratings: the rows that users are scored from, whose items are not ranked.
         validation: held-out ratings of the same users and items.
         with_users: `score` is given the users' indices as well, for models that tell their users apart.
     """
     ranks, held_out = current(), np.flatnonzero(validation.counts("user"))
-    users = ranks.share(held_out)
+    users, every_item = ranks.share(held_out), np.ones(ratings.n_items, bool)
 
     def validate(_: Any) -> float:
         total = 0.0
         for block in blocks(len(users), ratings.n_items):
             rows = ratings.user_rows[users[block]]
-            ranked, _scores = top_n(score(rows, users[block]) if with_users else score(rows), LIST, rows)
+            scores = score(rows, users[block]) if with_users else score(rows)
+            ranked, _ = top_allowed(scores, rows, LIST, every_item)
             total += float(metrics.ndcg(metrics.find_hits(ranked, validation.user_rows[users[block]]), LIST).sum())
         return 1 - ranks.total(total)[0] / max(1, len(held_out))
 

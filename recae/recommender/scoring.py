@@ -87,10 +87,12 @@ def top_n_for_users(
 def top_allowed(scores: Any, seen: Csr | None, n: int, allowed: Mask) -> tuple[IntArray, Scores]:
     """The n best of the items `allowed`, (n_items,), that are not stored in `seen`; see `recae.ranking.top_n`.
 
-    Of scores in a tensor, on its device.
+    Of scores in a tensor on a GPU, there.
     """
+    if not isinstance(scores, np.ndarray) and scores.device.type == "cpu":
+        scores = scores.numpy()
     if not isinstance(scores, np.ndarray):
-        from recae.recommender.tensor_top_n import tensor_top_n  # PyTorch, where scores are tensors alone
+        from recae.recommender.tensor_top_n import tensor_top_n  # PyTorch, which NumPy's scores need none of
 
         index, listed = tensor_top_n(scores, seen, n, allowed)
         finite(listed[index >= 0])  # what is not a number comes first

@@ -22,7 +22,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from recae._types import Csr, Scores
+from recae._types import Csr, IntArray, Scores
 from recae.distributed.ranks import Ranks, choose_device, current
 from recae.errors import ParameterError
 from recae.models.linear.gram import gram, invert_, peak_bytes, sum_lower_to_first_, take_from_first_
@@ -130,10 +130,17 @@ class ClosedForm(ReadsValues, MemoryLimited):
     # ---------------------------------------------------------------- scoring
 
     def score(self, user_rows: Csr) -> Scores:
+        return self._product(user_rows).cpu().numpy()
+
+    def _device_scores(self, user_index: IntArray) -> Tensor:
+        return self._product(self.ratings_.user_rows[user_index])
+
+    def _product(self, user_rows: Csr) -> Tensor:
+        """Scores of rows, (n_rows, n_items), on the weights' device."""
         device = self.weights_.device
         rows = SparseRows.from_scipy(as_input(user_rows, self.values), device=device)
         with torch.no_grad(), kernel_threads(device.type == "cpu"):
-            return spmm(rows, self.weights_).cpu().numpy()
+            return spmm(rows, self.weights_)
 
     # ---------------------------------------------------------------- files
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from recae._types import Csr, Scores
+from recae._types import Csr, IntArray, Scores
 from recae.distributed.ranks import choose_device
 from recae.nn import Autoencoder
 from recae.ratings import RatingMatrix
@@ -52,7 +52,9 @@ class LinearAutoencoder(ReadsValues, TrainedInBatches):
         rows = SparseRows.from_scipy(as_input(ratings.user_rows, self.values))  # the trainer moves them
         self.network_ = self._network(ratings.n_items).to(device)
         trainer = self._trainer(ratings, validation, options, decay=self.l2, kernels=True)
-        validate = None if validation is None else ranking_error(self.score, options.known_ratings(ratings), validation)
+        validate = (
+            None if validation is None else ranking_error(self._reconstruct, options.known_ratings(ratings), validation)
+        )
         batches = RowBatches(rows, batch_size=self.batch_size)
         self.history_ = trainer.fit(self.network_, batches, squared_error_of_all, validate)
 
@@ -68,10 +70,17 @@ class LinearAutoencoder(ReadsValues, TrainedInBatches):
         return network
 
     def score(self, user_rows: Csr) -> Scores:
+        return self._reconstruct(user_rows).cpu().numpy()
+
+    def _device_scores(self, user_index: IntArray) -> Tensor:
+        return self._reconstruct(self.ratings_.user_rows[user_index])
+
+    def _reconstruct(self, user_rows: Csr) -> Tensor:
+        """Scores of rows, (n_rows, n_items), on the network's device."""
         device = next(self.network_.parameters()).device
         rows = SparseRows.from_scipy(as_input(user_rows, self.values), device=device)
         with torch.no_grad(), kernel_threads(device.type == "cpu"):
-            return self.network_.reconstruct(rows).cpu().numpy()
+            return self.network_.reconstruct(rows)
 
     def item_vectors(self) -> npt.NDArray[np.float32]:
         """The decoder's weights, (n_items, hidden)."""

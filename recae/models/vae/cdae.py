@@ -67,21 +67,26 @@ class CDAE(NeuralRanker):
     def _validator(self, ratings: RatingMatrix, validation: RatingMatrix, options: FitOptions) -> Any:
         if options.validation_input is not None:
             return super()._validator(ratings, validation, options)
-        return ranking_error(self._score, ratings, validation, with_users=True)
+        return ranking_error(self._logits, ratings, validation, with_users=True)
 
     def score(self, user_rows: Csr) -> Scores:
-        return self._score(user_rows, None)
+        scores: Scores = self._logits(user_rows).cpu().numpy()
+        return scores
 
     def score_users(self, user_index: IntArray) -> Scores:
-        return self._score(self.ratings_.user_rows[user_index], user_index)
+        scores: Scores = self._device_scores(user_index).cpu().numpy()
+        return scores
 
-    def _score(self, user_rows: Csr, user_index: IntArray | None) -> Scores:
+    def _device_scores(self, user_index: IntArray) -> Tensor:
+        return self._logits(self.ratings_.user_rows[user_index], user_index)
+
+    def _logits(self, user_rows: Csr, user_index: IntArray | None = None) -> Tensor:
         device = next(self.network_.parameters()).device
         rows = self._rows(as_input(user_rows, self.values), device)
         users = None if user_index is None else torch.from_numpy(np.asarray(user_index, np.int64)).to(device)
         with torch.no_grad():
-            scores: Scores = self.network_(rows, users).cpu().numpy()
-        return scores
+            logits: Tensor = self.network_(rows, users)
+        return logits
 
     def item_vectors(self) -> Any:
         """W', (n_items, hidden)."""

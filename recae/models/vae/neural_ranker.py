@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from recae._types import Csr, Scores
+from recae._types import Csr, IntArray, Scores
 from recae.distributed.ranks import choose_device
 from recae.errors import DataError, Phrase, Remedy
 from recae.models.vae.implicit_losses import multinomial
@@ -123,7 +123,7 @@ class NeuralRanker(ReadsValues, TrainedInBatches):
         return MadeBatches(len(busy), make, self._rows_a_step(len(busy)), block)
 
     def _validator(self, ratings: RatingMatrix, validation: RatingMatrix, options: FitOptions) -> Any:
-        return ranking_error(self.score, options.known_ratings(ratings), validation)
+        return ranking_error(self._logits, options.known_ratings(ratings), validation)
 
     # ---------------------------------------------------------------- scoring
 
@@ -132,11 +132,18 @@ class NeuralRanker(ReadsValues, TrainedInBatches):
         return SparseRows.from_scipy(unit_rows(rows), device=device)
 
     def score(self, user_rows: Csr) -> Scores:
-        device = next(self.network_.parameters()).device
-        rows = self._rows(as_input(user_rows, self.values), device)
-        with torch.no_grad():
-            scores: Scores = self.network_(rows).logits.cpu().numpy()
+        scores: Scores = self._logits(user_rows).cpu().numpy()
         return scores
+
+    def _device_scores(self, user_index: IntArray) -> Tensor:
+        return self._logits(self.ratings_.user_rows[user_index])
+
+    def _logits(self, user_rows: Csr) -> Tensor:
+        """Scores of rows, (n_rows, n_items), on the network's device."""
+        rows = self._rows(as_input(user_rows, self.values), next(self.network_.parameters()).device)
+        with torch.no_grad():
+            logits: Tensor = self.network_(rows).logits
+        return logits
 
     def item_vectors(self) -> npt.NDArray[np.float32]:
         """The output layer's weights, (n_items, width of the last hidden layer)."""
