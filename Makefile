@@ -7,12 +7,13 @@ QUICK := $(addprefix tests/test_,layers.py house.py ratings.py splitting.py metr
 	nn.py linear.py autorec.py storage.py cli_printing.py)
 .DEFAULT_GOAL := help
 
-.PHONY: help run test test-quick lint test-gpu bench bench-quick bench-gpu clean
+.PHONY: help run test test-quick fuzz lint test-gpu bench bench-quick bench-gpu clean
 
 help:
 	@echo "make run       set up, then train, evaluate and recommend on the embedded sample"
 	@echo "make test      set up, then lint, type-check and test"
 	@echo "make test-quick  the tests that fail first, in under a minute"
+	@echo "make fuzz      changed model files, CASES=1000 of them from SEED=0, read and used in child processes"
 	@echo "make lint      ruff and mypy alone"
 	@echo "make test-gpu  the tests and timings that need a CUDA device (skipped where there is none)"
 	@echo "make bench-quick  hot operations against their stored times, in ratios (a minute)"
@@ -41,6 +42,10 @@ test: lint
 # What fails first where something is wrong, in under a minute: contracts of data, metrics, core and command line.
 test-quick: $(READY)
 	NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "not slow and not data" $(QUICK)
+
+# Model files that somebody has changed, in child processes with a limit of memory and time.
+fuzz: $(READY)
+	NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz_files.py --cases $(or $(CASES),1000) --seed $(or $(SEED),0)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -141,7 +141,8 @@ def check_csr(data: Any, indices: Any, indptr: Any, shape: tuple[int, int], part
 
 def check_ids(ids: npt.NDArray[Any], part: str) -> None:
     """Refuse raw ids that are not 1-D, of a plain type, finite and distinct."""
-    require(ids.ndim == 1 and ids.dtype.kind in "iufO", f"{part} are not a list of ids")
+    plain = ids.dtype.kind in "iuO" or ids.dtype.name in ("float32", "float64")
+    require(ids.ndim == 1 and plain, f"{part} are not a list of ids")
     if ids.dtype.kind == "O":
         require(all(map(_is_id, ids.tolist())), f"{part} are not numbers, texts or tuples of them")
     require(is_finite(ids), f"{part} hold numbers that are not finite")

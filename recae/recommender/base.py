@@ -21,7 +21,6 @@ from recae.recommender.fitting import FitOptions, check_fit
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import Parameters, check
 from recae.recommender.scoring import finite, most_similar, scores_at, top_n_for_users
-from recae.schemas import Invalid
 
 
 class Recommender(Parameters, ABC):
@@ -304,18 +303,6 @@ class Recommender(Parameters, ABC):
             ModelFileError: the file could not be written; an older one is still whole.
         """
         return files.write_model(path, type(self).__name__, self.get_params(), self._fitted(), self._arrays())
-
-    @classmethod
-    def _from_file(cls, params: dict[str, Any], ratings: RatingMatrix, arrays: LearnedArrays) -> Self:
-        try:
-            model = cls().set_params(**params)
-            check(model)
-        except ParameterError as error:
-            raise Invalid(f"its hyper-parameters: {error}") from None
-        model._set_ratings(ratings)
-        model._restore(arrays)
-        arrays.finish()
-        return model
 
 
 def fitted_ratings(model: Any) -> RatingMatrix:

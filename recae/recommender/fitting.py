@@ -68,7 +68,8 @@ def check_fit(model: type[Any], ratings: RatingMatrix, validation: RatingMatrix 
         raise DataError(f"fit takes a RatingMatrix, not {type(ratings).__name__}; recae.load(...) makes one")
     if ratings.n_ratings == 0:
         raise DataError(f"{ratings.name} holds no rating to learn from")
-    refuse_foreign_columns(ratings)
+    if ratings.is_mapped:
+        refuse_foreign_columns(ratings)
     check_validation(ratings, validation, options.validation_input, model.meets_hidden_users or not model.iterative)
     if (options.checkpoint is not None or options.resume) and not model.iterative:
         raise ParameterError(f"{model.__name__} is fitted in one step, so there is nothing to checkpoint or resume")

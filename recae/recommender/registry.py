@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from recae.errors import DataError, ModelFileError, ParameterError
+from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.files import read_model
-from recae.schemas import refusing
+from recae.recommender.learned import LearnedArrays
+from recae.recommender.params import check
+from recae.schemas import Invalid, refusing
 from recae.storage import REMEDY
 
 _Model = TypeVar("_Model", bound=Recommender)
@@ -91,9 +94,23 @@ def load_model(path: str | Path, *, device: str | None = None, verify: bool = Tr
         params = {**params, "device": device}
     try:
         with refusing(ModelFileError, path, REMEDY):
-            return classes[class_name]._from_file(params, ratings, arrays)
+            return _restored(classes[class_name], params, ratings, arrays)
     except DataError as error:
         raise ModelFileError(f"{path}: {error}", remedy=REMEDY) from None
+
+
+def _restored(
+    model_class: type[Recommender], params: dict[str, Any], ratings: RatingMatrix, arrays: LearnedArrays
+) -> Recommender:
+    try:
+        model = model_class().set_params(**params)
+        check(model)
+    except ParameterError as error:
+        raise Invalid(f"its hyper-parameters: {error}") from None
+    model._set_ratings(ratings)
+    model._restore(arrays)
+    arrays.finish()
+    return model
 
 
 def name_of(model: Recommender) -> tuple[str, dict[str, Any]]:

@@ -1,0 +1,27 @@
+"""Model files that somebody has changed: read and used, or refused in one line; `make fuzz` tries many more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fuzz_files import ending, write_models
+
+CASES = 150
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    write_models(folder)
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_changed_model_files_are_refused_or_work(models: Path, tmp_path: Path) -> None:
+    """Seeded changes of bytes, headers, arrays and settings end in an error of recae's or in finite results."""
+    found = [ending(0, case, models, tmp_path / "m.recae") for case in range(CASES)]
+    assert [what for how, what in found if how not in ("clean", "accepted")] == []
+    refused = [what for how, what in found if how == "clean"]
+    assert CASES / 4 < len(refused) < CASES  # the changes reach the checks, and not all are the end of a file
+    assert all("\n" not in what for what in refused)
