@@ -45,7 +45,7 @@ JUNK = [
     None, True, -1, 0, 1, 2**31, 2**63, 1e308, float("nan"), float("inf"), "", "x", [], {}, [1], "none", "../x", [[1]],
     "a" * 10_000, -0.5, 10**9,
 ]  # fmt: skip
-BYTES, SECONDS, CASES_A_CHILD = 2 << 30, 60, 100
+BYTES, SECONDS, CASES_A_CHILD = 2 << 30, 600, 100  # a child's memory, time and cases
 Ending = tuple[str, str]
 
 
@@ -211,7 +211,7 @@ def run(cases: int, seed: int, models: Path) -> Iterator[tuple[int, str, str]]:
         command = [sys.executable, "-W", "ignore", __file__, "--child", str(seed), str(first), str(last), str(models)]
         with tempfile.TemporaryFile("w+") as out:
             try:
-                code = str(subprocess.run(command, stdout=out, timeout=SECONDS * 10, check=False).returncode)
+                code = str(subprocess.run(command, stdout=out, timeout=SECONDS, check=False).returncode)
             except subprocess.TimeoutExpired:
                 code = "hang"
             out.seek(0)

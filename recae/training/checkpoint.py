@@ -11,9 +11,12 @@ import torch
 from torch import nn
 
 from recae.errors import ModelFileError, Phrase, Remedy
+from recae.schemas import as_object, refusing
 from recae.storage import pack, read_file, unpack, write_file
 
 KIND = "checkpoint"
+REMEDY = "delete it to start afresh"
+_PARTS = ("model", "best", "optimizer", "random", "epoch", "step", "order", "total_loss", "history", "seconds")
 
 
 def write_checkpoint(path: Path, fingerprint: dict[str, Any], state: dict[str, Any]) -> None:
@@ -29,7 +32,8 @@ def read_checkpoint(path: Path, fingerprint: dict[str, Any]) -> dict[str, Any]:
         ModelFileError: it cannot be read, or its fingerprint says another model, other data or other settings.
     """
     arrays, content = read_file(path, KIND)
-    found = content["fingerprint"]
+    with refusing(ModelFileError, path, REMEDY):
+        found = as_object(content.get("fingerprint"), "its fingerprint")
     for key, value in fingerprint.items():
         if key in found and found[key] != value:  # a setting that it does not have came later, with a default
             raise ModelFileError(
@@ -39,8 +43,8 @@ def read_checkpoint(path: Path, fingerprint: dict[str, Any]) -> dict[str, Any]:
                     Remedy("{discard} to begin afresh", discard=Phrase("delete it")),
                 ),
             )
-    state: dict[str, Any] = unpack(arrays, content["state"])
-    return state
+    with refusing(ModelFileError, path, REMEDY):
+        return as_object(unpack(arrays, content.get("state")), "the state of the training", _PARTS)
 
 
 def fingerprint(settings: list[Any], examples: list[int], model: nn.Module) -> dict[str, Any]:
