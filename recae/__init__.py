@@ -30,7 +30,7 @@ def __getattr__(name: str) -> Any:
     if name == "__all__":
         return __dir__()
     home = _HOMES.get(name, _HOMES["*"])
-    if name not in _HOMES and find_spec(f"recae.{name}"):  # a module: `from recae import metrics` imports it alone
+    if name not in _HOMES and find_spec(f"recae.{name}"):  # a module: `from recae import metrics` imports only that
         raise AttributeError(f"module 'recae' has no attribute {name!r} before 'import recae.{name}'")
     if name.startswith("_") or not hasattr(module := importlib.import_module(str(home)), name):
         raise AttributeError(f"module 'recae' has no attribute {name!r}")

@@ -43,7 +43,7 @@ def prange(*bounds: int) -> range:
 
 
 class _Thread(threading.local):
-    serial = False  # kernels called by this thread run on it alone; in a forked process, the default of all threads
+    serial = False  # kernels called by this thread run serially on it; in a forked process, the default of all threads
 
 
 _thread = _Thread()
@@ -140,7 +140,7 @@ def n_threads() -> int:
 
 
 def run_serially() -> None:
-    """From now on, kernels called by this thread run on it alone, and leave numba's threads to others."""
+    """From now on, kernels called by this thread run serially on it, and leave numba's threads to others."""
     _thread.serial = True
 
 

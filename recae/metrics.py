@@ -187,7 +187,7 @@ def gini(shown: IntArray) -> float:
 def self_information(train: RatingMatrix) -> DoubleArray:
     """-log2 of the share of users who rated each item, in bits, shape (n_items,).
 
-    An item that nobody rated counts as if one user had, so that it is finite.
+    An unrated item counts as if one user had, so that it is finite.
     """
     bits: DoubleArray = -np.log2(np.maximum(train.counts("item"), 1) / max(1, train.n_users))
     return bits
@@ -208,7 +208,7 @@ def diversity(ranked: IntArray, k: int, train: RatingMatrix) -> DoubleArray:
     """Intra-list diversity@k: 1 - the mean cosine of all pairs of items in the first k ranks.
 
     The cosine is between the items' columns of `train`, 1 where a user rated: |both| / sqrt(|one| |other|); 0
-    for an item that nobody rated (Ziegler et al. 2005, in [0, 1]). Shape (users,); 0 for a list without pairs.
+    for an unrated item (Ziegler et al. 2005, in [0, 1]). Shape (users,); 0 for a list without pairs.
 
     Uses (sum of unit columns)^2 = their number + 2 * the sum over pairs, in blocks of bounded memory.
     """

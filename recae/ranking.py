@@ -201,7 +201,7 @@ def _bar(peak: Scores, n: int) -> np.float32:
 def _key(bits: np.uint32, item: int) -> np.uint64:
     """One integer that orders as (score, then lower item first): IEEE bits made monotone, then ~item."""
     rank = np.uint64(bits)
-    # Of negative numbers the lower has the larger bits; -0 (the sign bit alone) ranks with +0.
+    # Of negative numbers the lower has the larger bits; -0 (only the sign bit) ranks with +0.
     rank = LOW - rank if rank > SIGN else rank | SIGN
     return (rank << np.uint64(32)) | (LOW - np.uint64(item))
 

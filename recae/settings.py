@@ -26,6 +26,8 @@ from recae.storage import write_text
 
 __all__ = ["load_settings", "read_settings", "write_settings"]
 
+_MAKE = Remedy("{tune} writes a settings file", tune=Phrase("recae.tune(...).save(path)"))
+
 
 def read_settings(path: str | Path) -> tuple[str, dict[str, Any]]:
     """The model's name in `MODELS`, and its hyper-parameters by name.
@@ -40,19 +42,19 @@ def read_settings(path: str | Path) -> tuple[str, dict[str, Any]]:
     except OSError as error:
         raise ModelFileError(
             f"{path} could not be read ({error.strerror})",
-            remedy=Remedy("{tune} writes one", tune=Phrase("recae.tune(...).save(path)")),
+            remedy=_MAKE,
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ModelFileError(f"{path} is not TOML ({error})") from None
+        raise ModelFileError(f"{path} is not TOML ({error})", remedy=_MAKE) from None
     name, given = content.get("model"), content.get("params", {})
     if not isinstance(name, str) or name not in MODELS:
-        raise ParameterError(f"{path}: model = {name!r}; choose one of {', '.join(MODELS)}")
+        raise ParameterError(f"in {path}", name="model", value=name, expected=tuple(MODELS))
     if not isinstance(given, dict):
-        raise ParameterError(f"{path}: params = {given!r}; expected a table [params]")
+        raise ParameterError(f"in {path}", name="params", value=given, expected="a table [params]")
     known = [p.name for p in declared(MODELS[name].model_class)]
     for key in given:
         if key not in known:
-            raise ParameterError(f"{path}: {name} has no hyper-parameter {key!r}; it has {', '.join(known)}")
+            raise ParameterError(f"{path}: {name} has no hyper-parameter {key!r}", value=key, expected=known)
     return name, {key: _from_toml(value) for key, value in given.items()}
 
 
@@ -99,7 +101,12 @@ def _to_toml(name: str, value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _to_toml(f"{name}.{key}", part) for key, part in value.items()}
     if not isinstance(value, bool | int | float | str | None):
-        raise ParameterError(f"{name}={value!r} cannot stand in a settings file: numbers, texts and lists of these can")
+        raise ParameterError(
+            "a settings file cannot hold it",
+            name=name,
+            value=value,
+            expected="numbers, texts, or lists or tables of these",
+        )
     return "none" if value is None else value
 
 

@@ -108,7 +108,7 @@ def refuse_irregular(path: Path) -> None:
         raise ModelFileError(f"{path} is a folder", remedy="name a file in it")
     if not stat.S_ISREG(mode):
         kind = "a pipe" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device"
-        raise ModelFileError(f"{path} is {kind}, and no file can take its place", remedy="name a file")
+        raise ModelFileError(f"{path} is {kind}, not a file", remedy="name a file")
 
 
 def read_file(path: str | Path, kind: str, *, verify: bool = True) -> tuple[Arrays, dict[str, Any]]:

@@ -15,8 +15,7 @@ from typing import Any
 
 import pytest
 
-from recae.datasets import downloads
-from recae.datasets import locations as places
+from recae.datasets import downloads, locations
 from recae.datasets.catalogue import DATASETS, Dataset, Remote
 
 RATINGS = "userId,movieId,rating,timestamp\n1,10,4.5,100\n2,10,0.5,101\n"
@@ -40,7 +39,7 @@ def md5(content: bytes) -> str:
 class Server(ThreadingHTTPServer):
     """Serves `files` by path; `faults` are the ways in which the next answers go wrong, first ones first.
 
-    A connection that begins a TLS handshake gets `tls`: 'garbage', or a certificate that nobody trusts.
+    A connection that begins a TLS handshake gets `tls`: 'garbage', or an untrusted certificate.
     """
 
     daemon_threads = True
@@ -107,7 +106,7 @@ def tiny_in_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Serve
     remote = Remote("tiny.zip", (f"{server.url}/tiny.zip",), md5(GOOD))
     tiny = Dataset("tiny", "a test's", "ratings", (remote,), "tiny", ("ratings.csv", "movies.csv"), 2, 0.1, "none")
     monkeypatch.setitem(DATASETS, "tiny", tiny)
-    monkeypatch.setattr(places, "cache_dir", lambda: folder)
+    monkeypatch.setattr(locations, "cache_dir", lambda: folder)
     monkeypatch.setattr(downloads, "PAUSE", 0.0)
     for name in ("RECAE_DATA_DIR", "RECAE_MIRROR", "REQUESTS_CA_BUNDLE", "http_proxy", "https_proxy"):
         monkeypatch.delenv(name, raising=False)

@@ -27,7 +27,7 @@ def ratings_of(dense: Any, stored: Any = None) -> RatingMatrix:
 
 
 def random_ratings(n_users: int = 40, n_items: int = 13, seed: int = 0, fill: float = 0.35) -> RatingMatrix:
-    """Ratings 1 to 5 at random places; the last item and the last user have none."""
+    """Ratings 1 to 5 in random cells; the last item and the last user have none."""
     rng = np.random.default_rng(seed)
     dense = rng.integers(1, 6, (n_users, n_items)) * (rng.random((n_users, n_items)) < fill)
     dense[-1] = dense[:, -1] = 0
@@ -49,11 +49,11 @@ def ridge(x: Dense, y: Dense, weight: Dense) -> Dense:
 
 @st.composite
 def sparse_sets(draw: Any) -> RatingMatrix:
-    """Any small set with at least one rating: users without ratings and items that nobody rated are common."""
+    """Any small set with at least one rating: users without ratings and unrated items are common."""
     n_users, n_items = draw(st.integers(1, 6)), draw(st.integers(2, 7))
-    places = draw(st.sets(st.tuples(st.integers(0, n_users - 1), st.integers(0, n_items - 1)), min_size=1, max_size=20))
+    pairs = draw(st.sets(st.tuples(st.integers(0, n_users - 1), st.integers(0, n_items - 1)), min_size=1, max_size=20))
     dense, stored = np.zeros((n_users, n_items)), np.zeros((n_users, n_items), bool)
-    for user, item in places:
+    for user, item in pairs:
         dense[user, item] = draw(st.sampled_from([0.0, 1.0, 2.5, 5.0]))
         stored[user, item] = True
     return ratings_of(dense, stored)

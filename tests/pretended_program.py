@@ -41,7 +41,7 @@ def main(free: str, *names: str) -> None:
 
 
 def report(name: str, on_cpu: Any, parts: Any, folder: Path, epochs: list[Epoch]) -> dict[str, Any]:
-    """Fitted, asked, saved, read again and gone on with: it raises where a GPU would."""
+    """Fit, ask, save, read and resume: raises where a GPU would."""
     kept = folder / "checkpoint" if on_cpu.iterative else None
     model = fitted(name, "cuda", parts, kept)
     waits, sent = sum((epoch["waits"] for epoch in epochs), Counter[str]()), max((e["sent"] for e in epochs), default=0)

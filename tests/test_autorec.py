@@ -63,7 +63,7 @@ def as_rows(data: RatingMatrix, by: By) -> SparseRows:
 @both
 @pytest.mark.parametrize("output", ["identity", "sigmoid"])
 def test_the_loss_is_the_papers(by: By, output: str) -> None:
-    """Equation 3 in NumPy: squared error of f(W g(V r + mu) + b) at rated places; unrated inputs are 0."""
+    """Equation 3 in NumPy: squared error of f(W g(V r + mu) + b) at rated entries; unrated inputs are 0."""
     data = low_rank(7, 5)
     net = network(data, by, output=output)
     v, mu, w, b = (p.detach().numpy() for p in net.parameters())
@@ -190,7 +190,7 @@ def test_a_rate_too_high_is_called_divergence() -> None:
 
 
 def test_training_leaves_the_callers_random_state_alone() -> None:
-    """Weights, noise and order come from `rng` alone, and nothing is drawn from PyTorch's or NumPy's global state."""
+    """Weights, noise and order come only from `rng`, and nothing is drawn from PyTorch's or NumPy's global state."""
     torch.manual_seed(5)
     first = torch.rand(3)
     torch.manual_seed(5)

@@ -143,7 +143,7 @@ def test_a_decay_that_is_none_is_refused(ema: float) -> None:
 
 
 def test_a_watcher_hears_of_every_epoch_and_may_end_it() -> None:
-    """Epochs from 1 with their figures; what it raises comes out of fit; afterwards nobody is told."""
+    """Epochs from 1 with their figures; what it raises comes out of fit; afterwards no watcher is called."""
     heard: list[tuple[int, float]] = []
 
     def watch(epoch: int, figure: float) -> None:

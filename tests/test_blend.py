@@ -80,7 +80,7 @@ def test_weights_come_from_ratings_that_the_members_did_not_see(blend: Blend) ->
 
 
 def test_a_validation_part_takes_the_place_of_the_part_put_aside() -> None:
-    """Given one, the members are fitted once, on all of the ratings, and the weights come from it alone."""
+    """Given one, the members are fitted once, on all of the ratings, and the weights come from it only."""
     train, validation = take_validation(sample(), 0.2, 3)
     given = Blend(members=members(), l2=5.0).fit(train, validation)
     changed = Blend(members=members(), l2=5.0).fit(train, few_of(validation))
@@ -88,9 +88,9 @@ def test_a_validation_part_takes_the_place_of_the_part_put_aside() -> None:
     one = given.groups_[1].models[0].score_users(np.arange(9))
     np.testing.assert_array_equal(one, changed.groups_[1].models[0].score_users(np.arange(9)))
     users, items, _ = validation.pairs()
-    alone = np.sqrt(np.mean((given.groups_[2].models[0].predict_pairs(users, items) - validation.pairs()[2]) ** 2))
+    by_itself = np.sqrt(np.mean((given.groups_[2].models[0].predict_pairs(users, items) - validation.pairs()[2]) ** 2))
     assert given.member_rmse_ is not None
-    assert given.member_rmse_[2] == pytest.approx(alone, abs=2e-2)  # but for cold pairs
+    assert given.member_rmse_[2] == pytest.approx(by_itself, abs=2e-2)  # but for cold pairs
 
 
 def few_of(ratings: RatingMatrix) -> RatingMatrix:
@@ -108,7 +108,7 @@ def test_one_model_and_several_seeds_is_their_mean() -> None:
 
 
 def test_a_blend_beats_its_members_on_the_sample() -> None:
-    """On ratings that nobody has seen, stacking beats each of its members, and is no worse than equal weights."""
+    """On unseen ratings, stacking beats each of its members, and is no worse than equal weights."""
     split = recae.split(sample(), "random", test=0.2, rng=0)
     stacked = Blend(members=members()).fit(split.train)
     figures = [recae.evaluate(member_of(m).fit(split.train), split.test)["rmse"] for m in members()]

@@ -86,7 +86,7 @@ CASES = [
     ("train --resume", 2, ["--out"]),
     ("train --resume --restart --out x.recae", 2, ["choose one"]),
     ("train --metrics foo --epochs 0", 2, ["--metrics foo", "rmse"]),
-    # places
+    # folders and devices
     ("train --out nowhere/m.recae", 1, ["no folder nowhere", "make it"]),
     ("train --out .", 1, ["is a folder"]),
     ("train --out one.csv/m.recae", 1, ["no folder one.csv"]),
@@ -180,7 +180,7 @@ def test_with_vv_the_traceback_is_shown(folder: Path) -> None:
 
 
 def test_a_bug_is_one_line_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error that nobody foresaw names its kind and how to see more; exit code 1."""
+    """An unexpected error names its kind and how to see more; exit code 1."""
     monkeypatch.setattr("recae.cli.inputs.load_model", lambda *_: 1 // 0)
     result = inline("similar", folder / "m.recae", "--item", 1)
     assert result.exit_code == 1
@@ -200,7 +200,7 @@ def test_a_model_that_stood_there_survives_a_failure(folder: Path) -> None:
 
 
 def test_a_tiny_set_trains_without_a_validation_part(tmp_path: Path) -> None:
-    """Where 5 % of the ratings would be none, nothing is put aside, and training goes on."""
+    """Where 5 % of the ratings would be none, nothing is held out, and the model trains."""
     path = tmp_path / "tiny.csv"
     path.write_text("user,item,rating\n1,2,3\n1,3,4\n2,2,5\n2,3,1\n")
     assert inline("train", path, "--test", 0, "--hidden", 2, "--epochs", 1).exit_code == 0

@@ -163,7 +163,7 @@ def test_an_output_never_takes_the_place_of_a_pipe_or_a_device(
         if (odd / name).exists():
             result = inline(*line.format(name).split())
             assert result.exit_code == 1
-            assert result.stderr == f"Error: {name} is {kind}, and no file can take its place; name a file\n"
+            assert result.stderr == f"Error: {name} is {kind}, not a file; name a file\n"
             assert not stat.S_ISREG((odd / name).stat().st_mode)
 
 

@@ -1,4 +1,4 @@
-"""`recae train`: what it prints is what the API gives, and its options reach their places."""
+"""`recae train`: what it prints is what the API gives, and its options have their effects."""
 
 from __future__ import annotations
 

@@ -217,7 +217,9 @@ def test_models_that_learn_by_epochs_are_stopped_by_the_validation_part(how: Any
     size = 100 if how == "held-out-users" else 0.2
     parts = recae.split(ratings, how, test=size, validation=size, rng=0)
     model = recae.models.make_model(name, hidden=8, epochs=3, lr=0.01)
-    alone = model.clone().fit(parts.train, parts.validation, validation_input=parts.validation_input, progress=False)
+    by_itself = model.clone().fit(
+        parts.train, parts.validation, validation_input=parts.validation_input, progress=False
+    )
     found = recae.compare(parts, {name: model}, metrics=["ndcg@20"])
-    assert found.rows[0]["ndcg@20"] == recae.evaluate(alone, parts, "ndcg@20")["ndcg@20"]
-    assert alone.history_.records[-1]["validation"] is not None
+    assert found.rows[0]["ndcg@20"] == recae.evaluate(by_itself, parts, "ndcg@20")["ndcg@20"]
+    assert by_itself.history_.records[-1]["validation"] is not None

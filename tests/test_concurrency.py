@@ -125,7 +125,7 @@ def test_the_turn_is_free_again_after_an_error() -> None:
 
 
 def test_several_threads_may_be_the_first_to_call() -> None:
-    """Eight threads that meet at a kernel nobody has called all get the sums, and the function stays as written."""
+    """Eight threads that meet at a kernel not called before all get the sums, and the function stays as written."""
     function, start, found = jit_kernel()(sums), threading.Barrier(8), []
 
     def call() -> None:

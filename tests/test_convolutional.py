@@ -1,4 +1,4 @@
-"""Convolutional parts: geometry, the three ways up, and the places where they cannot go."""
+"""Convolutional parts: geometry, the three ways up, and their limits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WAYS = ("nearest", "transposed", "unpool")
 
 
 def pictures(n: int = 40, height: int = 7, width: int = 10) -> torch.Tensor:
-    """Rows (n, 70): one bright 3 x 3 square a picture, of another place each; pictures are not square."""
+    """Rows (n, 70): one bright 3 x 3 square a picture, at another position each; pictures are not square."""
     rng = torch.Generator().manual_seed(0)
     images = torch.zeros(n, height, width)
     for image in images:
@@ -60,7 +60,7 @@ def test_the_encoder_is_convolution_activation_pooling() -> None:
 
 @pytest.mark.parametrize("up", WAYS)
 def test_dense_and_sparse_pictures_are_the_same(up: str) -> None:
-    """What a sparse row does not store is black, so both forms give one output, whole and at stored places."""
+    """What a sparse row does not store is black, so both forms give one output, whole and at stored entries."""
     torch.manual_seed(0)
     model = Autoencoder.convolutional((7, 10), (4, 3), up=up).eval()
     rows = pictures(6)
@@ -88,7 +88,7 @@ def test_each_learns_to_denoise(up: str, form: str) -> None:
 
 
 def test_unpooling_puts_values_where_they_were() -> None:
-    """With a convolution that changes nothing, the largest value of each 2 x 2 field comes back at its own place."""
+    """With a convolution that changes nothing, the largest value of each 2 x 2 field comes back at its own index."""
     encoder = ConvEncoder((4, 6), (1,), activation="identity")
     decoder = ConvDecoder(encoder, up="unpool")
     for layer in (encoder.convolutions[0], decoder.convolutions[0]):
@@ -102,14 +102,14 @@ def test_unpooling_puts_values_where_they_were() -> None:
 
 
 def test_unpooling_knows_no_way_back_from_a_code_alone() -> None:
-    """Codes of rows that were not encoded last are refused with the remedy, not decoded at wrong places."""
+    """Codes of rows that were not encoded last are refused with the remedy, not decoded at wrong indices."""
     model = Autoencoder.convolutional((7, 10), (4,), up="unpool").eval()
     code = model.encode(pictures(5))
     with pytest.raises(ParameterError, match="reconstruct"):
         model.decode(code[:3])
 
 
-def test_a_copy_unpools_at_its_own_places() -> None:
+def test_a_copy_unpools_at_its_own_indices() -> None:
     """A deep copy's decoder looks at the copied encoder, not at the original."""
     model = Autoencoder.convolutional((7, 10), (4,), up="unpool").eval()
     twin, rows = copy.deepcopy(model), pictures(5)

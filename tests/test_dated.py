@@ -26,8 +26,8 @@ def moody(users: int = 60, items: int = 45, seed: int = 0) -> RatingMatrix:
     for user in range(users):
         for visit in range(3):
             mood, start = rng.choice([-1.0, 1.0]), int(rng.integers(0, 900)) * DAY + visit * 1000 * DAY
-            for place, item in enumerate(rng.choice(np.arange(visit, items, 3), 10, replace=False)):
-                rows.append((user, item, np.clip(3 + mood + rng.normal(0, 0.3), 1, 5), start + 30 * place))
+            for index, item in enumerate(rng.choice(np.arange(visit, items, 3), 10, replace=False)):
+                rows.append((user, item, np.clip(3 + mood + rng.normal(0, 0.3), 1, 5), start + 30 * index))
     user, item, rating, time = (np.array(column) for column in zip(*rows))
     return RatingMatrix.from_columns(user, item, rating.astype(np.float32), time.astype(np.int64), scale=(1.0, 5.0))
 

@@ -70,7 +70,7 @@ def test_it_learns(more: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("more", [{}, {"centred": True}, {"mask_input": True}], ids=str)
 def test_re_feeding_asks_for_a_fixed_point(more: dict[str, Any]) -> None:
-    """The second objective is mean (f(f(x)) - f(x))² over all places, its gradient only through the outer f."""
+    """The second objective is mean (f(f(x)) - f(x))² over all entries, its gradient only through the outer f."""
     data = low_rank(7, 5)
     net = network(data, "user", (4, 3, 4), **more).eval()
     rows = SparseRows.from_scipy(data.user_rows, dtype=torch.float64)

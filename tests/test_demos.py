@@ -186,7 +186,7 @@ def test_sizes_fit_the_image() -> None:
 
 
 def test_one_of_each_digit() -> None:
-    """The places are those of a zero, a one, ... a nine."""
+    """The indices are those of a zero, a one, ... a nine."""
     digits = few_digits()
     assert digits.test_labels[digits.one_of_each()].tolist() == list(range(10))
 

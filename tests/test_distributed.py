@@ -123,7 +123,7 @@ def test_figures_are_those_of_one_process(found: list[dict[str, Any]]) -> None:
 
 
 def test_what_goes_wrong_in_the_first_goes_wrong_in_all(found: list[dict[str, Any]]) -> None:
-    """An error that only the first process can meet is raised in both, with its type and message; nobody waits."""
+    """An error that only the first process can meet is raised in both, with its type and message; neither waits."""
     for results in found:
         assert results["first's error"] == "only the first one could know"
         assert "not positive definite" in results["ill"]
@@ -154,7 +154,7 @@ def test_the_page_lists_the_models_that_share_rows() -> None:
 
 
 def test_a_killed_process_is_restarted_and_ends_where_one_go_ends(tmp_path: Path) -> None:
-    """kill -9 of the second process in the middle; torchrun starts both again, and the command goes on by itself: one
+    """kill -9 of the second process in the middle; torchrun starts both again, and the command resumes by itself: one
     JSON on stdout (only the first process prints), the model written, its weights one process's to 1e-5."""
     checkpoint = tmp_path / "m.recae.ckpt"
     run = torchrun(

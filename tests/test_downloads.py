@@ -90,7 +90,7 @@ def test_a_file_that_is_not_there(cache: Path, server: Server) -> None:
 
 
 def test_no_server(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nobody listens, the data set is not found: one line with the file, the places, the address, the remedy."""
+    """Where no server listens, the data set is not found: one line names the file, folders, address and remedy."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/tiny.zip"
@@ -126,7 +126,7 @@ def test_a_mirror_takes_the_place_of_the_address(cache: Path, server: Server, mo
 
 
 def self_signed(folder: Path) -> ssl.SSLContext:
-    """A certificate that nobody trusts, as good as an expired one."""
+    """An untrusted certificate, as good as an expired one."""
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("the openssl command is not here to make a certificate")

@@ -46,7 +46,7 @@ def test_an_empty_row_costs_nothing_and_breaks_nothing() -> None:
 
 
 def test_an_item_says_nothing_for_itself() -> None:
-    """The score of an item from a row that holds it alone is 0: the diagonal of A Aᵀ - I."""
+    """The score of an item from a row that holds only it is 0: the diagonal of A Aᵀ - I."""
     model = ELSA(factors=5, epochs=3, batch_size=8, device="cpu").fit(RATINGS)
     singles = ratings_of(np.eye(13)).user_rows
     assert np.diag(model.score(singles)) == pytest.approx(np.zeros(13), abs=1e-5)

@@ -107,7 +107,7 @@ def test_bpr_ranks_what_is_rated_above_what_is_not() -> None:
 
 
 def test_bpr_scores_a_row_the_same_wherever_it_stands() -> None:
-    """Fold-in is stochastic, but equal rows get equal scores, in any block, at any place."""
+    """Fold-in is stochastic, but equal rows get equal scores, in any block, at any position."""
     model = ImplicitBPR(factors=4).fit(RATINGS, progress=False)
     rows = RATINGS.user_rows
     whole = model.score(rows)
@@ -206,7 +206,7 @@ def test_als_says_so_where_float32_does_not_see_the_penalty() -> None:
 @settings(max_examples=15, deadline=None)
 @given(ratings=sparse_sets())
 def test_no_nan_whatever_is_missing(ratings: Any) -> None:
-    """Users without ratings, items nobody rated, zeros, no penalty at all: scores are finite, lists come out."""
+    """Users without ratings, unrated items, zeros, no penalty at all: scores are finite, lists come out."""
     for model in (
         ImplicitALS(factors=2, l2=0.01, iterations=2), ImplicitALS(factors=2, values="ratings", iterations=2),
         ImplicitALS(factors=2, alpha=0.0, iterations=2), ImplicitBPR(factors=2, iterations=3),

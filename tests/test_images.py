@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recae.datasets import locations as places
+from recae.datasets import locations
 from recae.datasets import newsgroups as documents
 from recae.datasets.mnist import as_rows, read_idx, small_digits
 from recae.errors import DataError
@@ -26,8 +26,8 @@ def idx(array: np.ndarray, code: int = 0x08) -> bytes:
 def no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without copies and without network."""
     monkeypatch.delenv("RECAE_DATA_DIR", raising=False)
-    monkeypatch.setattr(places, "cache_dir", lambda: tmp_path / "cache")
-    monkeypatch.setenv("RECAE_MIRROR", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setattr(locations, "cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setenv("RECAE_MIRROR", "http://127.0.0.1:9")  # no server listens there
     monkeypatch.chdir(tmp_path)
 
 

@@ -17,7 +17,7 @@ from recae.sparse import SparseRows
 
 
 def case(seed: int = 0, n_rows: int = 5, n_cols: int = 7) -> tuple[Tensor, SparseRows]:
-    """Logits of some size and targets 1 to 3 at about a third of the places; the last row has none."""
+    """Logits of some size and targets 1 to 3 at about a third of the entries; the last row has none."""
     rng = np.random.default_rng(seed)
     dense = rng.integers(1, 4, (n_rows, n_cols)) * (rng.random((n_rows, n_cols)) < 0.35)
     dense[-1] = 0
@@ -49,7 +49,7 @@ def test_multinomial_by_hand() -> None:
 
 @pytest.mark.parametrize("negatives", [None, 0.0, 1.5, 100.0])
 def test_logistic_and_squared_by_hand(negatives: float | None) -> None:
-    """Against sums over all places in NumPy; what is missing weighs negatives · stored / missing, at most 1."""
+    """Against sums over all entries in NumPy; what is missing weighs negatives · stored / missing, at most 1."""
     logits, target = case(3)
     x, dense = logits.numpy(), target.to_dense().numpy()
     log_loss = square = 0.0
@@ -64,7 +64,7 @@ def test_logistic_and_squared_by_hand(negatives: float | None) -> None:
 
 
 def test_a_weight_is_what_drawing_would_give_on_average() -> None:
-    """Two draws without repeats beside each of 2 stored places among 10 hit a missing place with chance 4 / 8."""
+    """Two draws without repeats beside each of 2 stored entries among 10 hit a missing entry with chance 4 / 8."""
     rng = np.random.default_rng(0)
     target = SparseRows.from_scipy(sparse.csr_array(np.array([[1, 1] + [0] * 8])))
     drawn = np.mean([2 in 2 + rng.choice(8, 4, replace=False) for _ in range(4000)])

@@ -61,7 +61,7 @@ def by_hand(network: KernelNetwork, given: npt.NDArray[Any]) -> tuple[npt.NDArra
 
 
 def test_the_objective_is_the_papers() -> None:
-    """Squared error at rated places plus kernel_l2 / 2 |K|², over the rows: NumPy says the same."""
+    """Squared error at rated entries plus kernel_l2 / 2 |K|², over the rows: NumPy says the same."""
     data = low_rank(9, 7)
     torch.manual_seed(0)
     network = KernelNetwork(9, (5, 4), n_rows=7, kernel_l2=0.3, l2=2.0)
@@ -189,7 +189,7 @@ def test_the_model_depends_on_the_order_of_ids_only_where_it_says_so() -> None:
     change = {}
     for order in ("given", "singular"):
         made = [quick(GLocalK, order=order, epochs=0, tune_epochs=0).fit(part) for part in (data, renamed)]
-        for model in made:  # the same weights for the same place in the order
+        for model in made:  # the same weights for the same position in the order
             model.network_.mixture.data.fill_(0.01)
             model._derived.clear()
         a, b = (model._codes() for model in made)
@@ -198,8 +198,8 @@ def test_the_model_depends_on_the_order_of_ids_only_where_it_says_so() -> None:
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_a_kernel_that_hides_everything_is_turned_round(sign: int) -> None:
-    """C and -C start from the same kernel, whose centre lets ratings through; nothing is turned that does already."""
+def test_a_kernel_that_hides_everything_changes_its_sign(sign: int) -> None:
+    """C and -C start from the same kernel, whose centre lets ratings through; the one that does so already stays."""
     data = low_rank(9, 7)
     torch.manual_seed(0)
     network = GlobalNetwork(9, (5, 4), n_items=7, dot_scale=0.5, n_rows=7, kernel_l2=0.3)

@@ -24,7 +24,7 @@ EXCEPTIONS = {
 FILES = sorted((ROOT / "recae").rglob("*.py"))
 
 
-def place(module: str) -> str:
+def room_of(module: str) -> str:
     """The part of the package that a dotted module name belongs to."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else "__init__"
@@ -64,7 +64,9 @@ def is_allowed(importer: str, target: str) -> bool:
 def test_imports_go_one_way(path: Path) -> None:
     """Every import of recae in this file, lazy ones included, is from the same or an earlier part."""
     importer = home(path)
-    wrong = [f"{path}:{line} imports {name}" for line, name in imported(path) if not is_allowed(importer, place(name))]
+    wrong = [
+        f"{path}:{line} imports {name}" for line, name in imported(path) if not is_allowed(importer, room_of(name))
+    ]
     assert wrong == []
 
 
@@ -89,7 +91,7 @@ def test_the_check_can_fail(tmp_path: Path) -> None:
         "import recae.cli\nfrom recae import models\ndef f():\n    from recae.training import Trainer\n"
         "import importlib\nimportlib.import_module('recae.plots')\nimport numpy\n"
     )
-    targets = [place(name) for _, name in imported(file)]
+    targets = [room_of(name) for _, name in imported(file)]
     assert sorted(targets) == ["cli", "models", "plots", "training"]
     assert not any(is_allowed("sparse", target) for target in targets)
     assert is_allowed("training", "nn")
@@ -102,7 +104,7 @@ def test_the_core_knows_neither_users_nor_files() -> None:
     for path in FILES:
         if home(path) in ("sparse", "nn"):
             core = {"errors", "_types", "jit", "sparse", "nn", "sklearn"}
-            outside = {place(name) for _, name in imported(path)} - core
+            outside = {room_of(name) for _, name in imported(path)} - core
             assert outside == set(), path
             assert "pandas" not in path.read_text(), path
 

@@ -34,7 +34,7 @@ def test_every_rating_model_is_in_a_league() -> None:
 
 
 def test_tables_keep_leagues_apart() -> None:
-    """Each league has a table with its name in the head and none of another's rows; one alone needs no name."""
+    """Each league has a table with its name in the head and none of another's rows; a single league needs no name."""
     rows = [row("plain", "ratings", 0.83), row("mix", "blends", 0.81), row("dated", "dates", 0.82)]
     for made in (readme_page.accuracy_1m({"rows": rows}), ratings_page.ml_1m({"rows": rows})):
         parts = [part for part in made.split("\n\n") if part.startswith("|")]

@@ -91,8 +91,8 @@ def write_netflix(table: pd.DataFrame, folder: Path, *, combined: bool = True) -
     target = folder / "netflix" / ("" if combined else "training_set")
     target.mkdir(parents=True)
     groups = np.array_split(movies, 4) if combined else [[movie] for movie in movies]
-    for place, group in enumerate(groups, 1):
-        name = f"combined_data_{place}.txt" if combined else f"mv_{group[0]:07d}.txt"
+    for number, group in enumerate(groups, 1):
+        name = f"combined_data_{number}.txt" if combined else f"mv_{group[0]:07d}.txt"
         (target / name).write_text(netflix_text(table, group))
     return table.sort_values("item", kind="stable")
 
@@ -160,7 +160,7 @@ def test_missing_files_are_named(tmp_path: Path, name: str, file: str) -> None:
 
 
 def test_what_cannot_be_prepared_is_said(tmp_path: Path) -> None:
-    """An unknown name, a set too small for the published number of users, and ratings without places are refused."""
+    """An unknown name, a set too small for the published number of users, and ratings without positions are refused."""
     write_movielens(table_of(), tmp_path)
     ratings = liang.read("ml-20m", tmp_path)
     with pytest.raises(ParameterError, match="'ml-20m', 'netflix' or 'msd'"):

@@ -142,9 +142,9 @@ def test_fitting_together_gives_what_fitting_alone_gives() -> None:
     """Models that share one inverse come out as if each had made its own, also beside one that shares nothing."""
     models = [EASE(l2=5.0), RLAE(l2=5.0, dropout=0.0, xi=0.2), DLAE(l2=5.0, dropout=0.0), EDLAE(l2=5.0)]
     for model in fit_together(models, RATINGS):
-        alone = model.clone().fit(RATINGS)
-        assert np.array_equal(model.weights_.numpy(), alone.weights_.numpy())
-        assert model.recommend(100, n=3).equals(alone.recommend(100, n=3))
+        single = model.clone().fit(RATINGS)
+        assert np.array_equal(model.weights_.numpy(), single.weights_.numpy())
+        assert model.recommend(100, n=3).equals(single.recommend(100, n=3))
 
 
 def test_fitting_together_makes_one_inverse_for_all_that_share(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +194,7 @@ def test_a_matrix_that_is_not_positive_definite_is_an_error_with_a_remedy() -> N
 
 @pytest.mark.parametrize("l2", [0.0, -1.0, float("nan")])
 def test_a_ridge_must_be_positive(l2: float) -> None:
-    """Without a ridge an item that nobody rated has no inverse: refused."""
+    """Without a ridge an unrated item has no inverse: refused."""
     with pytest.raises(ParameterError, match="l2="):
         EASE(l2=l2).fit(RATINGS)
 
@@ -243,7 +243,7 @@ def test_free_memory_is_at_most_what_the_container_leaves(monkeypatch: pytest.Mo
 @settings(max_examples=25, deadline=None)
 @given(ratings=sparse_sets())
 def test_no_nan_whatever_is_missing(ratings: Any) -> None:
-    """Users without ratings, items nobody rated, single ratings, stored zeros: scores are finite, lists come out."""
+    """Users without ratings, unrated items, single ratings, stored zeros: scores are finite, lists come out."""
     for model in (EASE(l2=0.5), EDLAE(l2=0.5), DLAE(l2=0.5), RLAE(l2=0.5), DAN(l2=0.5, values="ratings")):
         assert_sane(model.set_params(device="cpu").fit(ratings), ratings)
 

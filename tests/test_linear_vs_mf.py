@@ -1,4 +1,4 @@
-"""`benchmarks.linear_vs_mf`: settings are chosen on validation users alone."""
+"""`benchmarks.linear_vs_mf`: settings are chosen on validation users only."""
 
 from __future__ import annotations
 

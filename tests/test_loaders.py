@@ -23,7 +23,7 @@ CHECK = Path(__file__).parent.parent / "data" / "check"
 
 @pytest.fixture
 def frame() -> pd.DataFrame:
-    """Three users, four items; nobody's id is an integer."""
+    """Three users, four items; no id is an integer."""
     return pd.DataFrame(
         {
             "user": ["ann", "ann", "bob", "zoë", "zoë"],
@@ -153,7 +153,7 @@ def test_usual_names_are_found(tmp_path: Path, header: str, expected: str) -> No
 
 
 def test_columns_by_name_and_by_place(tmp_path: Path) -> None:
-    """Columns with other names are mapped by name or by place, in files and in frames."""
+    """Columns with other names are mapped by name or by index, in files and in frames."""
     path = tmp_path / "r.csv"
     path.write_text("who,what,how\n1,2,3\n")
     for given_columns in ({"user": "who", "item": "what", "rating": "how"}, {"user": 0, "item": 1, "rating": 2}):

@@ -39,7 +39,7 @@ def test_losses_are_their_formulas(ours: Any, expected: float) -> None:
 
 
 def test_masked_squared_error_is_autorecs() -> None:
-    """Squared errors at stored places, summed, divided by rows (not by ratings); no rows divide by 1."""
+    """Squared errors at stored entries, summed, divided by rows (not by ratings); no rows divide by 1."""
     assert float(L.masked_squared_error(tensor([1.0, 2, 5]), tensor([0.0, 4, 5]), 2)) == 2.5
     assert float(L.masked_squared_error(tensor([]), tensor([]), 0)) == 0.0
 
@@ -105,7 +105,7 @@ def test_l1_sparsity_is_its_formula() -> None:
 
 
 def test_k_sparse_keeps_the_k_largest() -> None:
-    """Each row keeps its k largest values at their places, all else is 0, and gradients flow to those kept only."""
+    """Each row keeps its k largest values at their indices, all else is 0, and gradients flow to those kept only."""
     h = tensor([[3.0, -1.0, 2.0, 5.0], [0.0, 9.0, 8.0, 7.0]]).requires_grad_()
     code, penalty = KSparse(2)(h)
     assert code.tolist() == [[3.0, 0.0, 0.0, 5.0], [0.0, 9.0, 8.0, 0.0]]

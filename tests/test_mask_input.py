@@ -47,7 +47,7 @@ def test_a_hidden_rating_is_hidden_from_the_mask_too() -> None:
 
 
 def test_what_was_rated_says_something() -> None:
-    """Two groups give 0 (of -2 to 2) to films of their own kind: which ones alone tells what else they like."""
+    """Two groups give 0 (of -2 to 2) to films of their own kind: only which ones tells what else they like."""
     rng = np.random.default_rng(0)
     rows = []
     for user in range(120):

@@ -43,7 +43,7 @@ _PEAK = """
 def test_a_large_sparse_set_is_trained_in_two_gibibytes(by: str) -> None:
     """100,000 users x 50,000 items with 2 million ratings, 200 hidden units, validated on as many: below 2 GiB.
 
-    Dense, the ratings alone would take 18.6 GiB, and the scores of the 2,000 users listed afterwards 0.4.
+    Dense, the ratings by themselves would take 18.6 GiB, and the scores of the 2,000 users listed afterwards 0.4.
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(_PEAK), by], capture_output=True, text=True, cwd=ROOT,

@@ -53,9 +53,9 @@ def test_agrees_with_trec_eval(name: str, k: int) -> None:
     hits = metrics.find_hits(ranked, relevant)
     qrels = [ir_measures.Qrel(str(u), str(i), 1) for u, i in zip(*relevant.nonzero())]
     run = [
-        ir_measures.ScoredDoc(str(u), str(item), float(WIDTH - place))
+        ir_measures.ScoredDoc(str(u), str(item), float(WIDTH - rank))
         for u in range(N_USERS)
-        for place, item in enumerate(ranked[u])
+        for rank, item in enumerate(ranked[u])
         if item >= 0
     ]
     oracle = {m.query_id: m.value for m in ir_measures.iter_calc([theirs(k)], qrels, run)}
@@ -211,7 +211,7 @@ def test_gini_extremes() -> None:
 
 
 def test_unrated_items_are_finite() -> None:
-    """An item that nobody rated has the novelty of one rated once, and no cosine with any."""
+    """An unrated item has the novelty of one rated once, and no cosine with any."""
     train = small_train()
     train = train.select(train.user_rows.indices != 3)
     assert metrics.self_information(train)[3] == 2

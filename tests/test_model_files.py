@@ -39,8 +39,8 @@ def test_a_loaded_model_is_the_model(name: str, tmp_path: Path) -> None:
 def three(ids: list[Any], **more: Any) -> RatingMatrix:
     """Three users and three items whose raw ids are `ids`."""
     column = pd.Series(index=range(3), dtype=object)
-    for place, raw in enumerate(ids):
-        column[place] = raw
+    for index, raw in enumerate(ids):
+        column[index] = raw
     frame = pd.DataFrame({"user": column, "item": column, "rating": [1.0, 2.0, 5.0], "at": [10, 30, 20]})
     return RatingMatrix.from_frame(frame, scale=(1.0, 5.0), timestamp="at", **more)
 

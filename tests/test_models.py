@@ -70,7 +70,7 @@ def test_scikit_learns_conventions(name: str) -> None:
     for key in model.get_params():
         assert other.set_params(**{key: "anything"}) is other
         assert other.get_params()[key] == "anything"
-    with pytest.raises(ParameterError, match="no_such"):
+    with pytest.raises(ParameterError, match="no hyper-parameter 'no_such'; choose"):
         other.set_params(no_such=1)
     with pytest.raises(TypeError):
         type(model)(no_such=1)
@@ -134,7 +134,7 @@ def test_the_same_seed_gives_the_same_scores(name: str) -> None:
 
 @each
 def test_scores_are_rows_of_numbers(name: str) -> None:
-    """One float32 a film for each row asked for, finite, also for nobody and for a user without ratings."""
+    """One float32 a film for each row asked for, finite, also for no user and for a user without ratings."""
     model, rows = fitted(name), ratings().user_rows
     for n in (0, 1, 5, 31):
         for scores in (model.score(rows[:n]), model.score_users(np.arange(n))):

@@ -1,4 +1,4 @@
-"""Users never trained on are served from their ratings alone: every registered model."""
+"""Users never trained on are served from only their ratings: every registered model."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_unseen_users_are_served_without_retraining(name: str) -> None:
 
 @each
 def test_what_new_users_may_bring(name: str) -> None:
-    """A RatingMatrix, ratings in any order, films nobody knows (left out, with a warning), candidates, nothing seen."""
+    """A RatingMatrix, ratings in any order, unknown films (left out, with a warning), candidates, nothing seen."""
     model = fitted(name)
     frame, expected = frame_of(2), model.recommend_new(frame_of(2), n=4)
     frames_agree(model.recommend_new(frame[::-1], n=4), expected, 1e-5)

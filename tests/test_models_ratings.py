@@ -206,8 +206,8 @@ def test_tables_of_any_id_type(name: str) -> None:
     """Whole numbers, fractions, tuples and a mixture are ids like any other."""
     for ids in ([1, 2, 3], [0.5, 1.5, 2.5], [("a", 1), ("a", 2), ("b", 1)], ["1", 1, (1,)]):
         column = pd.Series(np.array([None] * 3), dtype=object)
-        for place, raw in enumerate(ids):
-            column[place] = raw
+        for index, raw in enumerate(ids):
+            column[index] = raw
         frame = pd.DataFrame({"user": ["u", "v", "w"], "item": column, "rating": [1.0, 2.0, 5.0]})
         model = quick(name, RatingMatrix.from_frame(frame, scale=(1.0, 5.0)))
         assert set(model.recommend("u", n=3)["item"]) == set(ids[1:])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recae.datasets import locations as places
+from recae.datasets import locations
 from recae.errors import DataError, DatasetNotFoundError, ParameterError
 from recae.loaders import FOLDS, load, load_fold
 from recae.ratings import RatingMatrix
@@ -19,7 +19,7 @@ GENRES = ("unknown", "Action", "Adventure", "Comedy", "Drama")
 @pytest.fixture(autouse=True)
 def nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Only the test's own folder is looked through, unless it asks for the real data."""
-    monkeypatch.setattr(places, "cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr(locations, "cache_dir", lambda: tmp_path / "cache")
     monkeypatch.chdir(tmp_path)
     if "data_dir" not in request.fixturenames:
         monkeypatch.delenv("RECAE_DATA_DIR", raising=False)
@@ -134,16 +134,16 @@ def test_a_folder_by_its_path(tmp_path: Path) -> None:
 
 def test_the_order_in_which_copies_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """data_dir comes before RECAE_DATA_DIR, this before ./data, and this before the cache."""
-    for place in ("given", "env", "data", "cache"):
-        make_dat(tmp_path / place / "ml-1m")
+    for folder in ("given", "env", "data", "cache"):
+        make_dat(tmp_path / folder / "ml-1m")
     monkeypatch.setenv("RECAE_DATA_DIR", str(tmp_path / "env"))
-    found = places.find("ml-1m", tmp_path / "given")
+    found = locations.find("ml-1m", tmp_path / "given")
     assert found == tmp_path / "given" / "ml-1m"
-    assert places.find("ml-1m") == tmp_path / "env" / "ml-1m"
+    assert locations.find("ml-1m") == tmp_path / "env" / "ml-1m"
     monkeypatch.delenv("RECAE_DATA_DIR")
-    assert places.find("ml-1m") == Path("data/ml-1m")
+    assert locations.find("ml-1m") == Path("data/ml-1m")
     monkeypatch.chdir(tmp_path / "given")
-    assert places.find("ml-1m") == tmp_path / "cache" / "ml-1m"
+    assert locations.find("ml-1m") == tmp_path / "cache" / "ml-1m"
 
 
 def test_an_archive_that_is_found_is_unpacked_into_the_cache(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_an_archive_that_is_found_is_unpacked_into_the_cache(tmp_path: Path) -> 
             archive.write(file, f"ml-latest-small/{file.name}")
     assert load("ml-latest-small", data_dir=given, download=False).n_ratings == 3
     assert [path.name for path in given.iterdir()] == ["ml-latest-small.zip"]
-    assert places.find("ml-latest-small") == tmp_path / "cache" / "ml-latest-small"
+    assert locations.find("ml-latest-small") == tmp_path / "cache" / "ml-latest-small"
 
 
 def test_not_here_and_not_to_be_downloaded(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_slim_refuses_a_catalogue_too_large() -> None:
 @settings(max_examples=25, deadline=None)
 @given(ratings=sparse_sets())
 def test_no_nan_whatever_is_missing(ratings: Any) -> None:
-    """Items nobody rated, users without ratings, zeros, no shrinkage, no penalty: finite scores, and no warning."""
+    """Unrated items, users without ratings, zeros, no shrinkage, no penalty: finite scores, and no warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for model in (

@@ -117,7 +117,7 @@ def test_first_weights_are_glorot_and_biases_zero() -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_dense_and_sparse_rows_give_the_same(variant: str) -> None:
-    """Output, penalty and every gradient agree, whole and at the stored places only."""
+    """Output, penalty and every gradient agree, whole and at the stored entries only."""
     rows, results = some_rows(), []
     for dense in (True, False):
         model = build(variant).eval()
@@ -132,7 +132,7 @@ def test_dense_and_sparse_rows_give_the_same(variant: str) -> None:
 
 @pytest.mark.parametrize("name", ["masking", "dropout", "gaussian", "salt-and-pepper"])
 def test_noise_is_for_training_only(name: str) -> None:
-    """In training the input is changed, in evaluation it is the very same; sparse rows keep their places."""
+    """In training the input is changed, in evaluation it is the very same; sparse rows keep their pattern."""
     part, rows = noise(name, 0.4), some_rows()
     dense = rows.to_dense() + 0.5
     torch.manual_seed(0)

@@ -34,18 +34,19 @@ def quick(name: str) -> Recommender:
 
 
 def poisoned(whole: RatingMatrix, test: RatingMatrix) -> RatingMatrix:
-    """`whole` with the ratings of `test` turned upside down, where they are."""
-    places = {pair: place for place, pair in enumerate(zip(*map(np.ndarray.tolist, whole.pairs()[:2])))}
+    """`whole` with the ratings of `test` replaced by 6 minus the rating, in the same entries."""
+    index_of = {pair: index for index, pair in enumerate(zip(*map(np.ndarray.tolist, whole.pairs()[:2])))}
     values = whole.user_rows.data.copy()
     for user, item in zip(*test.pairs()[:2]):
-        values[places[int(user), int(item)]] = 6 - values[places[int(user), int(item)]]
+        index = index_of[int(user), int(item)]
+        values[index] = 6 - values[index]
     rows = whole.user_rows.copy()
     rows.data = values
     return whole.with_rows(rows, whole.timestamps)
 
 
 def both() -> tuple[RatingMatrix, RatingMatrix]:
-    """Clean ratings, and the same with a poisoned test part; one seed cuts both at the same places."""
+    """Clean ratings, and the same with a poisoned test part; one seed splits both alike."""
     clean = ratings()
     dirty = poisoned(clean, recae.split(clean, "random", test=SHARE, rng=SEED).test)
     one, other = (recae.split(r, "random", test=SHARE, rng=SEED) for r in (clean, dirty))
@@ -155,7 +156,7 @@ def test_the_protocol_of_the_accuracy_tables(name: str, monkeypatch: pytest.Monk
 
 
 def test_choosing_settings_for_the_tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """benchmarks.choose measures candidates on train alone: with a poisoned test part its log is the same."""
+    """benchmarks.choose measures candidates on train only: with a poisoned test part its log is the same."""
     from benchmarks.accuracy import choose
 
     clean = ratings()
@@ -186,8 +187,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def test_the_command_line_trains_on_train(files: list[Path], tmp_path: Path) -> None:
     """recae train of both files: every array of the two model files is the same, the figure is not."""
     found, arrays = [], []
-    for place, file in enumerate(files):
-        out = tmp_path / f"{place}.recae"
+    for index, file in enumerate(files):
+        out = tmp_path / f"{index}.recae"
         args = ("--hidden", "4", "--epochs", "5", "--validation", "0.2", "--test", SHARE, "--scale", "1", "5")
         found.append(parsed("train", file, *args, "--out", out))
         arrays.append(load_file(out))
@@ -201,8 +202,8 @@ def test_the_command_line_trains_on_train(files: list[Path], tmp_path: Path) -> 
 def test_the_command_line_tunes_on_train(files: list[Path], tmp_path: Path) -> None:
     """recae tune of both files: the same trials with the same figures, and the same settings file."""
     logs, texts = [], []
-    for place, file in enumerate(files):
-        out = tmp_path / f"{place}.toml"
+    for index, file in enumerate(files):
+        out = tmp_path / f"{index}.toml"
         args = ("--hidden", "4", "--try", "l2=0.1:9:log", "--epochs", "4", "--budget", "4", "--test", SHARE)
         found = parsed("tune", file, *args, "--scale", "1", "5", "--out", out)
         for trial in found["trials"]:

@@ -70,10 +70,10 @@ def test_gradients_are_finite_differences_of_scipys_likelihood() -> None:
     model, columns = toy(n_cols=2), torch.tensor([0, 1, 1, 0, 1])
     ratings = torch.tensor([0.5, 1.0, 3.0, 5.0, 5.0])
     score = torch.tensor([0.1, -2.0, 0.7, 3.0, -1.5], dtype=torch.double, requires_grad=True)
-    places = [score, *model.parameters()]
-    found = torch.autograd.grad(-model.log_likelihood(score, ratings, columns).sum(), places)
-    shapes = [p.shape for p in places]
-    start = np.concatenate([p.detach().numpy().ravel() for p in places])
+    inputs = [score, *model.parameters()]
+    found = torch.autograd.grad(-model.log_likelihood(score, ratings, columns).sum(), inputs)
+    shapes = [p.shape for p in inputs]
+    start = np.concatenate([p.detach().numpy().ravel() for p in inputs])
 
     def loss(flat: np.ndarray[Any, Any]) -> float:
         parts = np.split(flat, np.cumsum([s.numel() for s in shapes])[:-1])
@@ -202,7 +202,7 @@ def test_other_outputs_have_no_distribution() -> None:
 
 
 def test_unseen_users_units_are_the_likelihoods_maximum() -> None:
-    """Newton's unit is where the gradient of the penalised likelihood vanishes, by autograd; nobody is average."""
+    """Newton's unit is where autograd's gradient of the penalised likelihood vanishes; no unit is the mean unit."""
     rng = np.random.default_rng(0)
     codes = rng.normal(size=(30, 6)).astype(np.float32)
     weight, bias = rng.normal(size=(9, 6)).astype(np.float32), rng.normal(size=9).astype(np.float32)

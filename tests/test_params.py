@@ -1,4 +1,4 @@
-"""Hyper-parameters: declared once, redeclared by their default alone, ordered, and shown in docstrings."""
+"""Hyper-parameters: declared once, redeclared by only their default, ordered, and shown in docstrings."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def test_training_stops_by_the_ranking_of_held_out_items() -> None:
 @settings(max_examples=25, deadline=None)
 @given(ratings=sparse_sets())
 def test_no_nan_whatever_is_missing(ratings: Any) -> None:
-    """Users without ratings, items nobody rated, stored zeros only: scores are finite, lists come out."""
+    """Users without ratings, unrated items, stored zeros only: scores are finite, lists come out."""
     for model in (
         PCARecommender(factors=2), PCARecommender(factors=2, centre=True, values="ratings"),
         LinearAutoencoder(hidden=2, epochs=2, device="cpu"),

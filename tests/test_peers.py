@@ -82,7 +82,7 @@ def test_what_a_peer_is_given(tmp_path: Path) -> None:
 
 @pytest.fixture
 def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of scripts and pins, and a cache, that belong to nobody else."""
+    """A folder of scripts and pins, and a cache, of this test only."""
     folder = tmp_path / "scripts"
     folder.mkdir()
     for module in (env, limited_process):
@@ -108,11 +108,11 @@ def test_what_does_not_install_is_told_with_pips_last_line(scripts: Path, tmp_pa
 def test_other_pins_are_another_environment(scripts: Path, tmp_path: Path) -> None:
     """A changed version asks for a new environment; a changed comment does not."""
     file = scripts / "one.txt"
-    places = []
+    folders = []
     for text in ("one==1.0\n", "# about\none==1.0  # why\n", "one==1.1\n"):
         file.write_text(text)
-        places.append(env.folder_of("one", tmp_path))
-    assert places[0] == places[1] != places[2]
+        folders.append(env.folder_of("one", tmp_path))
+    assert folders[0] == folders[1] != folders[2]
     assert env.names() == ["one"]
 
 

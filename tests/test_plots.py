@@ -52,7 +52,7 @@ def test_loss_curves_show_train_and_validation() -> None:
 
 
 def test_image_rows_are_named_and_captioned() -> None:
-    """A row of images for each name, captions above the first, and an empty place where a row is shorter."""
+    """A row of images for each name, captions above the first, and an empty cell where a row is shorter."""
     figure = plots.image_rows({"original": images(3), "copy": images(2)}, (3, 4), captions="xyz", title="t")
     assert len(figure.axes) == 6
     assert figure.axes[0].get_ylabel() == "original"

@@ -52,7 +52,7 @@ def test_a_model_does_on_a_gpu_what_it_does_on_the_cpu(name: str) -> None:
 def test_steps_wait_for_nothing(name: str) -> None:
     """Within an epoch no step waits for the device, and nothing but the index of each row goes over, twice at most."""
     found = on_gpu(name)
-    waits = {place for place in found["waits"] if not (name in ASKED_BY_LBFGS and "local_scalar" in place)}
+    waits = {site for site in found["waits"] if not (name in ASKED_BY_LBFGS and "local_scalar" in site)}
     assert waits == set()
     assert found["sent"] <= 2 * 8 * ROWS
 
@@ -67,7 +67,7 @@ def test_ratings_stay_in_memory_where_a_gpu_has_no_room(name: str) -> None:
 
 
 def test_half_precision_reaches_the_sparse_kernels() -> None:
-    """With precision="bf16" a fit on the sparse path is another, and near: autocast alone would not change a bit."""
+    """With precision="bf16" a fit on the sparse path is another, and near: only autocast would not change a bit."""
     half = reports(PLENTY, "i-autorec/bf16")["i-autorec/bf16"]
     assert 1e-4 < half["apart"] < 0.02
     assert half["waits"] == {}

@@ -48,7 +48,7 @@ def matrix(frame: pd.DataFrame) -> RatingMatrix:
 
 
 def dense(frame: pd.DataFrame, matrix: RatingMatrix) -> np.ndarray:
-    """The oracle: a table with NaN for what is missing, built by pandas alone."""
+    """The oracle: a table with NaN for what is missing, built by pandas only."""
     table = frame.pivot(index="user", columns="item", values="rating")
     return table.reindex(index=matrix.user_ids, columns=matrix.item_ids).to_numpy()
 
@@ -219,7 +219,7 @@ def test_binarize(matrix: RatingMatrix) -> None:
 
 
 def test_ids_to_indices(matrix: RatingMatrix) -> None:
-    """Raw ids give their places; unknown ones an error that tells a wrong type from a wrong id, or -1 on request."""
+    """Raw ids give their indices; unknown ones an error that tells a wrong type from a wrong id, or -1 on request."""
     assert list(matrix.user_index(["c", "a"])) == [2, 0]
     assert list(matrix.item_index(40)) == [3]
     assert list(matrix.item_index([10, 99], missing="-1")) == [0, -1]

@@ -106,7 +106,7 @@ FORMS = st.builds(
 
 
 def may_be_quoted(field: str, form: Form) -> bool:
-    """Whether a field with quotes that are characters may as well be a quoted field, so that nobody can tell."""
+    """Whether a field with quotes that are characters may as well be a quoted field, so that a reader cannot tell."""
     return '"' in field and (not form.header or field.startswith('"') == field.endswith('"') or len(form.delimiter) > 1)
 
 

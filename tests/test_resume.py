@@ -205,7 +205,7 @@ def test_other_data_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_model_is_no_checkpoint(tmp_path: Path) -> None:
-    """A saved model, or any other file, in place of the checkpoint is refused, and the message says what it is."""
+    """A saved model, or any other file, instead of the checkpoint is refused, and the message says what it is."""
     path = model().fit(ratings()).save(tmp_path / "m.recae")
     with pytest.raises(ModelFileError, match="holds a model, not a checkpoint"):
         model().fit(ratings(), checkpoint=path, resume=True)

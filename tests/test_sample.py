@@ -84,9 +84,9 @@ def test_truth_without_the_ratings() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"ratings": 1000}, "choose between 20,000"),
-        ({"ratings": 10**6}, r"choose between .* and 600,000"),
-        ({"items": 10}, "at least 1 user and 20 items"),
+        ({"ratings": 1000}, "ratings=1000: .*expected a number from 20,000"),
+        ({"ratings": 10**6}, "expected a number from .* to 600,000"),
+        ({"items": 10}, "items=10: expected a number of at least 20"),
     ],
 )
 def test_numbers_that_do_not_go_together(arguments: dict[str, int], message: str) -> None:

@@ -113,7 +113,7 @@ def test_whole_rows_are_hidden_in_training_only() -> None:
 
 
 def kinds(seed: int = 0) -> RatingMatrix:
-    """Users and films of two kinds, told by the tables alone: one's own kind gets 5 or 4 stars, the other 2 or 1."""
+    """Users and films of two kinds, told only by the tables: one's own kind gets 5 or 4 stars, the other 2 or 1."""
     rng = np.random.default_rng(seed)
     u, i = np.nonzero(rng.random((90, 50)) < 0.4)
     r = np.where(u % 2 == i % 2, 4.0, 1.0) + rng.integers(0, 2, len(u))

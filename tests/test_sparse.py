@@ -64,7 +64,7 @@ def test_spmm_is_the_dense_product(rows: SparseRows, k: int, seed: int) -> None:
 
 @pytest.mark.parametrize("k", [1, 5])
 @pytest.mark.parametrize("biased", [True, False])
-def test_sddmm_is_the_dense_product_at_the_stored_places(rows: SparseRows, k: int, biased: bool) -> None:
+def test_sddmm_is_the_dense_product_at_the_stored_entries(rows: SparseRows, k: int, biased: bool) -> None:
     """`sddmm` gives those entries of the dense product (and bias) that are stored, row by row."""
     hidden, weight = normal(len(rows), k), normal(rows.n_cols, k, seed=2)
     bias = normal(rows.n_cols, seed=3) if biased else None

@@ -55,9 +55,9 @@ def test_cuda_kernels_agree_with_the_reference(device: torch.device, n_rows: int
     rows, (hidden, weight, bias) = random_rows(n_rows, n_cols), tensors(n_rows, n_cols, k)
     there = rows.to(device)
     results = []
-    for r, place in ((rows.to("cpu", torch.float64), "cpu"), (there, device)):
+    for r, where in ((rows.to("cpu", torch.float64), "cpu"), (there, device)):
         dtype = r.values.dtype
-        h, w, b = (t.to(place, dtype).requires_grad_() for t in (hidden, weight, bias))
+        h, w, b = (t.to(where, dtype).requires_grad_() for t in (hidden, weight, bias))
         product, entries = spmm(r, w), sddmm(r, h, w, b)
         loss = product.square().sum() + (entries * r.values).sum()
         results.append([product, entries, *torch.autograd.grad(loss, (h, w, b))])

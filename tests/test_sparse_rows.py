@@ -62,7 +62,7 @@ def test_unsorted_input_is_sorted_and_left_as_it_was() -> None:
 
 
 def test_duplicates_are_summed_as_scipy_means_them() -> None:
-    """A place stored twice becomes one entry, so that dense and sparse products agree."""
+    """An entry stored twice becomes one, so that dense and sparse products agree."""
     matrix = sparse.csr_array(([1.0, 2.0, 4.0], [3, 3, 0], [0, 3]), shape=(1, 4))
     rows = SparseRows.from_scipy(matrix)
     assert rows.indices.tolist() == [0, 3]
@@ -102,7 +102,7 @@ def test_rows_that_are_not_there_are_refused(wanted: list[int]) -> None:
 
 
 def test_other_values_share_the_pattern() -> None:
-    """`with_values` keeps the places, and what was worked out of them is not worked out again."""
+    """`with_values` keeps the pattern, and what was computed from it is not computed again."""
     rows = small()
     transposed = rows.transposed()
     other = rows.with_values(torch.arange(5.0))

@@ -34,7 +34,7 @@ def file(tmp_path: Path) -> Path:
     return write_file(tmp_path / "m.recae", "model", ARRAYS, CONTENT)
 
 
-def alone(path: Path) -> bool:
+def is_only_file(path: Path) -> bool:
     """Nothing else stands in the file's folder."""
     return [p.name for p in path.parent.iterdir()] == [path.name]
 
@@ -50,11 +50,11 @@ def test_what_is_written_is_read(file: Path) -> None:
     for name, array in ARRAYS.items():
         assert (arrays[name].dtype, arrays[name].shape) == (array.dtype, array.shape)
         np.testing.assert_array_equal(arrays[name], array)
-    assert alone(file)
+    assert is_only_file(file)
 
 
 def test_any_safetensors_reader_reads_it(file: Path) -> None:
-    """The file is plain safetensors: the library alone finds the arrays and our one metadata key."""
+    """The file is plain safetensors: the library by itself finds the arrays and our one metadata key."""
     from safetensors import safe_open
 
     with safe_open(file, framework="numpy") as plain:
@@ -66,9 +66,9 @@ def test_any_safetensors_reader_reads_it(file: Path) -> None:
 def test_arrays_need_not_be_contiguous(tmp_path: Path) -> None:
     """A transposed and a strided array are stored by value, not by what their memory happens to hold."""
     base = np.arange(12.0).reshape(3, 4)
-    path = write_file(tmp_path / "m", "model", {"turned": base.T, "strided": base[:, ::2]}, {})
+    path = write_file(tmp_path / "m", "model", {"transposed": base.T, "strided": base[:, ::2]}, {})
     arrays, _ = read_file(path, "model")
-    np.testing.assert_array_equal(arrays["turned"], base.T)
+    np.testing.assert_array_equal(arrays["transposed"], base.T)
     np.testing.assert_array_equal(arrays["strided"], base[:, ::2])
 
 
@@ -185,10 +185,10 @@ def test_no_byte_can_be_changed(file: Path) -> None:
     """Each byte in turn, changed in one bit: the file is refused, always with ModelFileError, never misread."""
     data = file.read_bytes()
     refused = 0
-    for place in range(len(data)):
+    for offset in range(len(data)):
         for bit in (0, 5):
             changed = bytearray(data)
-            changed[place] ^= 1 << bit
+            changed[offset] ^= 1 << bit
             file.write_bytes(changed)
             try:
                 arrays, content = read_file(file, "model")
@@ -235,11 +235,11 @@ def test_a_full_disk_leaves_the_old_file_whole(file: Path, monkeypatch: pytest.M
     with pytest.raises(ModelFileError, match=r"No space left.*unchanged.*make room"):
         write_file(file, "model", ARRAYS, {"other": 1})
     assert file.read_bytes() == before
-    assert alone(file)
+    assert is_only_file(file)
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    """A missing folder, or a folder in the file's place, is a ModelFileError that names the path."""
+    """A missing folder, or a folder instead of the file, is a ModelFileError that names the path."""
     for path in (tmp_path / "missing" / "m.recae", tmp_path):
         with pytest.raises(ModelFileError, match=re.escape(str(path))):
             write_file(path, "model", ARRAYS, CONTENT)

@@ -77,7 +77,7 @@ def test_a_bit_of_a_header_is_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("side", ["user_rows", "item_rows"])
 def test_nothing_is_trained_on_columns_that_there_are_not(tmp_path: Path, side: str) -> None:
-    """A place beyond the last one is refused by number before any kernel meets it, and the remedy finds the file."""
+    """An index beyond the last one is refused by number before any kernel meets it, and the remedy finds the file."""
     store = prepared(tmp_path, table())
     file = store / f"{side}.indices.npy"
     content = bytearray(file.read_bytes())

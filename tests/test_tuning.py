@@ -1,4 +1,4 @@
-"""The search for settings: what it is told, what it keeps, that it goes on exactly, and that files bring it back."""
+"""The search for settings: what it is told, what it keeps, that it resumes exactly, and that files bring it back."""
 
 from __future__ import annotations
 
@@ -182,18 +182,22 @@ def test_every_kind_of_value_survives_a_settings_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "error"),
+    ("text", "error", "message"),
     [
-        ("model = ", ModelFileError), ("", ParameterError), ('model = "x"', ParameterError),
-        ('model = "ease"\n[params]\nno_such = 1', ParameterError), ('model = "ease"\nparams = 3', ParameterError),
-        ('model = "ease"\n[params]\nl2 = -1', ParameterError),
+        ("model = ", ModelFileError, "is not TOML"), ("", ParameterError, "model=None: in .*s.toml; choose"),
+        ('model = "eaze"', ParameterError, "model='eaze': .*did you mean 'ease'"),
+        ('model = "edlae"\n[params]\ndropuot = 1', ParameterError, "no hyper-parameter 'dropuot'.* mean 'dropout'"),
+        ('model = "ease"\nparams = 3', ParameterError, "params=3: .*expected a table"),
+        ('model = "edlae"\n[params]\nl2 = -1', ParameterError, "l2=-1"),
     ],
 )  # fmt: skip
-def test_files_that_are_no_settings_are_refused(text: str, error: type[Exception], tmp_path: Path) -> None:
+def test_files_that_are_no_settings_are_refused(
+    text: str, error: type[Exception], message: str, tmp_path: Path
+) -> None:
     """Broken TOML, no model, an unknown one, an unknown or impossible hyper-parameter; and a file that is not there."""
     path = tmp_path / "s.toml"
     path.write_text(text)
-    with pytest.raises(error):
+    with pytest.raises(error, match=message):
         load_settings(path)
     with pytest.raises(ModelFileError, match="could not be read"):
         load_settings(tmp_path / "none.toml")

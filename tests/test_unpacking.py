@@ -1,4 +1,4 @@
-"""Archives are unpacked whole or not at all, never outside their folder; places that cannot be written are named."""
+"""Archives are unpacked whole or not at all, never outside their folder; folders that cannot be written are named."""
 
 from __future__ import annotations
 

@@ -219,14 +219,14 @@ def test_settings_that_cannot_be_are_refused(wrong: object) -> None:
         wrong()  # type: ignore[operator]
 
 
-def test_only_sparse_targets_have_stored_places() -> None:
+def test_only_sparse_targets_have_stored_entries() -> None:
     """stored_only with dense rows says that there is nothing unstored."""
     rows = structured_rows()
     with pytest.raises(DataError, match="sparse targets"):
         Reconstruction(stored_only=True)(Autoencoder.mirrored([N_COLS, 4]), Batch(rows, rows))
 
 
-def test_stored_places_only() -> None:
+def test_stored_entries_only() -> None:
     """With stored_only, what is not stored does not count: the loss is AutoRec's, from its definition."""
     rows = structured_rows("sparse")
     model = Autoencoder.mirrored([N_COLS, 4]).eval()

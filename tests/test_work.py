@@ -28,7 +28,7 @@ BLOCKS = 8  # of an evaluation
 
 # One epoch of an item-based AutoRec, 16 hidden units, rows of a quarter of the items a step. A step: encode (spmm) and
 # decode (sddmm); gradients of hidden units, of both weights, and of the output's bias (four times spmm, three of them
-# of turned values); one Adam for each of the two weights and two biases.
+# of transposed values); one Adam for each of the two weights and two biases.
 AN_EPOCH = {
     "calls of kernel take": 1 * STEPS,
     "calls of kernel transpose": 1 * STEPS,
@@ -164,7 +164,7 @@ def test_one_block_of_all_users_is_caught(monkeypatch: pytest.MonkeyPatch) -> No
     assert [line.partition(":")[0] for line in caught] == ["bytes, numpy peak"]  # large scores are NumPy's
 
 
-def test_a_kernel_nobody_stored_is_caught() -> None:
+def test_a_kernel_without_a_stored_count_is_caught() -> None:
     """A kernel that is called and not stored counts as grown; what is within its bound does not."""
     found = {"calls of kernel spmm": 4, "calls of kernel new": 1, "bytes, x": 104}
     assert grown(found, {"calls of kernel spmm": 4, "bytes, x": 100}, 0.05) == [
@@ -173,7 +173,7 @@ def test_a_kernel_nobody_stored_is_caught() -> None:
 
 
 def test_generated_ratings_are_what_they_say() -> None:
-    """Every item has a rating, nobody has more than was asked for, and popular items have more."""
+    """Every item has a rating, no user has more than was asked for, and popular items have more."""
     made = long_tailed(50, 20, 5)
     counts = made.counts("item")
     assert made.shape == (50, 20)

@@ -64,8 +64,8 @@ def _draw_items(indptr: Any, shares: Any, indices: Any, seed: int) -> None:
     np.random.seed(seed)  # noqa: NPY002  # numba's own generator
     drawn_by: Any = np.full(len(shares), -1)
     for user in range(len(indptr) - 1):
-        place, misses = indptr[user], 0
-        while place < indptr[user + 1]:
+        entry, misses = indptr[user], 0
+        while entry < indptr[user + 1]:
             if misses < 100:
                 item = min(np.searchsorted(shares, np.random.random()), len(shares) - 1)  # noqa: NPY002
             else:  # the popular ones are all taken
@@ -73,8 +73,8 @@ def _draw_items(indptr: Any, shares: Any, indices: Any, seed: int) -> None:
             if drawn_by[item] == user:
                 misses += 1
                 continue
-            drawn_by[item], indices[place], misses = user, item, 0
-            place += 1
+            drawn_by[item], indices[entry], misses = user, item, 0
+            entry += 1
         indices[indptr[user] : indptr[user + 1]].sort()
 
 

@@ -48,7 +48,7 @@ def measured(result: Result) -> str:
             f"{row['cpu_ratio']:.2f}", f"{row['cpu_share_of_sums']:.0%}", bytes_, f"{apart:.0e}",
         ])  # fmt: skip
     n = result["processes"]
-    head = ["fit", "processor time of 1", f"of {n} together", "ratio", "in sums", f"handed over by each of {n}, a step"]
+    head = ["fit", "processor time of 1", f"of {n} together", "ratio", "in sums", f"sent by each of {n}, a step"]
     return (
         f"On {result['usable_cores']} core of {result['machine']['processor']} ({result['date'][:10]}, medians of "
         f"{result['repeats']}; other work ran beside):\n\n" + table([*head, "losses apart"], lines)

@@ -180,12 +180,12 @@ class Products:
         batch, (t_indptr, t_indices, t_position) = self.batch, self.batch.transposed()
         size, values = batch.shape, batch.values
         rows = torch.sparse_csr_tensor(batch.indptr.int(), batch.indices, values, size)
-        turned = torch.sparse_csr_tensor(t_indptr.int(), t_indices, values[t_position], size[::-1])
+        transposed = torch.sparse_csr_tensor(t_indptr.int(), t_indices, values[t_position], size[::-1])
         zeros = torch.sparse_csr_tensor(batch.indptr.int(), batch.indices, torch.zeros_like(values), size)
         return {
             "spmm": lambda: rows @ self.weight,
             "sddmm": lambda: torch.sparse.sampled_addmm(zeros, self.hidden, self.weight.mT),
-            "spmm of short rows": lambda: turned @ self.hidden,
+            "spmm of short rows": lambda: transposed @ self.hidden,
         }
 
 
@@ -207,7 +207,7 @@ def kernels(at: Setting, shape: tuple[int, int, int]) -> Iterator[Row]:
 
 
 def library(at: Setting, shape: tuple[int, int, int]) -> Iterator[Row]:
-    """The same products by the library: where it is faster, it should take their place."""
+    """The same products by the library: where it is faster, it should replace them."""
     made = Products(at, shape, 16 if at.small else 500)
     ours, name = made.jobs(), "ml-20m" if shape == ML_20M else "ml-1m"
     with torch.no_grad():

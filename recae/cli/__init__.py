@@ -1,4 +1,4 @@
-"""The command line `recae`: each command parses, calls the API and prints; errors are translated in one place.
+"""The command line `recae`: each command parses, calls the API and prints; one function translates errors.
 
 Results go to stdout; progress, notes and errors to stderr. Exit codes: 0, success; 1, failure (one line says why and
 what to do); 2, a request for something that does not exist or is not possible; 130 (143, 129), an interruption by

@@ -30,7 +30,7 @@ CHUNK = 1 << 18  # bytes
 
 
 def mirrored(remote: Remote) -> tuple[str, ...]:
-    """Addresses of a file; with the environment variable RECAE_MIRROR set, `$RECAE_MIRROR/<file name>` alone."""
+    """Addresses of a file; with the environment variable RECAE_MIRROR set, `only `$RECAE_MIRROR/<file name>`."""
     mirror = os.environ.get("RECAE_MIRROR")
     return (f"{mirror.rstrip('/')}/{remote.name}",) if mirror else remote.urls
 
@@ -153,7 +153,7 @@ def _wrong_hash(error: ValueError) -> str:
 
 
 def _unreachable(error: BaseException) -> bool:
-    """No such host, or nobody listens there: asking again at once would not help."""
+    """No such host, or no server listens there: an immediate retry does not help."""
     from urllib3.exceptions import NewConnectionError
 
     return any(isinstance(getattr(part, "reason", part), NewConnectionError) for part in error.args)

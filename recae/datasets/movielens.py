@@ -60,7 +60,7 @@ def load_movielens(
     """The MovieLens set `name` (see `recae.loaders.datasets`), found or downloaded.
 
     `item_table` has title, year and genres ('Comedy|Drama', '' for none) of every film that the set knows,
-    also of those that nobody rated; `user_table` (ml-100k, ml-1m) gender, age, occupation and zip.
+    also of unrated ones; `user_table` (ml-100k, ml-1m) gender, age, occupation and zip.
 
     Raises:
         DatasetNotFoundError, DownloadError: see `recae.loaders.fetch`.

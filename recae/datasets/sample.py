@@ -11,7 +11,7 @@ The model, with MovieLens' shape (every constant is below, named):
   good films are seen more, and users prefer what they like (so ratings are not missing at random, as in life).
 
 Which films are rated depends on m but not on e, so E[star | u, i] = 1 + sum_{s=1..4} P(m_ui + e > s + 1/2)
-is the best prediction that anybody can make, and its RMSE is the floor for every model.
+is the best possible prediction, and its RMSE is the floor for every model.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class SampleTruth:
 def sample(users: int = 1000, items: int = 1200, ratings: int = 80_000, rng: Rng = 0) -> RatingMatrix:
     """Generated ratings with MovieLens' shape: stars 1..5, timestamps, titles, genres; the model is the module's.
 
-    The same `rng` gives the same ratings. Films that nobody rated do not occur (none, at the defaults).
+    The same `rng` gives the same ratings. Unrated films do not occur (none, at the defaults).
 
     Raises:
         ParameterError: the numbers do not go together (fewer than 20 ratings a user, or too many for the films).
@@ -124,11 +124,14 @@ def sample_with_truth(
 
 def _check(users: int, items: int, ratings: int) -> None:
     if users < 1 or items < LEAST:
-        raise ParameterError(f"users={users}, items={items}: at least 1 user and {LEAST} items are needed")
+        name, value, least = ("users", users, 1) if users < 1 else ("items", items, LEAST)
+        raise ParameterError(name=name, value=value, expected=f"a number of at least {least}")
     if not LEAST * users <= ratings <= users * items // 2:
         raise ParameterError(
-            f"ratings={ratings:,} for {users:,} users and {items:,} items: "
-            f"choose between {LEAST * users:,} ({LEAST} a user) and {users * items // 2:,} (half of the table)"
+            f"{users:,} users and {items:,} items",
+            name="ratings",
+            value=ratings,
+            expected=f"a number from {LEAST * users:,} ({LEAST} a user) to {users * items // 2:,} (half of the table)",
         )
 
 

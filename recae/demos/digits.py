@@ -56,7 +56,7 @@ class Digits:
 
     @property
     def noun(self) -> str:
-        """MNIST, or what took its place, in a word for titles."""
+        """The name of the digits' source, for titles."""
         return "8x8 digits" if self.small else "MNIST"
 
     def sizes(self, text: str) -> list[int]:

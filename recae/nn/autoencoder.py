@@ -16,7 +16,7 @@ from recae.sparse import SparseRows
 
 
 class Output(NamedTuple):
-    """What `forward` gives: logits (batch, n) or, at stored places, (nnz,); and the code's penalty, a scalar."""
+    """The result of `forward`: logits (batch, n), or (nnz,) at stored entries; and the code's penalty, a scalar."""
 
     logits: Tensor
     penalty: Tensor
@@ -30,8 +30,8 @@ class Autoencoder(nn.Module):
 
     Args:
         encoder: module from rows (batch, n) to (batch, width).
-        decoder: module from codes (batch, d) to logits (batch, n). For training on stored places only it
-            has a method `at(code, places)` as `recae.nn.layers.Decoder` has.
+        decoder: module from codes (batch, d) to logits (batch, n). To train on stored entries only, it
+            needs a method `at(code, pattern)` as `recae.nn.layers.Decoder` has.
         noise: corrupts the input in training.
         code: turns the encoder's output into a code and a penalty; its `width_factor` says how much wider
             than the code the encoder's output has to be (2 for the variational one).
@@ -113,8 +113,8 @@ class Autoencoder(nn.Module):
             shape: of one image, (height, width) or (channels, height, width); rows are images flattened.
             channels: of each convolution, outermost first; each is followed by a pooling that halves the image.
             units: width of a dense code behind the convolutions; None makes the last feature map the code.
-            up: "nearest" (upsampling, then convolution), "transposed" (convolution) or "unpool" (to the places
-                that pooling remembered).
+            up: "nearest" (upsampling, then convolution), "transposed" (convolution) or "unpool" (to the indices
+                that pooling kept).
             activation, output: of the layers, and of the output head.
             noise, code: parts, as in the constructor; a gaussian code needs `units`.
 
@@ -131,7 +131,7 @@ class Autoencoder(nn.Module):
         return cls(encoder, decoder, noise=noise, code=code, output=output)
 
     def forward(self, x: Rows, at: SparseRows | None = None) -> Output:
-        """Logits for rows `x` (batch, n): all of them, or only at the stored places of `at`."""
+        """Logits for rows `x` (batch, n): all of them, or only at the stored entries of `at`."""
         code, penalty = self.code(self.encoder(self.noise(x)))
         logits = self.decoder(code) if at is None else self.decoder.at(code, at)  # type: ignore[operator]
         return Output(logits, penalty)

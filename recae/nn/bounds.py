@@ -32,7 +32,7 @@ class Bound(NamedTuple):
 def negative_bound(model: Autoencoder, x: Rows, *, samples: int = 1, rng: torch.Generator | int | None = None) -> Bound:
     """-ELBO of rows `x` (batch, n) in [0, 1], each pixel a Bernoulli variable (Kingma and Welling, 2014, eq. 7).
 
-    The expectation is over `samples` codes drawn from q(z | x) for each row, not over its mean alone, whatever mode
+    The expectation is over `samples` codes drawn from q(z | x) for each row, not only at its mean, whatever mode
     the model is in. For grey values the reconstruction term is the cross-entropy that the literature reports, not
     the likelihood of a density.
 

@@ -80,7 +80,7 @@ class GaussianCode(nn.Module):
     Args:
         weight: of the KL term; 1 gives the evidence lower bound, more gives β-VAE (Higgins et al., 2017).
         anneal_steps: training steps over which the weight rises in a straight line from 0 (Bowman et al.,
-            2016). The steps done are part of the state, so that resuming goes on where it was. In evaluation
+            2016). The steps done are part of the state, so a resumed training continues from them. In evaluation
             the weight is always the full one: figures of different epochs can be compared.
     """
 

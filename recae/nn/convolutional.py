@@ -54,7 +54,7 @@ class ConvEncoder(nn.Module):
         self.activation = activation_called(activation)
         self.map_shape = (self.channels[-1], *self.sizes[-1])
         self.dense = None if units is None else Encode(math.prod(self.map_shape), units)
-        self.places: list[Tensor] = []
+        self.pool_indices: list[Tensor] = []
 
     def forward(self, x: Rows) -> Tensor:
         """Rows (batch, n) to (batch, units), or to the last feature map, flattened.
@@ -62,10 +62,10 @@ class ConvEncoder(nn.Module):
         Raises:
             DataError: rows are not as wide as an image has pixels.
         """
-        h, self.places = self.images(x), []
+        h, self.pool_indices = self.images(x), []
         for convolution in self.convolutions:
-            h, places = functional.max_pool2d(self.activation(convolution(h)), 2, ceil_mode=True, return_indices=True)
-            self.places.append(places)
+            h, indices = functional.max_pool2d(self.activation(convolution(h)), 2, ceil_mode=True, return_indices=True)
+            self.pool_indices.append(indices)
         h = h.flatten(1)
         return h if self.dense is None else self.dense(h)
 
@@ -91,9 +91,9 @@ class ConvDecoder(nn.Module):
         up: how a feature map gets twice as large.
             "nearest": each value is repeated, then a convolution (Odena et al., 2016: no checkerboards).
             "transposed": a transposed convolution with stride 2 (Zeiler et al., 2010).
-            "unpool": each value goes back to where its maximum was, then a convolution (Zeiler and Fergus,
-            2014). The places are those of the rows that were encoded last: they tell the decoder more than the
-            code does, and without them (`decode` alone, `sample`) there is no way back.
+            "unpool": each value returns to the index of its maximum, then a convolution (Zeiler and Fergus, 2014).
+            The indices are those of the rows that were encoded last. They tell the decoder more than the code
+            does. Without them the decoder cannot run (`decode` by itself, `sample`).
 
     Raises:
         ParameterError: `up` is unknown.
@@ -124,38 +124,38 @@ class ConvDecoder(nn.Module):
             raise DataError(f"codes of shape {tuple(code.shape)}: this decoder takes (batch, {self.code_width})")
         h = code if self.dense is None else self.activation(self.dense(code))
         h = h.reshape(len(h), *self.map_shape)
-        places = self._places(len(code))
+        indices = self._pool_indices(len(code))
         for step, convolution in enumerate(self.convolutions):
-            h = self._enlarge(h, step, convolution, places)
+            h = self._enlarge(h, step, convolution, indices)
             if step < len(self.convolutions) - 1:
                 h = self.activation(h)
         return h.flatten(1)
 
-    def at(self, code: Tensor, places: SparseRows) -> Tensor:
-        """The output at the stored places of `places`, (nnz,); all of it is worked out."""
+    def at(self, code: Tensor, pattern: SparseRows) -> Tensor:
+        """The output at the stored entries of `pattern`, (nnz,); the whole output is computed."""
         logits: Tensor = self(code)
-        return logits[places.row_of(), places.indices.long()]
+        return logits[pattern.row_of(), pattern.indices.long()]
 
     def _layer(self, a: int, b: int) -> nn.Module:
         if self.up == "transposed":
             return nn.ConvTranspose2d(a, b, KERNEL, stride=2, padding=1)
         return nn.Conv2d(a, b, KERNEL, padding="same")
 
-    def _enlarge(self, h: Tensor, step: int, convolution: nn.Module, places: list[Tensor]) -> Tensor:
+    def _enlarge(self, h: Tensor, step: int, convolution: nn.Module, indices: list[Tensor]) -> Tensor:
         size = self.sizes[step + 1]
         if self.up == "transposed":
             return convolution(h, output_size=size)  # type: ignore[no-any-return]
         if self.up == "unpool":
-            h = functional.max_unpool2d(h, places[step], [2, 2], output_size=list(size))
+            h = functional.max_unpool2d(h, indices[step], [2, 2], output_size=list(size))
         else:
             h = functional.interpolate(h, size=size, mode="nearest")
         return convolution(h)  # type: ignore[no-any-return]
 
-    def _places(self, n_rows: int) -> list[Tensor]:
+    def _pool_indices(self, n_rows: int) -> list[Tensor]:
         if self.up != "unpool":
             return []
-        places = self._encoder[0].places[::-1]
-        if not places or len(places[0]) != n_rows:
+        indices = self._encoder[0].pool_indices[::-1]
+        if not indices or len(indices[0]) != n_rows:
             raise ParameterError(
                 "it puts values back where pooling found them, and the rows that were encoded last do not belong to "
                 "these codes",
@@ -163,7 +163,7 @@ class ConvDecoder(nn.Module):
                 value="unpool",
                 remedy=("use reconstruct()", Remedy("set {up} to decode codes without their rows", up="nearest")),
             )
-        return places
+        return indices
 
 
 def image_shape(shape: Sequence[int]) -> tuple[int, int, int]:

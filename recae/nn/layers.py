@@ -54,7 +54,7 @@ class Encode(nn.Module):
 
 
 class Decode(nn.Module):
-    """h Wᵀ + b: from (batch, n_in) to (batch, n_out), all of it or only at stored places. Weight (n_out, n_in).
+    """h Wᵀ + b: from (batch, n_in) to (batch, n_out), all of it or only at stored entries. Weight (n_out, n_in).
 
     With `tied_to`, the weight is that encoder's.
     """
@@ -73,9 +73,9 @@ class Decode(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         return affine(self.bias, h, self.weight.t())
 
-    def at(self, h: Tensor, places: SparseRows) -> Tensor:
-        """The output at the stored places of `places` (batch rows, n_out columns): (nnz,)."""
-        return sddmm(places, h, self.weight, self.bias)
+    def at(self, h: Tensor, pattern: SparseRows) -> Tensor:
+        """The output at the stored entries of `pattern` (batch rows, n_out columns): (nnz,)."""
+        return sddmm(pattern, h, self.weight, self.bias)
 
 
 class Encoder(nn.Module):
@@ -161,11 +161,11 @@ class Decoder(nn.Module):
         logits: Tensor = self.layers[-1](self.hidden(code))
         return logits
 
-    def at(self, code: Tensor, places: SparseRows) -> Tensor:
-        """The output at the stored places of `places`: (nnz,)."""
+    def at(self, code: Tensor, pattern: SparseRows) -> Tensor:
+        """The output at the stored entries of `pattern`: (nnz,)."""
         last = self.layers[-1]
         assert isinstance(last, Decode)
-        return last.at(self.hidden(code), places)
+        return last.at(self.hidden(code), pattern)
 
 
 def _stack(kind: Any, layers: Sequence[nn.Module], activations: Sequence[Activation], dropout: float) -> Any:

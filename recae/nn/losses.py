@@ -1,7 +1,7 @@
 """Losses as pure functions. Each says what it sums and what it averages over.
 
 Outputs are an autoencoder's outputs: reconstructions for squared error, logits where the name says so. Shapes
-are (batch, n) throughout, or (nnz,) for values at stored places.
+are (batch, n) throughout, or (nnz,) for values at stored entries.
 """
 
 from __future__ import annotations

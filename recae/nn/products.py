@@ -4,7 +4,7 @@ PyTorch multiplies float32 matrices with MKL, which keeps its AVX-512 code for I
 with PyTorch too, has such code for all. On an AMD processor with AVX-512 it takes half the time
 (`python -m benchmarks.kernels` shows both). Elsewhere, and where matrices are small, everything here is PyTorch's own.
 
-Which library is used depends on the processor and the shapes alone, so that results repeat.
+Which library is used depends only on the processor and the shapes, so that results repeat.
 """
 
 from __future__ import annotations

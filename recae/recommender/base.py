@@ -52,7 +52,7 @@ class Recommender(Parameters, ABC):
 
     @abstractmethod
     def score(self, user_rows: Csr) -> Scores:
-        """Scores of unseen users from their ratings alone: (n_rows, n_items) to (n_rows, n_items), unclipped."""
+        """Scores of unseen users from only their ratings: (n_rows, n_items) to (n_rows, n_items), unclipped."""
 
     @abstractmethod
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -186,7 +186,7 @@ class Recommender(Parameters, ABC):
         return np.clip(out, *ratings.scale)
 
     def predict_new(self, new_ratings: pd.DataFrame | RatingMatrix, pairs: pd.DataFrame) -> Scores:
-        """Ratings for pairs of users never trained on, from their ratings alone: (n,), within the scale.
+        """Ratings for pairs of users never trained on, from only their ratings: (n,), within the scale.
 
         Args:
             new_ratings: frame with user, item, rating (or a RatingMatrix): what the new users rated.
@@ -271,7 +271,7 @@ class Recommender(Parameters, ABC):
         candidates: Iterable[Any] | None = None,
         exclude: Iterable[Any] | None = None,
     ) -> pd.DataFrame:
-        """As `recommend`, for users never trained on, from their ratings alone, without retraining.
+        """As `recommend`, for users never trained on, from only their ratings, without retraining.
 
         Args:
             new_ratings: frame with user, item, rating (rating may be missing for models that rank), or a

@@ -98,6 +98,6 @@ def user_deviations(user_rows: Csr, biases: Biases, user_l2: float) -> FloatArra
 
 
 def _ratio(total: npt.NDArray[Any], weight: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """total / weight, and 0 where the weight is 0 (nobody rated, nothing regularised)."""
+    """total / weight, and 0 where the weight is 0 (no ratings, no regularisation)."""
     out: npt.NDArray[np.float64] = np.divide(total, weight, out=np.zeros(len(total)), where=weight > 0)
     return out

@@ -109,10 +109,10 @@ def ranked_frame(
     ids: IdArray, index: npt.NDArray[Any], score: npt.NDArray[Any], ratings: RatingMatrix,
     *, of: str = "user", found: str = "item",
 ) -> pd.DataFrame:  # fmt: skip
-    """Lists (n_lists, n) as a frame, one row an entry; places without an entry (-1) are left out."""
-    row, place = np.nonzero(index >= 0)
-    items = ratings.item_ids[index[row, place]]
-    frame = pd.DataFrame({of: ids[row], found: items, "score": score[row, place], "rank": place + 1})
+    """Lists (n_lists, n) as a frame, one row an entry; empty entries (-1) are left out."""
+    row, rank = np.nonzero(index >= 0)
+    items = ratings.item_ids[index[row, rank]]
+    frame = pd.DataFrame({of: ids[row], found: items, "score": score[row, rank], "rank": rank + 1})
     return with_titles(frame, items, ratings)
 
 

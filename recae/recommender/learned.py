@@ -88,7 +88,7 @@ class LearnedArrays:
         return network
 
     def finish(self) -> None:
-        """Refuse arrays that nobody has taken."""
+        """Refuse arrays that no part has read."""
         for name in self._arrays:
             raise Invalid(f"array {name!r} has no use")
 

@@ -219,7 +219,8 @@ class Parameters:
         known = self.get_params()
         for name, value in params.items():
             if name not in known:
-                raise ParameterError(f"{type(self).__name__} has no {name!r}; it has {', '.join(known)}")
+                message = f"{type(self).__name__} has no hyper-parameter {name!r}"
+                raise ParameterError(message, value=name, expected=tuple(known))
             setattr(self, name, value)
         return self
 

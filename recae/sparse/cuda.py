@@ -40,7 +40,7 @@ TILINGS = {"spmm": Tiling(4, 32), "spmm of short rows": Tiling(1, 64), "sddmm": 
 @triton.jit  # type: ignore[untyped-decorator,unused-ignore]
 def _row_of_slot(indptr, n_rows, slot, CHUNK: tl.constexpr):  # type: ignore[no-untyped-def]
     """The row that `slot` belongs to. Those of a row begin at indptr[row] // CHUNK + row, which leaves each row as many
-    as it has chunks, or one more: a table of chunks that nobody has to write down."""
+    as it has chunks, or one more: a table of chunks that needs no memory."""
     low, high = slot * 0, slot * 0 + n_rows
     while low + 1 < high:
         middle = (low + high) // 2
@@ -134,7 +134,7 @@ def spmm_transposed(t_indptr: Tensor, t_indices: Tensor, t_position: Tensor, val
 
 
 def sddmm(indptr: Tensor, indices: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """`hidden` (B, k) times `weight`ᵀ (k, n) plus `bias` (n,) at the stored places: (nnz,), accumulated in float32."""
+    """`hidden` (B, k) times `weight`ᵀ (k, n) plus `bias` (n,) at the stored entries: (nnz,), accumulated in float32."""
     weight, hidden = weight.contiguous(), hidden.contiguous()
     n_rows, nnz, k = len(indptr) - 1, len(indices), weight.shape[1]
     out = weight.new_empty(nnz)

@@ -1,7 +1,7 @@
 """What the kernels need while they work: the cores, and memory for large results.
 
 PyTorch and numba each keep threads that wait actively for work, and together they slow each other down (a training
-step: 25 ms alone, 180 ms together on two cores). Where the kernels do the work, PyTorch's own operations are better
+step: 25 ms by itself, 180 ms together on two cores). Where the kernels do the work, PyTorch's own operations are better
 run on one thread.
 
 A training step makes two gradients as large as the weights and returns them. Each time they are allocated anew, the

@@ -51,8 +51,8 @@ def tune(
         hide: what is held out of `ratings`: ratings at random, or whole users who are met with 80 % of their
             ratings; "auto": ratings for models that predict them, users for those that rank.
         metric: what is measured; by default rmse, or ndcg@100 for models that rank.
-        study: a file that keeps the search as it goes; a search that was stopped or killed goes on from it, and ends
-            where it would have ended. By default none is kept.
+        study: a file that keeps the search as it goes; a search that was stopped or killed resumes from it, with the
+            same result. By default none is kept.
         prune: give up a trial whose validation figure is, on its way, worse than the median of those before.
         rng: seed of the validation part and of the search.
         progress: called with a line about each trial.

@@ -1,4 +1,4 @@
-"""How long a search goes on: so many trials, or so much time."""
+"""The budget of a search: a number of trials, or a duration."""
 
 from __future__ import annotations
 

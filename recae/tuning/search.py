@@ -29,7 +29,7 @@ class Search:
     """One call of `recae.tune`.
 
     Whatever is random in a trial follows from the seed and the number of trials done before it, not from what this
-    process has drawn: so a search that was killed, and goes on in another process, ends where it would have ended.
+    process has drawn: so a search that is killed and resumed in another process has the same result.
     """
 
     task: Task

@@ -1,4 +1,4 @@
-"""What each peer's script shares: arrays in, seconds out. It imports NumPy and SciPy alone, in any Python.
+"""What each peer's script shares: arrays in, seconds out. It imports only NumPy and SciPy, in any Python.
 
     python with_PEER.py TASK METHOD DATA OUT
 

@@ -30,8 +30,10 @@ def ratings(data, out, settings):
 
 def one_hot(users, items, shape):
     """Two ones a rating: the user's column, and the item's."""
-    places = np.stack([users, shape[0] + items], 1).ravel()
-    return sparse.csr_matrix((np.ones(len(places)), places, np.arange(0, len(places) + 1, 2)), (len(users), sum(shape)))
+    columns = np.stack([users, shape[0] + items], 1).ravel()
+    return sparse.csr_matrix(
+        (np.ones(len(columns)), columns, np.arange(0, len(columns) + 1, 2)), (len(users), sum(shape))
+    )
 
 
 if __name__ == "__main__":

@@ -52,10 +52,10 @@ def _column(name: str, column: pd.Series[Any], common: int) -> Features:
     values = [_values(value) for value in column]
     counts = Counter(value for some in values if some is not None for value in some)
     chosen = sorted(value for value, count in counts.items() if common <= count < len(values))
-    place = {value: j for j, value in enumerate(chosen)}
+    column_of = {value: j for j, value in enumerate(chosen)}
     matrix = np.zeros((len(values), len(chosen)))
     for row, some in enumerate(values):
-        matrix[row, [place[value] for value in some or () if value in place]] = 1.0
+        matrix[row, [column_of[value] for value in some or () if value in column_of]] = 1.0
     known = np.array([some is not None for some in values])
     matrix = (matrix - matrix[known].mean(0)) * known[:, None] if known.any() else matrix
     return Features(matrix.astype(np.float32), [f"{name}={value}" for value in chosen])

@@ -97,8 +97,8 @@ class CumulativeLogit(nn.Module):
         """Expected rating, shape of `score`: lowest level + Σ_l (step to the next level) P(rating > level l)."""
         levels, edges = self.get_buffer("levels"), self._table(columns)
         out = levels[0].expand_as(score).clone()
-        for place, step in enumerate(levels.diff()):
-            out += step * torch.sigmoid(score - edges[..., place + 1])
+        for level, step in enumerate(levels.diff()):
+            out += step * torch.sigmoid(score - edges[..., level + 1])
         return out
 
     def score_of(self, mean: Tensor) -> Tensor:

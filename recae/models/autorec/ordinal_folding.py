@@ -18,7 +18,7 @@ NEWTON_STEPS = 10
 def solve_columns_ordinal(
     codes: FloatArray, user_rows: Csr, levels: CumulativeLogit, weight: FloatArray, bias: FloatArray, *, l2: float
 ) -> tuple[FloatArray, FloatArray]:
-    """As `solve_columns`, under the likelihood of an ordinal output: -Σ log P(r_i | w·h_i + b) takes the error's place.
+    """As `solve_columns`, under the likelihood of an ordinal output: -Σ log P(r_i | w·h_i + b) instead of the error.
 
     It is minimised with (l2 / 2) |w - w̄|² + (b - b̄)² / 2 by Newton's method; each step is a weighted ridge regression.
     The thresholds are those of a column never seen, which all share.

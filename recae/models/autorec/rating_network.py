@@ -228,7 +228,7 @@ def rating_loss(network: RatingNetwork, batch: Batch) -> Tensor:
 
 
 def pretraining_loss(network: RatingNetwork) -> Callable[[Any, Batch], Tensor]:
-    """`rating_loss` of the outermost layers of `network` alone, which are an autoencoder of their own."""
+    """`rating_loss` of only the outermost layers of `network`, which form an autoencoder."""
 
     def loss(pair: Any, batch: Batch) -> Tensor:
         target = network.ratings_of(batch.target)

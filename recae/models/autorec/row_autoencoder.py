@@ -28,7 +28,7 @@ class RowAutoencoder(ItemCodes):
     """Base of models with a `RatingNetwork` over items' or users' rows; a subclass makes and trains it.
 
     Item-based, scores are those of `ItemCodes`. User-based, the network encodes the users' rows at each request. Pairs
-    of known users and items are computed alone (`sddmm`), either way.
+    of known users and items are computed one by one (`sddmm`), either way.
     """
 
     shares_rows: ClassVar[bool] = True

@@ -26,7 +26,7 @@ class SideAutoencoder(AutoRec):
     """AutoRec that reads the tables of users and items (`features.encode_table`) besides the ratings.
 
     A user or an item without a single training rating is served from its features, where its table has any; from
-    the bias baseline otherwise. Unseen users (`predict_new`) are known by their ratings alone. On MovieLens-100K what
+    the bias baseline otherwise. Unseen users (`predict_new`) are known only by their ratings. On MovieLens-100K what
     is known of items pays, for those with ratings and for cold ones; age, sex and occupation of users do not
     (`benchmarks.cold`: features="item" leaves cold users to the baseline, which is better there).
     """
@@ -34,7 +34,9 @@ class SideAutoencoder(AutoRec):
     features: Literal["both", "user", "item", "none"] = param(
         "both", "whose tables are read, where there are any", choices=("both", "user", "item", "none")
     )
-    hide_rows: float = param(0.05, "fraction of rows that lose all ratings in training: features alone must do", low=0)
+    hide_rows: float = param(
+        0.05, "fraction of rows that lose all ratings in training, to learn from features only", low=0
+    )
     side_l2: float = param(1.0, "L2 weight on the weights of rows' features", low=0, tune=(0.3, 30.0, "log"))
     column_l2: float = param(
         3000.0, "L2 weight on those of columns' features (of users, item-based)", low=0, tune=(100.0, 1e5, "log")

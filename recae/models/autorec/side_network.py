@@ -42,7 +42,7 @@ class SideNetwork(RatingNetwork):
         n_features: width of the rows' features.
         n_rows, vector: rows with a learnt vector, and its width; 0 for none.
         everywhere: x goes to every hidden layer, not only to the first.
-        hide_rows: share of rows that lose all their ratings in training, to be predicted from features alone.
+        hide_rows: share of rows that lose all their ratings in training, to be predicted from features only.
         shown_weight, hidden_weight: weight in the loss of a rating that was shown, and of one that noise hid.
         side_l2: L2 weight on U_l.
         column_l2: L2 weight on M and m.

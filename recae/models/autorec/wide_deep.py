@@ -17,7 +17,7 @@ class WideDeep(SideAutoencoder):
 
     After Cheng et al., "Wide & Deep Learning for Recommender Systems" (2016), put to rows of ratings: the wide part is
     linear in features and vector for each output unit, the deep part is the autoencoder with them beside the row.
-    The loss sums over rated entries alone. An unseen row has the mean vector and no features.
+    The loss sums over rated entries only. An unseen row has the mean vector and no features.
     """
 
     by: Literal["item", "user"] = default("user")

@@ -56,8 +56,8 @@ class Blend(Recommender):
         w = argmin over w >= 0 of Σ (r - Σ_k w_k p_k)² + l2 Σ_k (w_k - 1/m)²;
 
     little evidence means equal weights, and too few ratings for any mean exactly these. Then the members are fitted
-    again, on all ratings. A validation part that is handed to `fit` takes the place of the part put aside, and
-    nothing has to be fitted twice.
+    again, on all ratings. A validation part that is given to `fit` is used instead of the part put aside, and
+    nothing is fitted twice.
 
     An unseen user is what each member makes of them. One member and several `seeds` is the plain mean of one model's
     fits, which have the same weight.

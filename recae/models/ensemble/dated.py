@@ -42,7 +42,7 @@ class Dated(Recommender):
     each user and day.
 
     θ is a ridge regression on a part put aside, with the base fitted on the rest; then the base is fitted again, on
-    all. A validation part handed to `fit` takes its place, and the base is fitted once.
+    all. A validation part given to `fit` is used instead, and the base is fitted once.
 
     A date is part of the question: `predict(users, items, timestamps=...)`. Without one, the base model's prediction is
     returned, as for unseen users and in lists. Figures belong to the league of dates: knowing to the second when a

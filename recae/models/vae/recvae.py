@@ -34,7 +34,7 @@ class RecVAE(NeuralRanker):
     3/20 N(0, 1) + 3/4 q_old + 1/10 N(0, e¹⁰), where q_old is the encoder as it was when its last turn ended.
 
     In each epoch the encoder learns for `encoder_passes` passes over the rows, under dropout, then the decoder for
-    `decoder_passes`, without it, by the likelihood alone. Each pass is validated and has a record in the
+    `decoder_passes`, without it, by only the likelihood. Each pass is validated and has a record in the
     history.
     """
 
