@@ -16,7 +16,7 @@ RATINGS = random_ratings()
 
 
 def dense_loss(x: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-    """The paper's loss on dense rows, summed over items: what is claimed to be had without them."""
+    """The paper's loss on dense rows, summed over items: the model claims the same without them."""
     out = x @ codes @ codes.mT - x
     return (functional.normalize(out) - functional.normalize(x)).square().sum(1).mean()
 

@@ -16,7 +16,7 @@ SHARE_ALIKE = "research use; redistribution under the same terms; no commercial 
 
 @dataclass(frozen=True)
 class Remote:
-    """A file to be had: its name, where from (first address first), and the MD5 that it must have.
+    """A file to download: its name, its addresses (the first is tried first), and the MD5 that it must have.
 
     `md5=None`: the file changes with each release, and its MD5 is published beside it as `<url>.md5`.
     """

@@ -71,7 +71,7 @@ def fetch(name: str, data_dir: str | Path | None = None, progress: bool = True) 
     """The folder of data set `name`: a copy if there is one, else downloaded, verified and unpacked.
 
     Raises:
-        DatasetNotFoundError: recae knows no data set of that name, or it is not here and cannot be had.
+        DatasetNotFoundError: recae knows no data set of that name, or there is no copy and no download.
         DownloadError: what came was wrong, or the folder cannot be written.
     """
     dataset = info(name)
@@ -119,7 +119,7 @@ def load_folder(name: str, data_dir: str | Path | None, may_download: bool) -> P
     """`fetch`, or only `find` where downloads are not wanted.
 
     Raises:
-        DatasetNotFoundError: no copy, and none to be had (offline, or not allowed to ask).
+        DatasetNotFoundError: there is no copy, and no download (offline, or not allowed).
     """
     dataset = info(name)
     if not may_download:

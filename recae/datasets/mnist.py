@@ -79,7 +79,7 @@ def load_mnist(data_dir: str | Path | None = None, download: bool = True) -> Ima
     try:
         folder = load_folder("mnist", data_dir, download)
     except DatasetNotFoundError as error:
-        log.warning("No copy of MNIST, and none to be had: using scikit-learn's 8 x 8 digits instead")
+        log.warning("No copy of MNIST, and no download: using scikit-learn's 8 x 8 digits instead")
         log.info("%s", error)
         return small_digits()
     return Images(

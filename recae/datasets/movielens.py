@@ -70,7 +70,7 @@ def load_movielens(
 
 
 def read_movielens(folder: Path, name: str | None = None, *, duplicates: Duplicates = "last") -> RatingMatrix:
-    """The MovieLens set in `folder`; its layout is told by its files.
+    """The MovieLens set in `folder`; its files show its layout.
 
     Raises:
         DatasetNotFoundError: the folder has none of the layouts.

@@ -69,7 +69,7 @@ class Stage:
 
     @cached_property
     def digits(self) -> Digits:
-        """MNIST, or where it is not to be had, scikit-learn's 8 x 8 digits; the loader says which."""
+        """MNIST, or scikit-learn's 8 x 8 digits where MNIST is not available; the loader says which."""
         from recae.datasets.mnist import load_mnist
 
         digits = self._digits or Digits.of(load_mnist(self.data_dir), self.seed)

@@ -45,7 +45,7 @@ class Wanted:
     Attributes:
         given: role to the column that was stated.
         scale: lowest and highest possible rating.
-        duplicates: what becomes of a pair that occurs more than once.
+        duplicates: how ratings of the same user and item are merged.
         name: what `repr` and reports call the ratings.
         item_table, user_table: what is known of items and of users.
     """

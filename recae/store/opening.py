@@ -108,7 +108,7 @@ class Check:
 def check_store(folder: str | Path, report: Callable[[str, int, int], None] = lambda *_: None) -> Check:
     """Read every byte of a store, and compare checksums, lengths and ends with the manifest.
 
-    `report` is told the file, and how many of how many are done.
+    `report` is called with the file, the number of files done, and their total.
 
     Raises:
         DataError: names what is damaged, and the remedy.
