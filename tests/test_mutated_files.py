@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from fuzz_files import ending, write_models
+
+from recae.cli import recae
 
 CASES = 150
 
@@ -25,3 +28,15 @@ def test_changed_model_files_are_refused_or_work(models: Path, tmp_path: Path) -
     refused = [what for how, what in found if how == "clean"]
     assert CASES / 4 < len(refused) < CASES  # the changes reach the checks, and not all are the end of a file
     assert all("\n" not in what for what in refused)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_command_line_checks_a_file(models: Path, tmp_path: Path) -> None:
+    """`recae check` says that a file is whole, or what of it was changed, with exit status 1."""
+    data = bytearray((models / "ease.recae").read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "changed.recae").write_bytes(data)
+    assert CliRunner().invoke(recae, ["check", str(models / "ease.recae")]).exit_code == 0
+    refused = CliRunner().invoke(recae, ["check", str(tmp_path / "changed.recae")])
+    assert refused.exit_code == 1
+    assert "checksum of array" in refused.output

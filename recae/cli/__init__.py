@@ -31,6 +31,7 @@ COMMANDS = {
     "explain": "recae.cli.commands.explain:explain",
     "tune": "recae.cli.commands.tune:tune",
     "compare": "recae.cli.commands.compare:compare",
+    "check": "recae.cli.commands.check:check",
     "data": "recae.cli.commands.data:data",
     "models": "recae.cli.commands.models:models",
     "demo": "recae.cli.commands.demo:demo",
