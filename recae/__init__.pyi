@@ -5,6 +5,7 @@ from recae.comparison import compare as compare
 from recae.errors import RecaeError as RecaeError
 from recae.evaluation import Report as Report
 from recae.evaluation import evaluate as evaluate
+from recae.evaluation import evaluate_lists as evaluate_lists
 from recae.explanation import explain as explain
 from recae.loaders import load as load
 from recae.loaders import prepare_store as prepare_store

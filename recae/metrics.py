@@ -230,6 +230,39 @@ def diversity(ranked: IntArray, k: int, train: RatingMatrix) -> DoubleArray:
     return out
 
 
+def miscalibration(ranked: IntArray, k: int, history: Csr, categories: Csr, alpha: float = 0.01) -> DoubleArray:
+    """How far the categories of a list's first k items are from those of a user's past: KL divergence, in nats.
+
+    C_KL(p, q) = sum_g p(g) log(p(g) / q~(g)) with q~ = (1 - alpha) q + alpha p (Steck, "Calibrated recommendations",
+    RecSys 2018, equations 2 to 6, unweighted): p is the mean over the user's past items of p(g | i), q that over the
+    listed ones. 0 where both are alike, -log(alpha) where they share nothing. Items without a category say nothing.
+
+    Args:
+        ranked: item indices, -1 for none, shape (users, width).
+        history: past items of the same users, whatever is stored counts, shape (users, n_items).
+        categories: p(g | i), rows that sum to 1, or to 0 where nothing is known, shape (n_items, n_categories).
+
+    Returns:
+        Shape (users,); NaN for users whose past has no item with a category.
+    """
+    items = ranked[:, :k]
+    indptr = np.concatenate([[0], np.cumsum((items >= 0).sum(axis=1))])
+    listed = sparse.csr_array((np.ones(indptr[-1]), items[items >= 0], indptr), shape=(len(items), categories.shape[0]))
+    past = sparse.csr_array((np.ones(history.nnz), history.indices, history.indptr), shape=history.shape)
+    p, q = (_shares((rows @ categories).toarray()) for rows in (past, listed))
+    smoothed = (1 - alpha) * q + alpha * p
+    terms = p * np.log(np.divide(p, smoothed, out=np.ones_like(p), where=p > 0))
+    divergence: DoubleArray = np.where(p.sum(axis=1) > 0, terms.sum(axis=1), np.nan)
+    return divergence
+
+
+def _shares(sums: DoubleArray) -> DoubleArray:
+    """Rows divided by their sum; rows of zeros stay."""
+    total = sums.sum(axis=1, keepdims=True)
+    shares: DoubleArray = np.divide(sums, total, out=np.zeros_like(sums), where=total > 0)
+    return shares
+
+
 def _unit_columns(train: RatingMatrix) -> Csr:
     """By items: 1 / sqrt(number of raters) where a user rated, shape (n_items, n_users)."""
     rows = train.rows("item")

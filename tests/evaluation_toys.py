@@ -24,11 +24,11 @@ class Ranker:
         self.weights = rng.normal(size=(ratings.n_items, ratings.n_items)).astype(np.float32)
         self.asked: list[int] = []
 
-    def score_users(self, user_index: np.ndarray) -> np.ndarray:
+    def ranking_scores(self, user_index: np.ndarray) -> np.ndarray:
         self.asked.append(len(user_index))
         return self.known[user_index]
 
-    def score(self, user_rows: Any) -> np.ndarray:
+    def ranking_scores_new(self, user_rows: Any) -> np.ndarray:
         self.asked.append(user_rows.shape[0])
         return np.asarray(user_rows @ self.weights)
 

@@ -207,14 +207,17 @@ def test_a_tiny_set_trains_without_a_validation_part(tmp_path: Path) -> None:
     assert "validation part" in inline("train", path, "--test", 0, "--validation", 0.05).stderr
 
 
-def test_one_user_and_equal_ratings_train(tmp_path: Path) -> None:
-    """A single user, and ratings that are all equal, are odd but no error; the prediction is that rating."""
-    path, out = tmp_path / "same.csv", tmp_path / "m.recae"
-    path.write_text("user,item,rating\n" + "".join(f"7,{i},4\n" for i in range(30)))
-    result = inline("train", path, "--hidden", 2, "--epochs", 1, "--out", out)
+def test_one_user_trains_and_equal_ratings_do_not(tmp_path: Path) -> None:
+    """A single user is odd but no error; ratings that are all equal are, for a model that predicts ratings."""
+    path, same = tmp_path / "one.csv", tmp_path / "same.csv"
+    path.write_text("user,item,rating\n" + "".join(f"7,{i},{4 + i % 2}\n" for i in range(30)))
+    result = inline("train", path, "--hidden", 2, "--epochs", 1)
     assert result.exit_code == 0, result.stderr
-    predicted = done(inline("predict", out, path)).splitlines()
-    assert {line.split(",")[-1] for line in predicted[1:]} == {"4.0"}
+    same.write_text("user,item,rating\n" + "".join(f"7,{i},4\n" for i in range(30)))
+    result = inline("train", same, "--hidden", 2, "--epochs", 1)
+    assert result.exit_code == 1
+    assert "ratings of 'same.csv' are 4" in result.stderr
+    assert "--model ease" in result.stderr
 
 
 def test_a_closed_pipe_is_no_error(folder: Path) -> None:

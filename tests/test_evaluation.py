@@ -143,7 +143,8 @@ def test_a_test_file_of_its_own() -> None:
     squared += (1 - 3 - model.item[one[1]]) ** 2 + (2 - 3) ** 2 + (5 - 3 - model.user[one[0]]) ** 2
     assert cold["rmse"] == pytest.approx(sqrt(squared / (SPLIT.test.n_ratings + 3)), rel=1e-5)
     assert cold.counts == {
-        "n_users": plain.counts["n_users"] + 1, "n_ratings": SPLIT.test.n_ratings + 3, "cold_users": 1,
+        "n_users": plain.counts["n_users"] + 1, "known_users": plain.counts["n_users"], "new_users": 1,
+        "n_ratings": SPLIT.test.n_ratings + 3, "cold_users": 1,
         "cold_items": 1, "cold_ratings": 3, "unknown_ratings": 3, "seen_ratings": 0,
     }  # fmt: skip
     assert "3 of the ratings are of users (1) or items (1) without a training rating; 3 are unknown" in str(cold)
@@ -229,7 +230,7 @@ def test_scores_are_not_written_to() -> None:
     """A model that hands out what it keeps, even read-only, is as it was after an evaluation."""
     model = Ranker(SPLIT.train)
     model.known.flags.writeable = False
-    model.score_users = lambda user_index: model.known[: len(user_index)]  # type: ignore[method-assign]
+    model.ranking_scores = lambda user_index: model.known[: len(user_index)]  # type: ignore[method-assign]
     before = model.known.copy()
     evaluate(model, SPLIT, "recall@5")  # type: ignore[arg-type]
     np.testing.assert_array_equal(model.known, before)
@@ -259,7 +260,7 @@ def test_a_large_catalogue_is_ranked_in_small_blocks() -> None:
         def __init__(self, ratings: RatingMatrix) -> None:
             self.ratings_ = ratings
 
-        def score_users(self, user_index: np.ndarray) -> np.ndarray:
+        def ranking_scores(self, user_index: np.ndarray) -> np.ndarray:
             asked.append(len(user_index))
             return np.zeros((len(user_index), self.ratings_.n_items), np.float32)
 

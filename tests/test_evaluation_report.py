@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from evaluation_toys import COLD, SPLIT, TESTED, Ranker, Rater, ratings_of
 
@@ -59,7 +60,9 @@ def test_wrong_metrics_are_refused(metric: Any, message: str) -> None:
 def test_every_metric_by_its_name() -> None:
     """Every name in METRICS can be measured, and is a finite number."""
     names = [name.replace("@k", "@7") for name in METRICS]
-    report = evaluate(Rater(SPLIT.train), SPLIT, names)  # type: ignore[arg-type]
+    genres = pd.DataFrame({"genres": ["War", "Love"] * 12 + ["War|Love"]}, index=pd.Index(SPLIT.train.item_ids))
+    train = SPLIT.train.with_rows(SPLIT.train.user_rows, item_table=genres)
+    report = evaluate(Rater(train), SPLIT, names)  # type: ignore[arg-type]
     assert list(report) == names
     assert np.isfinite(list(report.values())).all()
 

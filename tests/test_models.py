@@ -107,14 +107,14 @@ def test_an_unfitted_model_says_so(name: str, tmp_path: Path) -> None:
 
 @each
 def test_what_cannot_be_learnt_from_is_refused(name: str, tmp_path: Path) -> None:
-    """A frame, no ratings, a validation part of another shape, a checkpoint where there are no epochs."""
+    """A frame, no ratings, a validation part of strangers, a checkpoint where there are no epochs."""
     data = ratings()
     with pytest.raises(DataError, match=r"recae\.load"):
         small(name).fit(data.to_frame())  # type: ignore[arg-type]
     with pytest.raises(DataError, match="no rating to learn from"):
         small(name).fit(data.select(np.zeros(data.n_ratings, bool)))
-    with pytest.raises(DataError, match=r"take both from one recae\.split"):
-        small(name).fit(data, data.filter(min_user=1))
+    with pytest.raises(DataError, match="none of the 226 validation ratings"):
+        small(name).fit(data, data.with_rows(data.user_rows, user_ids=np.arange(data.n_users)))
     if not MODELS[name].model_class.iterative:
         with pytest.raises(ParameterError, match="fitted in one step"):
             small(name).fit(data, checkpoint=tmp_path / "c")

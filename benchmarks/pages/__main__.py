@@ -21,6 +21,7 @@ from benchmarks.pages import (
     limits_page,
     linear_vs_mf_page,
     peers_page,
+    protocols_page,
     ratings_page,
     readme_page,
     scale_page,
@@ -30,6 +31,7 @@ from benchmarks.pages.marks import changed_parts, current_parts, replace_parts
 
 MODULES = (
     readme_page, ratings_page, topn_page, linear_vs_mf_page, peers_page, scale_page, demos_page, limits_page,
+    protocols_page,
 )  # fmt: skip
 WRITERS: dict[Path, Callable[[], dict[str, str]]] = {module.PAGE: module.parts for module in MODULES}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 import click
@@ -71,23 +72,52 @@ class Separator(click.ParamType):
 
 
 class Share(click.ParamType):
-    """A share in [0, 1), or a whole number of users."""
+    """A share in [0, 1), a whole number of users, a date or a span of time (a text), or a file (a `Path`)."""
 
     name = "share"
 
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        return "SHARE"
+    def __init__(self, *, files: bool = True) -> None:
+        self.files = files
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | int:
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return "SHARE|DATE|SPAN" + "|FILE" * self.files
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | int | str | Path:
         try:
             number = float(value)
         except ValueError:
-            self.fail(f"{value!r} is not a number; expected a share such as 0.1, or 0 for none", param, ctx)
+            if self.files and Path(value).exists():
+                return Path(value)
+            self._check_cut(value, param, ctx)
+            return str(value)
         if 0 <= number < 1:
             return number
         if number < 0 or not number.is_integer():
             self.fail(f"{value}; expected a share from 0 to below 1, such as 0.1, or 0 for none", param, ctx)
         return int(number)
+
+    def _check_cut(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> None:
+        """Refuse what is neither a date nor a span."""
+        from recae.errors import ParameterError
+        from recae.splitting.cuts import first_moment
+
+        try:
+            first_moment(value, 0)
+        except ParameterError as error:
+            file = ", or an existing file" if self.files else ""
+            self.fail(f"{error}{file}; expected a share such as 0.1, or 0 for none", param, ctx)
+
+
+class Seeds(click.ParamType):
+    """Whole numbers with commas between them."""
+
+    name = "seeds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
+        try:
+            return [int(part) for part in str(value).split(",")]
+        except ValueError:
+            self.fail(f"{value!r}; expected whole numbers such as 0 or 0,1,2", param, ctx)
 
 
 # ---------------------------------------------------------------- values and texts

@@ -15,6 +15,7 @@ from recae.cli.hyperparameters import command_with, model_of
 from recae.cli.inputs import load_ratings
 from recae.cli.options import note, verbosity
 from recae.cli.outputs import check_writable, write_csv
+from recae.cli.own_parts import load_own_parts, load_validation, way_of
 from recae.cli.printing import print_json
 from recae.cli.training_result import Parts, TrainingResult, as_object, measure, print_result
 from recae.distributed.launch import launch
@@ -43,6 +44,8 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
     if here.is_first:
         check_writable(given["out"], given["save_test"], checkpoint)
     ratings = load_ratings_in_turn(given)
+    if given["threshold"] is not None:
+        ratings = ratings.binarize(given["threshold"]).filter(min_user=5)
     parts = divide(ratings, model, given)
     if given["save_test"] and here.is_first:
         save_test(parts, given["save_test"])
@@ -130,20 +133,28 @@ def divide(ratings: RatingMatrix, model: Recommender, given: dict[str, Any]) -> 
     """Training, validation and test parts, by the options."""
     from recae.splitting import split, take_validation
 
-    how, test, seed = given["how"], given["test"], given["seed"]
+    how = given["how"] = way_of(given)
+    test, seed = given["test"], given["seed"]
     parts = Parts(ratings)
-    if test != 0:
+    if isinstance(test, Path):
+        made = load_own_parts(ratings, given)
+        given["how"], parts = "own", Parts(made.train, made.validation, split=made)
+    elif test != 0:
         made = split(ratings, how, rng=seed, **split_options(given))
         parts = Parts(made.train, split=made)
     validation = given["validation"]
     if validation is None:
         enough = model.iterative and parts.train.n_ratings * VALIDATION >= 1
         validation = VALIDATION if enough else 0.0
-    if validation >= 1:
+    parts.validation_share = str(validation) if isinstance(validation, Path) else validation
+    if isinstance(validation, Path):
+        if parts.validation is None:
+            parts.validation = load_validation(validation, parts.train, given)
+    elif isinstance(validation, int) and validation >= 1:
         raise Misuse(f"--validation {validation}: expected a share below 1")
-    parts.validation_share = validation
-    if validation:
-        way: Any = how if how in ("per-user", "time") else "random"
+    elif validation:
+        by_time = isinstance(validation, str)
+        way: Any = "time" if by_time else how if how in ("per-user", "time") else "random"
         parts.train, parts.validation = take_validation(parts.train, validation, seed, way)
     if parts.split is not None:
         kept = None if how == "held-out-users" else parts.validation
@@ -158,7 +169,7 @@ def split_options(given: dict[str, Any]) -> dict[str, Any]:
     Raises:
         Misuse: an option belongs to another split.
     """
-    how, test = given["how"], given["test"]
+    how, test = way_of(given), given["test"]
     folds = {name: given[name] for name in ("folds", "fold") if given[name] is not None}
     if how == "k-fold":
         if "fold" not in folds:
@@ -166,7 +177,7 @@ def split_options(given: dict[str, Any]) -> dict[str, Any]:
         return {"test": test, **folds}
     if folds:
         raise Misuse(f"--{next(iter(folds))} applies only to --split k-fold, not to --split {how}")
-    if test is not None and test >= 1 and how != "held-out-users":
+    if isinstance(test, int) and test >= 1 and how != "held-out-users":
         raise Misuse(f"--test {test}: expected a share below 1 (only --split held-out-users accepts a number of users)")
     return {"test": test}
 

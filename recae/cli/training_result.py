@@ -28,7 +28,7 @@ class Parts:
     train: RatingMatrix
     validation: RatingMatrix | None = None
     split: Split | None = None
-    validation_share: float = 0.0
+    validation_share: float | str = 0.0
 
 
 @dataclass
@@ -42,6 +42,7 @@ class TrainingResult:
     seconds: float
     report: Report | None = None
     floor: float | None = None
+    simple: dict[str, Any] | None = None
     history: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -58,8 +59,38 @@ def measure(result: TrainingResult) -> None:
         return
     metrics = given["metrics"].split(",") if given["metrics"] else None
     result.report = evaluate(result.model, split, metrics)
+    result.simple = simple_figure(split, next(iter(result.report)))
     if given["dataset"] == "sample" and "rmse" in result.report:
         result.floor = sample_truth().best_rmse(split.test)
+
+
+def simple_figure(split: Split, name: str) -> dict[str, Any] | None:
+    """The model that every other one should beat by the metric `name`, and its figure; None where there is none."""
+    from recae.evaluation import evaluate
+    from recae.evaluation.names import parse_metric, simple_model
+    from recae.models import make_model
+
+    model = simple_model(parse_metric(name))
+    if model is None:
+        return None
+    return {"model": model, "metric": name, "value": evaluate(make_model(model).fit(split.train), split, name)[name]}
+
+
+def worse_than_simple(result: TrainingResult) -> str | None:
+    """A line that the simple model does better on the test part, where it does."""
+    from recae.evaluation.names import lower_is_better
+
+    simple = result.simple
+    if result.report is None or simple is None:
+        return None
+    sign = 1 if lower_is_better(simple["metric"]) else -1
+    own = result.report[simple["metric"]]
+    if sign * own <= sign * simple["value"]:
+        return None
+    return (
+        f"On this test part --model {simple['model']} does better: {simple['metric']} {simple['value']:.4f} against "
+        f"{own:.4f}. Try other settings or another model."
+    )
 
 
 def as_object(result: TrainingResult) -> dict[str, Any]:
@@ -83,6 +114,8 @@ def as_object(result: TrainingResult) -> dict[str, Any]:
     }
     if history is not None:
         found |= {"epochs": len(history), "best_epoch": history.best_epoch, validation_name(result): history.best}
+    if result.simple is not None:
+        found["simple_model"] = result.simple
     if result.floor is not None:
         found["best_reachable_rmse"] = result.floor
     return found
@@ -112,6 +145,8 @@ def print_result(result: TrainingResult) -> None:
             note(line)
     if result.report is not None:
         echo(str(result.report))
+    if (worse := worse_than_simple(result)) is not None:
+        note(worse)
     if result.floor is not None:
         echo(f"  best reachable rmse on this test part (known, because the sample is generated): {result.floor:.4f}")
     trained = f"Trained on {result.parts.train.n_ratings:,} ratings in {result.seconds:.1f} s"

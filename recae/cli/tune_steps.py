@@ -13,6 +13,7 @@ from recae.cli.hyperparameters import command_with, given_params, model_of, opti
 from recae.cli.inputs import load_ratings
 from recae.cli.options import note
 from recae.cli.outputs import check_writable
+from recae.cli.own_parts import way_of
 from recae.cli.param_types import Value, shown
 from recae.cli.printing import print_json, print_table
 from recae.cli.train_steps import split_options
@@ -43,7 +44,7 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
     note(f"Searching {', '.join(space)} of {given['name']} on {ratings.n_ratings:,} ratings ...")
     try:
         found = tune(
-            model, ratings, space, given["budget"], validation=given["validation"], hide=given["hide"],
+            model, ratings, space, given["budget"], validation=given["validation"], hide=hide_of(given),
             metric=given["metric"], study=study, prune=not given["no_pruning"], rng=given["seed"], progress=note,
         )  # fmt: skip
     except KeyboardInterrupt as error:
@@ -113,13 +114,19 @@ def study_of(given: dict[str, Any]) -> Path | None:
     return path
 
 
+def hide_of(given: dict[str, Any]) -> Any:
+    """What trials are measured on: by time where the test part is, or a date or a span is given."""
+    by_time = way_of(given) == "time" or isinstance(given["validation"], str)
+    return "time" if given["hide"] == "auto" and by_time else given["hide"]
+
+
 def to_search_on(ratings: RatingMatrix, given: dict[str, Any]) -> RatingMatrix:
     """The train part of the split that `recae train` makes; the search never uses the test part."""
     from recae.splitting import split
 
     if given["test"] == 0:
         return ratings
-    return split(ratings, given["how"], rng=given["seed"], **split_options(given)).train
+    return split(ratings, way_of(given), rng=given["seed"], **split_options(given)).train
 
 
 def interrupted(ctx: click.Context, study: Path | None) -> str:

@@ -31,6 +31,7 @@ PHRASES = {
     "prepare_anew": "'{recae} data prepare FILES --out FOLDER --restart'",
     "check": "'{recae} data check STORE'",
     "discard": "add --restart",
+    "ranker": "--model ease, for example",
     "where": "--try NAME=LOW:HIGH",
 }
 

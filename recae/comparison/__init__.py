@@ -11,13 +11,14 @@ import numpy as np
 from recae.comparison.leagues import league_of
 from recae.comparison.memory_growth import MemoryGrowth
 from recae.comparison.paired import order_rows, paired_test
+from recae.comparison.repeats import merge_reports, merge_rows, splits_of
 from recae.comparison.table import Comparison
 from recae.errors import DataError, ParameterError, RecaeError
 from recae.evaluation import Report, evaluate
-from recae.evaluation.names import parse_metrics
+from recae.evaluation.names import Own, parse_metrics, simple_model
 from recae.models import Recommender, make_model
 from recae.ratings import RatingMatrix
-from recae.splitting import Split, split
+from recae.splitting import Split
 
 __all__ = ["Comparison", "compare", "paired_test"]
 
@@ -27,30 +28,37 @@ LIST = 20  # items of the lists that recommending is timed on
 
 
 def compare(
-    ratings: RatingMatrix | Split,
+    ratings: RatingMatrix | Split | Sequence[Split],
     models: Iterable[str | Recommender] | Mapping[str, str | Recommender],
     protocol: str = "held-out-users",
-    metrics: Sequence[str] | None = None,
+    metrics: Sequence[str | Own] | None = None,
     *,
     test: float | int | None = None,
     threshold: float | None = None,
-    rng: int = 0,
+    rng: int | Sequence[int] = 0,
     progress: Callable[[str], None] | None = None,
     **options: Any,
 ) -> Comparison:
     """Fit models on one and the same train part and measure them on one and the same test part.
 
     Args:
-        ratings: all ratings, or a `Split` that is made already.
+        ratings: all ratings, or a `Split` that is made already, or several (`recae.splitting.rolling_windows`).
         models: names (`recae.MODELS`), models, or either by label. Models are cloned: yours stay as they are.
         protocol: how to split (`recae.split`): by default whole users are hidden, and met with a part of their ratings.
         metrics: the first one orders the table. By default rmse and mae where all models predict ratings and known
             users are tested; else ndcg@100, recall@20, recall@50, coverage@20, novelty@20, diversity@20.
+            Functions are metrics of your own (`recae.evaluate`); of these, higher is better.
         test: share of the ratings (of the users) to test on.
         threshold: keep only ratings of at least this, each as 1, and users with 5 of them or more: what is liked.
-        rng: seed of the split, and of models given by name.
+        rng: seed of the split, and of models given by name; several seeds: a split for each, and means over them.
         progress: called with a line about each model as it is done.
         options: of the split, such as `fold_in=0.8`.
+
+    Over several splits (seeds, splits, or all folds of a "k-fold" without `fold`) figures are means, with 95 %
+    intervals over splits that allow for train parts that overlap (`recae.comparison.repeats.merge_reports`). The
+    paired tests stay tests over users, with each user's mean over the splits that test it: users are what is sampled,
+    and most are in several splits, so that to count each of their figures would be too sure; a test over a few splits
+    would find nothing.
 
     Models that learn by epochs are stopped by the split's validation part, where it has one.
     A model that fails (say, a catalogue too large for it) is reported, and the others go on. Times are wall-clock;
@@ -60,27 +68,87 @@ def compare(
         ParameterError: an unknown name or metric, or two models of one label.
         DataError: no model could be measured.
     """
-    labelled = _labelled(models, rng)
-    if not isinstance(ratings, Split):
-        if threshold is not None:
-            ratings = ratings.binarize(threshold).filter(min_user=5)
-        ratings = split(ratings, protocol, test=test, rng=rng, **options)  # type: ignore[arg-type]
-    names = tuple(metrics) if metrics is not None else _default_metrics(labelled.values(), ratings)
-    parse_metrics(names)  # an unknown name is the caller's error, not a failure of each model
-    rows: list[dict[str, Any]] = []
-    failed: dict[str, str] = {}
-    reports: dict[str, Report] = {}
-    for label, model in labelled.items():
-        try:
-            row, reports[label] = _measured(label, model, ratings, names)
-            rows.append(row)
-        except RecaeError as error:
-            failed[label] = str(error)
-        if progress is not None:
-            progress(_line(label, failed.get(label) or rows[-1], names[0]))
-    if not rows:
-        raise DataError("no model could be measured: " + "; ".join(f"{k}: {v}" for k, v in failed.items()))
-    return Comparison(order_rows(rows, reports, names[0]), failed, reports, names, ratings)
+    seeds = [int(rng)] if isinstance(rng, int | np.integer) else [int(seed) for seed in rng]
+    if not seeds:
+        raise ParameterError("rng=[]: at least one seed is needed")
+    given = models if isinstance(models, Mapping) else list(models)
+    labels = list(_labelled(given, seeds[0]))
+    if threshold is not None:
+        if not isinstance(ratings, RatingMatrix):
+            raise ParameterError(
+                "is for ratings that are split here", name="threshold", value=threshold,
+                remedy="use ratings.binarize before the split",
+            )  # fmt: skip
+        ratings = ratings.binarize(threshold).filter(min_user=5)
+    table = _Table(labels, tuple(metrics) if metrics is not None else None, progress)
+    for seed, parts in splits_of(ratings, protocol, seeds, {"test": test, **options}):
+        table.measure(_labelled(given, seed), parts)
+    return table.result(repeated_split=isinstance(ratings, Split))
+
+
+class _Table:
+    """Rows and reports of each model on each split, as they are made."""
+
+    def __init__(
+        self, labels: Sequence[str], metrics: tuple[str | Own, ...] | None, progress: Callable[[str], None] | None
+    ) -> None:
+        self.metrics, self.progress = metrics, progress
+        self.rows: dict[str, list[dict[str, Any]]] = {label: [] for label in labels}
+        self.reports: dict[str, list[Report]] = {label: [] for label in labels}
+        self.names: tuple[str, ...] = ()
+        self.simple: dict[str, list[float]] = {}
+        self.failed: dict[str, str] = {}
+        self.splits: list[Split] = []  # the first one; of the others, sizes are enough
+        self.tested: list[float] = []
+
+    def measure(self, labelled: dict[str, Recommender], parts: Split) -> None:
+        """Fit and measure all models that have not failed yet on one more split."""
+        if self.metrics is None:
+            self.metrics = _default_metrics(labelled.values(), parts)
+        # an unknown name is the caller's error, not a failure of each model
+        self.names = tuple(metric.name for metric in parse_metrics(self.metrics))
+        self.splits = self.splits or [parts]
+        self.tested.append(_share_tested(parts))
+        self._measure_simple_model(parts)
+        for label, model in labelled.items():
+            if label in self.failed:
+                continue
+            try:
+                row, report = _measured(label, model, parts, self.metrics)
+                self.rows[label].append(row)
+                self.reports[label].append(report)
+            except RecaeError as error:
+                self.failed[label] = str(error)
+            if self.progress is not None:
+                self.progress(_line(label, self.failed.get(label) or self.rows[label][-1], self.names[0]))
+
+    def _measure_simple_model(self, parts: Split) -> None:
+        """What every model should beat by the first metric, on the same split."""
+        first = parse_metrics(self.metrics or ())[0]
+        name = simple_model(first)
+        if name is not None:
+            report = evaluate(make_model(name).fit(parts.train), parts, first.name)
+            self.simple[name] = [*self.simple.get(name, []), report[first.name]]
+
+    def result(self, *, repeated_split: bool) -> Comparison:
+        """The table; with `repeated_split` all splits are one and the same, and only seeds of models differ."""
+        if not self.splits:
+            raise DataError("there is no split to compare models on")
+        tested = 0.0 if repeated_split else float(np.mean(self.tested))
+        kept = [label for label in self.rows if label not in self.failed]
+        if not kept:
+            raise DataError("no model could be measured: " + "; ".join(f"{k}: {v}" for k, v in self.failed.items()))
+        reports = {label: merge_reports(self.reports[label], tested) for label in kept}
+        rows = order_rows([merge_rows(self.rows[label], reports[label]) for label in kept], reports, self.names[0])
+        simple = {name: float(np.mean(values)) for name, values in self.simple.items()}
+        return Comparison(rows, self.failed, reports, self.names, self.splits[0], len(self.tested), simple)
+
+
+def _share_tested(parts: Split) -> float:
+    """Size of the test part over that of the train part: users where these are hidden, else ratings."""
+    if parts.test_input is not None:
+        return parts.test.n_users / max(1, parts.train.n_users)
+    return parts.test.n_ratings / max(1, parts.train.n_ratings)
 
 
 def _labelled(models: Any, rng: int) -> dict[str, Recommender]:
@@ -111,17 +179,20 @@ def _default_metrics(models: Iterable[Recommender], parts: Split) -> tuple[str, 
     return tuple(name for name in RANKING if int(name.split("@")[1]) <= n) or (f"ndcg@{n}", f"recall@{n}")
 
 
-def _measured(label: str, model: Recommender, parts: Split, names: Sequence[str]) -> tuple[dict[str, Any], Report]:
+def _measured(
+    label: str, model: Recommender, parts: Split, metrics: Sequence[str | Own]
+) -> tuple[dict[str, Any], Report]:
     """A row of the table, and the report that it is from."""
     memory = MemoryGrowth()
     start = time.perf_counter()
     _fit(model, parts)
     fitted = time.perf_counter()
     grown = memory.peak_mb()
-    report = evaluate(model, parts, names)
+    report = evaluate(model, parts, metrics)
     row: dict[str, Any] = {"model": label, "settings": model.get_params(), "league": league_of(model)}
-    row |= {name: report[name] for name in names}
-    row["intervals"] = {name: list(i) for name in names if (i := report.interval(name)) is not None}
+    row |= dict(report)
+    row["intervals"] = {name: list(i) for name in report if (i := report.interval(name)) is not None}
+    row["groups"] = report.group_values()
     row |= {"fit_seconds": fitted - start, "recommend_seconds": _seconds_to_recommend(model, parts), "peak_mb": grown}
     return row, report
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from recae.evaluation import Report
+from recae.evaluation.names import lower_is_better
 from recae.splitting import Split
 from recae.storage import write_text
 
@@ -22,13 +23,17 @@ class Comparison:
 
     Attributes:
         rows: one mapping a model, the best first: `model` (its label), `settings`, `league`, the metrics,
+            `groups` (number and metrics of users with and without a training rating, where there are both),
             `fit_seconds`, `recommend_seconds` (lists of 20 for all test users, fitted model to frame), `peak_mb` (by
             how much the process grew, at most, while it was fitted; None where the system does not tell), `better_by`:
             the best model's figure less this one's over users, with its 95 % interval and its p-value.
         failed: label to message, of models that could not be fitted or measured.
         reports: label to `Report`.
         metrics: their names; by the first, models are ordered and compared.
-        split: what they were compared on.
+        split: what they were compared on; the first one where there are several.
+        simple: the first metric of what every model should beat, by name: the biases for errors of ratings, popularity
+            for lists; empty for metrics that say nothing of accuracy.
+        n_splits: how many splits there are; figures are means over them, and `rows` have those of each in `splits`.
     """
 
     rows: list[dict[str, Any]]
@@ -36,6 +41,8 @@ class Comparison:
     reports: dict[str, Report]
     metrics: tuple[str, ...]
     split: Split
+    n_splits: int = 1
+    simple: dict[str, float] = field(default_factory=dict)
 
     @property
     def best(self) -> str:
@@ -58,7 +65,8 @@ class Comparison:
         """Plain values."""
         return {
             "data": self.split.train.name, "protocol": self.split.how, "settings": self.split.settings,
-            "metrics": list(self.metrics), "n_test_users": max(len(r.per_user) for r in self.reports.values()),
+            "n_splits": self.n_splits, "simple": self.simple, "metrics": list(self.metrics),
+            "n_test_users": max(len(r.per_user) for r in self.reports.values()),
             "models": self.rows, "failed": self.failed,
         }  # fmt: skip
 
@@ -76,11 +84,44 @@ class Comparison:
         shown = pd.DataFrame(texts, index=table.index.rename(None)).rename(
             columns={"fit_seconds": "fit s", "recommend_seconds": "list s", "peak_mb": "MB"}
         )
-        notes = [f"p: paired t-test over users of {self.metrics[0]} against {self.best}, by Holm's correction"]
+        notes = self._intervals()
+        notes += [f"p: paired t-test over users of {self.metrics[0]} against {self.best}, by Holm's correction"]
+        notes += self._groups() + self._worse_than_simple()
         notes += [f"{label} failed: {message}" for label, message in self.failed.items()]
         return "\n".join([head + shown.to_string(), *notes])
 
     __repr__ = __str__
+
+    def _intervals(self) -> list[str]:
+        """Over several splits: a line with the intervals of the first metric."""
+        name = self.metrics[0]
+        if self.n_splits == 1:
+            return []
+        ends = ((row["model"], row["intervals"][name]) for row in self.rows)
+        intervals = ", ".join(f"{model} {low:.4f} to {high:.4f}" for model, (low, high) in ends)
+        return [f"means over {self.n_splits} splits, the first of which is shown; 95 % of {name}: {intervals}"]
+
+    def _worse_than_simple(self) -> list[str]:
+        """A line with the models that do worse than the biases or popularity, where there are any."""
+        name, lines = self.metrics[0], []
+        sign = 1 if lower_is_better(name) else -1
+        for label, value in self.simple.items():
+            worse = [
+                str(row["model"]) for row in self.rows if sign * row[name] > sign * value and row["model"] != label
+            ]
+            if worse:
+                lines.append(f"{label} does better ({name} {value:.4f}) than {', '.join(worse)}")
+        return lines
+
+    def _groups(self) -> list[str]:
+        """A line about users with training ratings and one about those without, where there are both."""
+        name, lines = self.metrics[0], []
+        for group, what in (("known", "with training ratings"), ("new", "without a training rating")):
+            rows = [row for row in self.rows if name in row["groups"].get(group, {})]
+            if rows:
+                figures = ", ".join(f"{row['model']} {row['groups'][group][name]:.4f}" for row in rows)
+                lines.append(f"{name} of the {rows[0]['groups'][group]['n_users']:,} users {what}: {figures}")
+        return lines
 
 
 def _text(value: Any, name: str) -> str:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-import pandas as pd
-
 from recae.errors import ParameterError
-from recae.evaluation.aligned_test import AlignedTest, align_test
-from recae.evaluation.names import METRICS, Metric, parse_metrics
-from recae.evaluation.rank import measure_lists
+from recae.evaluation.aligned_test import align_test
+from recae.evaluation.names import METRICS, Metric, Own, parse_metrics
+from recae.evaluation.rank import measure_lists, rank_by
 from recae.evaluation.rate import measure_ratings
-from recae.evaluation.report import Figure, Report
+from recae.evaluation.report import Measured, Report
+from recae.evaluation.served import evaluate_lists
+from recae.evaluation.together import report_of
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender, fitted_ratings
 from recae.splitting import Split
 
-__all__ = ["METRICS", "RANKING_DEFAULTS", "RATING_DEFAULTS", "Report", "evaluate"]
+__all__ = ["METRICS", "RANKING_DEFAULTS", "RATING_DEFAULTS", "Report", "evaluate", "evaluate_lists"]
 
 RATING_DEFAULTS = ("rmse", "mae")
 RANKING_DEFAULTS = ("recall@20", "recall@50", "ndcg@20", "ndcg@100", "coverage@20")
@@ -26,7 +26,7 @@ RANKING_DEFAULTS = ("recall@20", "recall@50", "ndcg@20", "ndcg@100", "coverage@2
 def evaluate(
     model: Recommender,
     test: Split | RatingMatrix,
-    metrics: str | Sequence[str] | None = None,
+    metrics: str | Own | Sequence[str | Own] | None = None,
     *,
     part: Literal["test", "validation"] = "test",
     exclude: RatingMatrix | Iterable[RatingMatrix] | None = None,
@@ -43,7 +43,9 @@ def evaluate(
             are scored from the ratings that it shows of them (`test_input`), without retraining.
         metrics: names such as "rmse" or "ndcg@100" (`recae.evaluation.METRICS` lists them). By default rmse and
             mae for models that predict ratings; recall@20, recall@50, ndcg@20, ndcg@100 and coverage@20 for
-            those that rank (as far as the catalogue reaches).
+            those that rank (as far as the catalogue reaches). A metric of your own is a function of a user's list
+            (raw item ids, the best first) and the set of the user's relevant items that gives a number; its name is
+            the function's, and its list has 20 items, or as many as its attribute `k` says.
         part: which part of a split: choose settings by "validation", look at "test" once.
         exclude: further ratings whose items are not to be ranked. What the model was fitted on is never ranked;
             nor are, given a split, its train part and (when `part` is "test") its validation part, or, of
@@ -57,7 +59,8 @@ def evaluate(
     that the model does not know at all. Both are counted in the report.
 
     Returns:
-        A `Report`. Intervals are 95 % over users: value +- 1.96 standard errors, users being what was sampled.
+        A `Report`; where some of the users have no training rating, with the figures of these and of the others.
+        Intervals are 95 % over users: value +- 1.96 standard errors, users being what was sampled.
         For rmse and mae, ratios of sums over users, the standard error is the delta method's.
 
     Raises:
@@ -73,25 +76,24 @@ def evaluate(
         raise ParameterError(name="block", value=block, expected="at least 1 user at a time")
     excluded = [exclude] if isinstance(exclude, RatingMatrix) else list(exclude or ())
     aligned = align_test(trained_on, test, part, excluded)
-    figures: dict[str, Figure] = {}
-    tables: list[pd.DataFrame] = []
+    found: list[Measured] = []
     if of_ratings := [metric for metric in wanted if metric.kind == "rating"]:
-        some, table = measure_ratings(model, aligned, of_ratings)
-        figures, tables = {**figures, **some}, [*tables, table]
+        found.append(measure_ratings(model, aligned, of_ratings))
     if of_lists := [metric for metric in wanted if metric.kind != "rating"]:
-        some, table = measure_lists(model, aligned, of_lists, relevant_from=relevant_from, block=block)
-        figures, tables = {**figures, **some}, [*tables, table]
-    return _report(model, aligned, {metric.name: figures[metric.name] for metric in wanted}, tables)
+        found.append(
+            measure_lists(rank_by(model, aligned), aligned, of_lists, relevant_from=relevant_from, block=block)
+        )
+    return report_of(type(model).__name__, aligned, [metric.name for metric in wanted], found)
 
 
-def _wanted(model: Recommender, names: str | Sequence[str] | None) -> list[Metric]:
+def _wanted(model: Recommender, names: str | Own | Sequence[str | Own] | None) -> list[Metric]:
     n_items = model.ratings_.n_items
     if names is None:
         if model.predicts_ratings:
             return parse_metrics(RATING_DEFAULTS)
         within = [metric for metric in parse_metrics(RANKING_DEFAULTS) if metric.k <= n_items]
         return within or parse_metrics([f"recall@{n_items}", f"ndcg@{n_items}"])
-    wanted = parse_metrics([names] if isinstance(names, str) else names)
+    wanted = parse_metrics([names] if isinstance(names, str) or callable(names) else names)
     for metric in wanted:
         if metric.k > n_items:
             raise ParameterError(
@@ -103,10 +105,3 @@ def _wanted(model: Recommender, names: str | Sequence[str] | None) -> list[Metri
                 remedy=(f"measure {RANKING_DEFAULTS[0]} or {RANKING_DEFAULTS[3]}", "use a model such as AutoRec"),
             )  # fmt: skip
     return wanted
-
-
-def _report(model: Recommender, test: AlignedTest, figures: dict[str, Figure], tables: list[pd.DataFrame]) -> Report:
-    table = pd.concat(tables, axis=1).sort_index()
-    table = table[[name for name in figures if name in table]]
-    table.index = pd.Index(test.user_ids[table.index.to_numpy()], name="user")
-    return Report(figures, {"n_users": len(table), **test.counts()}, table, type(model).__name__, test.name)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import sparse
 
-from recae._types import Csr, IdArray, IntArray
+from recae._types import Csr, IdArray, IntArray, Mask
 from recae.errors import DataError, ParameterError, Remedy
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
@@ -46,6 +46,24 @@ class AlignedTest:
         """Users that the model can rank for: known, or met with what is shown of them; bool (n,)."""
         return np.ones(len(self.user_ids), dtype=bool) if self.inputs is not None else self.user_index >= 0
 
+    def new_users(self) -> Mask:
+        """Users that the model has no rating of: unknown, with an empty training row, or shown with nothing; (n,)."""
+        if self.inputs is not None:
+            return np.asarray(np.diff(self.inputs.indptr) == 0)
+        rated = np.diff(self.trained_on.user_rows.indptr)
+        return np.asarray((self.user_index < 0) | (rated[self.user_index] == 0))
+
+    def history(self, users: IntArray) -> Csr:
+        """What `users` (rows of the test) were learnt from or show, (len(users), n_items); empty for unknown ones."""
+        if self.inputs is not None:
+            return self.inputs[users]
+        return align(self.trained_on, self.user_ids[users], self.trained_on)
+
+    def groups(self, users: IntArray) -> dict[str, Mask]:
+        """Which of `users` (rows of the test) are "known" and which "new", (len(users),); empty where all are alike."""
+        new = self.new_users()[users]
+        return {"known": ~new, "new": new} if new.any() and not new.all() else {}
+
     def counts(self) -> dict[str, int]:
         """What the figures rest on, for the report.
 
@@ -54,9 +72,7 @@ class AlignedTest:
         skips; `seen_ratings`: test ratings of a pair that the model was shown.
         """
         users, items, _ = self.ratings.pairs()
-        shown = self.trained_on.user_rows if self.inputs is None else self.inputs
-        row = self.user_index if self.inputs is None else np.arange(len(self.user_ids))
-        cold_user = (row < 0) | (np.diff(shown.indptr)[row] == 0)
+        cold_user = self.new_users()
         cold_item = (self.item_index < 0) | (self.trained_on.counts("item")[self.item_index] == 0)
         unknown = ~self.scorable()[users] | (self.item_index < 0)[items]
         return {

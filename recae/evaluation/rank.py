@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,9 @@ from recae import metrics
 from recae._types import Csr, IntArray
 from recae.errors import DataError, DivergenceError
 from recae.evaluation.aligned_test import AlignedTest, overlap
-from recae.evaluation.names import ACCURACY, CATALOGUE, Metric
-from recae.evaluation.report import Figure, mean
+from recae.evaluation.list_values import list_values
+from recae.evaluation.names import CATALOGUE, Metric
+from recae.evaluation.report import Figure, Measured, mean
 from recae.ranking import top_n
 from recae.ratings.csr import make_csr
 from recae.recommender.scoring import rows_in_block
@@ -22,40 +23,49 @@ if TYPE_CHECKING:
     from recae.recommender.base import Recommender
 
 
+Rank = Callable[[IntArray, int], IntArray]  # users (rows of the test) and a width, to item indices (users, width)
+
+
+def rank_by(model: Recommender, test: AlignedTest) -> Rank:
+    """Lists as a model makes them: the best items that are not seen."""
+    return lambda users, width: _rank(model, test, users, width)
+
+
 def measure_lists(
-    model: Recommender,
+    rank: Rank,
     test: AlignedTest,
     wanted: Sequence[Metric],
     *,
     relevant_from: float | None = None,
     block: int | None = None,
-) -> tuple[dict[str, Figure], pd.DataFrame]:
-    """Figures, and each user's own in a frame indexed by the user's row in the test."""
+) -> Measured:
+    """What `wanted` metrics of the lists that `rank` gives come to."""
     relevant = _relevant(test.target, relevant_from)
     users = np.flatnonzero((np.diff(relevant.indptr) > 0) & test.scorable())
     _refuse_nothing_to_find(test, relevant, users)
     n_items = test.trained_on.n_items
     width = max(metric.k for metric in wanted)
     size = block or rows_in_block(n_items)
-    beyond = _beyond_accuracy(test)
+    value_of = list_values(test, relevant, wanted)
     values = {metric.name: np.empty(len(users)) for metric in wanted if metric.kind == "list"}
     shown = {metric.k: np.zeros(n_items, np.int64) for metric in wanted if metric.kind == "catalogue"}
     for start in range(0, len(users), size):
         some = users[start : start + size]
-        ranked = _rank(model, test, some, width)
+        ranked = rank(some, width)
         hits = metrics.find_hits(ranked, relevant[some])
-        for metric in wanted:
-            if metric.family in ACCURACY:
-                values[metric.name][start : start + size] = ACCURACY[metric.family](hits, metric.k)
-            elif metric.kind == "list":
-                values[metric.name][start : start + size] = beyond[metric.family](ranked, metric.k)
+        for name, value in value_of.items():
+            values[name][start : start + size] = value(some, ranked, hits)
         for k, count in shown.items():
             count += metrics.exposure(ranked, k, n_items)
     figures = {name: mean(theirs) for name, theirs in values.items()}
     for metric in wanted:
         if metric.kind == "catalogue":
             figures[metric.name] = Figure(CATALOGUE[metric.family](shown[metric.k]))
-    return figures, pd.DataFrame(values, index=users)
+    groups = {
+        group: {name: mean(theirs[rows]) for name, theirs in values.items()}
+        for group, rows in test.groups(users).items()
+    }
+    return Measured(figures, groups, pd.DataFrame(values, index=users))
 
 
 def _relevant(target: Csr, relevant_from: float | None) -> Csr:
@@ -85,7 +95,7 @@ def _refuse_nothing_to_find(test: AlignedTest, relevant: Csr, users: IntArray) -
 def _rank(model: Recommender, test: AlignedTest, users: IntArray, width: int) -> IntArray:
     """The `width` best unseen items of some users (rows of the test), shape (len(users), width)."""
     inputs = test.inputs
-    scores = model.score_users(test.user_index[users]) if inputs is None else model.score(inputs[users])
+    scores = model.ranking_scores(test.user_index[users]) if inputs is None else model.ranking_scores_new(inputs[users])
     ranked, _ = top_n(scores, width, test.seen[users])
     short = np.flatnonzero(ranked[:, -1] < 0)  # few items are left, or scores are not numbers
     if np.isnan(scores[short]).any():
@@ -93,12 +103,3 @@ def _rank(model: Recommender, test: AlignedTest, users: IntArray, width: int) ->
             f"{type(model).__name__} scores items as NaN: it has not learnt; try a lower learning rate"
         )
     return ranked
-
-
-def _beyond_accuracy(test: AlignedTest) -> dict[str, Callable[[IntArray, int], Any]]:
-    """Metrics of a list that ask what train says of its items."""
-    information = metrics.self_information(test.trained_on)
-    return {
-        "novelty": lambda ranked, k: metrics.novelty(ranked, k, information),
-        "diversity": lambda ranked, k: metrics.diversity(ranked, k, test.trained_on),
-    }

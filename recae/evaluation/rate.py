@@ -12,7 +12,7 @@ from recae._types import Csr
 from recae.errors import DivergenceError
 from recae.evaluation.aligned_test import AlignedTest
 from recae.evaluation.names import Metric
-from recae.evaluation.report import Figure, ratio
+from recae.evaluation.report import Figure, Measured, ratio
 
 if TYPE_CHECKING:
     from recae.recommender.base import Recommender
@@ -21,24 +21,26 @@ PAIRS = 2**20  # predicted at once, for known users
 HIDDEN_USERS = 2048  # predicted at once
 
 
-def measure_ratings(
-    model: Recommender, test: AlignedTest, wanted: Sequence[Metric]
-) -> tuple[dict[str, Figure], pd.DataFrame]:
-    """Figures, and each user's own in a frame indexed by the user's row in the test."""
+def measure_ratings(model: Recommender, test: AlignedTest, wanted: Sequence[Metric]) -> Measured:
+    """What `wanted` metrics of predicted ratings come to."""
     users, items, truth = test.ratings.pairs()
     predicted = _predict(model, test, users, test.item_index[items])
     error = truth - predicted.astype(np.float64)
     counts = test.ratings.counts("user")
     rated = np.flatnonzero(counts)
     figures, per_user = {}, pd.DataFrame(index=rated)
+    masks = test.groups(rated)
+    groups: dict[str, dict[str, Figure]] = {group: {} for group in masks}
     for metric in wanted:
         squared = metric.family == "rmse"
         loss = error * error if squared else np.abs(error)
         total = np.bincount(users, weights=loss, minlength=len(counts))[rated].astype(np.float64)
         figures[metric.name] = ratio(total, counts[rated], root=squared)
+        for group, rows in masks.items():
+            groups[group][metric.name] = ratio(total[rows], counts[rated][rows], root=squared)
         mean = total / counts[rated]
         per_user[metric.name] = np.sqrt(mean) if squared else mean
-    return figures, per_user
+    return Measured(figures, groups, per_user)
 
 
 def _predict(model: Recommender, test: AlignedTest, users: Any, items: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +20,29 @@ Z = 1.959964  # 97.5 % of a normal distribution lies below
 
 @dataclass(frozen=True)
 class Figure:
-    """A value, and its standard error over users where there is one (two users or more)."""
+    """A value, and its standard error over users (or splits) where there is one (two or more).
+
+    `quantile` standard errors to both sides make the 95 % interval: of a normal distribution, or of Student's t.
+    """
 
     value: float
     error: float | None = None
+    quantile: float = Z
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 %, value +- 1.96 standard errors."""
-        return None if self.error is None else (self.value - Z * self.error, self.value + Z * self.error)
+        """95 %: value +- `quantile` standard errors."""
+        if self.error is None:
+            return None
+        return self.value - self.quantile * self.error, self.value + self.quantile * self.error
 
 
 def mean(values: DoubleArray) -> Figure:
-    """The mean over users, and its standard error s / sqrt(n)."""
+    """The mean over users, and its standard error s / sqrt(n); NaN is left out, and is the mean of nothing."""
+    values = values[~np.isnan(values)]
     n = len(values)
+    if n == 0:
+        return Figure(float("nan"))
     return Figure(float(values.mean()), float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else None)
 
 
@@ -54,18 +63,37 @@ def ratio(total: DoubleArray, count: npt.NDArray[Any], *, root: bool) -> Figure:
     return Figure(top, None if error is None else error / (2 * top) if top else 0.0)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What some metrics come to.
+
+    Attributes:
+        figures: of all users, by metric.
+        groups: of "known" and of "new" users, by metric; empty where there is only one of the two.
+        per_user: each user's own, indexed by the user's row in the test.
+    """
+
+    figures: dict[str, Figure]
+    groups: dict[str, dict[str, Figure]]
+    per_user: pd.DataFrame
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Report(Mapping[str, float]):
     """Figures by name: `report["rmse"]`.
 
     Attributes:
         figures: value and standard error of each metric.
-        counts: `n_users` measured, `n_ratings` tested, and how many of them were `cold_users`, `cold_items`,
+        counts: `n_users` measured, of whom `known_users` have a training rating (or are hidden, and show one) and
+            `new_users` have none; `n_ratings` tested, and how many of them were `cold_users`, `cold_items`,
             `cold_ratings` (no training rating), `unknown_ratings` (not in the model's vocabulary at all) and
             `seen_ratings` (shown to the model: a leak, unless training error is what is measured).
         per_user: one row a user (raw id), one column a metric; what paired tests need. Users that a metric
             leaves out are NaN there.
         model, data: names.
+        groups: figures of the "known" and of the "new" users, as in `figures`; empty where only one of both was
+            measured. Metrics of all lists together (coverage) are not in it.
+        over: what the intervals are over: "users", or "splits" where figures are means of several.
     """
 
     figures: dict[str, Figure]
@@ -73,6 +101,8 @@ class Report(Mapping[str, float]):
     per_user: pd.DataFrame
     model: str
     data: str
+    groups: dict[str, dict[str, Figure]] = field(default_factory=dict)
+    over: str = "users"
 
     def __getitem__(self, name: str) -> float:
         if name not in self.figures:
@@ -86,7 +116,7 @@ class Report(Mapping[str, float]):
         return len(self.figures)
 
     def interval(self, name: str) -> tuple[float, float] | None:
-        """The 95 % interval over users; None for a metric of all lists together, or with a single user."""
+        """The 95 % interval; None for a metric of all lists together, or with a single user."""
         self[name]
         return self.figures[name].interval
 
@@ -96,9 +126,17 @@ class Report(Mapping[str, float]):
         return pd.DataFrame(rows, index=pd.Index(self.figures, name="metric"), columns=["value", "low", "high"])
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values: each metric by name, `intervals`, the counts, `model` and `data`."""
+        """Plain values: each metric by name, `intervals`, the counts, `groups`, `model` and `data`."""
         intervals = {name: list(f.interval) for name, f in self.figures.items() if f.interval is not None}
-        return {**dict(self), "intervals": intervals, **self.counts, "model": self.model, "data": self.data}
+        about = {"groups": self.group_values(), "model": self.model, "data": self.data}
+        return {**dict(self), "intervals": intervals, **self.counts, **about}
+
+    def group_values(self) -> dict[str, dict[str, float]]:
+        """Each group's number of users (`n_users`) and metrics by name; empty where only one group was measured."""
+        return {
+            group: {"n_users": self.counts[f"{group}_users"], **{name: f.value for name, f in figures.items()}}
+            for group, figures in self.groups.items()
+        }
 
     def to_json(self, path: str | Path | None = None) -> str:
         """`to_dict` as JSON; written to `path` too where one is given."""
@@ -112,12 +150,18 @@ class Report(Mapping[str, float]):
         count = self.counts
         head = f"{self.model} on {self.data}: {count['n_users']:,} users, {count['n_ratings']:,} ratings"
         lines = [f"  {name:<{width}}  {_line(figure)}" for name, figure in self.figures.items()]
-        return "\n".join([head, f"  {'metric':<{width}}     value  95 % interval over users", *lines, *self._notes()])
+        return "\n".join(
+            [head, f"  {'metric':<{width}}     value  95 % interval over {self.over}", *lines, *self._notes()]
+        )
 
     __repr__ = __str__
 
     def _notes(self) -> list[str]:
         count, notes = self.counts, []
+        for group, values in self.group_values().items():
+            what = "users without a training rating" if group == "new" else "users with training ratings"
+            figures = ", ".join(f"{name} {values[name]:.4f}" for name in self.groups[group])
+            notes.append(f"{values['n_users']:,} {what}: {figures}")
         if count["cold_ratings"]:
             notes.append(
                 f"{count['cold_ratings']:,} of the ratings are of users ({count['cold_users']:,}) or items "

@@ -23,6 +23,7 @@ class GlobalMean(Recommender):
     """Every rating is predicted by the mean of all ratings."""
 
     predicts_ratings: ClassVar[bool] = True
+    personal: ClassVar[bool] = False
 
     mean_: float = learned()
 
@@ -48,6 +49,7 @@ class Bias(Recommender):
     """mu + b_u + b_i with regularised deviations (Koren, 2010): some rate high, some films are liked by all."""
 
     predicts_ratings: ClassVar[bool] = True
+    personal: ClassVar[bool] = False
 
     user_l2: float = param(
         5.0, "ratings' worth of pull of a user's deviation towards 0", low=0, tune=(1.0, 30.0, "log")
@@ -86,6 +88,8 @@ class Bias(Recommender):
 @hyperparameters
 class Popularity(Recommender):
     """Items by how many users rated them: the same list for everybody, but for what each has seen."""
+
+    personal: ClassVar[bool] = False
 
     counts_: npt.NDArray[np.float32] = learned()
 

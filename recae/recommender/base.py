@@ -11,16 +11,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recae._types import Csr, IntArray, Scores
+from recae._types import Csr, IntArray, Mask, Scores
 from recae.errors import NotFittedError, ParameterError
 from recae.ratings import RatingMatrix
 from recae.ratings.any_frame import as_pandas
 from recae.recommender import files, frames
 from recae.recommender.biases import Biases, fit_baseline
-from recae.recommender.fitting import FitOptions, check_fit
+from recae.recommender.fitting import FitOptions, check_fit, checked_validation
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import Parameters, check
-from recae.recommender.scoring import finite, most_similar, scores_at, top_n_for_users
+from recae.recommender.scoring import finite, most_similar, popular_where, scores_at, top_n_for_users
+from recae.recommender.simple_model import say_if_worse
 
 
 class Recommender(Parameters, ABC):
@@ -35,6 +36,7 @@ class Recommender(Parameters, ABC):
 
     predicts_ratings: ClassVar[bool] = False
     iterative: ClassVar[bool] = False
+    personal: ClassVar[bool] = True  # lists depend on what a user rated; users without a rating get what is popular
     linear: ClassVar[bool] = False  # score(x) = score(0) + x B for some B, of which `recae.explain` makes use
     reads_dates: ClassVar[bool] = False  # predictions take timestamps=, and evaluation hands them over
     meets_hidden_users: ClassVar[bool] = False  # an iterative model that can be stopped by users it does not learn from
@@ -74,6 +76,28 @@ class Recommender(Parameters, ABC):
         """Scores as of `score_users`, or as a tensor on the model's device: on a GPU, lists are then made there."""
         return self.score_users(user_index)
 
+    def ranking_scores(self, user_index: IntArray) -> Scores:
+        """What lists of known users are ranked by, (n,) to (n, n_items): `score_users`, or popularity.
+
+        A user without a training rating tells a model nothing, nor does one whose items all get equal scores: most
+        models would list items in catalogue order. Such users are ranked by how many ratings each item has, unless the
+        model knows more of them (features), or gives everybody the same list (`personal` is False).
+        """
+        scores: Scores = self._or_popular(self.score_users(user_index), ~self._serves("user", user_index))
+        return scores
+
+    def ranking_scores_new(self, user_rows: Csr) -> Scores:
+        """The same for unseen users from their ratings, (n_rows, n_items) to (n_rows, n_items)."""
+        scores: Scores = self._or_popular(self.score(user_rows), np.diff(user_rows.indptr) == 0)
+        return scores
+
+    def _list_scores(self, user_index: IntArray) -> Any:
+        """As `ranking_scores`, or a tensor on a GPU."""
+        return self._or_popular(self._device_scores(user_index), ~self._serves("user", user_index))
+
+    def _or_popular(self, scores: Any, empty: Mask) -> Any:
+        return popular_where(empty, scores, self.ratings_.counts("item")) if self.personal else scores
+
     def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
         """Scores of pairs of known users and items, (n,); by default through dense blocks."""
         return scores_at(user_index, item_index, self.ratings_.n_items, self.score_users)
@@ -111,8 +135,10 @@ class Recommender(Parameters, ABC):
 
         Args:
             ratings: to learn from.
-            validation: held-out ratings with the same users and items (`recae.split`): iterative models stop
-                by them and keep the best epoch. Closed-form models have no use for them.
+            validation: held-out ratings, matched by raw id where they come from a file of their own; those of users
+                or items that `ratings` lacks are left out, with a warning. Iterative models stop by them and keep the
+                best epoch. Closed-form models have no use for them. Where the biases (popularity, for models that
+                rank) do better on them, a line says so (logger "recae").
             validation_input: what hidden validation users show, row by row (`validation_input` of a split by users);
                 `validation` then holds theirs, and not those of the users learnt from. Ranking models only.
             checkpoint: a file that training keeps its state in, at most every `checkpoint_seconds`.
@@ -124,15 +150,19 @@ class Recommender(Parameters, ABC):
 
         Raises:
             ParameterError: a hyper-parameter is out of range, or several processes cannot fit this model together.
-            DataError: there is nothing to learn from, or `validation` has other users or items.
+            DataError: there is nothing to learn from (for a model that predicts ratings: all are equal), or
+                `validation` has other users or items.
             ProcessLostError: another process of those that fit it together is gone.
         """
         check(self)
         options = FitOptions(checkpoint, checkpoint_seconds, resume, progress, validation_input)
-        check_fit(type(self), ratings, validation, options)
+        check_fit(type(self), ratings, options)
+        validation = checked_validation(type(self), ratings, validation, validation_input)
         self._baseline_ = fit_baseline(ratings) if self.predicts_ratings else None
         self._fit(ratings, validation, options)
         self._set_ratings(ratings)
+        if validation is not None:
+            say_if_worse(self, validation, validation_input)
         return self
 
     def _set_ratings(self, ratings: RatingMatrix) -> None:
@@ -235,6 +265,9 @@ class Recommender(Parameters, ABC):
     ) -> pd.DataFrame:
         """The n best items for each user: a frame with user, item, score, rank (from 1), and title where known.
 
+        A user without a training rating gets the most popular items, whose score is their number of ratings, where the
+        model knows nothing else of that user.
+
         Args:
             users: raw ids, one or many.
             n: items a user, at most: fewer where fewer are left.
@@ -256,7 +289,7 @@ class Recommender(Parameters, ABC):
         found = np.full((len(wanted), n), -1, np.int64), np.full((len(wanted), n), -np.inf, np.float32)
         known = user_index >= 0
         seen = ratings.user_rows if filter_seen else None
-        found[0][known], found[1][known] = top_n_for_users(self._device_scores, user_index[known], seen, n, allowed)
+        found[0][known], found[1][known] = top_n_for_users(self._list_scores, user_index[known], seen, n, allowed)
         if (user_index < 0).any():
             popular = frames.popular(ratings, n, allowed)
             found[0][user_index < 0], found[1][user_index < 0] = popular
@@ -275,14 +308,17 @@ class Recommender(Parameters, ABC):
 
         Args:
             new_ratings: frame with user, item, rating (rating may be missing for models that rank), or a
-                RatingMatrix. Items unknown to the model are left out, with a warning.
+                RatingMatrix. Items unknown to the model are left out, with a warning; a user of whom no rating is left
+                gets the most popular items.
         """
         ratings = self._fitted()
         frames.check_n(n, ratings.n_items)
         new = frames.new_users(new_ratings, ratings, needs_rating=self.predicts_ratings)
         allowed = frames.allowed_items(ratings, candidates, exclude)
         seen = new.user_rows if filter_seen else None
-        found = top_n_for_users(lambda rows: self.score(new.user_rows[rows]), np.arange(new.n_users), seen, n, allowed)
+        found = top_n_for_users(
+            lambda rows: self.ranking_scores_new(new.user_rows[rows]), np.arange(new.n_users), seen, n, allowed
+        )
         return frames.ranked_frame(new.user_ids, *found, ratings)
 
     def similar_items(self, items: Any, n: int = 10) -> pd.DataFrame:

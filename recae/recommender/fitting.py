@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,10 @@ from torch import Tensor
 from recae import metrics
 from recae._types import Scores
 from recae.distributed.ranks import current
-from recae.errors import DataError, ParameterError
+from recae.errors import DataError, DataWarning, ParameterError, Phrase, Remedy
 from recae.ratings import RatingMatrix
+from recae.ratings.ids import plain
+from recae.ratings.matching import match, same_ids
 from recae.recommender.params import Parameters
 from recae.recommender.scoring import blocks, top_allowed
 from recae.sparse import SparseRows
@@ -56,23 +59,34 @@ class FitOptions:
 # ---------------------------------------------------------------- checks
 
 
-def check_fit(model: type[Any], ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+def check_fit(model: type[Any], ratings: RatingMatrix, options: FitOptions) -> None:
     """Refuse what a model of this class cannot be fitted on.
 
     Raises:
         ParameterError: several processes cannot fit it together, or there is nothing to checkpoint.
-        DataError: there is nothing to learn from, or the validation part has other users or items.
+        DataError: there is nothing to learn from.
     """
     refuse_many_processes(model)
     if not isinstance(ratings, RatingMatrix):
         raise DataError(f"fit takes a RatingMatrix, not {type(ratings).__name__}; recae.load(...) makes one")
     if ratings.n_ratings == 0:
         raise DataError(f"{ratings.name} holds no rating to learn from")
+    if model.predicts_ratings:
+        refuse_equal_ratings(model, ratings)
     if ratings.is_mapped:
         refuse_foreign_columns(ratings)
-    check_validation(ratings, validation, options.validation_input, model.meets_hidden_users or not model.iterative)
     if (options.checkpoint is not None or options.resume) and not model.iterative:
         raise ParameterError(f"{model.__name__} is fitted in one step, so there is nothing to checkpoint or resume")
+
+
+def checked_validation(
+    model: type[Any], ratings: RatingMatrix, validation: RatingMatrix | None, shown: RatingMatrix | None
+) -> RatingMatrix | None:
+    """The validation part as a model of this class can use it; see `matched_validation` and `check_validation`."""
+    if shown is None:
+        validation = matched_validation(ratings, validation)
+    check_validation(ratings, validation, shown, model.meets_hidden_users or not model.iterative)
+    return validation
 
 
 def refuse_many_processes(model: type[Any]) -> None:
@@ -87,6 +101,52 @@ def refuse_many_processes(model: type[Any]) -> None:
             f"{model.__name__} is fitted by one process, and torchrun started {n}",
             remedy="start it without torchrun (docs/scale.md lists the models that several processes can share)",
         )
+
+
+def refuse_equal_ratings(model: type[Any], ratings: RatingMatrix) -> None:
+    """Refuse ratings that are all the same for a model that predicts ratings, the simplest ones included.
+
+    They say who took what (purchases, plays), not how much it was liked: every prediction would be that number, with
+    an error of 0, and lists would be in no order. A single rating is no sign of that.
+
+    Raises:
+        DataError: there are two ratings or more, and all are equal.
+    """
+    values, step = ratings.user_rows.data, 1 << 20
+    chunks = (values[start : start + step] for start in range(0, len(values), step))
+    if len(values) > 1 and all(bool((chunk == values[0]).all()) for chunk in chunks):
+        raise DataError(
+            f"all {len(values):,} ratings of {ratings.name!r} are {values[0]:g}: they say who took what, not how "
+            f"much it was liked, and {model.__name__} would predict that for everything",
+            remedy=Remedy("take a model that ranks items: {ranker}", ranker=Phrase("recae.EASE(), for example")),
+        )
+
+
+def matched_validation(ratings: RatingMatrix, validation: RatingMatrix | None) -> RatingMatrix | None:
+    """The validation part in the users and items of `ratings`, by raw id; parts of one split are that already.
+
+    Ratings of users or items that training lacks are left out, which a `DataWarning` says.
+
+    Raises:
+        DataError: none is left.
+    """
+    if not isinstance(validation, RatingMatrix) or same_ids(validation, ratings):
+        return validation
+    matched, n_left_out = match(validation, ratings)
+    if matched.n_ratings == 0:
+        raise DataError(
+            f"none of the {validation.n_ratings:,} validation ratings of {validation.name!r} is of a user and an item "
+            f"of {ratings.name!r}; ids are matched as they are (user {plain(validation.user_ids[0])!r} there, "
+            f"{plain(ratings.user_ids[0])!r} here)",
+            remedy=Remedy("of hidden users, give {validation_input} too", validation_input=...),
+        )
+    if n_left_out:
+        warnings.warn(
+            f"{n_left_out:,} of the {validation.n_ratings:,} validation ratings of {validation.name!r} are of users or "
+            "items that training lacks, and are left out",
+            DataWarning, stacklevel=3,
+        )  # fmt: skip
+    return matched
 
 
 def check_validation(

@@ -66,6 +66,23 @@ def products_at(weight: FloatArray, bias: FloatArray, codes: FloatArray, row: In
     return out
 
 
+def popular_where(empty: Mask, scores: Any, counts: IntArray) -> Any:
+    """`scores` (n, n_items), where they order nothing replaced by the items' numbers of ratings `counts`, (n_items,).
+
+    That is in the rows `empty`, (n,), and in rows of one score for all items. Of scores in a tensor, on its device.
+    """
+    if not isinstance(scores, np.ndarray):
+        equal = (scores == scores[:, :1]).all(1)  # on its device, and nothing waits for what it finds
+        return scores.where(~(equal | equal.new_tensor(empty))[:, None], scores.new_tensor(counts))
+    level = np.flatnonzero(scores[:, 0] == scores[:, -1])  # rows that may be of one score
+    level = level[(scores[level] == scores[level, :1]).all(axis=1)]
+    if len(level) == 0 and not empty.any():
+        return scores
+    replaced = np.array(scores, np.float32)  # a copy: what a model gives may be its own array
+    replaced[empty] = replaced[level] = counts
+    return replaced
+
+
 def top_n_for_users(
     score: Callable[[IntArray], Any], users: IntArray, seen: Csr | None, n: int, allowed: Mask
 ) -> tuple[IntArray, Scores]:

@@ -6,12 +6,14 @@ How a split is made decides what a figure means:
 - ``k-fold``: every rating is hidden once, in `folds` splits (`k_folds` gives all of them).
 - ``per-user``: a share of each user's ratings is hidden (matrix factorisation; LightGCN's 80/20).
 - ``leave-one-out``: one rating a user is hidden, the last one where times are known.
-- ``time``: everything after a moment is hidden.
+- ``time``: everything after a moment is hidden, such as a date or the last seven days; `rolling_windows` does so over
+  and over, a window later each time.
 - ``held-out-users``: whole users are hidden, and met with a part of their ratings (strong
   generalisation: Liang et al. 2018, "Variational Autoencoders for Collaborative Filtering").
 
 `liang_2018` prepares MovieLens-20M, Netflix and MSD exactly as that paper did.
-`published_lists` reads a split that somebody else has made (Gowalla, Yelp2018, Amazon-Book).
+`published_lists` reads a split that somebody else has made (Gowalla, Yelp2018, Amazon-Book); `own_split` takes parts
+from files of yours.
 """
 
 from __future__ import annotations
@@ -25,17 +27,20 @@ from recae._types import Mask
 from recae.errors import ParameterError
 from recae.ratings import RatingMatrix
 from recae.splitting import masks
+from recae.splitting.cuts import Cut, as_text
 from recae.splitting.held_out import held_out_users, strong_generalisation
 from recae.splitting.liang import liang_2018
+from recae.splitting.own import own_split
 from recae.splitting.parts import Rng, Split, check_fraction, divide, seed_of
 from recae.splitting.published import published_lists
+from recae.splitting.rolling import rolling_windows
 from recae.store import refuse_foreign_columns
 
 How = Literal["random", "k-fold", "per-user", "leave-one-out", "time", "held-out-users"]
 
 __all__ = [
-    "HOW", "How", "Split", "k_folds", "liang_2018", "published_lists", "split", "strong_generalisation",
-    "take_validation",
+    "HOW", "Cut", "How", "Split", "k_folds", "liang_2018", "own_split", "published_lists", "rolling_windows", "split",
+    "strong_generalisation", "take_validation",
 ]  # fmt: skip
 
 # The options of each way, with their defaults; `fold` has none.
@@ -53,8 +58,8 @@ def split(
     ratings: RatingMatrix,
     how: How = "random",
     *,
-    test: float | int | None = None,
-    validation: float | int = 0.0,
+    test: Any = None,
+    validation: Any = 0.0,
     rng: Rng = None,
     **options: Any,
 ) -> Split:
@@ -64,9 +69,12 @@ def split(
         ratings: all ratings, shape (n_users, n_items).
         how: ``random``, ``k-fold``, ``per-user``, ``leave-one-out``, ``time`` or ``held-out-users``.
         test: share of the ratings to hide, in (0, 1); by default 0.1. For ``held-out-users`` the share of
-            the users, or their number (an int). ``k-fold`` and ``leave-one-out`` take none.
+            the users, or their number (an int). For ``time`` also a date, from which on all is hidden ("2024-05-01",
+            a datetime; in UTC where it names no zone), or the span before the last rating ("7D", "12h", a timedelta).
+            ``k-fold`` and ``leave-one-out`` take none.
         validation: share of the remaining *train* ratings to put aside for tuning; 0 for none. It is taken
-            as the test part is: by user for ``per-user``, the latest for ``time``, else at random.
+            as the test part is: by user for ``per-user``, the latest for ``time`` (a share, a date or a span), else at
+            random.
             For ``held-out-users`` the share of *all* users, or their number.
         rng: seed or generator. The test part does not depend on `validation`.
         options: ``k-fold``: `folds` (5) and `fold` (0 to folds - 1; the same seed for each).
@@ -85,7 +93,7 @@ def split(
     """
     chosen = _options(how, options)
     refuse_foreign_columns(ratings)
-    settings = {"test": test, "validation": validation, "seed": seed_of(rng), **chosen}
+    settings = {"test": as_text(test), "validation": as_text(validation), "seed": seed_of(rng), **chosen}
     if how in ("k-fold", "leave-one-out"):
         if test is not None:
             raise ParameterError(f"a {how} split does not use it", name="test", value=test, remedy="leave it out")
@@ -114,22 +122,23 @@ def k_folds(ratings: RatingMatrix, folds: int = 5, validation: float = 0.0, rng:
 
 def take_validation(
     train: RatingMatrix,
-    fraction: float,
+    fraction: float | Cut,
     rng: Rng = None,
     how: Literal["random", "per-user", "time"] = "random",
 ) -> tuple[RatingMatrix, RatingMatrix]:
     """`train` in two: what is left of it, and a validation part to choose settings on.
 
     Args:
-        fraction: share of the train ratings that become the validation part, in (0, 1).
+        fraction: share of the train ratings that become the validation part, in (0, 1); by time also a date or a span.
         how: any ratings (``random``), a share of each user's (``per-user``), or the latest (``time``).
 
     Returns:
         (train, validation), with the users and items of the `train` given.
     """
-    check_fraction("fraction", fraction)
     if how not in ("random", "per-user", "time"):
         raise ParameterError(name="how", value=how, expected=("random", "per-user", "time"))
+    if how != "time":
+        check_fraction("fraction", fraction)
     refuse_foreign_columns(train)
     chosen = _TEST_PART[how](train, fraction, np.random.default_rng(rng))
     return divide(train, chosen, "validation", f"a validation part of {fraction}")
@@ -178,13 +187,14 @@ def _with_validation(
     train: RatingMatrix,
     test: RatingMatrix,
     how: str,
-    fraction: float,
+    fraction: float | Cut,
     rng: np.random.Generator,
     settings: dict[str, Any],
 ) -> Split:
     validation = None
     if fraction:
-        check_fraction("validation", fraction)
         way: Any = how if how in ("per-user", "time") else "random"
+        if way != "time":
+            check_fraction("validation", fraction)
         train, validation = take_validation(train, fraction, rng, way)
     return Split(train, test, validation, how=how, settings=settings)

@@ -7,6 +7,7 @@ import numpy as np
 from recae._types import IntArray, Mask
 from recae.errors import DataError, ParameterError, Remedy
 from recae.ratings import RatingMatrix
+from recae.splitting.cuts import Cut, as_date, first_moment, is_cut
 from recae.splitting.parts import check_fraction
 
 
@@ -47,10 +48,24 @@ def one_of_each_user(ratings: RatingMatrix, test: None, rng: np.random.Generator
     return chosen
 
 
-def latest_part(ratings: RatingMatrix, fraction: float, rng: np.random.Generator) -> Mask:
-    """The latest ratings, at least this share: those of one moment are never parted."""
-    check_fraction("test", fraction)
+def latest_part(ratings: RatingMatrix, cut: Cut, rng: np.random.Generator) -> Mask:
+    """The latest ratings: a share of them, those since a date, or those of the last span (`recae.splitting.cuts`)."""
+    if not is_cut(cut):
+        check_fraction("test", cut)
+        return _latest_share(ratings, timestamps_of(ratings), float(cut))  # type: ignore[arg-type]
     stamps = timestamps_of(ratings)
+    first = first_moment(cut, int(stamps.max(initial=0)))
+    late: Mask = stamps >= first
+    if late.all() or not late.any():
+        raise DataError(
+            f"a cut by time at {cut!r} leaves the {'train' if late.any() else 'test'} part empty: the ratings of "
+            f"{ratings.name!r} are of {as_date(stamps.min())} to {as_date(stamps.max())}"
+        )
+    return late
+
+
+def _latest_share(ratings: RatingMatrix, stamps: IntArray, fraction: float) -> Mask:
+    """At least this share: ratings of one moment are never parted."""
     size = max(1, int(fraction * len(stamps) + 0.5))
     cut = np.partition(stamps, len(stamps) - size)[len(stamps) - size]
     late: Mask = stamps >= cut

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,27 @@ class Split:
         """The parts that there are, by name."""
         names = ("train", "validation", "test", "validation_input", "test_input")
         return {name: part for name in names if (part := getattr(self, name)) is not None}
+
+    def save(self, path: str | Path) -> Path:
+        """Write all parts to one file (NumPy's npz, no pickle), all or nothing; `Split.load` reads it.
+
+        Raises:
+            DataError: ids or entries of a table are neither numbers nor texts, or the file cannot be written.
+        """
+        from recae.splitting.files import write_split
+
+        return write_split(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Split:
+        """The split that `save` wrote: the same parts, ids, tables and settings.
+
+        Raises:
+            DataError: there is no such file, or it is no split.
+        """
+        from recae.splitting.files import read_split
+
+        return read_split(Path(path))
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name} {part.n_ratings:,}" for name, part in self.parts().items())

@@ -87,6 +87,11 @@ def watched(watcher: Watcher) -> Iterator[None]:
         _watcher.reset(token)
 
 
+def is_watched() -> bool:
+    """Whether trainings of this thread are watched: they are trials of a search, not models to be used."""
+    return _watcher.get() is not None
+
+
 def tell_watcher(epoch: int, figure: float) -> None:
     """Call the watcher, if there is one, with an epoch and its validation figure."""
     watcher = _watcher.get()

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from recae.errors import DataError
 from recae.models import Recommender, make_model
 from recae.ratings import RatingMatrix
+from recae.splitting import Cut
 from recae.tuning.budget import Budget
 from recae.tuning.outcome import Tuning
 from recae.tuning.search import Search
@@ -29,8 +30,8 @@ def tune(
     space: Mapping[str, Any] | None = None,
     budget: int | str = 30,
     *,
-    validation: float = 0.1,
-    hide: Literal["auto", "ratings", "users"] = "auto",
+    validation: float | Cut = 0.1,
+    hide: Literal["auto", "ratings", "users", "time"] = "auto",
     metric: str | None = None,
     study: str | Path | None = None,
     prune: bool = True,
@@ -47,9 +48,11 @@ def tune(
         space: hyper-parameter to (low, high), (low, high, "log"), or a list of values; by default what the model
             declares. The model's own settings are the first trial.
         budget: so many trials in all, or a time such as "90s", "20m" or "2h", after which none is begun.
-        validation: share of the ratings (of the users) that trials are measured on; one and the same for all.
-        hide: what is held out of `ratings`: ratings at random, or whole users who are met with 80 % of their
-            ratings; "auto": ratings for models that predict them, users for those that rank.
+        validation: share of the ratings (of the users) that trials are measured on; one and the same for all. By time
+            also a date or a span, such as "7D".
+        hide: what is held out of `ratings`: ratings at random, whole users who are met with 80 % of their
+            ratings, or the latest ratings ("time"); "auto": ratings for models that predict them, users for those
+            that rank.
         metric: what is measured; by default rmse, or ndcg@100 for models that rank.
         study: a file that keeps the search as it goes; a search that was stopped or killed resumes from it, with the
             same result. By default none is kept.

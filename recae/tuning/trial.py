@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from recae.errors import ParameterError
 from recae.evaluation import evaluate
@@ -11,10 +11,11 @@ from recae.evaluation.names import lower_is_better, parse_metrics
 from recae.models import Recommender
 from recae.ratings import RatingMatrix
 from recae.recommender.fitting import checksum
-from recae.splitting import Split, split, take_validation
+from recae.splitting import Cut, Split, split, take_validation
+from recae.splitting.cuts import as_text
 from recae.training.reporting import Watcher, watched
 
-HIDE = ("auto", "ratings", "users")
+HIDE = ("auto", "ratings", "users", "time")
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Task:
 
 
 def task_of(
-    model: Recommender, ratings: RatingMatrix, validation: float, hide: str, metric: str | None, rng: int
+    model: Recommender, ratings: RatingMatrix, validation: float | Cut, hide: str, metric: str | None, rng: int
 ) -> Task:
     """The task of a search; see `recae.tune`."""
     if hide not in HIDE:
@@ -70,13 +71,14 @@ def task_of(
     if hide == "users":
         parts = split(ratings, "held-out-users", test=validation, rng=rng)
     else:
-        parts = Split(*take_validation(ratings, validation, rng), how="random")
+        way: Literal["random", "time"] = "time" if hide == "time" else "random"
+        parts = Split(*take_validation(ratings, validation, rng, way), how=way)
     if metric is None:
         n = parts.train.n_items
         metric = "rmse" if model.predicts_ratings else f"ndcg@{min(100, n)}"
     parse_metrics([metric])
     fingerprint = {
         "model": type(model).__name__, "settings": {k: repr(v) for k, v in model.get_params().items() if k != "device"},
-        "ratings": checksum(ratings), "validation": validation, "hide": hide, "metric": metric, "seed": rng,
+        "ratings": checksum(ratings), "validation": as_text(validation), "hide": hide, "metric": metric, "seed": rng,
     }  # fmt: skip
     return Task(model, parts, metric, fingerprint)

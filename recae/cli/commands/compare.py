@@ -9,16 +9,20 @@ import click
 from recae.cli import options
 from recae.cli.click_classes import RecaeCommand
 from recae.cli.commands.train import SPLITS
-from recae.cli.param_types import Share
+from recae.cli.param_types import Seeds, Share
 
 if TYPE_CHECKING:
     from recae.comparison import Comparison
+
 
 _EXAMPLES = """\b
 Examples:
   recae compare sample --models ease,pca,popularity
   recae compare ml-1m --models ease,edlae,als,item-knn --threshold 4 --figure compared.png
   recae compare ml-100k --models i-autorec,biased-mf,bias --split random --json
+  recae compare ml-100k --models bias,biased-mf --split random --seeds 0,1,2
+  recae compare ratings.csv --models ease,popularity --split time --test 7D --windows 4
+  recae compare --train train.csv --test test.csv --models ease,popularity
   recae compare ratings.csv --models ease,slim --metrics ndcg@10,coverage@10 --test 500
 """
 
@@ -34,8 +38,14 @@ Examples:
     show_default=True,
     help="How to choose the test part.",
 )
-@click.option("--test", type=Share(), help="Share of the ratings, or share or number of users, held out for the test.")
-@click.option("--fold", type=int, help="For --split k-fold: index of the test fold, 0 to 4.")
+@click.option("--train", type=click.Path(), metavar="FILE", help="File of the training part, in place of DATASET.")
+@click.option(
+    "--test", type=Share(),
+    help="Share of the ratings, or share or number of users, held out for the test; a date or a span; or a file.",
+)  # fmt: skip
+@click.option("--validation", type=Share(), help="Share, date, span or file for early stopping.  [default: none]")
+@click.option("--windows", type=int, metavar="N", help="For --split time --test SPAN: number of test windows.")
+@click.option("--fold", type=int, help="For --split k-fold: index of the test fold, 0 to 4.  [default: all folds]")
 @click.option(
     "--threshold",
     type=float,
@@ -43,15 +53,19 @@ Examples:
     help="Keep ratings from this value on, as 1, and users with 5 or more of them.",
 )
 @click.option("--metrics", metavar="NAMES", help="Metrics; the table is sorted by the first.  [default: by models]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Random seed of the split and of the models.")
+@click.option(
+    "--seed", "--seeds", "seed", type=Seeds(), default="0", show_default=True, metavar="N[,N,...]",
+    help="Random seed of the split and of the models; several: one split each, with means and intervals over splits.",
+)  # fmt: skip
 @click.option("-o", "--out", type=click.Path(), metavar="FILE", help="Also write the table to this file, as JSON.")
 @click.option("--figure", type=click.Path(), metavar="FILE", help="Draw accuracy against training time, as PNG.")
 @options.table
 @options.as_json
 @options.loudness
 def compare(
-    dataset: str, models: str, how: str, test: float | int | None, fold: int | None, threshold: float | None,
-    metrics: str | None, seed: int, out: str | None, figure: str | None, as_json: bool, **table: Any,
+    dataset: str, models: str, how: str, train: str | None, test: Any, validation: Any, windows: int | None,
+    fold: int | None, threshold: float | None,
+    metrics: str | None, seed: list[int], out: str | None, figure: str | None, as_json: bool, **table: Any,
 ) -> None:  # fmt: skip
     """Fit each of --models on DATASET and measure all on the same test part: accuracy, properties of lists, times.
 
@@ -60,17 +74,18 @@ def compare(
     memory.
     """
     from recae.cli.console import echo
-    from recae.cli.inputs import load_ratings
     from recae.cli.outputs import check_writable
+    from recae.cli.own_parts import to_compare_on
     from recae.cli.printing import print_json
     from recae.comparison import compare as run
 
     check_writable(out, figure)
-    ratings = load_ratings(dataset, **table)
+    given = {"how": how, "test": test, "validation": validation, "windows": windows, "fold": fold, **table}
+    ratings, how, made = to_compare_on(train or dataset, given)
     found = run(
         ratings, [name.strip() for name in models.split(",") if name.strip()], how,
-        metrics.split(",") if metrics else None, test=test, threshold=threshold, rng=seed,
-        progress=options.note, **({} if fold is None else {"fold": fold}),
+        metrics.split(",") if metrics else None, threshold=threshold, rng=seed[0] if len(seed) == 1 else seed,
+        progress=options.note, **made,
     )  # fmt: skip
     if out:
         found.to_json(out)

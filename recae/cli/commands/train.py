@@ -19,6 +19,9 @@ Examples:
   recae train ml-100k --model u-autorec --hidden 300 --l2 50 --out m.recae
   recae train ml-1m --hidden 500,250,500 --pretrain-epochs 5 --epochs 50 --out deep.recae
   recae train ratings.csv --user-column who --item-column what --split time --json
+  recae train ratings.csv --split time --test 7D --validation 7D --out m.recae
+  recae train train.csv --test test.csv --validation validation.csv --out m.recae
+  recae train ml-1m --model ease --threshold 4
   recae train ml-1m --test 0 --out m.recae            train on all ratings
   recae train ml-1m --epochs 200 --out m.recae --resume
   recae train ml-1m --settings tuned.toml --validation 0 --out m.recae
@@ -52,12 +55,15 @@ and SIGHUP. --resume resumes from it and gives the same model as training withou
     "-o", "--out", type=click.Path(), metavar="FILE", help="Save the model to this file.  [default: not saved]"
 )
 @click.option(
-    "--test", type=Share(), help="Share of the ratings held out as the test part; 0 for none.  [default: 0.1]"
-)
+    "--test", type=Share(),
+    help="Share of the ratings held out as the test part; by time a date or a span such as 7D; or a file; 0 for none.  "
+    "[default: 0.1]",
+)  # fmt: skip
 @click.option(
     "--validation",
     type=Share(),
-    help="Share of the rest held out for early stopping, for models that train in epochs.  [default: 0.05 for these]",
+    help="Share, date, span or file held out for early stopping, for models that train in epochs.  "
+    "[default: 0.05 for these]",
 )
 @click.option(
     "--split",
@@ -66,6 +72,12 @@ and SIGHUP. --resume resumes from it and gives the same model as training withou
     default="random",
     show_default=True,
     help="How to choose the test part.",
+)
+@click.option(
+    "--threshold",
+    type=float,
+    metavar="RATING",
+    help="Keep ratings from this value on, as 1, and users with 5 or more of them.",
 )
 @click.option("--folds", type=int, help="For --split k-fold: number of folds.  [default: 5]")
 @click.option("--fold", type=int, help="For --split k-fold: index of the test fold, from 0.")

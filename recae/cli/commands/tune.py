@@ -50,21 +50,23 @@ log of the search next to the settings (OUT with the ending .json).
     "May be repeated.  [default: as the model declares, except for those given as options]",
 )  # fmt: skip
 @click.option(
-    "--hide", type=click.Choice(["auto", "ratings", "users"]), default="auto", show_default=True,
-    help="Hold out ratings or whole users to measure trials on; auto: users for models that rank, else ratings.",
+    "--hide", type=click.Choice(["auto", "ratings", "users", "time"]), default="auto", show_default=True,
+    help="Hold out ratings, whole users or the latest ratings to measure trials on; auto: the latest with --split "
+    "time, else users for models that rank, ratings for others.",
 )  # fmt: skip
 @click.option(
     "--validation",
-    type=float,
+    type=Share(files=False),
     default=0.1,
     show_default=True,
-    metavar="SHARE",
-    help="Share of the ratings or users to hold out for this.",
+    help="Share of the ratings or users to hold out for this; by time also a date or a span such as 7D.",
 )
 @click.option("--metric", metavar="NAME", help="Metric to optimise.  [default: rmse, or ndcg@100 for models that rank]")
 @click.option("--no-pruning", is_flag=True, help="Do not stop poor trials early.")
 @click.option(
-    "--test", type=Share(), help="Share of the ratings held out first and never used; 0 for none.  [default: 0.1]"
+    "--test",
+    type=Share(files=False),
+    help="Share of the ratings held out first and never used; 0 for none.  [default: 0.1]",
 )
 @click.option(
     "--split", "how", type=click.Choice(SPLITS), default="random", show_default=True,

@@ -1,0 +1,32 @@
+"""The table of docs/protocols.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.common.markdown import p_value, table
+from benchmarks.common.paths import DOCS
+from benchmarks.common.record import read
+
+PAGE = DOCS / "protocols.md"
+
+
+def parts() -> dict[str, str]:
+    """The page's parts by name."""
+    found = read("protocols")
+    return {"time": "\n\n".join(one_set(result) for result in found["sets"])}
+
+
+def one_set(result: dict[str, Any]) -> str:
+    """Users of both kinds, and each model before and after."""
+    known, new = result["known_users"], result["new_users"]
+    head = ["model", "all, before", "all", "known users", "new users, before", "new users", "p, before", "p"]
+    rows = []
+    for row in result["rows"]:
+        before, after = row["before"], row["after"]
+        figures = [before["all"], after["all"], after["known"], before["new"], after["new"]]
+        tests = [p_value({"p": one["p_against_popularity"]}) for one in (before, after)]
+        ps = ["", ""] if row["model"] == "popularity" else tests
+        rows.append([f"`{row['model']}`", *(f"{figure:.4f}" for figure in figures), *ps])
+    share = new / (known + new)
+    return f"`{result['data']}`: {known + new} test users, of whom {new} ({share:.0%}) are new.\n\n" + table(head, rows)

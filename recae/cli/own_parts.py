@@ -1,0 +1,72 @@
+"""Parts of the ratings for the commands: cut by time, or from files of their own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recae.cli.failures import Misuse
+from recae.cli.inputs import load_ratings
+
+if TYPE_CHECKING:
+    from recae.ratings import RatingMatrix
+    from recae.splitting import Split
+
+
+def way_of(given: dict[str, Any]) -> Any:
+    """How the test part is chosen: a date or a span says by itself that it is by time."""
+    how = str(given["how"])
+    return "time" if isinstance(given["test"], str) and how == "random" else how
+
+
+def load_own_parts(train: RatingMatrix, given: dict[str, Any]) -> Split:
+    """The split of `train` and the files that --test and, perhaps, --validation name."""
+    from recae.splitting import own_split
+
+    files = [given[name] for name in ("test", "validation") if isinstance(given[name], Path)]
+    return own_split(*_alike(train, *(load_ratings(str(file), **given) for file in files)))
+
+
+def load_validation(file: Path, train: RatingMatrix, given: dict[str, Any]) -> RatingMatrix:
+    """The validation part from a file of its own, in the users and items of `train`."""
+    from recae.recommender.fitting import matched_validation
+
+    train, validation = _alike(train, load_ratings(str(file), **given))
+    matched = matched_validation(train, validation)
+    assert matched is not None
+    return matched
+
+
+def to_compare_on(source: str, given: dict[str, Any]) -> tuple[Any, str, dict[str, Any]]:
+    """What `recae.compare` is given: the ratings or splits, the protocol, and the options of the split.
+
+    Raises:
+        Misuse: options that do not go together.
+    """
+    from recae.splitting import rolling_windows
+
+    ratings, how = load_ratings(source, **given), way_of(given)
+    made = {name: given[name] for name in ("test", "validation", "fold") if given[name] is not None}
+    if isinstance(given["test"], Path):
+        if given["validation"] is not None and not isinstance(given["validation"], Path):
+            raise Misuse("--validation: with a test part of its own the validation part is a file, too")
+        return load_own_parts(ratings, given), "own", {}
+    if isinstance(given["validation"], Path):
+        raise Misuse("--validation: a file goes with a file for --test")
+    if given["windows"] is None:
+        return ratings, how, made
+    if how != "time" or not isinstance(given["test"], str):
+        raise Misuse("--windows needs --split time and a span for --test, such as 7D")
+    if len(made) > 1:
+        raise Misuse("--windows: each window learns from all that was before it; leave --validation and --fold out")
+    return list(rolling_windows(ratings, given["windows"], given["test"])), how, {}
+
+
+def _alike(*parts: RatingMatrix) -> list[RatingMatrix]:
+    """Parts whose ids are of one kind: where a file's ids look like numbers and another's do not, all are texts."""
+    found = list(parts)
+    for ids in ("user_ids", "item_ids"):
+        if len({getattr(part, ids).dtype.kind in "iuf" for part in found}) > 1:
+            found = [replace(part, **{ids: getattr(part, ids).astype(str).astype(object)}, _cache={}) for part in found]
+    return found

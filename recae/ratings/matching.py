@@ -1,0 +1,77 @@
+"""Ratings of one file in the users and items of another, matched by raw id."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from recae._types import IdArray
+from recae.errors import DataError
+from recae.ratings.csr import make_csr
+from recae.ratings.matrix import RatingMatrix
+
+
+class Matched(NamedTuple):
+    """Ratings in another vocabulary, and how many of them have a user or an item that is not in it."""
+
+    ratings: RatingMatrix
+    n_left_out: int
+
+
+def same_ids(one: RatingMatrix, other: RatingMatrix) -> bool:
+    """Whether both have the same users and items in the same order."""
+    return _equal(one.user_ids, other.user_ids) and _equal(one.item_ids, other.item_ids)
+
+
+def match(ratings: RatingMatrix, like: RatingMatrix) -> Matched:
+    """`ratings` with the users and items of `like`, shape of `like`; those of other users or items are left out."""
+    if same_ids(ratings, like):
+        return Matched(ratings, 0)
+    users, items, values = ratings.pairs()
+    user = like.user_index(ratings.user_ids, missing="-1")[users]
+    item = like.item_index(ratings.item_ids, missing="-1")[items]
+    order = np.lexsort((item, user))
+    order = order[(user[order] >= 0) & (item[order] >= 0)]
+    counts = np.bincount(user[order], minlength=like.n_users)
+    indptr = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+    rows = make_csr(values[order], item[order].astype(np.int32), indptr, like.shape)
+    stamps = None if ratings.timestamps is None else ratings.timestamps[order]
+    matched = like.with_rows(rows, stamps, name=ratings.name, scale=ratings.scale)
+    return Matched(matched, ratings.n_ratings - len(order))
+
+
+def in_one_vocabulary(*parts: RatingMatrix) -> list[RatingMatrix]:
+    """Parts of one set of ratings from files of their own, with the users and items of all of them.
+
+    The ids of the first part come first, then those that are new in each other one. Tables and name of each part are
+    the first one's that has any; the scale is that of all.
+
+    Raises:
+        DataError: a user or an item has ids of two kinds (numbers in one file, texts in another).
+    """
+    users = _union([part.user_ids for part in parts], "user")
+    items = _union([part.item_ids for part in parts], "item")
+    scale = min(part.scale[0] for part in parts), max(part.scale[1] for part in parts)
+    tables: dict[str, Any] = {
+        name: next((table for part in parts if (table := getattr(part, name)) is not None), None)
+        for name in ("item_table", "user_table")
+    }
+    empty = make_csr(
+        np.zeros(0, np.float32), np.zeros(0, np.int32), np.zeros(len(users) + 1, np.int64), (len(users), len(items))
+    )
+    whole = RatingMatrix(empty, users, items, scale, **tables)
+    matched = [match(part, whole).ratings for part in parts]
+    return [one.with_rows(one.user_rows, one.timestamps, scale=scale, **tables) for one in matched]
+
+
+def _union(ids: list[IdArray], kind: str) -> IdArray:
+    kinds = {"number" if one.dtype.kind in "iuf" else "text" for one in ids}
+    if len(kinds) > 1:
+        raise DataError(f"{kind} ids are numbers in one part and texts in another: load them with ids of one kind")
+    return np.asarray(pd.unique(np.concatenate(ids)))
+
+
+def _equal(one: IdArray, other: IdArray) -> bool:
+    return one is other or np.array_equal(one, other)

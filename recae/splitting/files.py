@@ -1,0 +1,125 @@
+"""A split to one file and back: NumPy's npz, without pickle; what is shared by several parts is written once."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recae._types import IdArray
+from recae.errors import DataError
+from recae.ratings import RatingMatrix
+from recae.ratings.csr import make_csr
+from recae.splitting.parts import Split
+
+FORMAT = 1
+
+
+def write_split(split: Split, path: Path) -> Path:
+    """Write all parts; the file is moved to its place when it is whole."""
+    arrays: dict[str, Any] = {}
+    shared: dict[int, str] = {}
+    about: dict[str, Any] = {"format": FORMAT, "how": split.how, "settings": split.settings, "parts": {}}
+    for name, part in split.parts().items():
+        rows = part.user_rows
+        arrays |= {f"{name}.indptr": rows.indptr, f"{name}.indices": rows.indices, f"{name}.data": rows.data}
+        if part.timestamps is not None:
+            arrays[f"{name}.timestamps"] = part.timestamps
+        entry: dict[str, Any] = {"name": part.name, "scale": part.scale}
+        for of in ("user_ids", "item_ids", "user_table", "item_table"):
+            value = getattr(part, of)
+            if value is not None and id(value) not in shared:
+                shared[id(value)] = f"{'text' if _needs_text(value) else 'ids'}{len(shared)}"
+                arrays[shared[id(value)]] = _text(value) if _needs_text(value) else value
+            entry[of] = None if value is None else shared[id(value)]
+        about["parts"][name] = entry
+    try:
+        arrays["about"] = np.array(json.dumps(about))
+        _write(path, arrays)
+    except TypeError as error:
+        raise DataError(f"{path}: {error}; ids, tables and settings of a saved split are numbers and texts") from None
+    except OSError as error:
+        raise DataError(f"{path} could not be written ({error.strerror or error})") from None
+    return path
+
+
+def read_split(path: Path) -> Split:
+    """What `write_split` wrote."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        about = json.loads(str(arrays["about"]))
+        if about["format"] > FORMAT:
+            raise DataError(f"{path} has format {about['format']}, newer than {FORMAT}: upgrade recae")
+    except FileNotFoundError:
+        raise DataError(f"no file {path}: Split.save writes one") from None
+    except (OSError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path} is no split that recae saved, or it is cut short ({error})") from None
+    shared = {name: _read(array) if name.startswith("text") else array for name, array in arrays.items()}
+    parts = {name: _part(name, entry, arrays, shared) for name, entry in about["parts"].items()}
+    others = {name: part for name, part in parts.items() if name not in ("train", "test")}
+    return Split(parts["train"], parts["test"], **others, how=about["how"], settings=about["settings"])
+
+
+def _part(name: str, entry: dict[str, Any], arrays: dict[str, Any], shared: dict[str, Any]) -> RatingMatrix:
+    found: dict[str, Any] = {
+        of: None if entry[of] is None else shared[entry[of]] for of in entry if of not in ("name", "scale")
+    }
+    shape = len(found["user_ids"]), len(found["item_ids"])
+    rows = make_csr(arrays[f"{name}.data"], arrays[f"{name}.indices"], arrays[f"{name}.indptr"], shape)
+    stamps, (low, high) = arrays.get(f"{name}.timestamps"), entry["scale"]
+    return RatingMatrix(rows, scale=(low, high), timestamps=stamps, name=entry["name"], **found)
+
+
+def _needs_text(value: IdArray | pd.DataFrame) -> bool:
+    return isinstance(value, pd.DataFrame) or value.dtype == object
+
+
+def _text(value: IdArray | pd.DataFrame) -> Any:
+    """Ids or a table as one JSON text."""
+    if isinstance(value, pd.DataFrame):
+        columns = [[name, _plain(value[name])] for name in value.columns]
+        tree: Any = {"index": _plain(value.index), "name": value.index.name, "columns": columns}
+    else:
+        tree = _plain(value)
+        if any(isinstance(one, tuple) for one in tree):
+            raise TypeError("tuples cannot be written")
+    return np.frombuffer(json.dumps(tree).encode(), np.uint8)
+
+
+def _plain(values: Any) -> list[Any]:
+    def one(value: Any) -> Any:
+        if pd.api.types.is_scalar(value) and pd.isna(value):
+            return None
+        return value.item() if isinstance(value, np.generic) else value
+
+    return [one(value) for value in values]
+
+
+def _read(array: Any) -> Any:
+    """What `_text` was given."""
+    tree = json.loads(array.tobytes())
+    if isinstance(tree, dict):
+        return pd.DataFrame(dict(tree["columns"]), index=pd.Index(tree["index"], name=tree["name"]))
+    ids = np.empty(len(tree), dtype=object)
+    ids[:] = tree
+    return ids
+
+
+def _write(path: Path, arrays: dict[str, Any]) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

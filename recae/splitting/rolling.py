@@ -1,0 +1,66 @@
+"""Rolling windows: a test window after a cut, over and over, each a step later and with all that is known by then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from recae.errors import DataError, ParameterError
+from recae.ratings import RatingMatrix
+from recae.splitting.cuts import Cut, as_date, as_text, span_of
+from recae.splitting.masks import timestamps_of
+from recae.splitting.parts import Split
+
+
+def rolling_windows(
+    ratings: RatingMatrix, windows: int, test: Cut, *, step: Cut | None = None, history: Cut | None = None
+) -> Iterator[Split]:
+    """Splits by time, the oldest first; the last one's test part ends with the last rating.
+
+    Args:
+        windows: how many, at least 1.
+        test: span of each test part, such as "7D".
+        step: span from one cut to the next; by default `test`, so that every late rating is tested once.
+        history: span before the cut that is learnt from; by default all that is there.
+
+    Ratings after a split's test part are in none of its parts. Parts share the users and items of `ratings`.
+
+    Raises:
+        ParameterError: no span, or no window.
+        DataError: there are no timestamps, or a part would be empty.
+    """
+    if windows < 1:
+        raise ParameterError(f"windows={windows}: at least 1")
+    length, apart = _seconds("test", test), _seconds("step", test if step is None else step)
+    past = None if history is None else _seconds("history", history)
+    stamps = timestamps_of(ratings)
+    last = int(stamps.max(initial=0))
+    return (_window(ratings, last - number * apart, length, past, _settings(windows, test, step, history))
+            for number in reversed(range(windows)))  # fmt: skip
+
+
+def _window(ratings: RatingMatrix, last: int, length: int, past: int | None, settings: dict[str, Any]) -> Split:
+    """The split whose test part is the seconds last - length + 1 to last."""
+    stamps, first = timestamps_of(ratings), last - length + 1
+    tested = (stamps >= first) & (stamps <= last)
+    learnt = stamps < first if past is None else (stamps < first) & (stamps >= first - past)
+    for name, chosen in (("train", learnt), ("test", tested)):
+        if not chosen.any():
+            raise DataError(
+                f"the window from {as_date(first)} to {as_date(last)} leaves the {name} part empty: the ratings of "
+                f"{ratings.name!r} are of {as_date(stamps.min())} to {as_date(stamps.max())}; take fewer windows"
+            )
+    return Split(
+        ratings.select(learnt), ratings.select(tested), how="time", settings={**settings, "cut": as_date(first)}
+    )
+
+
+def _settings(windows: int, test: Cut, step: Cut | None, history: Cut | None) -> dict[str, Any]:
+    return {"windows": windows, "test": as_text(test), "step": as_text(step), "history": as_text(history)}
+
+
+def _seconds(name: str, span: Any) -> int:
+    seconds = span_of(span)
+    if seconds is None:
+        raise ParameterError(f"{name}={span!r}: a span is needed, such as 7D")
+    return seconds

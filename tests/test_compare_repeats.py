@@ -1,0 +1,108 @@
+"""Comparisons over several splits: means, intervals and paired tests, against scipy and by hand."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from cli_helpers import done, inline
+from scipy import stats
+from test_compare import RATINGS
+
+import recae
+from recae.comparison import compare, paired_test
+from recae.errors import ParameterError
+from recae.models import EASE
+
+NAMES = ["ndcg@5", "coverage@5"]
+SEEDS = [3, 1, 4]
+FOUND = compare(RATINGS, ["ease", "popularity"], test=50, metrics=NAMES, rng=SEEDS)
+
+
+def reports(name: str) -> list[Any]:
+    splits = [recae.split(RATINGS, "held-out-users", test=50, rng=seed) for seed in SEEDS]
+    return [recae.evaluate(recae.make_model(name).fit(parts.train), parts, NAMES) for parts in splits]
+
+
+def test_figures_are_means_over_the_splits_of_all_seeds() -> None:
+    """Each row is the mean of what every seed's split gives by hand; the figures of each are kept."""
+    for row in FOUND.rows:
+        for name in NAMES:
+            values = [report[name] for report in reports(row["model"])]
+            assert row["splits"][name] == pytest.approx(values)
+            assert row[name] == pytest.approx(np.mean(values))
+    assert FOUND.n_splits == 3
+    assert FOUND.to_dict()["n_splits"] == 3
+
+
+def test_intervals_are_nadeaus_and_bengios() -> None:
+    """Student's t with 2 degrees of freedom times s sqrt(1/3 + 50/100): 50 users tested, 100 trained on."""
+    values = np.array([report["ndcg@5"] for report in reports("ease")])
+    half = stats.t.ppf(0.975, 2) * values.std(ddof=1) * np.sqrt(1 / 3 + 50 / 100)
+    low, high = next(row for row in FOUND.rows if row["model"] == "ease")["intervals"]["ndcg@5"]
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half))
+    assert f"means over 3 splits, the first of which is shown; 95 % of ndcg@5: ease {low:.4f} to" in str(FOUND)
+
+
+def test_the_paired_test_is_over_users_not_over_users_and_splits() -> None:
+    """Each user counts once, with the mean over the splits that test them: scipy's test on these means."""
+    tables = {}
+    for name in ("ease", "popularity"):
+        seen: dict[Any, list[float]] = {}
+        for report in reports(name):
+            for user, value in report.per_user["ndcg@5"].items():
+                seen.setdefault(user, []).append(value)
+        tables[name] = {user: np.mean(values) for user, values in seen.items()}
+    users = sorted(tables["ease"])
+    wanted = stats.ttest_rel(*([tables[name][user] for user in users] for name in ("ease", "popularity")))
+    found = FOUND.rows[1]["better_by"]
+    assert found["n_users"] == len(users) < 150
+    assert found["p"] == pytest.approx(wanted.pvalue)
+    assert (
+        paired_test(FOUND.reports["ease"].per_user["ndcg@5"], FOUND.reports["popularity"].per_user["ndcg@5"]) == found
+    )
+
+
+def test_one_seed_in_a_list_is_that_seed() -> None:
+    """rng=[5] gives what rng=5 gives, with its interval over users."""
+    one, other = (compare(RATINGS, ["ease"], test=50, metrics=["ndcg@5"], rng=rng) for rng in (5, [5]))
+    assert one.rows[0]["intervals"] == other.rows[0]["intervals"]
+    assert other.n_splits == 1
+    with pytest.raises(ParameterError, match="at least one seed"):
+        compare(RATINGS, ["ease"], rng=[])
+
+
+def test_all_folds_of_a_k_fold() -> None:
+    """Without `fold` every fold is measured; pooled squared errors show that each rating is tested once."""
+    found = compare(RATINGS, ["bias"], "k-fold", metrics=["rmse"], folds=4)
+    tested = found.reports["bias"].counts["n_ratings"]
+    assert (found.n_splits, tested) == (4, RATINGS.n_ratings)
+    assert compare(RATINGS, ["bias"], "k-fold", metrics=["rmse"], folds=4, fold=1).n_splits == 1
+
+
+def test_one_split_and_several_seeds_of_the_models() -> None:
+    """A split that is made already stays; a model without a seed gives one and the same figure, an interval of 0."""
+    parts = recae.split(RATINGS, "held-out-users", test=50, rng=0)
+    found = compare(parts, {"ease": EASE(l2=5.0)}, metrics=["ndcg@5"], rng=[0, 1])
+    low, high = found.rows[0]["intervals"]["ndcg@5"]
+    assert low == pytest.approx(high)
+
+
+def test_a_model_that_fails_on_a_split_is_left_out() -> None:
+    """Its message is kept, and it is not tried again."""
+    said: list[str] = []
+    models = {"large": EASE(memory_limit=1e-9), "small": EASE(l2=5.0)}
+    found = compare(RATINGS, models, metrics=["ndcg@5"], rng=[0, 1], progress=said.append)
+    assert list(found.failed) == ["large"]
+    assert [line.split()[0].strip(":") for line in said] == ["large", "small", "small"]
+
+
+def test_seeds_on_the_command_line() -> None:
+    """--seeds 0,1 is rng=[0, 1]; what is no number is refused."""
+    args = ["compare", "sample", "--models", "popularity", "--split", "per-user", "--test", "0.2", "--json"]
+    found = json.loads(done(inline(*args, "--seeds", "0,1")))
+    wanted = compare(recae.load("sample"), ["popularity"], "per-user", test=0.2, rng=[0, 1])
+    assert found["models"][0]["splits"] == wanted.rows[0]["splits"]
+    assert "expected whole numbers" in inline(*args, "--seeds", "0,one").stderr
