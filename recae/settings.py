@@ -44,7 +44,9 @@ def read_settings(path: str | Path) -> tuple[str, dict[str, Any]]:
             f"{path} could not be read ({error.strerror})",
             remedy=_MAKE,
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise ModelFileError(f"{path} is not TOML (it is nested too deep)", remedy=_MAKE) from None
+    except ValueError as error:  # no TOML, no UTF-8, or an integer of thousands of digits
         raise ModelFileError(f"{path} is not TOML ({error})", remedy=_MAKE) from None
     name, given = content.get("model"), content.get("params", {})
     if not isinstance(name, str) or name not in MODELS:

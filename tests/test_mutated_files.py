@@ -9,6 +9,8 @@ from click.testing import CliRunner
 from fuzz_files import ending, write_models
 
 from recae.cli import recae
+from recae.errors import ModelFileError
+from recae.settings import read_settings
 
 CASES = 150
 
@@ -40,3 +42,12 @@ def test_the_command_line_checks_a_file(models: Path, tmp_path: Path) -> None:
     refused = CliRunner().invoke(recae, ["check", str(tmp_path / "changed.recae")])
     assert refused.exit_code == 1
     assert "checksum of array" in refused.output
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "a = " + "1" * 5000, "a = ", 'a = "'])
+def test_settings_that_are_no_toml_are_refused(text: str, tmp_path: Path) -> None:
+    """Nested too deep, a number of too many digits, or cut short: one error that names the file."""
+    path = tmp_path / "settings.toml"
+    path.write_text(text)
+    with pytest.raises(ModelFileError, match=r"settings\.toml is not TOML"):
+        read_settings(path)
