@@ -15,6 +15,7 @@ from recae.comparison import compare
 from recae.evaluation import evaluate
 from recae.models import EASE, Bias, Popularity, make_model
 from recae.ratings import RatingMatrix
+from recae.recommender.simple_model import say_if_worse
 from recae.splitting import Split, split
 from recae.training.reporting import watched
 
@@ -38,12 +39,15 @@ def test_a_rating_model_that_is_worse_than_the_biases(caplog: pytest.LogCaptureF
     with caplog.at_level(logging.WARNING, "recae"):
         good = make_model("u-autorec", l2=2.0, **settings).fit(train, validation)
         bias = Bias().fit(train, validation)
+        say_if_worse(good, validation, None)
+        say_if_worse(bias, validation, None)
     errors = [evaluate(model, validation, "rmse")["rmse"] for model in (good, bias)]
     assert errors[0] < errors[1]
     assert said(caplog) == []
     level, held_out = parted(levels())
     with caplog.at_level(logging.WARNING, "recae"):
         model = make_model("u-autorec", l2=0.0, **{**settings, "epochs": 1}).fit(level, held_out)
+        say_if_worse(model, held_out, None)
     lines = said(caplog)
     assert len(lines) == 1
     assert lines[0].startswith("On the validation part mu + b_u + b_i does better than AutoRec: rmse ")
@@ -58,12 +62,13 @@ def test_a_ranker_that_is_worse_than_popularity(caplog: pytest.LogCaptureFixture
     data = ratings_of((rng.random((60, 30)) < likely).astype(float))
     parts = split(data, "per-user", test=0.3, rng=0)
     with caplog.at_level(logging.WARNING, "recae"):
-        Popularity().fit(parts.train, parts.test)
+        say_if_worse(Popularity().fit(parts.train), parts.test, None)
         with watched(lambda epoch, figure: None):
-            EASE(l2=0.001).fit(parts.train, parts.test)
+            say_if_worse(EASE(l2=0.001).fit(parts.train), parts.test, None)
     assert said(caplog) == []
     with caplog.at_level(logging.WARNING, "recae"):
-        model = EASE(l2=0.001).fit(parts.train, parts.test)
+        model = EASE(l2=0.001).fit(parts.train)
+        say_if_worse(model, parts.test, None)
     own, popular = (evaluate(m, parts, "ndcg@30")["ndcg@30"] for m in (model, Popularity().fit(parts.train)))
     assert own < popular
     assert said(caplog) == [

@@ -34,6 +34,7 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
     Of several processes, each loads and splits; they share the fit; only the first process writes and measures.
     """
     from recae.recommender.fitting import refuse_many_processes
+    from recae.recommender.simple_model import say_if_worse
 
     refuse_idle_options(given)
     model, here = model_of(ctx, given["name"], given["seed"]), launch()
@@ -58,6 +59,8 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
         model.save(given["out"])
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
+    if parts.validation is not None:
+        say_if_worse(model, parts.validation, None)
     result = TrainingResult(given, model, ratings, parts, seconds)
     measure(result)
     if given["as_json"]:

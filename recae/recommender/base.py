@@ -21,7 +21,6 @@ from recae.recommender.fitting import FitOptions, check_fit, checked_validation
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import Parameters, check
 from recae.recommender.scoring import finite, most_similar, popular_where, scores_at, top_n_for_users
-from recae.recommender.simple_model import say_if_worse
 
 
 class Recommender(Parameters, ABC):
@@ -137,8 +136,7 @@ class Recommender(Parameters, ABC):
             ratings: to learn from.
             validation: held-out ratings, matched by raw id where they come from a file of their own; those of users
                 or items that `ratings` lacks are left out, with a warning. Iterative models stop by them and keep the
-                best epoch. Closed-form models have no use for them. Where the biases (popularity, for models that
-                rank) do better on them, a line says so (logger "recae").
+                best epoch. Closed-form models have no use for them.
             validation_input: what hidden validation users show, row by row (`validation_input` of a split by users);
                 `validation` then holds theirs, and not those of the users learnt from. Ranking models only.
             checkpoint: a file that training keeps its state in, at most every `checkpoint_seconds`.
@@ -161,8 +159,6 @@ class Recommender(Parameters, ABC):
         self._baseline_ = fit_baseline(ratings) if self.predicts_ratings else None
         self._fit(ratings, validation, options)
         self._set_ratings(ratings)
-        if validation is not None:
-            say_if_worse(self, validation, validation_input)
         return self
 
     def _set_ratings(self, ratings: RatingMatrix) -> None:
