@@ -145,6 +145,8 @@ def test_a_matrix_is_not_read_as_four_columns(written: Written) -> None:
     row = "8,99,-2.6,2.51,99,99\n7,-8.72,1.82,99,99,-0.55\n"
     written.refused("a.csv", row, r"6 columns and no header.*user=0 item=1 rating=2.*scipy.sparse")
     written.refused("a.csv", "8,99,-2.6\n7,-8.72,1.82\n", r"fractions where users, items")
+    with pytest.warns(DataWarning, match=r"no header: its columns are taken for user, item, rating and timestamp"):
+        written.load("a.csv", "5,3,0,1\n4,0,0,1\n")
     assert len(written.load("a.csv", "1,2,3,4,5,6\n2,2,3,4,5,6\n", user=0, item=1, rating=2)) == 2
 
 
@@ -359,6 +361,12 @@ def test_times_of_many_kinds(written: Written, written_as: str, expected: int, s
     assert stamps.tolist() == [expected]
     assert bool(said) == bool(caught)
     assert [str(one.message) for one in caught if said not in str(one.message)] == []
+
+
+def test_times_of_two_units_are_refused(written: Written) -> None:
+    """Seconds and milliseconds in one column would move ratings by decades: the line is named."""
+    text = "user,item,rating,time\n1,2,3,1425941529000\n1,3,3,1425941529\n"
+    written.refused("a.csv", text, "line 3: the timestamp 1425941529 in column 'time' has another unit")
 
 
 def test_dates_that_may_be_two_days_are_refused(written: Written) -> None:

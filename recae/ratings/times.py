@@ -28,7 +28,7 @@ def seconds(column: pd.Series, name: str, where: Where) -> IntArray:
         DataError: a time is missing, or is neither a number nor a date; the message says `where`.
     """
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu":
-        return _in_seconds(column.to_numpy().astype(np.int64, copy=False), name)
+        return _in_seconds(column.to_numpy().astype(np.int64, copy=False), name, where)
     if pd.api.types.is_datetime64_any_dtype(column):
         return _of_dates(column, column, name, where)
     values = pd.to_numeric(column, errors="coerce").astype(np.float64)
@@ -36,8 +36,8 @@ def seconds(column: pd.Series, name: str, where: Where) -> IntArray:
     if np.isfinite(numbers).all():
         whole = pd.to_numeric(column)  # 19 digits lose nothing as integers
         if isinstance(whole.dtype, np.dtype) and whole.dtype.kind in "iu":
-            return _in_seconds(whole.to_numpy().astype(np.int64), name)
-        return _in_seconds(numbers.astype(np.float64), name)
+            return _in_seconds(whole.to_numpy().astype(np.int64), name, where)
+        return _in_seconds(numbers.astype(np.float64), name, where)
     if not np.isnan(numbers).all():  # some are numbers: then all must be
         _refuse_missing(values.where(np.isfinite(values)), column, name, where)
     return _of_dates(_parsed(column), column, name, where)
@@ -63,8 +63,12 @@ def _parsed(column: pd.Series) -> pd.Series:
     return found.reindex(codes).reset_index(drop=True)  # a missing one has the code -1: NaT
 
 
-def _in_seconds(numbers: IntArray | DoubleArray, name: str) -> IntArray:
-    """Numbers in seconds, whatever their unit."""
+def _in_seconds(numbers: IntArray | DoubleArray, name: str, where: Where) -> IntArray:
+    """Numbers in seconds, whatever their unit.
+
+    Raises:
+        DataError: some are of one unit, others of another.
+    """
     highest = np.abs(numbers).max(initial=0)
     if _are_days(numbers):
         warnings.warn(
@@ -75,12 +79,24 @@ def _in_seconds(numbers: IntArray | DoubleArray, name: str) -> IntArray:
         return _of_days(numbers)
     for least, per_second, unit in UNITS:
         if highest >= least:
+            _refuse_two_units(numbers, least, name, where)
             warnings.warn(
                 f"column {name!r}: numbers such as {int(highest)} are read as {unit} since 1970", DataWarning,
                 stacklevel=3,
             )  # fmt: skip
             return np.asarray(numbers // per_second).astype(np.int64)
     return np.asarray(numbers).astype(np.int64)
+
+
+def _refuse_two_units(numbers: Any, least: int, name: str, where: Where) -> None:
+    """Numbers just below a unit are of the unit before it: as this one they would be of the first days of 1970."""
+    other = (np.abs(numbers) < least) & (np.abs(numbers) >= least // 1000)
+    if other.any():
+        row = int(np.argmax(other))
+        raise DataError(
+            f"{where(row)}: the timestamp {numbers[row]} in column {name!r} has another unit than "
+            f"{np.abs(numbers).max()}: write all in seconds"
+        )
 
 
 def _are_days(numbers: Any) -> bool:

@@ -115,6 +115,11 @@ def names_without_header(rows: Sequence[Sequence[str]], wanted: Sequence[Any], w
     elif any(_is_fraction(row[j]) for row in rows for j in (0, 1, 3) if j < width):
         reason = "no header, and fractions where users, items and timestamps are expected"
     else:
+        if width == len(ROLES) and all(_is_small(row[3]) for row in rows):
+            warnings.warn(
+                f"{what} has no header: its columns are taken for user, item, rating and timestamp, although the last "
+                f"one holds numbers such as {rows[0][3]}", DataWarning, stacklevel=2,
+            )  # fmt: skip
         return list(ROLES[:width])
     raise DataError(
         f"{what} has {reason}",
@@ -125,6 +130,14 @@ def names_without_header(rows: Sequence[Sequence[str]], wanted: Sequence[Any], w
             Remedy("pass a matrix of users by items as {array}", array=Phrase("a scipy.sparse array")),
         ),
     )
+
+
+def _is_small(text: str) -> bool:
+    """Whether it is a number, and as a time in seconds within the first days of 1970."""
+    try:
+        return abs(float(text)) < 1e6
+    except ValueError:
+        return False
 
 
 def _is_fraction(text: str) -> bool:

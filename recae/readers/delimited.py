@@ -246,7 +246,7 @@ def _number(text: str, *, comma: bool = False) -> float | None:
     if text.lower() in MISSING:
         return float("nan")
     try:
-        return None if "_" in text else float(text.replace(",", ".") if comma else text)
+        return None if "_" in text or not text.isascii() else float(text.replace(",", ".") if comma else text)
     except ValueError:
         return None
 
