@@ -55,9 +55,11 @@ def fit_biases(ratings: RatingMatrix, *, user_l2: float, item_l2: float, sweeps:
     mean = ratings.mean if ratings.n_ratings else 0.5 * sum(ratings.scale)
     user, item = np.zeros(ratings.n_users), np.zeros(ratings.n_items)
     n_user, n_item = ratings.counts("user") + user_l2, ratings.counts("item") + item_l2
-    blocks: Iterable[Any] = [_block(rows, mean, 0, ratings.n_users)]
+    blocks: Iterable[Any]
     if ratings.n_ratings > BLOCK:
         blocks = _Blocks(rows, mean, cut_evenly(np.diff(rows.indptr), BLOCK))
+    else:
+        blocks = [_block(rows, mean, 0, ratings.n_users)]
     for _ in range(sweeps):
         total = np.zeros(ratings.n_items)
         for _first, users, items, deviation in blocks:
