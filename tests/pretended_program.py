@@ -90,7 +90,7 @@ def watched_epochs() -> list[Epoch]:
         found.append({"waits": pretended.waits.copy(), "sent": sum(pretended.sent.values()), "streamed": streamed})
         end(self)
 
-    TrainingLoop._train_epoch, TrainingLoop._end_epoch = watched_epoch, watched_end  # type: ignore[method-assign]
+    TrainingLoop._train_epoch, TrainingLoop._end_epoch = watched_epoch, watched_end
     return found
 
 

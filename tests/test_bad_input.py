@@ -191,7 +191,7 @@ def test_an_empty_frame_and_a_wrong_scale() -> None:
     """No rows, and a scale that is upside down, are refused."""
     for make in (load, RatingMatrix.from_frame):
         with pytest.raises(DataError, match="has no rows; at least one rating is needed"):
-            make(FRAME.iloc[:0])  # type: ignore[operator]
+            make(FRAME.iloc[:0])
     with pytest.raises(ParameterError, match="the lowest rating first"):
         load(FRAME, scale=(5, 1))
 

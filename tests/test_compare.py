@@ -94,7 +94,7 @@ def test_a_threshold_keeps_what_is_liked() -> None:
     """threshold=4 compares on the fives only, each as 1."""
     found = compare(RATINGS, ["popularity"], threshold=4, metrics=["ndcg@5"])
     assert set(found.split.train.user_rows.data) == {1.0}
-    kept = found.split.train.n_ratings + found.split.test.n_ratings + found.split.test_input.n_ratings  # type: ignore[union-attr]
+    kept = found.split.train.n_ratings + found.split.test.n_ratings + found.split.test_input.n_ratings
     fives = RATINGS.binarize(4).filter(min_user=5).n_ratings
     assert kept + found.split.settings["dropped_ratings"] == fives
 

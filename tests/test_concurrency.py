@@ -120,7 +120,7 @@ def test_the_turn_is_free_again_after_an_error() -> None:
 
     function = jit_kernel()(sums)
     with pytest.raises(numba.TypingError):
-        function("no array", 3)  # type: ignore[arg-type]
+        function("no array", 3)
     assert elsewhere(lambda: jit._turn.acquire(False), serial=False)
 
 

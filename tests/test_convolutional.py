@@ -169,4 +169,4 @@ def test_values_outside_the_unit_interval_are_refused() -> None:
 def test_geometry_that_cannot_be_is_refused(wrong: object) -> None:
     """Too many poolings, no convolution, an unknown way up or activation: a ParameterError at once."""
     with pytest.raises(ParameterError):
-        wrong()  # type: ignore[operator]
+        wrong()

@@ -65,7 +65,7 @@ def test_it_learns(more: dict[str, Any]) -> None:
     """Ratings of rank 2 are fitted clearly better than by their biases, re-fed or not, under other outputs too."""
     data = low_rank()
     data = data.with_rows(data.user_rows._with_data(np.round(data.user_rows.data)))
-    assert rmse(quick(**more).fit(data), data) < 0.8 * rmse(Bias().fit(data), data)  # type: ignore[arg-type]
+    assert rmse(quick(**more).fit(data), data) < 0.8 * rmse(Bias().fit(data), data)
 
 
 @pytest.mark.parametrize("more", [{}, {"centred": True}, {"mask_input": True}], ids=str)

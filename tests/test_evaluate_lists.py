@@ -105,7 +105,7 @@ def found_of_five(items: list[Any], relevant: set[Any]) -> float:
     return len(set(items) & relevant) / min(5, len(relevant))
 
 
-found_of_five.k = 5  # type: ignore[attr-defined]
+found_of_five.k = 5
 
 
 def test_own_metrics_are_measured_like_named_ones() -> None:
@@ -124,7 +124,7 @@ def test_own_metrics_are_measured_like_named_ones() -> None:
 def test_own_metrics_that_are_none() -> None:
     """No number, or two of one name, are refused."""
     with pytest.raises(DataError, match="gave None; a number is needed"):
-        evaluate(MODEL, PARTS, lambda items, relevant: None)  # type: ignore[arg-type,return-value]
+        evaluate(MODEL, PARTS, lambda items, relevant: None)
     with pytest.raises(ParameterError, match="two metrics are called '<lambda>'"):
         evaluate(MODEL, PARTS, [lambda items, relevant: 0.0, lambda items, relevant: 1.0])
 

@@ -45,7 +45,7 @@ def test_known_users_as_dense_loops_rank_them(block: int | None) -> None:
     assert SPLIT.validation is not None
     seen = stored(SPLIT.train) | stored(SPLIT.validation)
     expected = dense_figures(model.known, seen, stored(SPLIT.test), 6)
-    report = evaluate(model, SPLIT, list(expected), block=block)  # type: ignore[arg-type]
+    report = evaluate(model, SPLIT, list(expected), block=block)
     assert dict(report) == pytest.approx(expected)
     assert max(model.asked) == (block or TESTED)
 
@@ -55,8 +55,8 @@ def test_the_validation_part_masks_train_only() -> None:
     model = Ranker(SPLIT.train)
     assert SPLIT.validation is not None
     expected = dense_figures(model.known, stored(SPLIT.train), stored(SPLIT.validation), 6)
-    assert dict(evaluate(model, SPLIT, list(expected), part="validation")) == pytest.approx(expected)  # type: ignore[arg-type]
-    assert dict(evaluate(model, SPLIT.validation, list(expected))) == pytest.approx(expected)  # type: ignore[arg-type]
+    assert dict(evaluate(model, SPLIT, list(expected), part="validation")) == pytest.approx(expected)
+    assert dict(evaluate(model, SPLIT.validation, list(expected))) == pytest.approx(expected)
 
 
 def test_ratings_alone_mask_what_the_model_saw_and_what_is_excluded() -> None:
@@ -65,9 +65,9 @@ def test_ratings_alone_mask_what_the_model_saw_and_what_is_excluded() -> None:
     assert SPLIT.validation is not None
     names = ["recall@6", "ndcg@6", "hit@6"]
     only_train = dense_figures(model.known, stored(SPLIT.train), stored(SPLIT.test), 6)
-    assert dict(evaluate(model, SPLIT.test, names)) == pytest.approx(only_train)  # type: ignore[arg-type]
-    whole = dict(evaluate(model, SPLIT, names))  # type: ignore[arg-type]
-    assert dict(evaluate(model, SPLIT.test, names, exclude=SPLIT.validation)) == whole  # type: ignore[arg-type]
+    assert dict(evaluate(model, SPLIT.test, names)) == pytest.approx(only_train)
+    whole = dict(evaluate(model, SPLIT, names))
+    assert dict(evaluate(model, SPLIT.test, names, exclude=SPLIT.validation)) == whole
     assert whole != only_train
 
 
@@ -78,7 +78,7 @@ def test_hidden_users_are_scored_from_what_is_shown(part: Any) -> None:
     shown, target = HIDDEN.parts()[f"{part}_input"], HIDDEN.parts()[part]
     scores = np.asarray(shown.user_rows @ model.weights)
     expected = dense_figures(scores, stored(shown), stored(target), 4)
-    report = evaluate(model, HIDDEN, list(expected), part=part, block=3)  # type: ignore[arg-type]
+    report = evaluate(model, HIDDEN, list(expected), part=part, block=3)
     assert dict(report) == pytest.approx(expected)
     assert report.counts["n_users"] == int((target.counts("user") > 0).sum())
 
@@ -94,7 +94,7 @@ def test_hidden_users_of_a_model_with_another_order_of_items() -> None:
     target = np.zeros(rows.shape, bool)
     target[:, own] = stored(HIDDEN.test)
     expected = dense_figures(rows @ model.weights, rows > 0, target, 4)
-    assert dict(evaluate(model, HIDDEN, list(expected))) == pytest.approx(expected)  # type: ignore[arg-type]
+    assert dict(evaluate(model, HIDDEN, list(expected))) == pytest.approx(expected)
 
 
 def test_rating_errors_as_scikit_learn_gives_them() -> None:
@@ -102,7 +102,7 @@ def test_rating_errors_as_scikit_learn_gives_them() -> None:
     model = Rater(SPLIT.train)
     users, items, truth = SPLIT.test.pairs()
     predicted = model.predict_pairs(users, items)
-    report = evaluate(model, SPLIT)  # type: ignore[arg-type]
+    report = evaluate(model, SPLIT)
     assert report["rmse"] == pytest.approx(metrics.rmse(truth, predicted))
     assert report["mae"] == pytest.approx(metrics.mae(truth, predicted))
     assert list(report) == ["rmse", "mae"]
@@ -118,25 +118,25 @@ def test_hidden_users_ratings(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = metrics.rmse(truth, model.predict_pairs_new(HIDDEN.test_input.user_rows, users, items))
     for size in (2048, 1, 3):
         monkeypatch.setattr("recae.evaluation.rate.HIDDEN_USERS", size)
-        assert evaluate(model, HIDDEN, "rmse")["rmse"] == pytest.approx(expected)  # type: ignore[arg-type]
+        assert evaluate(model, HIDDEN, "rmse")["rmse"] == pytest.approx(expected)
 
 
 def test_known_users_ratings_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pairs predicted a few at a time give the same errors."""
-    whole = evaluate(Rater(SPLIT.train), SPLIT)["rmse"]  # type: ignore[arg-type]
+    whole = evaluate(Rater(SPLIT.train), SPLIT)["rmse"]
     monkeypatch.setattr("recae.evaluation.rate.PAIRS", 7)
-    assert evaluate(Rater(SPLIT.train), SPLIT)["rmse"] == whole  # type: ignore[arg-type]
+    assert evaluate(Rater(SPLIT.train), SPLIT)["rmse"] == whole
 
 
 def test_a_test_file_of_its_own() -> None:
     """Ids in another order change nothing; unknown users and items are counted, predicted as unknown, not ranked."""
     model = Rater(SPLIT.train)
     names = ["rmse", "mae", "recall@5", "ndcg@5"]
-    plain = evaluate(model, SPLIT.test, names)  # type: ignore[arg-type]
-    moved = evaluate(model, shuffled(SPLIT.test), names)  # type: ignore[arg-type]
+    plain = evaluate(model, SPLIT.test, names)
+    moved = evaluate(model, shuffled(SPLIT.test), names)
     assert dict(moved) == pytest.approx(dict(plain))
     pd.testing.assert_frame_equal(moved.per_user.sort_index(), plain.per_user.sort_index(), check_index_type=False)
-    cold = evaluate(model, shuffled(SPLIT.test, extra=COLD), names)  # type: ignore[arg-type]
+    cold = evaluate(model, shuffled(SPLIT.test, extra=COLD), names)
     assert cold["ndcg@5"] == pytest.approx(plain["ndcg@5"])
     squared = plain["rmse"] ** 2 * SPLIT.test.n_ratings
     one = SPLIT.train.user_index("u01")[0], SPLIT.train.item_index(100)[0]
@@ -156,11 +156,11 @@ def test_hidden_users_with_unknown_items() -> None:
     extra = HIDDEN.test.to_frame().iloc[:1].assign(item=777, rating=5)
     test = shuffled(HIDDEN.test, extra=extra)
     model = Rater(HIDDEN.train)
-    plain = evaluate(model, HIDDEN, "rmse")  # type: ignore[arg-type]
+    plain = evaluate(model, HIDDEN, "rmse")
     other = Split(HIDDEN.train, test, test_input=HIDDEN.test_input)
     n = HIDDEN.test.n_ratings
     expected = sqrt((plain["rmse"] ** 2 * n + (5 - 3) ** 2) / (n + 1))
-    report = evaluate(model, other, "rmse")  # type: ignore[arg-type]
+    report = evaluate(model, other, "rmse")
     assert report["rmse"] == pytest.approx(expected, rel=1e-6)
     assert (report.counts["cold_items"], report.counts["cold_users"]) == (1, 0)
 
@@ -168,7 +168,7 @@ def test_hidden_users_with_unknown_items() -> None:
 def test_known_to_the_vocabulary_but_never_rated_is_cold() -> None:
     """An item of the vocabulary without a training rating is cold, though not unknown."""
     train = SPLIT.train.select(SPLIT.train.user_rows.indices != 3)
-    counts = evaluate(Rater(train), SPLIT.test).counts  # type: ignore[arg-type]
+    counts = evaluate(Rater(train), SPLIT.test).counts
     assert (counts["cold_items"], counts["unknown_ratings"]) == (1, 0)
     assert counts["cold_ratings"] == int((SPLIT.test.user_rows.indices == 3).sum()) > 0
 
@@ -180,7 +180,7 @@ def test_relevance_may_begin_at_a_rating() -> None:
     relevant = SPLIT.test.user_rows.toarray() >= 4
     seen = stored(SPLIT.train) | stored(SPLIT.validation)
     expected = dense_figures(model.known, seen, relevant, 6)
-    report = evaluate(model, SPLIT, list(expected), relevant_from=4)  # type: ignore[arg-type]
+    report = evaluate(model, SPLIT, list(expected), relevant_from=4)
     assert dict(report) == pytest.approx(expected)
     assert report.counts["n_users"] == relevant.any(axis=1).sum()
 
@@ -194,14 +194,14 @@ def test_beyond_accuracy_is_measured_on_the_same_lists() -> None:
     shown = metrics.exposure(ranked, 5, 25)
     information = metrics.self_information(SPLIT.train)
     names = ["gini@5", "coverage@5", "novelty@5", "diversity@3"]
-    report = evaluate(model, SPLIT, names, block=4)  # type: ignore[arg-type]
+    report = evaluate(model, SPLIT, names, block=4)
     assert list(report) == names
     assert report["coverage@5"] == metrics.coverage(shown)
     assert report["gini@5"] == metrics.gini(shown)
     assert report["novelty@5"] == pytest.approx(metrics.novelty(ranked, 5, information).mean())
     assert report["diversity@3"] == pytest.approx(metrics.diversity(ranked, 3, SPLIT.train).mean())
     assert report.interval("coverage@5") is None
-    only = evaluate(model, SPLIT, "coverage@5")  # type: ignore[arg-type]
+    only = evaluate(model, SPLIT, "coverage@5")
     assert only.counts["n_users"] == len(ranked)
 
 
@@ -209,7 +209,7 @@ def test_intervals_have_the_width_of_a_bootstrap() -> None:
     """Standard errors of rmse, mae and ndcg are those that resampling users gives, to a tenth."""
     made = split(ratings_of(300, 40, 0.3), "random", test=0.3, rng=0)
     model = Rater(made.train)
-    report = evaluate(model, made, ["rmse", "mae", "ndcg@10"])  # type: ignore[arg-type]
+    report = evaluate(model, made, ["rmse", "mae", "ndcg@10"])
     users, items, truth = made.test.pairs()
     error = truth - model.predict_pairs(users, items).astype(np.float64)
     squared, absolute = np.bincount(users, error**2, 300), np.bincount(users, np.abs(error), 300)
@@ -230,9 +230,9 @@ def test_scores_are_not_written_to() -> None:
     """A model that hands out what it keeps, even read-only, is as it was after an evaluation."""
     model = Ranker(SPLIT.train)
     model.known.flags.writeable = False
-    model.ranking_scores = lambda user_index: model.known[: len(user_index)]  # type: ignore[method-assign]
+    model.ranking_scores = lambda user_index: model.known[: len(user_index)]
     before = model.known.copy()
-    evaluate(model, SPLIT, "recall@5")  # type: ignore[arg-type]
+    evaluate(model, SPLIT, "recall@5")
     np.testing.assert_array_equal(model.known, before)
 
 
@@ -242,7 +242,7 @@ def test_a_constant_scorer_does_not_win() -> None:
     constant, chance, informed = (Ranker(made.train) for _ in range(3))
     constant.known = np.zeros_like(constant.known)
     informed.known = informed.known + 1.0 * stored(made.test)
-    figures = [evaluate(m, made, "ndcg@10")["ndcg@10"] for m in (constant, chance, informed)]  # type: ignore[arg-type]
+    figures = [evaluate(m, made, "ndcg@10")["ndcg@10"] for m in (constant, chance, informed)]
     assert figures[0] < 1.3 * figures[1]
     assert figures[2] > 2 * figures[0]
 
@@ -264,6 +264,6 @@ def test_a_large_catalogue_is_ranked_in_small_blocks() -> None:
             asked.append(len(user_index))
             return np.zeros((len(user_index), self.ratings_.n_items), np.float32)
 
-    evaluate(Wide(made.train), made)  # type: ignore[arg-type]
+    evaluate(Wide(made.train), made)
     assert sum(asked) == 400
     assert max(asked) * made.train.n_items * 4 <= 64 * 2**20

@@ -21,18 +21,18 @@ def test_the_training_part_is_no_test() -> None:
     """Ranking the training part is refused; its rating error is measured, and the report says what it is."""
     model = Rater(SPLIT.train)
     with pytest.raises(DataError, match="is this the training part"):
-        evaluate(model, SPLIT.train, "recall@5")  # type: ignore[arg-type]
-    report = evaluate(model, SPLIT.train)  # type: ignore[arg-type]
+        evaluate(model, SPLIT.train, "recall@5")
+    report = evaluate(model, SPLIT.train)
     assert report.counts["seen_ratings"] == SPLIT.train.n_ratings
     assert f"{SPLIT.train.n_ratings} of the ratings were shown to the model" in str(report)
 
 
 def test_defaults() -> None:
     """Rating models give rmse and mae, rankers the ranking figures that the catalogue is large enough for."""
-    assert list(evaluate(Rater(SPLIT.train), SPLIT)) == ["rmse", "mae"]  # type: ignore[arg-type]
-    assert list(evaluate(Ranker(SPLIT.train), SPLIT)) == ["recall@20", "ndcg@20", "coverage@20"]  # type: ignore[arg-type]
+    assert list(evaluate(Rater(SPLIT.train), SPLIT)) == ["rmse", "mae"]
+    assert list(evaluate(Ranker(SPLIT.train), SPLIT)) == ["recall@20", "ndcg@20", "coverage@20"]
     made = split(ratings_of(10, 8), test=0.3, rng=0)
-    assert list(evaluate(Ranker(made.train), made)) == ["recall@8", "ndcg@8"]  # type: ignore[arg-type]
+    assert list(evaluate(Ranker(made.train), made)) == ["recall@8", "ndcg@8"]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_wrong_metrics_are_refused(metric: Any, message: str) -> None:
     """A name that is unknown, incomplete or out of reach is refused before anything is scored."""
     model = Ranker(SPLIT.train)
     with pytest.raises(ParameterError, match=message):
-        evaluate(model, SPLIT, metric)  # type: ignore[arg-type]
+        evaluate(model, SPLIT, metric)
     assert model.asked == []
 
 
@@ -62,7 +62,7 @@ def test_every_metric_by_its_name() -> None:
     names = [name.replace("@k", "@7") for name in METRICS]
     genres = pd.DataFrame({"genres": ["War", "Love"] * 12 + ["War|Love"]}, index=pd.Index(SPLIT.train.item_ids))
     train = SPLIT.train.with_rows(SPLIT.train.user_rows, item_table=genres)
-    report = evaluate(Rater(train), SPLIT, names)  # type: ignore[arg-type]
+    report = evaluate(Rater(train), SPLIT, names)
     assert list(report) == names
     assert np.isfinite(list(report.values())).all()
 
@@ -74,11 +74,11 @@ def test_wrong_input_is_refused() -> None:
     with pytest.raises(NotFittedError, match="Rater has learnt nothing"):
         evaluate(unfitted, SPLIT)
     with pytest.raises(DataError, match="not DataFrame"):
-        evaluate(model, SPLIT.test.to_frame())  # type: ignore[arg-type]
+        evaluate(model, SPLIT.test.to_frame())
     with pytest.raises(DataError, match="no validation part"):
         evaluate(model, split(ratings_of(), rng=0), part="validation")
     with pytest.raises(ParameterError, match="part='train'"):
-        evaluate(model, SPLIT, part="train")  # type: ignore[arg-type]
+        evaluate(model, SPLIT, part="train")
     with pytest.raises(ParameterError, match="pass that part itself"):
         evaluate(model, SPLIT.test, part="validation")
     with pytest.raises(ParameterError, match="block=0"):
@@ -105,7 +105,7 @@ def test_a_model_that_diverged_is_no_zero() -> None:
 
 def test_report_to_read_print_and_keep(tmp_path: Path) -> None:
     """A report is a mapping, a frame, JSON (also in a file) and a small table, all with the same figures."""
-    report = evaluate(Rater(SPLIT.train), SPLIT, ["rmse", "recall@5", "coverage@5"])  # type: ignore[arg-type]
+    report = evaluate(Rater(SPLIT.train), SPLIT, ["rmse", "recall@5", "coverage@5"])
     assert isinstance(report, Report)
     assert len(report) == 3
     assert report.get("mae") is None
@@ -135,7 +135,7 @@ def test_one_user_has_a_figure_and_no_interval() -> None:
     """With a single test user there is no spread to tell: a value, no interval, valid JSON."""
     model = Rater(SPLIT.train)
     one = SPLIT.test.select(SPLIT.test.pairs()[0] == 0)
-    report = evaluate(model, one, ["rmse", "recall@5"])  # type: ignore[arg-type]
+    report = evaluate(model, one, ["rmse", "recall@5"])
     assert report.interval("rmse") is None
     assert report.interval("recall@5") is None
     assert json.loads(report.to_json())["intervals"] == {}

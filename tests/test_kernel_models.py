@@ -160,7 +160,7 @@ def test_the_global_objective_is_the_papers(dense_from: float, monkeypatch: pyte
     expected = (((out - dense)[dense != 0] ** 2).sum() + 0.3 / 2 * squares) / 7
     loss = global_loss(network, whole.take(torch.arange(7)))
     assert float(loss.detach()) == pytest.approx(expected, rel=1e-9)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     assert network.mixture.grad is not None
     assert float(network.mixture.grad.abs().max()) > 0
 

@@ -157,8 +157,8 @@ def test_columns_by_name_and_by_place(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     path.write_text("who,what,how\n1,2,3\n")
     for given_columns in ({"user": "who", "item": "what", "rating": "how"}, {"user": 0, "item": 1, "rating": 2}):
-        assert load(path, **given_columns).to_frame().to_numpy().tolist() == [[1, 2, 3]]  # type: ignore[arg-type]
-        assert load(pd.read_csv(path), **given_columns).to_frame().to_numpy().tolist() == [[1, 2, 3]]  # type: ignore[arg-type]
+        assert load(path, **given_columns).to_frame().to_numpy().tolist() == [[1, 2, 3]]
+        assert load(pd.read_csv(path), **given_columns).to_frame().to_numpy().tolist() == [[1, 2, 3]]
     path.write_text("3\t5.0\t1\n4\t2.0\t1\n")
     assert load(path, user=2, item=0, rating=1, timestamp=False).to_frame()["item"].tolist() == [3, 4]
 
@@ -176,9 +176,9 @@ def test_timestamps_can_be_left_out_or_be_dates(tmp_path: Path) -> None:
     """A timestamp column is taken if there is one, as seconds or ISO dates, and left out on request."""
     path = tmp_path / "r.csv"
     path.write_text("user,item,rating,date\na,b,3,1970-01-02\n")
-    assert list(load(path).timestamps) == [86_400]  # type: ignore[arg-type]
+    assert list(load(path).timestamps) == [86_400]
     path.write_text("user,item,rating,date\na,b,3,1970-01-02 00:00:10\n")
-    assert list(load(path).timestamps) == [86_410]  # type: ignore[arg-type]
+    assert list(load(path).timestamps) == [86_410]
     assert load(path, timestamp=False).timestamps is None
 
 
@@ -212,7 +212,7 @@ def test_a_matrix_is_given_back_and_other_things_are_refused() -> None:
     with pytest.raises(ParameterError, match="scale="):
         load(matrix, scale=(1, 5))
     with pytest.raises(ParameterError, match="pass a name, a path, a frame"):
-        load([1, 2])  # type: ignore[arg-type]
+        load([1, 2])
 
 
 def test_unknown_names_get_suggestions(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_kl_sparsity_survives_dead_units() -> None:
     penalty = KLSparse()(h)[1]
     penalty.backward()
     assert torch.isfinite(penalty)
-    assert torch.isfinite(h.grad).all()  # type: ignore[arg-type]
+    assert torch.isfinite(h.grad).all()
 
 
 def test_l1_sparsity_is_its_formula() -> None:

@@ -93,7 +93,7 @@ def test_what_a_file_cannot_hold_is_refused(tmp_path: Path) -> None:
 
 def test_numpys_numbers_as_hyper_parameters(tmp_path: Path) -> None:
     """A model made with NumPy's integers and floats (from a grid) is saved, and loaded with plain ones."""
-    model = Bias(sweeps=np.int64(3), user_l2=np.float32(2.5)).fit(three([1, 2, 3]))  # type: ignore[arg-type]
+    model = Bias(sweeps=np.int64(3), user_l2=np.float32(2.5)).fit(three([1, 2, 3]))
     assert load_model(model.save(tmp_path / "m")).get_params() == {"user_l2": 2.5, "item_l2": 3.0, "sweeps": 3}
 
 

@@ -61,7 +61,7 @@ def test_scikit_learns_conventions(name: str) -> None:
     from sklearn.base import clone
 
     model = fitted(name)
-    for twin in (model.clone(), clone(model)):  # type: ignore[type-var]
+    for twin in (model.clone(), clone(model)):
         assert type(twin) is type(model)
         assert twin.get_params() == model.get_params()
         with pytest.raises(NotFittedError):
@@ -110,7 +110,7 @@ def test_what_cannot_be_learnt_from_is_refused(name: str, tmp_path: Path) -> Non
     """A frame, no ratings, a validation part of strangers, a checkpoint where there are no epochs."""
     data = ratings()
     with pytest.raises(DataError, match=r"recae\.load"):
-        small(name).fit(data.to_frame())  # type: ignore[arg-type]
+        small(name).fit(data.to_frame())
     with pytest.raises(DataError, match="no rating to learn from"):
         small(name).fit(data.select(np.zeros(data.n_ratings, bool)))
     with pytest.raises(DataError, match="none of the 226 validation ratings"):
@@ -222,7 +222,7 @@ def test_unknown_users(name: str) -> None:
     assert lists(frame, "stranger") == popular
     assert lists(frame, USERS[0]) == lists(model.recommend(USERS[0], n=4), USERS[0])
     with pytest.raises(ParameterError, match="'error' or 'popular'"):
-        model.recommend("stranger", unknown="guess")  # type: ignore[arg-type]
+        model.recommend("stranger", unknown="guess")
 
 
 @each

@@ -97,12 +97,12 @@ def test_the_unknown_are_an_error_or_the_baseline(name: str) -> None:
         with pytest.raises(UnknownIdError, match=named):
             model.predict(user, film)
     ask = {"unknown": "baseline"}
-    assert model.predict("stranger", FILMS[2], **ask)[0] == model.predict(COLD_USER, FILMS[2])[0]  # type: ignore[arg-type]
-    assert model.predict(USERS[4], "no such", **ask)[0] == model.predict(USERS[4], COLD_FILM)[0]  # type: ignore[arg-type]
+    assert model.predict("stranger", FILMS[2], **ask)[0] == model.predict(COLD_USER, FILMS[2])[0]
+    assert model.predict(USERS[4], "no such", **ask)[0] == model.predict(USERS[4], COLD_FILM)[0]
     mixed = model.predict([USERS[4], "stranger"], FILMS[2], unknown="baseline")
     np.testing.assert_allclose(mixed[0], model.predict(USERS[4], FILMS[2])[0], atol=1e-5)
     with pytest.raises(ParameterError, match="'error' or 'baseline'"):
-        model.predict(USERS[4], FILMS[2], unknown="guess")  # type: ignore[arg-type]
+        model.predict(USERS[4], FILMS[2], unknown="guess")
 
 
 @each_rating
@@ -135,7 +135,7 @@ def test_what_ranks_predicts_no_ratings(name: str) -> None:
 # ---------------------------------------------------------------- out of the ordinary
 
 
-def quick(name: str, data: RatingMatrix):  # type: ignore[no-untyped-def]
+def quick(name: str, data: RatingMatrix):
     more = {"epochs": 3} if "epochs" in small(name).get_params() else {}
     model = small(name, **more)
     return model.fit(with_dates(data) if model.reads_dates else data)
@@ -147,7 +147,7 @@ def with_dates(data: RatingMatrix) -> RatingMatrix:
     return RatingMatrix.from_frame(frame, timestamp="timestamp", scale=data.scale)
 
 
-def usable(model, data: RatingMatrix) -> None:  # type: ignore[no-untyped-def]
+def usable(model, data: RatingMatrix) -> None:
     """It scores with finite numbers, lists what is unseen, predicts within the scale."""
     assert np.isfinite(model.score_users(np.arange(data.n_users))).all()
     n = data.n_items

@@ -62,7 +62,7 @@ def test_ml_100k(tmp_path: Path) -> None:
     make_100k(tmp_path / "ml-100k")
     matrix = load("ml-100k", data_dir=tmp_path)
     assert (matrix.shape, matrix.n_ratings, matrix.scale, matrix.name) == ((3, 2), 4, (1.0, 5.0), "ml-100k")
-    assert list(matrix.timestamps) == [100, 101, 102, 103]  # type: ignore[arg-type]
+    assert list(matrix.timestamps) == [100, 101, 102, 103]
     films = matrix.item_table
     assert films is not None
     assert films.loc[10].to_dict() == {"title": "Amélie (2001)", "year": 2001, "genres": "Comedy|Drama"}

@@ -107,7 +107,7 @@ class Weights(MultVAE):
     """Notes β before each step."""
 
     def _objective(self, model: nn.Module, batch: Batch) -> torch.Tensor:
-        self.seen = [*getattr(self, "seen", []), float(model.code.effective_weight)]  # type: ignore[union-attr, arg-type]
+        self.seen = [*getattr(self, "seen", []), float(model.code.effective_weight)]
         return super()._objective(model, batch)
 
 

@@ -62,14 +62,14 @@ def test_stopped_and_resumed_is_as_if_nothing_had_happened(
         train, validation = recae.splitting.take_validation(split.train, 0.2, rng=0)
         parts = {"ratings": train, "validation": validation}
     settings: dict[str, Any] = {"batch_size": 16}
-    whole = small(name, **settings).fit(**parts)  # type: ignore[arg-type]
+    whole = small(name, **settings).fit(**parts)
     for step in (2, 6, 9, 12):
         path = tmp_path / f"{step}.ckpt"
         with monkeypatch.context() as patch:
             StopAt(patch, step)
             with pytest.raises(TrainingInterrupted):
-                small(name, **settings).fit(**parts, checkpoint=path)  # type: ignore[arg-type]
-        resumed = small(name, **settings).fit(**parts, checkpoint=path, resume=True)  # type: ignore[arg-type]
+                small(name, **settings).fit(**parts, checkpoint=path)
+        resumed = small(name, **settings).fit(**parts, checkpoint=path, resume=True)
         assert same(resumed, whole)
         assert resumed.history_.best_epoch == whole.history_.best_epoch
 

@@ -167,7 +167,7 @@ def test_choosing_settings_for_the_tables(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(choose, "write", lambda _, found: logs.append(found["log"]))
     for data in (clean, dirty):
         monkeypatch.setattr(recae, "load", lambda _, data=data: data)
-        choose.main.callback("ml-1m", "row")  # type: ignore[misc]
+        choose.main.callback("ml-1m", "row")
     one, other = logs[len(logs) // 2 - 1], logs[-1]
     assert [{**e, "seconds": 0} for e in one] == [{**e, "seconds": 0} for e in other]
 

@@ -162,7 +162,7 @@ def test_it_learns(by: By, thresholds: str, path: str) -> None:
     model = ordinal(by, thresholds=thresholds, path=path).fit(data)
     assert rmse(model, data) < 0.65 * rmse(Bias().fit(data), data)
     if thresholds == "column":
-        assert float(model.network_.head.model.weight.abs().max()) > 1e-3  # type: ignore[union-attr, operator]
+        assert float(model.network_.head.model.weight.abs().max()) > 1e-3
 
 
 @both
@@ -179,7 +179,7 @@ def test_the_distribution_is_that_of_the_prediction(by: By, tmp_path: Any) -> No
     np.testing.assert_allclose(found.mean, model.predict(who, what), atol=2e-3)
     spread = np.sqrt((found.probability * (found.levels - found.mean[:, None]) ** 2).sum(1))
     np.testing.assert_allclose(found.std, spread, atol=1e-4)
-    again = load_model(model.save(tmp_path / "m")).predict_distribution(who, what)  # type: ignore[attr-defined]
+    again = load_model(model.save(tmp_path / "m")).predict_distribution(who, what)
     np.testing.assert_array_equal(again.probability, found.probability)
 
 

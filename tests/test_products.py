@@ -99,7 +99,7 @@ def test_gradients_are_those_of_addmm(onednn: list[tuple[int, int, int]]) -> Non
         bias, a, w = (normal(*shape, seed=3).requires_grad_() for shape in ((6,), (5, 7), (6, 7)))
         out = formula(bias, a, w.t())
         grads = torch.autograd.grad(out.tanh().sum(), (bias, a, w), create_graph=True)
-        again = torch.autograd.grad(sum(g.square().sum() for g in grads), (bias, a, w))  # type: ignore[arg-type]
+        again = torch.autograd.grad(sum(g.square().sum() for g in grads), (bias, a, w))
         assert grads[2].is_contiguous()
         found.append([out, *grads, *again])
     for ours, theirs in zip(*found):

@@ -95,7 +95,7 @@ def test_from_frame_and_back(frame: pd.DataFrame) -> None:
 
 @given(tables(), st.randoms(use_true_random=False))
 @SMALL
-def test_order_of_the_table_does_not_matter(frame: pd.DataFrame, random) -> None:  # type: ignore[no-untyped-def]
+def test_order_of_the_table_does_not_matter(frame: pd.DataFrame, random) -> None:
     """A shuffled table gives the same matrix, bit by bit."""
     order = list(range(len(frame)))
     random.shuffle(order)
@@ -132,7 +132,7 @@ def test_item_rows_are_the_transpose(frame: pd.DataFrame) -> None:
 @SMALL
 def test_duplicates_follow_the_policy(frame: pd.DataFrame, how: str, timed: bool) -> None:
     """'last' keeps the latest row (later rows win ties; by order without timestamps), 'mean' the mean of all."""
-    matrix = RatingMatrix.from_frame(frame, timestamp="timestamp" if timed else None, duplicates=how)  # type: ignore[arg-type]
+    matrix = RatingMatrix.from_frame(frame, timestamp="timestamp" if timed else None, duplicates=how)
     ordered = frame.sort_values("timestamp", kind="stable") if timed else frame
     groups = ordered.groupby(["user", "item"])["rating"]
     expected = (groups.last() if how == "last" else groups.mean()).sort_index()
@@ -150,7 +150,7 @@ def test_duplicates_as_an_error_name_the_second_row(frame: pd.DataFrame) -> None
     with pytest.raises(DataError, match=r"row 8: a second rating for user 'b', item 30; merge .* duplicates="):
         RatingMatrix.from_frame(twice, duplicates="error")
     with pytest.raises(ParameterError, match="duplicates='newest'"):
-        RatingMatrix.from_frame(twice, duplicates="newest")  # type: ignore[arg-type]
+        RatingMatrix.from_frame(twice, duplicates="newest")
 
 
 @given(tables(), st.integers(0, 4), st.integers(0, 4))
@@ -196,7 +196,7 @@ def test_select_keeps_indices(frame: pd.DataFrame, data: st.DataObject) -> None:
     assert one.user_ids is matrix.user_ids
     assert (one.user_rows + two.user_rows != matrix.user_rows).nnz == 0
     assert len(one) + len(two) == len(matrix)
-    np.testing.assert_array_equal(one.timestamps, matrix.timestamps[mask])  # type: ignore[index]
+    np.testing.assert_array_equal(one.timestamps, matrix.timestamps[mask])
     np.testing.assert_array_equal(one.user_rows.data, matrix.user_rows.data[mask])
 
 
@@ -212,7 +212,7 @@ def test_binarize(matrix: RatingMatrix) -> None:
     ones = matrix.binarize(3)
     assert list(ones.user_rows.data) == [1, 1, 1]
     assert ones.shape == matrix.shape
-    assert list(ones.timestamps) == [5, 4, 2]  # type: ignore[arg-type]
+    assert list(ones.timestamps) == [5, 4, 2]
     assert ones.scale == (0.0, 1.0)
     with pytest.raises(DataError, match="no rating is >= 6: the scale is -2 to 5"):
         matrix.binarize(6)
@@ -244,7 +244,7 @@ def test_ids_to_indices(matrix: RatingMatrix) -> None:
         pytest.param([1, "1", 1], id="mixed types"),
     ],
 )
-def test_ids_of_any_type_are_kept(ids) -> None:  # type: ignore[no-untyped-def]
+def test_ids_of_any_type_are_kept(ids) -> None:
     """Ids of every hashable type come back equal, and find their rows."""
     frame = pd.DataFrame({"user": ids, "item": [1, 1, 2], "rating": [1.0, 2.0, 3.0]})
     matrix = RatingMatrix.from_frame(frame)
@@ -258,14 +258,14 @@ def test_datetimes_become_seconds() -> None:
     """Datetimes, with a zone or without (UTC), become seconds since 1970."""
     for stamps in (pd.to_datetime(["1970-01-02"]), pd.to_datetime(["1970-01-02T02:00+02:00"])):
         frame = pd.DataFrame({"user": [1], "item": [1], "rating": [1], "when": stamps})
-        assert list(RatingMatrix.from_frame(frame, timestamp="when").timestamps) == [86_400]  # type: ignore[arg-type]
+        assert list(RatingMatrix.from_frame(frame, timestamp="when").timestamps) == [86_400]
 
 
 def test_tables_of_items_and_users_are_indexed() -> None:
     """An item table is indexed by raw id; two rows for one id are refused."""
     frame = pd.DataFrame({"user": [1], "item": [5], "rating": [1]})
     titles = pd.DataFrame({"item": [5], "title": ["x"]})
-    assert RatingMatrix.from_frame(frame, item_table=titles).item_table.loc[5, "title"] == "x"  # type: ignore[union-attr]
+    assert RatingMatrix.from_frame(frame, item_table=titles).item_table.loc[5, "title"] == "x"
     with pytest.raises(DataError, match="more than one row for item 5"):
         RatingMatrix.from_frame(frame, item_table=pd.concat([titles, titles]))
 
@@ -279,7 +279,7 @@ def test_parts_that_do_not_fit_are_refused(matrix: RatingMatrix) -> None:
         matrix.with_rows(matrix.user_rows, np.zeros(6, np.int64))
     for call in (matrix.rows, matrix.counts):
         with pytest.raises(ParameterError, match="by='row': choose 'user' or 'item'"):
-            call("row")  # type: ignore[arg-type]
+            call("row")
 
 
 def test_no_ratings_in_a_part_is_allowed(matrix: RatingMatrix) -> None:

@@ -413,7 +413,7 @@ def test_repeats_go_by_time(written: Written) -> None:
     text = "user,item,rating,time\n1,a,3,30\n1,a,5,10\n1,a,4,20\n"
     for how, value, time in (("first", 5, 10), ("last", 3, 30), ("sum", 12, 30)):
         with pytest.warns(DataWarning, match="repeat a pair"):
-            ratings = written.load("a.csv", text, duplicates=how)  # type: ignore[arg-type]
+            ratings = written.load("a.csv", text, duplicates=how)
         assert ratings.timestamps is not None
         assert (ratings.user_rows.data.tolist(), ratings.timestamps.tolist()) == ([value], [time])
 

@@ -120,7 +120,7 @@ def text_of(table: Table, form: Form) -> str | None:
     lines = [[names[j] for j in order], *lines] if form.header else lines
     if len(form.delimiter) == 1 and form.delimiter != " " and form.quoting != csv.QUOTE_NONE:
         buffer = io.StringIO()
-        csv.writer(buffer, delimiter=form.delimiter, quoting=form.quoting, lineterminator=form.end).writerows(lines)  # type: ignore[arg-type]
+        csv.writer(buffer, delimiter=form.delimiter, quoting=form.quoting, lineterminator=form.end).writerows(lines)
         text = buffer.getvalue()
     else:
         fields = [[str(field) for field in line] for line in lines]

@@ -37,7 +37,7 @@ def encode(arrays: dict[str, Any], x: Any) -> tuple[Any, Any]:
         h = (h - h.mean(1, keepdims=True)) / np.sqrt(h.var(1, keepdims=True) + 0.1)
         outputs.append(h * arrays[f"encoder.norms.{k}.weight"] + arrays[f"encoder.norms.{k}.bias"])
     out = outputs[-1] @ arrays["encoder.last.weight"] + arrays["encoder.last.bias"]
-    return np.split(out, 2, axis=1)  # type: ignore[return-value]
+    return np.split(out, 2, axis=1)
 
 
 @given(st.integers(0, 10_000))
@@ -115,7 +115,7 @@ class Watched(RecVAE):
     def _objective(self, model: nn.Module, batch: Batch) -> torch.Tensor:
         loss = super()._objective(model, batch)
         assert isinstance(model, Alternating)
-        parts = (model.network.encoder.layers[1], model.network.decoder.layers[0], model.old.layers[1])  # type: ignore[index]
+        parts = (model.network.encoder.layers[1], model.network.decoder.layers[0], model.old.layers[1])
         self.seen = [*getattr(self, "seen", []), tuple(p.weight.detach().clone() for p in parts)]
         return loss
 

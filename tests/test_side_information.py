@@ -88,7 +88,7 @@ def test_the_network_is_the_documented_one() -> None:
     weight = net.entry_weights(shown)
     assert weight is not None
     np.testing.assert_array_equal(weight.numpy(), np.where(shown, 0.5, 2.0))
-    net.core.noise.with_shown = lambda rows: (rows, shown)  # type: ignore[assignment, operator]
+    net.core.noise.with_shown = lambda rows: (rows, shown)
     error = (out - r)[r != 0]
     expected = (weight.numpy() * error**2).sum() / rows
     assert rating_loss(net, Batch(side, side)).item() == pytest.approx(expected, rel=1e-8)
@@ -133,7 +133,7 @@ def quick(kind: type[Recommender], by: By, **more: Any) -> Any:
         "column_l2": 0.1,
         "device": "cpu",
     }
-    return kind(by=by, **{**settings, "hide_rows": 0.2, **more})  # type: ignore[call-arg]
+    return kind(by=by, **{**settings, "hide_rows": 0.2, **more})
 
 
 @each

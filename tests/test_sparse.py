@@ -136,7 +136,7 @@ def test_half_precision_takes_the_plain_way() -> None:
 
 def leaves(rows: SparseRows, k: int = 3) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     tensors = rows.values.clone(), normal(len(rows), k), normal(rows.n_cols, k, seed=2), normal(rows.n_cols, seed=3)
-    return tuple(t.requires_grad_() for t in tensors)  # type: ignore[return-value]
+    return tuple(t.requires_grad_() for t in tensors)
 
 
 def test_gradients_and_second_gradients_are_right() -> None:

@@ -19,8 +19,8 @@ X = ones_of(RATINGS)
 @pytest.mark.parametrize("values", ["binary", "ratings"])
 def test_with_all_items_as_neighbours_it_is_ease(values: str) -> None:
     """Twelve neighbours of thirteen items: S is EASE's B."""
-    expected = EASE(l2=3.0, values=values, device="cpu").fit(RATINGS)  # type: ignore[arg-type]
-    found = SparseEASE(l2=3.0, values=values, neighbours=12).fit(RATINGS)  # type: ignore[arg-type]
+    expected = EASE(l2=3.0, values=values, device="cpu").fit(RATINGS)
+    found = SparseEASE(l2=3.0, values=values, neighbours=12).fit(RATINGS)
     np.testing.assert_allclose(found.weights_.toarray(), expected.weights_.numpy(), atol=2e-5)
 
 
@@ -83,4 +83,4 @@ def test_what_it_cannot_do_is_said() -> None:
 @settings(max_examples=25, deadline=None)
 def test_nothing_said_is_nan(ratings: object) -> None:
     """Any small set gives finite scores and lists."""
-    assert_sane(SparseEASE(l2=2.0, neighbours=3).fit(ratings), ratings)  # type: ignore[arg-type]
+    assert_sane(SparseEASE(l2=2.0, neighbours=3).fit(ratings), ratings)

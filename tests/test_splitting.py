@@ -236,7 +236,7 @@ def test_take_validation_by_hand() -> None:
     )
     train = RatingMatrix.from_frame(frame, timestamp="timestamp")
     for how, per_user in (("random", None), ("per-user", [1, 1]), ("time", [0, 2])):
-        left, validation = take_validation(train, 0.25, rng=0, how=how)  # type: ignore[arg-type]
+        left, validation = take_validation(train, 0.25, rng=0, how=how)
         assert (left.n_ratings, validation.n_ratings) == (6, 2)
         assert left.shape == validation.shape == train.shape
         assert per_user is None or validation.counts("user").tolist() == per_user

@@ -101,7 +101,7 @@ def test_nothing_is_split_on_columns_that_there_are_not(tmp_path: Path) -> None:
     file.write_bytes(content)
     for how in ("random", "per-user", "time", "held-out-users"):
         with pytest.raises(DataError, match="is damaged: a rating is of item number"):
-            recae.split(recae.load(store), how, rng=0)  # type: ignore[arg-type]
+            recae.split(recae.load(store), how, rng=0)
     assert inline("data", "info", store).exit_code in (0, 1)  # not killed by a signal
 
 
@@ -322,7 +322,7 @@ def test_what_cannot_be_prepared_says_why(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no rows"):
         recae.prepare_store(tmp_path / "c.csv", tmp_path / "u")
     with pytest.raises(ParameterError, match="'newest': choose"):
-        recae.prepare_store(tmp_path / "a.csv", tmp_path / "v", duplicates="newest")  # type: ignore[arg-type]
+        recae.prepare_store(tmp_path / "a.csv", tmp_path / "v", duplicates="newest")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no files"):
         recae.prepare_store(tmp_path / "empty", tmp_path / "w")

@@ -101,7 +101,7 @@ def test_every_example_is_seen_once_an_epoch_in_another_order_each() -> None:
 
     def objective(model: Any, batch: Batch) -> Tensor:
         seen.append(batch.input[:, 0].tolist())
-        return model.decoder.layers[0].bias.square().sum()  # type: ignore[no-any-return]
+        return model.decoder.layers[0].bias.square().sum()
 
     rows = torch.arange(10.0)[:, None].repeat(1, 12)
     Trainer(epochs=2, device="cpu").fit(linear(), RowBatches(rows, batch_size=4), objective)
@@ -183,10 +183,10 @@ def test_the_callers_random_state_does_not_change() -> None:
     torch.manual_seed(7)
     expected = torch.rand(5)
     torch.manual_seed(7)
-    before = np.random.get_state()[1].tolist()  # type: ignore[index,union-attr] # noqa: NPY002 - looked at only
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002 - looked at only
     Trainer(epochs=2, device="cpu").fit(model, RowBatches(low_rank(), batch_size=16), SQUARED)
     assert torch.equal(torch.rand(5), expected)
-    assert np.random.get_state()[1].tolist() == before  # type: ignore[index,union-attr] # noqa: NPY002
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
 
 
 # ---------------------------------------------------------------- what is refused

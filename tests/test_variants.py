@@ -216,7 +216,7 @@ def test_a_target_of_another_width_is_refused() -> None:
 def test_settings_that_cannot_be_are_refused(wrong: object) -> None:
     """Each setting out of its range is a ParameterError, at once."""
     with pytest.raises(ParameterError):
-        wrong()  # type: ignore[operator]
+        wrong()
 
 
 def test_only_sparse_targets_have_stored_entries() -> None:

@@ -33,7 +33,7 @@ def test_a_step_of_autorec_waits_for_nothing(dense: bool, noise: float) -> None:
     network.dense = dense
     optimizer = torch.optim.Adam(network.parameters())
     loss = rating_loss(network.train(), a_batch())
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     optimizer.step()
     assert [p.grad is not None for p in network.parameters()] == [True] * 4
 

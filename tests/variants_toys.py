@@ -47,7 +47,7 @@ def structured_rows(form: str = "dense") -> torch.Tensor | SparseRows:
 
 
 def trainer(epochs: int = 40, **settings: object) -> Trainer:
-    return Trainer(epochs=epochs, lr=1e-2, device="cpu", progress=False, **settings)  # type: ignore[arg-type]
+    return Trainer(epochs=epochs, lr=1e-2, device="cpu", progress=False, **settings)
 
 
 def first_loss(model: nn.Module, rows: torch.Tensor | SparseRows, loss: str = "squared-error") -> float:

@@ -44,11 +44,11 @@ def kernel_calls() -> Iterator[Counter[str]]:
         found[self.__name__.lstrip("_")] += 1
         return call(self, *args, **kwargs)
 
-    Kernel.__call__ = counted  # type: ignore[method-assign]
+    Kernel.__call__ = counted
     try:
         yield found
     finally:
-        Kernel.__call__ = call  # type: ignore[method-assign]
+        Kernel.__call__ = call
 
 
 @contextmanager
@@ -83,7 +83,7 @@ def memory() -> Iterator[Counter[str]]:
         found["numpy peak"] = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    events = watched.profiler.kineto_results.events()  # type: ignore[union-attr]
+    events = watched.profiler.kineto_results.events()
     pieces = [event.nbytes() for event in events if event.name() == "[memory]" and event.nbytes() > 0]
     found["torch total"], found["torch largest"] = sum(pieces), max(pieces, default=0)
 
