@@ -130,7 +130,11 @@ def matched_validation(ratings: RatingMatrix, validation: RatingMatrix | None) -
     Raises:
         DataError: none is left.
     """
-    if not isinstance(validation, RatingMatrix) or same_ids(validation, ratings):
+    if not isinstance(validation, RatingMatrix):
+        return validation
+    if validation.user_ids is ratings.user_ids and validation.item_ids is ratings.item_ids:  # parts of one split
+        return validation
+    if same_ids(validation, ratings):
         return validation
     matched, n_left_out = match(validation, ratings)
     if matched.n_ratings == 0:
