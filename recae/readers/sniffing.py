@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import codecs
-import csv
 import re
 import warnings
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
-from recae.errors import DataError, DataWarning, ParameterError, Phrase, Remedy
+from recae.errors import DataError, DataWarning, ParameterError, Remedy
 from recae.readers.columns import (
-    ROLES,
     is_header,
     is_number,
     known_roles,
     names_without_header,
 )
+from recae.readers.delimiters import Split, best_split, split_by
 from recae.readers.packing import open_bytes
 from recae.readers.quotes import with_quotes
 from recae.readers.text_layout import BLANKS, ITEM_HEAD, Layout, line_blocks, not_in_encoding
 
 SAMPLE_BYTES = 1 << 16
 SAMPLE_LINES = 200
-CANDIDATES = ("\t", ",", ";", "|", "::", BLANKS)
 MARKS = (
     (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
@@ -72,29 +68,6 @@ class TextOptions:
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
-class Line(NamedTuple):
-    """Fields of a record, and the number of its line in the file."""
-
-    number: int
-    fields: list[str]
-
-
-class Split(NamedTuple):
-    """The first records of a file under one delimiter, and the width that most of them have."""
-
-    delimiter: str
-    lines: list[Line]
-    width: int
-    share: float  # of the records after the first, those that have this width
-
-    @property
-    def n_clear(self) -> int:
-        """Columns of numbers, and usual names in the first line: what a wrong delimiter does not leave."""
-        rows = [line.fields for line in self.lines[1:] or self.lines if len(line.fields) == self.width]
-        numbers = sum(all(is_number(row[column]) for row in rows) for column in range(self.width))
-        return numbers + len(known_roles(self.lines[0].fields))
-
-
 def sniff(path: Path, wanted: Sequence[str | int] = (), options: TextOptions | None = None) -> Layout:
     """How the text file at `path` is written.
 
@@ -113,9 +86,9 @@ def sniff(path: Path, wanted: Sequence[str | int] = (), options: TextOptions | N
     above, rows = _without_comments(numbered)
     if _has_item_blocks(rows):
         return with_quotes(_netflix(layout, rows))
-    split = _split(path.name, rows, options.sep)
+    split = best_split(path.name, rows, options.sep)
     if above and _are_rows(above, split):
-        above, split = [], _split(path.name, numbered, options.sep)
+        above, split = [], best_split(path.name, numbered, options.sep)
     layout = replace(layout, delimiter=split.delimiter, comment=above[0][1][0] if above else "")
     layout = _with_names(layout, split, above, wanted, options.header)
     if layout.comment:
@@ -180,75 +153,6 @@ def _no_text(path: Path) -> DataError:
     )
 
 
-# ---------------------------------------------------------------- delimiter
-
-
-def _split(name: str, rows: list[tuple[int, str]], sep: str | None) -> Split:
-    """The first records under the delimiter that was stated, or that fits best.
-
-    Blanks are taken only where nothing else serves: names and titles have some.
-    """
-    if sep is not None:
-        split = _split_by(rows, BLANKS if sep.strip(" ") == "" else sep)
-        if max(len(line.fields) for line in split.lines) == 1:
-            raise DataError(f"{name}: it is not in {rows[0][1][:40]!r}", name="sep", value=sep)
-        return split
-    found = [_split_by(rows, candidate) for candidate in CANDIDATES]
-    even = [one for one in found if one.width > 1 and one.share >= 0.9]
-    if even:
-        return max(even, key=lambda one: (one.delimiter != BLANKS, one.n_clear, -CANDIDATES.index(one.delimiter)))
-    if _are_lists(rows):
-        raise DataError(
-            f"{name} looks like lists, 'user item item ...' a line, and not like a table",
-            remedy=Remedy(
-                "read a folder with train.txt and test.txt of such lists with {lists}",
-                lists=Phrase("recae.splitting.published_lists(folder)"),
-            ),
-        )
-    best = max(found, key=lambda one: (len(one.lines[0].fields), one.delimiter != BLANKS))
-    if len(best.lines[0].fields) == 1:
-        raise DataError(
-            f"{name} has one column only ({rows[0][1][:40]!r})",
-            remedy=Remedy("say what stands between fields with {sep}", sep=...),
-        )
-    return best
-
-
-def _split_by(rows: list[tuple[int, str]], delimiter: str) -> Split:
-    """With quoted fields or without, as more records have one width."""
-    variants = [_records(rows, delimiter, quoted) for quoted in (True, False)]
-    splits = []
-    for lines in variants:
-        widths = Counter(len(line.fields) for line in lines[1:] or lines)
-        width, count = max(widths.items(), key=lambda found: found[1])
-        splits.append(Split(delimiter, lines, width, count / sum(widths.values())))
-    return max(splits, key=lambda one: (one.share, one.width > 1, -len(one.lines)) if delimiter == "\t" else one.share)
-
-
-def _records(rows: list[tuple[int, str]], delimiter: str, quoted: bool) -> list[Line]:
-    if delimiter == BLANKS:
-        return [Line(number, text.split()) for number, text in rows]
-    if len(delimiter) > 1:
-        return [Line(number, text.split(delimiter)) for number, text in rows]
-    if not quoted:
-        return [Line(number, text.split(delimiter)) for number, text in rows]
-    reader = csv.reader((text + "\n" for _, text in rows), delimiter=delimiter)
-    found, first = [], 0
-    try:
-        for fields in reader:
-            found.append(Line(rows[min(first, len(rows) - 1)][0], fields))
-            first = reader.line_num
-    except csv.Error:  # a return within a line
-        return _records(rows, delimiter, quoted=False)
-    return found
-
-
-def _are_lists(rows: list[tuple[int, str]]) -> bool:
-    """Lines of whole numbers with blanks between, some with many: "user item item ..."."""
-    found = [text.split() for _, text in rows]
-    return all(word.isdecimal() for words in found for word in words) and max(map(len, found)) > len(ROLES)
-
-
 # ---------------------------------------------------------------- lines without ratings
 
 
@@ -268,7 +172,7 @@ def _say_comments(layout: Layout, above: list[tuple[int, str]]) -> None:
     mark = layout.comment.encode()
     whole = replace(layout, comment="", skip=0)
     count = sum(block.count(b"\n" + mark) + block.startswith(mark) for block, _ in line_blocks(whole))
-    like_rows = [text for _, text in above if len(_split_by([(0, text)], layout.delimiter).lines[0].fields) > 1]
+    like_rows = [text for _, text in above if len(split_by([(0, text)], layout.delimiter).lines[0].fields) > 1]
     if count > len(above) or like_rows:
         shown = like_rows[0] if like_rows else above[0][1]
         warnings.warn(
@@ -281,7 +185,7 @@ def _are_rows(above: list[tuple[int, str]], split: Split) -> bool:
     """Whether a line that begins like a comment is a row all the same: numbers stand where rows have numbers."""
     rows = [line.fields for line in split.lines if len(line.fields) == split.width]
     numbers = [j for j in range(1, split.width) if all(is_number(row[j]) for row in rows[1:] or rows)]
-    candidates = [line.fields for line in _split_by(above, split.delimiter).lines]
+    candidates = [line.fields for line in split_by(above, split.delimiter).lines]
     return bool(numbers) and any(
         len(fields) == split.width and all(is_number(fields[j]) for j in numbers) for fields in candidates
     )
@@ -294,7 +198,7 @@ def _names_in_comment(above: list[tuple[int, str]], split: Split) -> list[str]:
     number, text = above[-1]
     text = text.lstrip("#% \t")
     for delimiter in (split.delimiter, BLANKS):
-        fields = [name.strip() for name in _split_by([(number, text)], delimiter).lines[0].fields]
+        fields = [name.strip() for name in split_by([(number, text)], delimiter).lines[0].fields]
         if len(fields) == split.width and len(known_roles(fields)) > 1:
             return fields
     return []
