@@ -14,7 +14,7 @@ from recae.models import Recommender
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
 from recae.recommender import frames
-from recae.recommender.base import fitted_ratings
+from recae.recommender.contract import fitted_ratings
 
 
 def explain(model: Recommender, user: Any, item: Any, *, n: int | None = None) -> pd.DataFrame:

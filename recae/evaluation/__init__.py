@@ -14,7 +14,8 @@ from recae.evaluation.report import Measured, Report
 from recae.evaluation.served import evaluate_lists
 from recae.evaluation.together import report_of
 from recae.ratings import RatingMatrix
-from recae.recommender.base import Recommender, fitted_ratings
+from recae.recommender.base import Recommender
+from recae.recommender.contract import fitted_ratings
 from recae.splitting import Split
 
 __all__ = ["METRICS", "RANKING_DEFAULTS", "RATING_DEFAULTS", "Report", "evaluate", "evaluate_lists"]

@@ -13,6 +13,7 @@ from recae._types import IntArray, Mask
 from recae.errors import DataError, ParameterError
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
+from recae.splitting.split_files import read_split, write_split
 
 Rng = int | np.random.Generator | None
 
@@ -51,8 +52,6 @@ class Split:
         Raises:
             DataError: ids or entries of a table are neither numbers nor texts, or the file cannot be written.
         """
-        from recae.splitting.files import write_split
-
         return write_split(self, Path(path))
 
     @classmethod
@@ -62,9 +61,7 @@ class Split:
         Raises:
             DataError: there is no such file, or it is no split.
         """
-        from recae.splitting.files import read_split
-
-        return read_split(Path(path))
+        return cls(**read_split(Path(path)))
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name} {part.n_ratings:,}" for name, part in self.parts().items())

@@ -16,13 +16,12 @@ from recae._types import IdArray
 from recae.errors import DataError
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
-from recae.splitting.parts import Split
 
 FORMAT = 1
 
 
-def write_split(split: Split, path: Path) -> Path:
-    """Write all parts; the file is moved to its place when it is whole."""
+def write_split(split: Any, path: Path) -> Path:
+    """Write all parts of a `Split`; the file is renamed when it is whole."""
     arrays: dict[str, Any] = {}
     shared: dict[int, str] = {}
     about: dict[str, Any] = {"format": FORMAT, "how": split.how, "settings": split.settings, "parts": {}}
@@ -49,8 +48,8 @@ def write_split(split: Split, path: Path) -> Path:
     return path
 
 
-def read_split(path: Path) -> Split:
-    """What `write_split` wrote."""
+def read_split(path: Path) -> dict[str, Any]:
+    """The arguments of the `Split` that `write_split` wrote."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -65,8 +64,7 @@ def read_split(path: Path) -> Split:
         raise DataError(f"{path} is no split that recae saved, or it is cut short ({error})") from None
     shared = {name: _read(array) if name.startswith("text") else array for name, array in arrays.items()}
     parts = {name: _part(name, entry, arrays, shared) for name, entry in about["parts"].items()}
-    others = {name: part for name, part in parts.items() if name not in ("train", "test")}
-    return Split(parts["train"], parts["test"], **others, how=about["how"], settings=about["settings"])
+    return {**parts, "how": about["how"], "settings": about["settings"]}
 
 
 def _part(name: str, entry: dict[str, Any], arrays: dict[str, Any], shared: dict[str, Any]) -> RatingMatrix:
