@@ -10,7 +10,7 @@ import torch
 from scipy import sparse, special
 
 from recae.datasets.sample import sample
-from recae.errors import DivergenceError, ParameterError
+from recae.errors import DataError, DivergenceError
 from recae.models import AutoRec, Bias
 from recae.models.autorec.rating_network import RatingNetwork, rating_loss
 from recae.ratings import RatingMatrix
@@ -151,12 +151,12 @@ def test_every_way_of_training_learns(by: By, settings: dict[str, Any]) -> None:
 
 @both
 def test_sigmoid_output_stays_within_the_scale(by: By) -> None:
-    """Unclipped scores of a sigmoid output lie strictly between lowest and highest rating; a flat scale is refused."""
+    """Unclipped scores of a sigmoid output lie strictly within the scale; equal ratings are refused."""
     model = quick(by, output="sigmoid").fit(low_rank())
     scores = model.score(low_rank(seed=5).user_rows)
     assert 1 < scores.min() <= scores.max() < 5
     flat = RatingMatrix.from_columns([0, 1, 1], [0, 0, 1], [3.0, 3.0, 3.0])
-    with pytest.raises(ParameterError, match="wider than 3 to 3"):
+    with pytest.raises(DataError, match="all 3 ratings"):
         quick(by, output="sigmoid").fit(flat)
 
 

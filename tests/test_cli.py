@@ -60,6 +60,8 @@ def test_every_example_is_a_command_line_that_is_understood(
     """An example in the help names commands and options that exist, with values that are read."""
     monkeypatch.chdir(tmp_path)
     Path("tuned.toml").write_text('model = "i-autorec"')
+    for part in ("train", "validation", "test"):
+        Path(f"{part}.csv").touch()
     ctx, args = click.Context(recae, info_name="recae", **recae.context_settings), shlex.split(line)[1:]
     while isinstance(ctx.command, click.Group):
         found = ctx.command.get_command(ctx, args[0])

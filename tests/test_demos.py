@@ -132,7 +132,7 @@ def test_the_command_lists_and_plays(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(["paint"], "choose one of"), (["eightbit", "--epochs", "0"], "0"), (["eightbit", "--device", "tpu"], "tpu")],
+    [(["paint"], "choose reconstruct"), (["eightbit", "--epochs", "0"], "0"), (["eightbit", "--device", "tpu"], "tpu")],
 )
 def test_the_command_refuses_what_cannot_be(arguments: list[str], words: str, tmp_path: Path) -> None:
     """A wrong name, number or device is one line and exit code 2."""

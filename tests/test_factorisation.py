@@ -212,4 +212,6 @@ def test_no_nan_whatever_is_missing(ratings: Any) -> None:
         ImplicitALS(factors=2, alpha=0.0, iterations=2), ImplicitBPR(factors=2, iterations=3),
         BiasedMF(factors=2, l2=0.0, bias_l2=0.0, sweeps=3),
     ):  # fmt: skip
+        if model.predicts_ratings and ratings.n_ratings > 1 and np.ptp(ratings.user_rows.data) == 0:
+            continue  # equal ratings are refused
         assert_sane(model.fit(ratings, progress=False), ratings)

@@ -70,7 +70,7 @@ def test_scikit_learns_conventions(name: str) -> None:
     for key in model.get_params():
         assert other.set_params(**{key: "anything"}) is other
         assert other.get_params()[key] == "anything"
-    with pytest.raises(ParameterError, match="no hyper-parameter 'no_such'; choose"):
+    with pytest.raises(ParameterError, match="no hyper-parameter 'no_such'"):
         other.set_params(no_such=1)
     with pytest.raises(TypeError):
         type(model)(no_such=1)

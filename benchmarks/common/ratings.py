@@ -93,7 +93,8 @@ def generated_likes(n_users: int, n_items: int, a_user: int, seed: int = 0) -> R
 def uniform(n_users: int, n_items: int, density: float) -> RatingMatrix:
     """Ratings spread evenly over the matrix."""
     rng = np.random.default_rng(0)
-    rows = sparse.csr_array(np.where(rng.random((n_users, n_items)) < density, 3.0, 0.0).astype(np.float32))
+    shape = (n_users, n_items)
+    rows = sparse.csr_array(np.where(rng.random(shape) < density, rng.integers(1, 6, shape), 0).astype(np.float32))
     return with_indices(rows, (1.0, 5.0), f"uniform-{density}")
 
 

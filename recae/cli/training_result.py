@@ -66,6 +66,7 @@ def measure(result: TrainingResult) -> None:
 
 def simple_figure(split: Split, name: str) -> dict[str, Any] | None:
     """The model that every other one should beat by the metric `name`, and its figure; None where there is none."""
+    from recae.distributed.ranks import single_process
     from recae.evaluation import evaluate
     from recae.evaluation.names import parse_metric, simple_model
     from recae.models import make_model
@@ -73,7 +74,9 @@ def simple_figure(split: Split, name: str) -> dict[str, Any] | None:
     model = simple_model(parse_metric(name))
     if model is None:
         return None
-    return {"model": model, "metric": name, "value": evaluate(make_model(model).fit(split.train), split, name)[name]}
+    with single_process():  # of several, only the first one measures
+        fitted = make_model(model).fit(split.train)
+    return {"model": model, "metric": name, "value": evaluate(fitted, split, name)[name]}
 
 
 def worse_than_simple(result: TrainingResult) -> str | None:

@@ -72,8 +72,12 @@ def popular_where(empty: Mask, scores: Any, counts: IntArray) -> Any:
     That is in the rows `empty`, (n,), and in rows of one score for all items. Of scores in a tensor, on its device.
     """
     if not isinstance(scores, np.ndarray):
+        import torch
+
         equal = (scores == scores[:, :1]).all(1)  # on its device, and nothing waits for what it finds
-        return scores.where(~(equal | equal.new_tensor(empty))[:, None], scores.new_tensor(counts))
+        without = torch.as_tensor(empty, device=scores.device)
+        popular = torch.as_tensor(counts, dtype=scores.dtype, device=scores.device)
+        return scores.where(~(equal | without)[:, None], popular)
     level = np.flatnonzero(scores[:, 0] == scores[:, -1])  # rows that may be of one score
     level = level[(scores[level] == scores[level, :1]).all(axis=1)]
     if len(level) == 0 and not empty.any():
