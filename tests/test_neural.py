@@ -97,8 +97,11 @@ def test_a_validation_part_that_does_not_fit() -> None:
         model.fit(split.train, validation_input=split.validation_input)
     with pytest.raises(DataError, match="held-out-users"):
         model.fit(split.train, split.validation, validation_input=split.test_input)
+    stars = split.train.user_rows.copy()
+    stars.data[::2] = 2.0
+    train = split.train.with_rows(stars, scale=(1.0, 2.0))
     with pytest.raises(DataError, match="take_validation"):
-        recae.AutoRec().fit(split.train, split.validation, validation_input=split.validation_input)
+        recae.AutoRec().fit(train, split.validation, validation_input=split.validation_input)
     recae.EASE().fit(split.train, split.validation, validation_input=split.validation_input)  # has no use for it
 
 
