@@ -16,6 +16,7 @@ from recae._types import IdArray
 from recae.errors import DataError
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
+from recae.schemas import Invalid, check_csr
 
 FORMAT = 1
 
@@ -63,7 +64,10 @@ def read_split(path: Path) -> dict[str, Any]:
             raise
         raise DataError(f"{path} is no split that recae saved, or it is cut short ({error})") from None
     shared = {name: _read(array) if name.startswith("text") else array for name, array in arrays.items()}
-    parts = {name: _part(name, entry, arrays, shared) for name, entry in about["parts"].items()}
+    try:
+        parts = {name: _part(name, entry, arrays, shared) for name, entry in about["parts"].items()}
+    except Invalid as error:
+        raise DataError(f"{path} is damaged: {error}") from None
     return {**parts, "how": about["how"], "settings": about["settings"]}
 
 
@@ -72,7 +76,9 @@ def _part(name: str, entry: dict[str, Any], arrays: dict[str, Any], shared: dict
         of: None if entry[of] is None else shared[entry[of]] for of in entry if of not in ("name", "scale")
     }
     shape = len(found["user_ids"]), len(found["item_ids"])
-    rows = make_csr(arrays[f"{name}.data"], arrays[f"{name}.indices"], arrays[f"{name}.indptr"], shape)
+    data, indices, indptr = (arrays[f"{name}.{of}"] for of in ("data", "indices", "indptr"))
+    check_csr(data, indices, indptr, shape, name)
+    rows = make_csr(data, indices, indptr, shape)
     stamps, (low, high) = arrays.get(f"{name}.timestamps"), entry["scale"]
     return RatingMatrix(rows, scale=(low, high), timestamps=stamps, name=entry["name"], **found)
 
