@@ -1,0 +1,150 @@
+"""Every model with its defaults on every kind of data, beside the biases and popularity.
+
+    python -m benchmarks.accuracy.defaults                            # everything: hours
+    python -m benchmarks.accuracy.defaults --task rating --data filmtrust --model u-autorec
+    python -m benchmarks.accuracy.defaults --missing                  # only what the table lacks
+
+Nothing is tuned: `make_model(NAME, rng=seed).fit(train)`. Rating models are measured by RMSE on ratings hidden at
+random, and on users that they did not learn from; rankers by Recall@20 and NDCG@20 on a fifth of each user's entries.
+The difference to the baseline (the biases; popularity) comes with its standard error over the hidden ratings (over the
+test users), paired. Each fit runs in a process of its own. Rows are written when they are done.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+from typing import Any
+
+import click
+import numpy as np
+
+from benchmarks.accuracy import default_data
+from benchmarks.accuracy.default_data import RANKED, RATED, UNSEEN
+from benchmarks.common.child_processes import run_module
+from benchmarks.common.record import peak_mb, read, write
+from benchmarks.common.timing import timed
+
+Row = dict[str, Any]
+SEEDS = {"filmtrust": 5, "ml-1m-5%": 2, UNSEEN: 10}
+BASELINES = {"rating": "bias", "ranking": "popularity", "unseen": "bias"}
+NOT_MEASURED = {"global-mean", "blend", "dated"}  # the mean; what is made of other models and needs to be told which
+
+
+def models(task: str) -> list[str]:
+    """Names of the models that a task is for, the baseline first."""
+    from recae.models import MODELS
+
+    rate = task != "ranking"
+    names = [name for name, entry in MODELS.items() if entry.model_class.predicts_ratings == rate]
+    return sorted(set(names) - NOT_MEASURED, key=lambda name: (name != BASELINES[task], names.index(name)))
+
+
+def one_fit(task: str, data: str, name: str, seed: int) -> Row:
+    """Figures of one fit beside the baseline's: the mean difference of each hidden rating or user, and its error."""
+    import time
+
+    import recae
+
+    parts = default_data.split(data, task, seed)
+    model = recae.make_model(name)
+    if "rng" in model.get_params():
+        model.set_params(rng=seed)
+    cpu = time.process_time()
+    seconds, _ = timed(lambda: model.fit(parts.train, progress=False))
+    cpu = time.process_time() - cpu
+    baseline = recae.make_model(BASELINES[task]).fit(parts.train)
+    measure = ranking_figures if task == "ranking" else rating_figures
+    return {"seed": seed, **measure(model, baseline, parts), "seconds": seconds, "cpu": cpu, "peak_mb": peak_mb()}
+
+
+def rating_figures(model: Any, baseline: Any, parts: Any) -> Row:
+    """RMSE, that of the biases, and the mean difference of squared errors with its standard error."""
+    users, items, truth = parts.test.pairs()
+
+    def squared(one: Any) -> Any:
+        if parts.test_input is None:
+            dates = {"timestamps": parts.test.timestamps} if one.reads_dates else {}
+            predicted = one.predict_pairs(users, items, **dates)
+        else:
+            predicted = one.predict_pairs_new(parts.test_input.user_rows, users, items)
+        return np.square(predicted.astype(np.float64) - truth)
+
+    own, simple = squared(model), squared(baseline)
+    return {"rmse": float(np.sqrt(own.mean())), "baseline": float(np.sqrt(simple.mean())), **difference(own - simple)}
+
+
+def ranking_figures(model: Any, baseline: Any, parts: Any) -> Row:
+    """Recall@20 and NDCG@20, popularity's recall, and the mean difference of users' recall with its standard error."""
+    import recae
+
+    own, simple = (recae.evaluate(one, parts, ["recall@20", "ndcg@20"]) for one in (model, baseline))
+    by_user = own.per_user["recall@20"] - simple.per_user["recall@20"]
+    figures = {"recall@20": own["recall@20"], "ndcg@20": own["ndcg@20"], "baseline": simple["recall@20"]}
+    return {**figures, **difference(by_user)}
+
+
+def difference(values: Any) -> Row:
+    """Mean of paired differences, and its standard error."""
+    return {"difference": float(np.mean(values)), "error": float(np.std(values, ddof=1) / np.sqrt(len(values)))}
+
+
+@click.command(help=__doc__)
+@click.option("--task", "tasks", multiple=True, type=click.Choice(list(BASELINES)), default=list(BASELINES))
+@click.option("--data", "wanted", multiple=True, help="Only these data sets.")
+@click.option("--model", "names", multiple=True, help="Only these models.")
+@click.option("--seeds", type=int, help="Splits of each set; by default 1 (filmtrust 5, unseen users 10).")
+@click.option("--missing", is_flag=True, help="Only what the table lacks.")
+@click.option("--out", default="defaults", show_default=True, help="Name of the result file.")
+@click.option("--one", hidden=True, nargs=4)
+def main(
+    tasks: tuple[str, ...], wanted: tuple[str, ...], names: tuple[str, ...], seeds: int | None, missing: bool, out: str,
+    one: tuple[str, str, str, str] | None,
+) -> None:  # fmt: skip
+    if one is not None:
+        click.echo(json.dumps(one_fit(one[0], one[1], one[2], int(one[3]))))
+        return
+    sets: dict[str, Any] = {"rating": list(RATED), "ranking": RANKED, "unseen": [UNSEEN]}
+    for task in tasks:
+        for data, name in product(sets[task], models(task)):
+            if (wanted and data not in wanted) or (names and name not in names):
+                continue
+            table = {(row["task"], row["data"], row["model"]): row for row in read(out, {"rows": []})["rows"]}
+            if missing and (task, data, name) in table:
+                continue
+            fits = [
+                run_module("benchmarks.accuracy.defaults", "--one", task, data, name, seed)
+                for seed in range(seeds or SEEDS.get(data, 1))
+            ]
+            table[task, data, name] = found = summary(task, data, name, fits)
+            click.echo(in_words(found))
+            write(out, {"rows": list(table.values())})
+
+
+def summary(task: str, data: str, name: str, fits: list[Row]) -> Row:
+    """Means over the seeds; the standard error of the mean difference, seeds taken as independent."""
+    keys = ("rmse", "recall@20", "ndcg@20", "baseline", "difference", "seconds", "cpu")
+    means = {key: float(np.mean([fit[key] for fit in fits])) for key in keys if key in fits[0]}
+    error = float(np.sqrt(np.sum(np.square([fit["error"] for fit in fits]))) / len(fits))
+    peak = max(fit["peak_mb"] for fit in fits)
+    return {"task": task, "data": data, "model": name, **means, "error": error, "peak_mb": peak, "fits": fits}
+
+
+def is_worse(row: Row) -> bool:
+    """Whether a row is worse than the baseline by more than one standard error."""
+    sign = -1 if row["task"] == "ranking" else 1
+    return bool(sign * row["difference"] > row["error"])
+
+
+def in_words(row: Row) -> str:
+    """One line for the terminal."""
+    own = row["rmse"] if "rmse" in row else row["recall@20"]
+    verdict = "WORSE" if is_worse(row) else ""
+    return (
+        f"{row['data']:<22} {row['model']:<14} {own:8.4f}  baseline {row['baseline']:8.4f}  "
+        f"{row['seconds']:6.1f} s  cpu {row['cpu']:6.1f} s  {verdict}"
+    )
+
+
+if __name__ == "__main__":
+    main()
