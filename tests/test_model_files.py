@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import subprocess
 import sys
+import uuid
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +15,11 @@ import pandas as pd
 import pytest
 from contract import COLD_USER, FILMS, USERS, fitted, frame_of
 
-from recae.errors import ModelFileError, ParameterError
+from recae.errors import DataError, ModelFileError, ParameterError
 from recae.models import MODELS, Bias, Popularity, load_model
 from recae.models.autorec.autorec import AutoRec
 from recae.ratings import RatingMatrix
-from recae.storage import read_file, write_file
+from recae.storage import pack, read_file, unpack, write_file
 
 each = pytest.mark.parametrize("name", MODELS)
 
@@ -83,12 +86,96 @@ def test_tables_survive_with_what_is_missing(tmp_path: Path) -> None:
     assert loaded.user_table["age"].isna().tolist() == [False, True, False]
 
 
-def test_what_a_file_cannot_hold_is_refused(tmp_path: Path) -> None:
-    """Ids that are neither numbers nor texts (dates, say) are named, and no file is left behind."""
-    data = three([pd.Timestamp(2020, 1, day) for day in (1, 2, 3)])
-    with pytest.raises(ModelFileError, match="numbers, texts or tuples"):
-        Bias().fit(data).save(tmp_path / "m")
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [pd.Timestamp(2020, 1, day) for day in (1, 2, 3)], [uuid.UUID(int=n) for n in (1, 2, 3)], [b"a", b"b", b"c"],
+        [dt.date(2020, 1, day) for day in (1, 2, 3)], [1.5, 2.5, float("inf")], [("a", b"b"), ("a", 1), ("b", 2)],
+        [Decimal(1), Decimal(2), Decimal(3)], [frozenset("a"), frozenset("b"), frozenset("c")],
+    ],
+    ids=["timestamp", "uuid", "bytes", "date", "infinite", "in a tuple", "decimal", "set"],
+)  # fmt: skip
+def test_ids_that_no_file_holds_are_refused_before_training(ids: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dates, UUIDs, bytes and the like are named by `fit`, and not by `save` when the work is done."""
+    monkeypatch.setattr(Bias, "_fit", lambda *_: pytest.fail("it was trained"))
+    with pytest.raises(DataError, match=r"user id .*numbers, texts and tuples.*\.astype\(str\)"):
+        Bias().fit(three(ids))
+
+
+def test_dates_of_one_type_are_refused_too(tmp_path: Path) -> None:
+    """A column of NumPy's dates, which NumPy makes whole numbers of, is no column of numbers."""
+    frame = pd.DataFrame({"user": pd.to_datetime(["2020-01-01", "2020-01-02"]), "item": [1, 2], "rating": [1.0, 2.0]})
+    with pytest.raises(DataError, match=r"user id Timestamp\('2020-01-01"):
+        Bias().fit(RatingMatrix.from_frame(frame))
+
+
+def test_a_table_is_held_or_refused_before_training(tmp_path: Path) -> None:
+    """Dates in a table of items become texts; what no file holds is named with its column."""
+    born = pd.DataFrame({"born": [dt.date(2020, 1, 1), pd.NaT, dt.date(2020, 1, 3)]}, index=[1, 2, 3])
+    loaded = load_model(Bias().fit(three([1, 2, 3], item_table=born)).save(tmp_path / "m")).ratings_
+    assert loaded.item_table is not None
+    assert loaded.item_table["born"].fillna("?").tolist() == ["2020-01-01", "?", "2020-01-03"]
+    odd = pd.DataFrame({"tags": [{"a"}, {"b"}, set()]}, index=[1, 2, 3])
+    with pytest.raises(DataError, match=r"item table, column 'tags' \{'a'\} \(set\)"):
+        Bias().fit(three([1, 2, 3], item_table=odd))
+
+
+@pytest.mark.parametrize("letter", ["a", "ü"])
+def test_ids_do_not_fill_the_header(letter: str, tmp_path: Path) -> None:
+    """200,000 ids of 36 characters, and as many titles: a header of safetensors, which holds 100 MB, stays small."""
+    n = 200_000
+    ids = np.array([f"{i:035d}{letter}" for i in range(n)], object)
+    frame = pd.DataFrame({"user": ids, "item": ids[::-1], "rating": 1.0 + np.arange(n) % 5})
+    titles = pd.DataFrame({"title": [f"the title of {one}" for one in ids]}, index=ids)
+    model = Popularity().fit(RatingMatrix.from_frame(frame, item_table=titles))
+    path = model.save(tmp_path / "m")
+    with path.open("rb") as file:
+        assert int.from_bytes(file.read(8), "little") < 10_000
+    loaded = load_model(path).ratings_
+    assert loaded.user_ids.tolist() == ids.tolist()
+    assert loaded.item_ids.tolist() == model.ratings_.item_ids.tolist()
+    assert loaded.item_table is not None
+    assert loaded.item_table["title"].tolist() == titles["title"].tolist()
+
+
+def test_files_whose_header_lists_the_ids_are_read(tmp_path: Path) -> None:
+    """As recae 0.1.0 wrote ids and tables: as lists in the JSON of the header."""
+    titles = pd.DataFrame({"title": ["x", None, "z"]}, index=["a", "b", "c"])
+    path = Bias().fit(three(["a", "b", "c"], item_table=titles)).save(tmp_path / "m")
+    arrays, content = read_file(path, "model")
+    tree = unpack(arrays, content["tree"])
+    ids: list[Any] = ["a", "b", "c"]
+    tree["ratings"] |= {"user_ids": ids, "item_ids": ids}
+    tree["ratings"]["item_table"] = {"index": ids, "columns": {"title": ["x", None, "z"]}}
+    arrays, twin = pack(tree)
+    write_file(path, "model", arrays, {**content, "tree": twin})
+    loaded = load_model(path).ratings_
+    assert loaded.user_ids.tolist() == loaded.item_ids.tolist() == ids
+    assert loaded.item_table is not None
+    assert loaded.item_table["title"].fillna("?").tolist() == ["x", "?", "z"]
+
+
+@pytest.mark.parametrize("damage", ["ends fall", "ends are too few", "no texts", "no array", "no UTF-8"])
+def test_damaged_lists_are_refused(damage: str, tmp_path: Path) -> None:
+    """Texts and their ends that do not fit each other are named, whatever the checksums say."""
+    path = Bias().fit(three(["aa", "bü", "cc"])).save(tmp_path / "m")
+    arrays, content = read_file(path, "model")
+    tree = unpack(arrays, content["tree"])
+    ids = tree["ratings"]["user_ids"]
+    if damage == "ends fall":
+        ids["ends"] = ids["ends"].flip(0)
+    elif damage == "ends are too few":
+        ids["ends"] = ids["ends"][:-1]
+    elif damage == "no texts":
+        del ids["texts"]
+    elif damage == "no array":
+        ids["texts"] = "aabbcc"
+    else:
+        ids["ends"][1] = 4
+    arrays, twin = pack(tree)
+    write_file(path, "model", arrays, {**content, "tree": twin})
+    with pytest.raises(ModelFileError, match="the users' ids"):
+        load_model(path)
 
 
 def test_numpys_numbers_as_hyper_parameters(tmp_path: Path) -> None:

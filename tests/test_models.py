@@ -185,19 +185,30 @@ def test_candidates_and_exclusions(name: str) -> None:
     assert lists(model.recommend(USERS[3], n=N, exclude=out), USERS[3]) == [w for w in whole if w not in out]
     assert lists(model.recommend(USERS[3], n=N, candidates=iter(chosen), exclude=iter(out)), USERS[3]) == chosen[1:]
     assert len(model.recommend(USERS[3], candidates=[])) == 0
-    for unknown in ({"candidates": ["no such"]}, {"exclude": ["no such"]}):
+    for unknown in ({"candidates": [*chosen, "no such"]}, {"exclude": [*out, "no such"]}):
         with pytest.raises(UnknownIdError, match="no such"):
             model.recommend(USERS[3], **unknown)
+    assert lists(model.recommend(USERS[3], n=N, candidates=[*chosen, "?"], unknown="ignore"), USERS[3]) == chosen
 
 
 @each
-@pytest.mark.parametrize("n", [0, -1, N + 1])
-def test_lists_have_room_for_one_to_all_films(name: str, n: int) -> None:
-    """A length below 1 or above the catalogue's is refused, and the message says what it may be."""
+@pytest.mark.parametrize("n", [0, -1, 2.0, True])
+def test_lists_have_room_for_one_film_at_least(name: str, n: Any) -> None:
+    """A length below 1, or that is no whole number, is refused, and the message says what it may be."""
     for ask in (lambda: fitted(name).recommend(USERS[0], n=n), lambda: fitted(name).recommend_new(frame_of(0), n=n),
                 lambda: fitted(name).similar_items(FILMS[0], n=n)):  # fmt: skip
-        with pytest.raises(ParameterError, match="from 1 to 18"):
+        with pytest.raises(ParameterError, match="a number of items, 1 or more"):
             ask()
+
+
+@each
+def test_a_small_catalogue_gives_short_lists(name: str) -> None:
+    """Asked for more films than there are, lists have all of them."""
+    model = fitted(name)
+    every = model.recommend(USERS[0], n=N, filter_seen=False)
+    pd.testing.assert_frame_equal(model.recommend(USERS[0], n=N + 5, filter_seen=False), every)
+    assert len(model.recommend_new(frame_of(0), n=N + 5, filter_seen=False)) == N
+    assert len(model.similar_items(FILMS[0], n=N + 5)) == N - 1
 
 
 @each
@@ -221,7 +232,7 @@ def test_unknown_users(name: str) -> None:
     popular = [ratings().item_ids[i] for i in np.argsort(-counts, kind="stable")[:4]]
     assert lists(frame, "stranger") == popular
     assert lists(frame, USERS[0]) == lists(model.recommend(USERS[0], n=4), USERS[0])
-    with pytest.raises(ParameterError, match="'error' or 'popular'"):
+    with pytest.raises(ParameterError, match="'error', 'popular', 'warn' or 'ignore'"):
         model.recommend("stranger", unknown="guess")
 
 

@@ -101,7 +101,7 @@ def test_the_unknown_are_an_error_or_the_baseline(name: str) -> None:
     assert model.predict(USERS[4], "no such", **ask)[0] == model.predict(USERS[4], COLD_FILM)[0]
     mixed = model.predict([USERS[4], "stranger"], FILMS[2], unknown="baseline")
     np.testing.assert_allclose(mixed[0], model.predict(USERS[4], FILMS[2])[0], atol=1e-5)
-    with pytest.raises(ParameterError, match="'error' or 'baseline'"):
+    with pytest.raises(ParameterError, match="'error', 'baseline', 'warn' or 'ignore'"):
         model.predict(USERS[4], FILMS[2], unknown="guess")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +51,8 @@ def load_ratings(source: str, **table: Any) -> RatingMatrix:
 
 # ---------------------------------------------------------------- raw ids
 
+PASS_OVER = "--unknown warn passes unknown ids over"
+
 
 class KnownIds:
     """Raw ids that a model knows, found by their text: ids on a command line and in a file arrive as text.
@@ -79,6 +81,15 @@ class KnownIds:
                     raise Failure(self.message(text, remedy))
         return found
 
+    def among(self, texts: Sequence[str], unknown: str, left: str) -> list[str]:
+        """The texts that are known; where `unknown` is "warn", the others are said, and what becomes of them."""
+        known = [text for text in texts if text in self.by_text]
+        if unknown == "warn" and len(known) < len(texts):
+            odd = next(text for text in texts if text not in self.by_text)
+            count = f"{len(texts) - len(known):,} of {len(texts):,} {self.kind}s are unknown"
+            note(f"warning: {count}, such as {odd!r}: {left}")
+        return known
+
     def message(self, text: str, remedy: str = "") -> str:
         like = ", ".join(list(self.by_text)[:3])
         known = f"the {len(self.by_text):,} {self.kind}s that the model knows (such as {like})"
@@ -102,25 +113,29 @@ def with_ids_of(ratings: RatingMatrix, model: Recommender) -> RatingMatrix:
     return replace(ratings, **changed, _cache={})
 
 
+def load_new_ratings(file: str, model: Recommender) -> RatingMatrix:
+    """Ratings of users that `model` was not trained on, with ids of the type that it has."""
+    return with_ids_of(load_ratings(file), model)
+
+
 def _as_known(ids: Any, known: KnownIds) -> Any:
     from recae.ratings.ids import as_id_array, plain
 
     return as_id_array(known.find(map(plain, ids), unknown="keep"))
 
 
-def ids_from(given: str, known: KnownIds) -> list[Any]:
+def ids_from(given: str, known: KnownIds, *, unknown: str = "error") -> list[Any]:
     """Ids from a file (one a line) where `given` is one, else from a list with commas.
 
     Raises:
         Failure: the file is empty.
-        Failure: the model does not know one of them.
+        Failure: the model does not know one of them, and `unknown` is "error".
     """
-    path = Path(given)
-    if not path.is_file():
-        return known.find(part.strip() for part in given.split(",") if part.strip())
-    return known.find(
-        read_lines(given, known.kind), remedy=f"{given} must hold one {known.kind} id per line, and nothing else"
-    )
+    keep = "error" if unknown == "error" else "keep"
+    if not Path(given).is_file():
+        return known.find((part.strip() for part in given.split(",") if part.strip()), unknown=keep, remedy=PASS_OVER)
+    remedy = f"{given} must hold one {known.kind} id per line, and nothing else; {PASS_OVER}"
+    return known.find(read_lines(given, known.kind), unknown=keep, remedy=remedy)
 
 
 def read_lines(file: str, kind: str) -> list[str]:

@@ -99,6 +99,14 @@ def list_length(command: F) -> F:
     )(command)
 
 
+def unknown(*choices: str, help: str) -> Callable[[F], F]:
+    """--unknown: what becomes of ids that the model does not know; `choices` beside error, warn and ignore."""
+    return click.option(
+        "--unknown", type=click.Choice(["error", *choices, "warn", "ignore"]), default="error", show_default=True,
+        help=help,
+    )  # fmt: skip
+
+
 def device(command: F) -> F:
     """--device, for a model that is loaded."""
     return click.option(

@@ -137,4 +137,6 @@ def _factorise_categories(column: pd.Categorical) -> tuple[npt.NDArray[np.int32]
 
 
 def _plain_array(ids: IdArray) -> IdArray:
+    if ids.dtype.kind in "mM":  # NumPy makes integers of dates in nanoseconds
+        return np.asarray(pd.Index(ids).astype(object))
     return ids if ids.dtype.kind in "iufb" else ids.astype(object)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,10 @@ from recae.recommender.contract import Contract, fitted_ratings
 from recae.recommender.fitting import FitOptions, check_fit, checked_validation
 from recae.recommender.params import check
 from recae.recommender.scoring import finite, most_similar, top_n_for_users
+
+UnknownItems = Literal["error", "warn", "ignore"]
+UnknownUsers = Literal["error", "popular", "warn", "ignore"]
+UnknownPairs = Literal["error", "baseline", "warn", "ignore"]
 
 
 class Recommender(Contract):
@@ -90,14 +94,14 @@ class Recommender(Contract):
 
     # ---------------------------------------------------------------- ratings of pairs
 
-    def predict(self, users: Any, items: Any, *, unknown: Literal["error", "baseline"] = "error") -> Scores:
+    def predict(self, users: Any, items: Any, *, unknown: UnknownPairs = "error") -> Scores:
         """Ratings for pairs of raw ids, (n,), within the scale.
 
         Args:
             users, items: raw ids, aligned; one id on either side stands for all.
-            unknown: for ids that were not in training: raise an `error`, or predict the `baseline`
-                mu + b_u + b_i with what is known. A user or an item without a single training rating is
-                predicted by the baseline in any case.
+            unknown: for ids that were not in training: raise an `error`, predict the `baseline` mu + b_u + b_i with
+                what is known, or give NaN, and `warn` of it or `ignore` it. A user or an item without a single
+                training rating is predicted by the baseline in any case.
 
         Raises:
             ParameterError: the model ranks and predicts no ratings, or there are not equally many users and items.
@@ -105,16 +109,9 @@ class Recommender(Contract):
         """
         ratings = self._fitted()
         self._needs_ratings()
-        frames.check_choice("unknown", unknown, ("error", "baseline"))
-        missing: Any = "error" if unknown == "error" else "-1"
-        user_index, item_index = (
-            ratings.user_index(users, missing=missing), ratings.item_index(items, missing=missing)
-        )  # fmt: skip
-        if len(user_index) != len(item_index) and 1 not in (len(user_index), len(item_index)):
-            raise ParameterError(
-                f"{len(user_index)} users and {len(item_index)} items: pairs need equally many, or one"
-            )
-        return self.predict_pairs(*np.broadcast_arrays(user_index, item_index))
+        frames.check_choice("unknown", unknown, get_args(UnknownPairs))
+        index = frames.find_pairs(ratings, users, items, unknown)
+        return frames.without_unknown(self.predict_pairs(*index), *index, unknown)
 
     def predict_pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
         """Ratings for pairs of indices of known users and items, (n,), within the scale; -1 for an unknown one."""
@@ -125,31 +122,37 @@ class Recommender(Contract):
         out[served] = finite(self._pairs(user_index[served], item_index[served]))
         return np.clip(out, *ratings.scale)
 
-    def predict_new(self, new_ratings: pd.DataFrame | RatingMatrix, pairs: pd.DataFrame) -> Scores:
+    def predict_new(
+        self, new_ratings: pd.DataFrame | RatingMatrix, pairs: pd.DataFrame, *, unknown: UnknownPairs = "error"
+    ) -> Scores:
         """Ratings for pairs of users never trained on, from only their ratings: (n,), within the scale.
 
         Args:
-            new_ratings: frame with user, item, rating (or a RatingMatrix): what the new users rated.
-            pairs: frame with user, item: what is asked for. Users must occur in `new_ratings`.
+            new_ratings: frame with user, item, rating (or a RatingMatrix): what the new users rated. Items unknown to
+                the model are left out, with a warning unless `unknown` is "ignore".
+            pairs: frame with user, item: what is asked for. Users are those of `new_ratings`.
+            unknown: for a pair's user without ratings in `new_ratings`, and for an item that was not in training: as
+                in `predict`.
 
         Raises:
-            UnknownIdError: a pair's user has no ratings in `new_ratings`, or its item was not in training.
+            UnknownIdError: an id is unknown, and `unknown` is "error".
         """
         ratings = self._fitted()
-        new = frames.new_users(new_ratings, ratings, needs_rating=self.predicts_ratings)
+        frames.check_choice("unknown", unknown, get_args(UnknownPairs))
+        new = frames.new_users(new_ratings, ratings, needs_rating=self.predicts_ratings, unknown=unknown)
         pairs = as_pandas(pairs)
         frames.require(pairs, ("user", "item"), "pairs")
-        rows, items = new.user_index(pairs["user"]), ratings.item_index(pairs["item"])
-        return self.predict_pairs_new(new.user_rows, rows, items)
+        index = frames.find_pairs(new, pairs["user"], pairs["item"], unknown)
+        return frames.without_unknown(self.predict_pairs_new(new.user_rows, *index), *index, unknown)
 
     def predict_pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
         """Ratings for pairs (row of `user_rows`, item index) of unseen users, (n,), within the scale.
 
-        An unknown item is -1; it, and an item without a training rating, is predicted by the baseline.
+        An unknown row or item is -1; it, and an item without a training rating, is predicted by the baseline.
         """
         ratings = self._fitted()
         self._needs_ratings()
-        served = self._serves("item", item_index)
+        served = self._serves("item", item_index) & (row_index >= 0)
         out = self._baseline().at(np.full(len(item_index), -1), item_index)
         out[served] = finite(self._pairs_new(user_rows, row_index[served], item_index[served]))
         return np.clip(out, *ratings.scale)
@@ -171,7 +174,7 @@ class Recommender(Contract):
         filter_seen: bool = True,
         candidates: Iterable[Any] | None = None,
         exclude: Iterable[Any] | None = None,
-        unknown: Literal["error", "popular"] = "error",
+        unknown: UnknownUsers = "error",
     ) -> pd.DataFrame:
         """The n best items for each user: a frame with user, item, score, rank (from 1), and title where known.
 
@@ -180,22 +183,26 @@ class Recommender(Contract):
 
         Args:
             users: raw ids, one or many.
-            n: items a user, at most: fewer where fewer are left.
+            n: items a user, at most: fewer where fewer are left, or the catalogue has fewer.
             filter_seen: leave out what the user rated in training.
             candidates: raw item ids to choose among; by default all.
             exclude: raw item ids to leave out.
-            unknown: for users that were not in training: raise an `error`, or list the most `popular` items.
+            unknown: for users that were not in training: raise an `error`, list the most `popular` items, or give no
+                list, and `warn` of it or `ignore` it. An unknown item in `candidates` or `exclude` is an error
+                likewise, or is passed over, with a warning unless it is "ignore".
 
         Raises:
-            UnknownIdError: a user or an item is unknown.
-            ParameterError: n is below 1 or larger than the catalogue.
+            UnknownIdError: a user or an item is unknown, and `unknown` is "error".
+            ParameterError: n is below 1.
         """
         ratings = self._fitted()
-        frames.check_choice("unknown", unknown, ("error", "popular"))
-        frames.check_n(n, ratings.n_items)
-        allowed = frames.allowed_items(ratings, candidates, exclude)
-        user_index = ratings.user_index(users, missing="error" if unknown == "error" else "-1")
+        frames.check_choice("unknown", unknown, get_args(UnknownUsers))
+        n = frames.checked_n(n, ratings.n_items)
+        allowed = frames.allowed_items(ratings, candidates, exclude, unknown)
         wanted = frames.as_id_array(users)
+        user_index = frames.find(ratings, "user", wanted, unknown, "they get no list")
+        if unknown in ("warn", "ignore"):
+            wanted, user_index = wanted[user_index >= 0], user_index[user_index >= 0]
         found = np.full((len(wanted), n), -1, np.int64), np.full((len(wanted), n), -np.inf, np.float32)
         known = user_index >= 0
         seen = ratings.user_rows if filter_seen else None
@@ -213,31 +220,47 @@ class Recommender(Contract):
         filter_seen: bool = True,
         candidates: Iterable[Any] | None = None,
         exclude: Iterable[Any] | None = None,
+        unknown: UnknownItems = "error",
     ) -> pd.DataFrame:
         """As `recommend`, for users never trained on, from only their ratings, without retraining.
 
         Args:
             new_ratings: frame with user, item, rating (rating may be missing for models that rank), or a
-                RatingMatrix. Items unknown to the model are left out, with a warning; a user of whom no rating is left
-                gets the most popular items.
+                RatingMatrix. Items unknown to the model are left out, with a warning unless `unknown` is "ignore"; a
+                user of whom no rating is left gets the most popular items.
+            unknown: for an unknown item in `candidates` or `exclude`: raise an `error`, or pass it over, and `warn` of
+                it or `ignore` it.
         """
         ratings = self._fitted()
-        frames.check_n(n, ratings.n_items)
-        new = frames.new_users(new_ratings, ratings, needs_rating=self.predicts_ratings)
-        allowed = frames.allowed_items(ratings, candidates, exclude)
+        frames.check_choice("unknown", unknown, get_args(UnknownItems))
+        n = frames.checked_n(n, ratings.n_items)
+        new = frames.new_users(new_ratings, ratings, needs_rating=self.predicts_ratings, unknown=unknown)
+        allowed = frames.allowed_items(ratings, candidates, exclude, unknown)
         seen = new.user_rows if filter_seen else None
         found = top_n_for_users(
             lambda rows: self.ranking_scores_new(new.user_rows[rows]), np.arange(new.n_users), seen, n, allowed
         )
         return frames.ranked_frame(new.user_ids, *found, ratings)
 
-    def similar_items(self, items: Any, n: int = 10) -> pd.DataFrame:
-        """The n items nearest to each one, by the cosine of `item_vectors`: item, similar, score, rank, title."""
+    def similar_items(self, items: Any, n: int = 10, *, unknown: UnknownItems = "error") -> pd.DataFrame:
+        """The n items nearest to each one, by the cosine of `item_vectors`: item, similar, score, rank, title.
+
+        Args:
+            items: raw ids, one or many.
+            n: items in a list, at most: fewer where the catalogue has fewer others.
+            unknown: for items that were not in training: raise an `error`, or give no list, and `warn` of it or
+                `ignore` it.
+
+        Raises:
+            UnknownIdError: an item is unknown, and `unknown` is "error".
+            ParameterError: n is below 1.
+        """
         ratings = self._fitted()
-        frames.check_n(n, ratings.n_items)
-        item_index = ratings.item_index(items)
-        found = most_similar(frames.normalised(self.item_vectors()), item_index, n)
-        return frames.ranked_frame(frames.as_id_array(items), *found, ratings, of="item", found="similar")
+        frames.check_choice("unknown", unknown, get_args(UnknownItems))
+        n, wanted = frames.checked_n(n, ratings.n_items), frames.as_id_array(items)
+        index = frames.find(ratings, "item", wanted, unknown, "they get no list")
+        found = most_similar(frames.normalised(self.item_vectors()), index[index >= 0], n)
+        return frames.ranked_frame(wanted[index >= 0], *found, ratings, of="item", found="similar")
 
     # ---------------------------------------------------------------- files
 

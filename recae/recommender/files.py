@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,14 @@ from recae._types import Arrays, IdArray
 from recae.errors import ModelFileError
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
+from recae.ratings.ids import plain
 from recae.recommender.learned import LearnedArrays
+from recae.recommender.packed_lists import pack_list, unpack_list
 from recae.schemas import as_object, check_array, check_csr, check_ids, is_number, refusing, require
 from recae.storage import REMEDY, pack, read_file, unpack, write_file
 
 KIND = "model"
+PLAIN_NUMBERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64")
 _LARGEST = float(np.finfo(np.float32).max)
 _PARTS = (
     "indptr", "indices", "data", "user_ids", "item_ids", "scale", "timestamps", "name", "item_table", "user_table",
@@ -91,16 +95,19 @@ def _numpy(value: Any, part: str) -> npt.NDArray[Any]:
 
 
 def _ids(ids: IdArray) -> Any:
-    """Numbers as an array, anything else as a list."""
-    return ids if ids.dtype.kind in "iuf" else [i.item() if isinstance(i, np.generic) else i for i in ids.tolist()]
+    """Numbers as an array, anything else as a packed list."""
+    if ids.dtype.kind in "iuf":
+        return ids.astype(np.float64) if ids.dtype.name not in PLAIN_NUMBERS else ids
+    return pack_list([plain(one) for one in ids.tolist()])
 
 
 def _array(ids: Any, part: str) -> IdArray:
-    if isinstance(ids, list):
-        out: IdArray = np.empty(len(ids), dtype=object)
-        out[:] = ids
+    if isinstance(ids, torch.Tensor):
+        out: IdArray = ids.numpy()
     else:
-        out = _numpy(ids, part)
+        values = unpack_list(ids, part)
+        out = np.empty(len(values), dtype=object)
+        out[:] = values
     check_ids(out, part)
     return out
 
@@ -108,15 +115,17 @@ def _array(ids: Any, part: str) -> IdArray:
 def _table(table: pd.DataFrame | None) -> Any:
     if table is None:
         return None
-    columns = {str(name): _plain_list(table[name]) for name in table.columns}
-    return {"index": _plain_list(table.index), "columns": columns}
+    columns = {str(name): pack_list(_plain_list(table[name])) for name in table.columns}
+    return {"index": pack_list(_plain_list(table.index)), "columns": columns}
 
 
 def _plain_list(values: Any) -> list[Any]:
     def one(value: Any) -> Any:
         if pd.api.types.is_scalar(value) and pd.isna(value):
             return None
-        return value.item() if isinstance(value, np.generic) else value
+        if isinstance(value, dt.date):  # days, moments and pandas' Timestamps
+            return value.isoformat()
+        return plain(value)
 
     return [one(v) for v in values]
 
@@ -125,11 +134,14 @@ def _frame(tree: Any, part: str) -> pd.DataFrame | None:
     if tree is None:
         return None
     tree = as_object(tree, part, ("index", "columns"))
-    index, columns = tree["index"], as_object(tree["columns"], f"columns of {part}")
-    require(isinstance(index, list), f"the index of {part} is not a list")
+    index = unpack_list(tree["index"], f"the index of {part}")
     _array(index, f"the index of {part}")
+    columns = {
+        name: unpack_list(column, f"column {name!r} of {part}")
+        for name, column in as_object(tree["columns"], f"columns of {part}").items()
+    }
     for name, column in columns.items():
-        fits = isinstance(column, list) and len(column) == len(index) and all(map(_is_entry, column))
+        fits = len(column) == len(index) and all(map(_is_entry, column))
         require(fits, f"column {name!r} of {part} is not a list of {len(index)} numbers and texts")
     return pd.DataFrame(columns, index=pd.Index(index))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import math
 import warnings
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from torch import Tensor
 
 from recae import metrics
@@ -64,13 +66,14 @@ def check_fit(model: type[Any], ratings: RatingMatrix, options: FitOptions) -> N
 
     Raises:
         ParameterError: several processes cannot fit it together, or there is nothing to checkpoint.
-        DataError: there is nothing to learn from.
+        DataError: there is nothing to learn from, or ids are of a type that a model file does not hold.
     """
     refuse_many_processes(model)
     if not isinstance(ratings, RatingMatrix):
         raise DataError(f"fit takes a RatingMatrix, not {type(ratings).__name__}; recae.load(...) makes one")
     if ratings.n_ratings == 0:
         raise DataError(f"{ratings.name} holds no rating to learn from")
+    refuse_what_no_file_holds(ratings)
     if model.predicts_ratings:
         refuse_equal_ratings(model, ratings)
     if ratings.is_mapped:
@@ -87,6 +90,47 @@ def checked_validation(
         validation = matched_validation(ratings, validation)
     check_validation(ratings, validation, shown, model.meets_hidden_users or not model.iterative)
     return validation
+
+
+def refuse_what_no_file_holds(ratings: RatingMatrix) -> None:
+    """Refuse, before the work, ids and entries of tables that `Recommender.save` could not write.
+
+    Raises:
+        DataError: names the first one, and its type.
+    """
+    for part, ids in (("user id", ratings.user_ids), ("item id", ratings.item_ids)):
+        if ids.dtype.kind not in "iu":
+            _refuse(part, ids.tolist(), _is_plain_id)
+    for part, table in (("user table", ratings.user_table), ("item table", ratings.item_table)):
+        columns = {} if table is None else {name: table[name] for name in table.columns}
+        for name, column in columns.items():
+            if column.dtype.kind not in "iufbM":
+                _refuse(f"{part}, column {name!r}", column.tolist(), _is_plain_entry)
+
+
+def _refuse(part: str, values: list[Any], fits: Callable[[Any], bool]) -> None:
+    if set(map(type, values)) <= {str, int}:
+        return
+    odd = next((value for value in values if not fits(plain(value))), None)
+    if odd is not None:
+        raise DataError(
+            f"{part} {odd!r} ({type(odd).__name__}): a model file holds finite numbers, texts and tuples of them",
+            remedy="make texts of them before the ratings are loaded, with .astype(str), of bytes with .str.decode()",
+        )
+
+
+def _is_plain_id(value: Any) -> bool:
+    """As `recae.schemas.check_ids` has it, which reads them."""
+    if isinstance(value, tuple):
+        return all(map(_is_plain_id, value))
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _is_plain_entry(value: Any) -> bool:
+    """What `recae.recommender.files` writes of a table: missing ones and dates too."""
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain_entry, value))
+    return value is None or isinstance(value, str | int | float | dt.date | type(pd.NaT) | type(pd.NA))
 
 
 def refuse_many_processes(model: type[Any]) -> None:

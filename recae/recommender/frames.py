@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recae._types import IdArray
-from recae.errors import DataError, ParameterError
+from recae._types import IdArray, IntArray, Scores
+from recae.errors import DataError, DataWarning, ParameterError
 from recae.ranking import top_n
 from recae.ratings import RatingMatrix
 from recae.ratings.any_frame import as_pandas
@@ -22,13 +22,16 @@ __all__ = [
     "allowed_items",
     "as_id_array",
     "check_choice",
-    "check_n",
+    "checked_n",
+    "find",
+    "find_pairs",
     "new_users",
     "normalised",
     "popular",
     "ranked_frame",
     "require",
     "with_titles",
+    "without_unknown",
 ]
 
 
@@ -37,10 +40,54 @@ def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
         raise ParameterError(name=name, value=value, expected=choices)
 
 
-def check_n(n: int, n_items: int) -> None:
-    """A list's length must be at least 1 and at most the catalogue's."""
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or not 1 <= n <= n_items:
-        raise ParameterError(name="n", value=n, expected=f"a number from 1 to {n_items}, the items of the catalogue")
+def checked_n(n: int, n_items: int) -> int:
+    """A list's length, which must be at least 1; of a smaller catalogue, lists have all its items."""
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise ParameterError(name="n", value=n, expected="a number of items, 1 or more")
+    return min(int(n), n_items)
+
+
+def find(ratings: RatingMatrix, kind: Literal["user", "item"], ids: Any, unknown: str, left: str) -> IntArray:
+    """Index of each raw id, (n,); -1 for an unknown one, unless `unknown` is "error".
+
+    Args:
+        left: what becomes of unknown ids, for the `DataWarning` where `unknown` is "warn".
+
+    Raises:
+        UnknownIdError: an id is unknown, and `unknown` is "error".
+    """
+    look_up = ratings.user_index if kind == "user" else ratings.item_index
+    wanted = as_id_array(ids)
+    index = look_up(wanted, missing="error" if unknown == "error" else "-1")
+    if unknown == "warn" and (index < 0).any():
+        warnings.warn(
+            f"{(index < 0).sum():,} of {len(index):,} {kind}s are unknown to the model, such as "
+            f"{plain(wanted[index < 0][0])!r}: {left}", DataWarning, stacklevel=4,
+        )  # fmt: skip
+    return index
+
+
+def find_pairs(ratings: RatingMatrix, users: Any, items: Any, unknown: str) -> tuple[IntArray, IntArray]:
+    """User and item index of pairs, (n,) each; one id on either side stands for all.
+
+    Raises:
+        ParameterError: there are not equally many users and items.
+        UnknownIdError: an id is unknown, and `unknown` is "error".
+    """
+    left = "their predictions are NaN"
+    found = find(ratings, "user", users, unknown, left), find(ratings, "item", items, unknown, left)
+    sizes = len(found[0]), len(found[1])
+    if sizes[0] != sizes[1] and 1 not in sizes:
+        raise ParameterError(f"{sizes[0]} users and {sizes[1]} items: pairs need equally many, or one")
+    user_index, item_index = np.broadcast_arrays(*found)
+    return user_index, item_index
+
+
+def without_unknown(predicted: Scores, user_index: IntArray, item_index: IntArray, unknown: str) -> Scores:
+    """Predictions of pairs, NaN where an id is unknown (-1), unless the baseline was asked for."""
+    if unknown != "baseline":
+        predicted[(user_index < 0) | (item_index < 0)] = np.nan
+    return predicted
 
 
 def require(frame: pd.DataFrame, columns: tuple[str, ...], name: str) -> None:
@@ -49,9 +96,12 @@ def require(frame: pd.DataFrame, columns: tuple[str, ...], name: str) -> None:
         raise DataError(f"{name} needs columns {', '.join(columns)}; it has {', '.join(map(str, frame.columns))}")
 
 
-def new_users(new_ratings: pd.DataFrame | RatingMatrix, known: RatingMatrix, *, needs_rating: bool) -> RatingMatrix:
-    """Ratings of unseen users in the model's item vocabulary; items it does not know are left out, with a warning.
+def new_users(
+    new_ratings: pd.DataFrame | RatingMatrix, known: RatingMatrix, *, needs_rating: bool, unknown: str = "warn"
+) -> RatingMatrix:
+    """Ratings of unseen users in the model's item vocabulary; items it does not know are left out.
 
+    That is said by a `DataWarning`, unless `unknown` is "ignore".
     Without a column `rating` every row counts 1, which `needs_rating` forbids: on a scale it would be a bad one.
     """
     if isinstance(new_ratings, RatingMatrix):
@@ -62,13 +112,8 @@ def new_users(new_ratings: pd.DataFrame | RatingMatrix, known: RatingMatrix, *, 
         rating = "rating" if "rating" in new_ratings.columns else None
         scale = None if rating is None else known.scale
         new = RatingMatrix.from_frame(new_ratings, rating=rating, scale=scale, name="new users")
-    column = known.item_index(new.item_ids, missing="-1")
-    if (column < 0).any():
-        unknown = plain(new.item_ids[column < 0][0])
-        warnings.warn(
-            f"{(column < 0).sum()} of {len(column)} items are unknown to the model and left out, such as {unknown!r}",
-            stacklevel=3,
-        )
+    quiet = "ignore" if unknown == "ignore" else "warn"
+    column = find(known, "item", new.item_ids, quiet, "ratings of these are left out")
     users, items, ratings = new.pairs()
     keep = column[items] >= 0
     order = np.lexsort((column[items[keep]], users[keep]))
@@ -77,13 +122,18 @@ def new_users(new_ratings: pd.DataFrame | RatingMatrix, known: RatingMatrix, *, 
     return RatingMatrix(rows, new.user_ids, known.item_ids, known.scale, name=new.name)
 
 
-def allowed_items(ratings: RatingMatrix, candidates: Iterable[Any] | None, exclude: Iterable[Any] | None) -> Any:
-    """Which items may be listed, bool (n_items,)."""
+def allowed_items(
+    ratings: RatingMatrix, candidates: Iterable[Any] | None, exclude: Iterable[Any] | None, unknown: str
+) -> Any:
+    """Which items may be listed, bool (n_items,); unknown ones among the given are passed over, or refused."""
+    unknown = "warn" if unknown == "popular" else unknown
     allowed = np.full(ratings.n_items, candidates is None)
     if candidates is not None:
-        allowed[ratings.item_index(candidates)] = True
+        index = find(ratings, "item", candidates, unknown, "they cannot be listed")
+        allowed[index[index >= 0]] = True
     if exclude is not None:
-        allowed[ratings.item_index(exclude)] = False
+        index = find(ratings, "item", exclude, unknown, "they would not be listed in any case")
+        allowed[index[index >= 0]] = False
     return allowed
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from recae.cli.inputs import Pairs
     from recae.models import Recommender
+    from recae.recommender.base import UnknownPairs
 
 _EXAMPLES = """\b
 Examples:
@@ -25,17 +26,17 @@ Examples:
   recae predict m.recae pairs.csv --new-ratings ratings-of-new-users.csv
 """
 
+REMEDY = "--unknown baseline predicts from biases, --unknown warn leaves the prediction empty"
+
 
 @click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="Predict ratings for pairs of users and items.")
 @click.argument("model", type=click.Path())
 @click.argument("pairs", type=click.Path())
 @click.option("-o", "--out", type=click.Path(), metavar="FILE", help="Write the csv to this file.  [default: stdout]")
-@click.option(
-    "--unknown",
-    type=click.Choice(["error", "baseline"]),
-    default="error",
-    show_default=True,
-    help="For an unknown id: stop with an error, or predict from biases (of the known user or item).",
+@options.unknown(
+    "baseline",
+    help="For an unknown id: stop with an error, predict from biases (of the known user or item), or leave the "
+    "prediction empty, with a warning or without.",
 )
 @click.option(
     "--new-ratings",
@@ -53,7 +54,7 @@ def predict(
     model: str,
     pairs: str,
     out: str | None,
-    unknown: str,
+    unknown: UnknownPairs,
     new_ratings: str | None,
     user_column: Any,
     item_column: Any,
@@ -77,7 +78,9 @@ def predict(
         raise Misuse(f"{model} holds a {type(fitted).__name__}, which ranks items and predicts no ratings")
     table = read_pairs(pairs, user_column, item_column, **text)
     frame = table.frame
-    predicted = _of_known(fitted, table, unknown) if new_ratings is None else _of_new(fitted, table, new_ratings)
+    predicted = (
+        _of_known(fitted, table, unknown) if new_ratings is None else _of_new(fitted, table, new_ratings, unknown)
+    )
     column = "prediction" if "rating" in frame.columns else "rating"
     frame[column] = [round(float(value), 4) for value in predicted]
     if as_json:
@@ -89,26 +92,30 @@ def predict(
         options.note(f"{len(frame):,} predictions saved to {out}.")
 
 
-def _of_known(model: Recommender, table: Pairs, unknown: str) -> npt.NDArray[np.float32]:
+def _of_known(model: Recommender, table: Pairs, unknown: UnknownPairs) -> npt.NDArray[np.float32]:
     from recae.cli.inputs import items_of, users_of
 
     users, items = users_of(model), items_of(model)
     if unknown == "error":
         for column, known in ((table.user, users), (table.item, items)):
-            table.check(column, known, "--unknown baseline predicts it from biases")
+            table.check(column, known, REMEDY)
     ids = [known.find(table.frame[name], unknown="keep") for known, name in ((users, table.user), (items, table.item))]
     dates: dict[str, Any] = {"timestamps": table.dates()} if model.reads_dates else {}
-    return model.predict(*ids, unknown="baseline" if unknown == "baseline" else "error", **dates)
+    return model.predict(*ids, unknown=unknown, **dates)
 
 
-def _of_new(model: Recommender, table: Pairs, file: str) -> npt.NDArray[np.float32]:
+def _of_new(model: Recommender, table: Pairs, file: str, unknown: UnknownPairs) -> npt.NDArray[np.float32]:
     import pandas as pd
 
-    from recae.cli.inputs import KnownIds, items_of, load_ratings, with_ids_of
+    from recae.cli.inputs import KnownIds, items_of, load_new_ratings
 
-    new = with_ids_of(load_ratings(file), model)
+    new = load_new_ratings(file, model)
     users, items = KnownIds(new.user_ids, "user"), items_of(model)
-    table.check(table.user, users, f"{file} must hold ratings of each user")
-    table.check(table.item, items)
-    ids = {"user": users.find(table.frame[table.user]), "item": items.find(table.frame[table.item])}
-    return model.predict_new(new, pd.DataFrame(ids))
+    if unknown == "error":
+        table.check(table.user, users, f"{file} must hold ratings of each user; {REMEDY}")
+        table.check(table.item, items, REMEDY)
+    ids = {
+        "user": users.find(table.frame[table.user], unknown="keep"),
+        "item": items.find(table.frame[table.item], unknown="keep"),
+    }
+    return model.predict_new(new, pd.DataFrame(ids), unknown=unknown)

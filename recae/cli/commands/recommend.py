@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from recae.models import Recommender
+    from recae.recommender.base import UnknownUsers
 
 _EXAMPLES = """\b
 Examples:
@@ -41,12 +42,10 @@ Examples:
 )
 @click.option("--exclude", metavar="IDS|FILE", help="Items to leave out: 1,2,3, or a file of ids, one per line.")
 @click.option("--include-seen", is_flag=True, help="Also list items that the user has rated.")
-@click.option(
-    "--unknown",
-    type=click.Choice(["error", "popular"]),
-    default="error",
-    show_default=True,
-    help="For an unknown user: stop with an error, or list popular items.",
+@options.unknown(
+    "popular",
+    help="For an unknown id: stop with an error, list popular items (for users), or pass it over, with a warning or "
+    "without.",
 )
 @options.device
 @options.as_json
@@ -60,7 +59,7 @@ def recommend(
     candidates: str | None,
     exclude: str | None,
     include_seen: bool,
-    unknown: Literal["error", "popular"],
+    unknown: UnknownUsers,
     device: str | None,
     as_json: bool,
 ) -> None:
@@ -74,14 +73,13 @@ def recommend(
     items = items_of(fitted)
     how: dict[str, Any] = {
         "filter_seen": not include_seen,
-        "candidates": None if candidates is None else ids_from(candidates, items),
-        "exclude": None if exclude is None else ids_from(exclude, items),
+        "candidates": None if candidates is None else ids_from(candidates, items, unknown=unknown),
+        "exclude": None if exclude is None else ids_from(exclude, items, unknown=unknown),
+        "unknown": unknown,
     }
     wanted = [*users, *_lines(users_file)]
-    if new_ratings is None:
-        lists = _for_known(fitted, wanted, n, unknown, how)
-    else:
-        lists = _for_new(fitted, new_ratings, wanted, n, how)
+    known = new_ratings is None
+    lists = _for_known(fitted, wanted, n, how) if known else _for_new(fitted, str(new_ratings), wanted, n, how)
     if as_json:
         print_json(records(lists))
     elif lists.empty:
@@ -96,22 +94,27 @@ def _lines(file: str | None) -> list[str]:
     return [] if file is None else read_lines(file, "user")
 
 
-def _for_known(
-    model: Recommender, wanted: list[str], n: int, unknown: Literal["error", "popular"], how: dict[str, Any]
-) -> pd.DataFrame:
+def _for_known(model: Recommender, wanted: list[str], n: int, how: dict[str, Any]) -> pd.DataFrame:
     from recae.cli.inputs import users_of
 
-    remedy = "--unknown popular lists popular items, --new-ratings FILE lists items for new users from their ratings"
-    ids = users_of(model).find(wanted, unknown="error" if unknown == "error" else "keep", remedy=remedy)
-    return model.recommend(ids, n, unknown=unknown, **how)
+    remedy = (
+        "--unknown popular lists popular items, --unknown warn passes unknown users over, --new-ratings FILE lists "
+        "items for new users from their ratings"
+    )
+    ids = users_of(model).find(wanted, unknown="error" if how["unknown"] == "error" else "keep", remedy=remedy)
+    return model.recommend(ids, n, **how)
 
 
 def _for_new(model: Recommender, file: str, wanted: list[str], n: int, how: dict[str, Any]) -> pd.DataFrame:
-    from recae.cli.inputs import KnownIds, load_ratings, with_ids_of
+    from recae.cli.inputs import KnownIds, load_new_ratings
 
-    new = with_ids_of(load_ratings(file), model)
-    if wanted:
-        ids = KnownIds(new.user_ids, "user").find(wanted, remedy=f"{file} must hold ratings of each user")
-        frame = new.to_frame()
-        return model.recommend_new(frame[frame["user"].isin(ids)], n, **how)
-    return model.recommend_new(new, n, **how)
+    new = load_new_ratings(file, model)
+    how["unknown"] = "warn" if how["unknown"] == "popular" else how["unknown"]
+    if not wanted:
+        return model.recommend_new(new, n, **how)
+    known = KnownIds(new.user_ids, "user")
+    if how["unknown"] == "error":
+        known.find(wanted, remedy=f"{file} must hold ratings of each user")
+    ids = known.find(known.among(wanted, how["unknown"], "they get no list"))
+    frame = new.to_frame()
+    return model.recommend_new(frame[frame["user"].isin(ids)], n, **how)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from recae.cli import options
 from recae.cli.click_classes import RecaeCommand
+
+if TYPE_CHECKING:
+    from recae.recommender.base import UnknownItems
 
 _EXAMPLES = """\b
 Examples:
@@ -20,16 +25,20 @@ Examples:
     "-i", "--item", "items", multiple=True, required=True, metavar="ID", help="Item to compare with; may be repeated."
 )
 @options.list_length
+@options.unknown(help="For an unknown item: stop with an error, or pass it over, with a warning or without.")
 @options.device
 @options.as_json
 @options.loudness
-def similar(model: str, items: tuple[str, ...], n: int, device: str | None, as_json: bool) -> None:
+def similar(
+    model: str, items: tuple[str, ...], n: int, unknown: UnknownItems, device: str | None, as_json: bool
+) -> None:
     """List the items most similar to an item, by the cosine of their vectors in MODEL."""
-    from recae.cli.inputs import items_of, load_model, title_of
+    from recae.cli.inputs import PASS_OVER, items_of, load_model, title_of
     from recae.cli.printing import print_json, print_lists, records
 
     fitted = load_model(model, device)
-    lists = fitted.similar_items(items_of(fitted).find(items), n)
+    known = items_of(fitted).find(items, unknown="error" if unknown == "error" else "keep", remedy=PASS_OVER)
+    lists = fitted.similar_items(known, n, unknown=unknown)
     if as_json:
         print_json(records(lists))
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from recae.models.ensemble.members import member_of, plain_params
 from recae.models.ensemble.time_kernel import near_counts, near_means
 from recae.ratings import RatingMatrix
 from recae.recommender import files, frames
-from recae.recommender.base import Recommender
+from recae.recommender.base import Recommender, UnknownPairs
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import hyperparameters, learned, param
@@ -134,20 +134,15 @@ class Dated(Recommender):
 
     # ---------------------------------------------------------------- scoring
 
-    def predict(
-        self, users: Any, items: Any, *, unknown: Literal["error", "baseline"] = "error", timestamps: Any = None
-    ) -> Scores:
+    def predict(self, users: Any, items: Any, *, unknown: UnknownPairs = "error", timestamps: Any = None) -> Scores:
         """As of any model; `timestamps` are the dates of the ratings asked for, in seconds since 1970, (n,) or one.
 
         Where none are given, the base model answers.
         """
         ratings = self._fitted()
-        frames.check_choice("unknown", unknown, ("error", "baseline"))
-        missing: Any = "error" if unknown == "error" else "-1"
-        user_index, item_index = np.broadcast_arrays(
-            ratings.user_index(users, missing=missing), ratings.item_index(items, missing=missing)
-        )
-        return self.predict_pairs(user_index, item_index, timestamps)
+        frames.check_choice("unknown", unknown, get_args(UnknownPairs))
+        index = frames.find_pairs(ratings, users, items, unknown)
+        return frames.without_unknown(self.predict_pairs(*index, timestamps), *index, unknown)
 
     def predict_pairs(self, user_index: IntArray, item_index: IntArray, timestamps: Any = None) -> Scores:
         """Ratings for pairs of indices, (n,), within the scale; -1 for an unknown one; `timestamps` as in `predict`.
