@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 from scipy import sparse
@@ -23,9 +23,10 @@ from recae.readers.columns import Choice
 from recae.readers.frame_columns import KNOWN
 from recae.readers.packing import PACKED
 from recae.readers.pipes import as_regular_file
+from recae.readers.reading import Reading
 from recae.readers.side_tables import side_table
 from recae.readers.sniffing import TextOptions
-from recae.readers.tables import Scale, Wanted, from_file, from_sparse, from_table
+from recae.readers.tables import Wanted, from_file, from_sparse, from_table
 from recae.store import is_store, open_store, prepare_store, read_manifest
 
 __all__ = [
@@ -66,8 +67,11 @@ def load(
     encoding: str | None = None,
     sep: str | None = None,
     header: bool | None = None,
+    lists: bool | None = None,
+    day_first: bool | None = None,
     items: Any = None,
     users: Any = None,
+    like: RatingMatrix | None = None,
     data_dir: str | Path | None = None,
     download: bool = True,
     name: str | None = None,
@@ -91,7 +95,13 @@ def load(
             `mean`, the `sum` or the `max` of the ratings, the `count` of rows, or an `error`.
         encoding, sep, header: of a text file: its encoding, what stands between fields (" ": any number of blanks),
             and whether the first line holds names. They are found where they are not stated.
+        lists: whether a text file is no table but lists, "user item item ..." a line, each item a rating of 1. Lists of
+            whole numbers are found without.
+        day_first: whether the day comes first in dates such as 03/04/2005, or the month (False). It is needed only
+            where no date shows it, as 13/04/2005 does.
         items, users: tables of what is known of items and of users, as files or frames, with a column of their ids.
+        like: ratings of a file of the same form, such as a model's `ratings_`: what was stated when they were read
+            (columns, encoding, ...) holds for this file, where it does not show that it is otherwise.
         data_dir: where named data sets are looked for first, and where downloads go.
         download: whether a named set that is not here may be fetched.
         name: what `repr` and reports call the ratings.
@@ -102,34 +112,37 @@ def load(
         ParameterError: columns or a scale were stated for a source that brings its own.
         DataError: the table cannot be used; the message names the line of the file, or the row of the frame.
     """
-    given = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
+    given: dict[str, Choice] = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
     options, tables = TextOptions(encoding, sep, header), {"item_table": items, "user_table": users}
+    expected = Reading() if like is None else Reading.of(like.read_as)
+    if duplicates == "last" and expected.duplicates is not None:
+        duplicates = cast("Duplicates", expected.duplicates)
+
+    def wanted(kind: str) -> Wanted:
+        days = expected.day_first if day_first is None else day_first
+        return Wanted(
+            given, scale, duplicates, name or kind, **_side_tables(tables, options), day_first=days, lists=lists,
+            expected=expected,
+        )  # fmt: skip
+
     path = Path(source).expanduser() if isinstance(source, str | Path) else None
     if path is not None and str(source) not in DATASETS:
         with as_regular_file(path) as regular:
             file = regular if regular.is_file() else ratings_file(regular)
             if file is not None:
-                wanted = _wanted(given, scale, duplicates, name or path.name, tables, options)
-                return from_file(file, wanted, options)
+                return from_file(file, wanted(path.name), options)
     if path is None and (sparse.issparse(source) or is_table(source)):
-        _refuse_unused(options.stated(), "a table in memory")
-        wanted = _wanted(given, scale, duplicates, name or "table", tables, options)
-        return from_sparse(source, wanted) if sparse.issparse(source) else from_table(source, wanted)
+        _refuse_unused({**options.stated(), "lists": lists}, "a table in memory")
+        read = from_sparse if sparse.issparse(source) else from_table
+        return read(source, wanted("table"))
     ratings = _ready_made(source, path, data_dir, download, duplicates)
-    _refuse_unused({**given, "scale": scale, **options.stated()}, ratings.name)
+    _refuse_unused({**given, "scale": scale, **options.stated(), "lists": lists, "day_first": day_first}, ratings.name)
     changes: dict[str, Any] = {
         kind: table for kind, table in _side_tables(tables, options).items() if table is not None
     }
     if name:
         changes["name"] = name
     return replace(ratings, **changes) if changes else ratings
-
-
-def _wanted(
-    given: dict[str, Choice], scale: Scale, duplicates: Duplicates, name: str, tables: dict[str, Any],
-    options: TextOptions,
-) -> Wanted:  # fmt: skip
-    return Wanted(given, scale, duplicates, name, **_side_tables(tables, options))
 
 
 def _side_tables(tables: dict[str, Any], options: TextOptions) -> dict[str, pd.DataFrame | None]:
@@ -175,7 +188,11 @@ def _store(path: Path, duplicates: Duplicates) -> RatingMatrix:
     settled = read_manifest(path).duplicates
     if duplicates not in ("last", settled):
         raise ParameterError(f"the store {path} was prepared with {settled!r}", name="duplicates", value=duplicates)
-    return open_store(path)
+    stated = read_manifest(path).options or {}
+    read_as = {role: choice for role, choice in stated.items() if isinstance(choice, str | bool)} | (
+        {} if settled == "last" else {"duplicates": settled}
+    )
+    return replace(open_store(path), read_as=read_as)
 
 
 def _refuse_unused(options: dict[str, object], name: str) -> None:

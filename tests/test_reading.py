@@ -15,6 +15,8 @@ import pytest
 
 import recae
 from recae.errors import DataError, DatasetNotFoundError, DataWarning, ParameterError
+from recae.readers import text_layout
+from recae.readers.delimited import TextTable
 
 
 def triples(ratings: recae.RatingMatrix) -> list[tuple[Any, Any, float]]:
@@ -220,14 +222,50 @@ def test_decimal_commas(written: Written) -> None:
     written.refused("a.csv", "user,item,rating\n1,10,3,5\n2,10,4,5\n", "line 2: 4 fields, expected 3")
 
 
-def test_lists_are_named_as_what_they_are(written: Written) -> None:
-    """'user item item ...' is no table: the reader of such splits is named, for the file and for its folder."""
-    path = written.path("lists/train.txt", "0 1 2 3 4 5\n1 2\n2 3 4 5 6 7 8\n")
+LISTS = "0 1 2 3 4 5\n1 2\n2 3 4 5 6 7 8\n3\n"
+
+
+def test_lists_are_read_as_what_they_are(written: Written) -> None:
+    """'user item item ...' of whole numbers is read, each item a rating of 1, and said; so are users without items."""
+    path = written.path("lists/train.txt", LISTS)
     written.path("lists/test.txt", "0 6\n")
-    with pytest.raises(DataError, match="published_lists"):
-        recae.load(path)
+    with pytest.warns(DataWarning, match="train.txt: 4 lines are read as lists.*1 users without an item have no"):
+        ratings = recae.load(path)
+    assert triples(ratings)[:6] == [(0, 1, 1.0), (0, 2, 1.0), (0, 3, 1.0), (0, 4, 1.0), (0, 5, 1.0), (1, 2, 1.0)]
+    assert len(ratings) == 12
     with pytest.raises(DatasetNotFoundError, match="published_lists"):
         recae.load(path.parent)
+    with pytest.raises(DataError, match="looks like lists"):
+        recae.load(path, user=0, item=1)
+    with pytest.raises(DataError, match="looks like lists"):
+        recae.prepare_store(path, written.folder / "store", progress=False)
+
+
+def test_lists_that_are_stated(written: Written) -> None:
+    """lists=True: ids of any kind, another delimiter, leading zeros kept; messages name the line."""
+    path = written.path("a.csv", "ann,x,007,y\nbob,x\nann,z\n")
+    ratings = recae.load(path, lists=True, sep=",")
+    assert [(u, i) for u, i, _ in triples(ratings)] == [
+        ("ann", "007"), ("ann", "x"), ("ann", "y"), ("ann", "z"), ("bob", "x"),
+    ]  # fmt: skip
+    assert recae.load(written.path("b.txt", "1\t2 3\r\n2 3\r\n"), lists=True).item_ids.tolist() == [2, 3]
+    with pytest.raises(DataError, match=r"c.csv, line 2: an id is missing"):
+        recae.load(written.path("c.csv", "ann,x\nbob,,y\n"), lists=True, sep=",")
+    with pytest.raises(DataError, match="no line has a user and an item"):
+        recae.load(written.path("d.csv", "ann\nbob\n"), lists=True)
+    with pytest.raises(ParameterError, match="lists=True"):
+        recae.load(path, lists=True, user=0)
+
+
+@pytest.mark.parametrize(
+    "text", ["1 2 3 4\n1 3 4 5\n2 5 3 4 5\n", "1 2\n1 3\n2 5 3 4 5 6\n", "1 2 3 4 5\n2 2 3\n3 1 5 9 9\n"]
+)
+def test_a_damaged_table_is_not_taken_for_lists(written: Written, text: str) -> None:
+    """A field too many in one line, users that come back, few lines: refused, and lists=True is named."""
+    written.path("a.txt", text)
+    with pytest.raises(DataError, match=r"looks like lists.*lists=True"):
+        recae.load(written.folder / "a.txt")
+    assert len(recae.load(written.folder / "a.txt", lists=True)) > 0
 
 
 # ---------------------------------------------------------------- encodings and packing
@@ -371,7 +409,7 @@ def test_times_of_two_units_are_refused(written: Written) -> None:
 
 def test_dates_that_may_be_two_days_are_refused(written: Written) -> None:
     """Day or month first cannot be told: named with line and remedy."""
-    written.refused("a.csv", "user,item,rating,date\n1,2,3,03/04/2015\n", r"line 2: timestamp '03/04/2015'.*2005-09-06")
+    written.refused("a.csv", "user,item,rating,date\n1,2,3,03/04/2015\n", r"line 2: .*'03/04/2015'.*2005-09-06")
 
 
 # ---------------------------------------------------------------- folders and pairs that occur twice
@@ -506,3 +544,23 @@ def test_tables_of_items_and_users(written: Written) -> None:
     assert loaded.user_table.loc[2, "age"] == 40
     with pytest.raises(DataError, match="more than one row for item 'x'"):
         recae.load(ratings, items=written.path("q.csv", "item,title\nx,a\nx,b\n"))
+
+
+def test_fields_over_lines_are_read_in_blocks(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of quoted fields that run over lines is never in memory whole: blocks hold a few records each."""
+    rows = [(f'u{n}\n"{n % 7}", x', f"i{n % 5}", n % 9 + 1) for n in range(500)]
+    text = "user,item,rating\n" + "".join('"{}",{},{}\n'.format(u.replace('"', '""'), i, r) for u, i, r in rows)
+    path, sizes = written.path("a.csv", text), []
+    parsed = TextTable._parsed
+
+    def noted(self: TextTable, block: bytes, *, newlines: bool = False) -> Any:
+        sizes.append(len(block))
+        return parsed(self, block, newlines=newlines)
+
+    monkeypatch.setattr(TextTable, "_parsed", noted)
+    monkeypatch.setattr(text_layout, "BLOCK_BYTES", 256)
+    assert triples(recae.load(path)) == sorted((u, i, float(r)) for u, i, r in rows)
+    assert len(sizes) > 20
+    assert max(sizes) < 600
+    with pytest.raises(DataError, match=r"line 1003: rating 'bad'"):
+        recae.load(written.path("b.csv", text + 'u,"i\n",bad\n'))

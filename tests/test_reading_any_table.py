@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bz2
 import csv
+import datetime as dt
 import gzip
 import io
 import lzma
@@ -27,6 +28,7 @@ from hypothesis import strategies as st
 
 import recae
 from recae.errors import DataError, DataWarning
+from recae.readers import text_layout
 
 ODD = "abkz019 ,;|:\t\"'#%\\/.+-_éß漢\u00a0"
 PLAIN_TEXT = st.from_regex(r"[a-z]{1,3}[0-9]{0,2}", fullmatch=True)
@@ -89,6 +91,8 @@ class Form:
     shuffled: bool
     stated: bool
     last_end: bool
+    sep_line: bool
+    block: int
 
 
 FORMS = st.builds(
@@ -102,6 +106,8 @@ FORMS = st.builds(
     shuffled=st.booleans(),
     stated=st.booleans(),
     last_end=st.booleans(),
+    sep_line=st.booleans(),
+    block=st.sampled_from([7, 64, 1 << 22]),
 )
 
 
@@ -128,7 +134,9 @@ def text_of(table: Table, form: Form) -> str | None:
         if any(set(field) & unfit or may_be_quoted(field, form) for line in fields for field in line):
             return None
         text = "".join(form.delimiter.join(line) + form.end for line in fields)
-    return text if form.last_end else text[: -len(form.end)]
+    text = text if form.last_end else text[: -len(form.end)]
+    first = f"sep={form.delimiter}{form.end}"  # as Excel has it
+    return first + text if form.sep_line and len(form.delimiter) == 1 and form.delimiter != " " else text
 
 
 def options_of(form: Form) -> dict[str, Any]:
@@ -172,14 +180,98 @@ MANY = settings(deadline=None, suppress_health_check=list(HealthCheck))
 @MANY
 @given(table=tables(lines=True), form=FORMS)
 def test_any_text_file(tmp_path_factory: pytest.TempPathFactory, table: Table, form: Form) -> None:
-    """Any delimiter, header, quotes, ends of lines, encoding and packing. What is tame and stated is not refused."""
+    """Any delimiter, header, quotes, ends of lines, encoding, packing and size of what is read at a time.
+
+    What is tame and stated is not refused. Read like itself, without a word on its form, it is the same.
+    """
     text = text_of(table, form)
     if text is None:
         return
     path = tmp_path_factory.mktemp("any") / f"r.csv{form.packing}"
     path.write_bytes(PACK[form.packing](text.encode(form.encoding)))
-    outcome = read(path, **options_of(form))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_layout, "BLOCK_BYTES", form.block)
+        outcome = read(path, **options_of(form))
     equal_or_refused(table, outcome, must=table.is_tame and (form.stated or form.header))
+    if isinstance(outcome, recae.RatingMatrix):
+        equal_or_refused(table, read(path, like=outcome), must=True)
+
+
+@MANY
+@given(
+    table=tables(), form=FORMS,
+    names=st.lists(st.sampled_from(["kunde", "what", "x", "user", "item", "rating", "größe"]), min_size=4, unique=True),
+)  # fmt: skip
+def test_columns_that_are_remembered(
+    tmp_path_factory: pytest.TempPathFactory, table: Table, form: Form, names: list[str]
+) -> None:
+    """Columns that were stated by name, of a text file or a frame, need not be stated for a file with these columns."""
+    roles = dict(zip(table.columns, names))
+    frame = pd.DataFrame(table.rows, columns=table.columns).rename(columns=roles)
+    if len(form.delimiter) > 1 or form.delimiter == " ":
+        return
+    path = tmp_path_factory.mktemp("like") / "r.csv"
+    frame.to_csv(path, index=False, sep=form.delimiter, quoting=csv.QUOTE_ALL)
+    like = read(frame, **roles)
+    assert isinstance(like, recae.RatingMatrix)
+    equal_or_refused(table, read(path, like=like), must=False)
+    outcome = read(path, **roles, sep=form.delimiter)
+    equal_or_refused(table, outcome, must=True)
+    equal_or_refused(table, read(path, like=outcome), must=True)
+
+
+@MANY
+@given(
+    lists=st.dictionaries(
+        st.integers(0, 99), st.lists(st.integers(0, 99), unique=True, max_size=9), min_size=1, max_size=9
+    ),
+    stated=st.booleans(), blank=st.sampled_from([" ", "\t", "  "]), end=st.sampled_from(["\n", "\r\n", " \n"]),
+)  # fmt: skip
+def test_any_lists(
+    tmp_path_factory: pytest.TempPathFactory, lists: dict[int, list[int]], stated: bool, blank: str, end: str
+) -> None:
+    """'user item item ...' a line: stated, always read; else read, refused, or a table, and then of equal lines."""
+    path = tmp_path_factory.mktemp("lists") / "r.txt"
+    path.write_bytes("".join(blank.join(map(str, [user, *items])) + end for user, items in lists.items()).encode())
+    expected = sorted((str(user), str(item), 1.0) for user, items in lists.items() for item in items)
+    outcome = read(path, **({"lists": True} if stated else {}))
+    if isinstance(outcome, DataError):
+        assert not (stated and expected)
+        return
+    widths = {len(items) for items in lists.values()}
+    ones = [(user, item, rating) for user, item, rating, *_ in found(outcome)]
+    assert ones == expected or (not stated and len(widths - {0}) <= 2)
+
+
+@MANY
+@given(
+    days=st.lists(st.dates(dt.date(1970, 1, 1), dt.date(2100, 12, 31)), min_size=1, max_size=9),
+    day_first=st.booleans(), stated=st.booleans(), mark=st.sampled_from("/.-"), padded=st.booleans(),
+)  # fmt: skip
+def test_any_dates_of_days_and_months(
+    tmp_path_factory: pytest.TempPathFactory,
+    days: list[dt.date],
+    day_first: bool,
+    stated: bool,
+    mark: str,
+    padded: bool,
+) -> None:
+    """Day or month first: read as written, or refused where no date shows which it is."""
+    width = 2 if padded else 1
+    texts = [
+        mark.join(f"{n:0{width}d}" for n in ((day.day, day.month) if day_first else (day.month, day.day)))
+        + f"{mark}{day.year}"
+        for day in days
+    ]
+    path = tmp_path_factory.mktemp("days") / "r.csv"
+    path.write_text("user,item,rating,date\n" + "".join(f"{n},1,3,{text}\n" for n, text in enumerate(texts)))
+    outcome = read(path, **({"day_first": day_first} if stated else {}))
+    if isinstance(outcome, DataError):
+        assert not stated
+        assert all(day.day <= 12 for day in days)
+    else:
+        assert outcome.timestamps is not None
+        assert (outcome.timestamps // 86400).tolist() == [(day - dt.date(1970, 1, 1)).days for day in days]
 
 
 @MANY

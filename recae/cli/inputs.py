@@ -31,8 +31,11 @@ def load_model(path: str, device: str | None = None) -> Recommender:
     return model
 
 
-def load_ratings(source: str, **table: Any) -> RatingMatrix:
-    """What `recae.load` makes of a name or a path, with the options of `recae.cli.options.table`."""
+def load_ratings(source: str, like: Any = None, **table: Any) -> RatingMatrix:
+    """What `recae.load` makes of a name or a path, with the options of `recae.cli.options.table`.
+
+    `like` is what was stated of files of this form, see `recae.load`.
+    """
     from recae.loaders import DATASETS, fetch, load
 
     given = {name: table[name] for name in COLUMN_OPTIONS if table.get(name) is not None}
@@ -42,9 +45,8 @@ def load_ratings(source: str, **table: Any) -> RatingMatrix:
             raise click.UsageError(f"{option} applies only to files; the columns and the scale of {source!r} are known")
         if verbosity() < 0 and DATASETS[source].files:
             fetch(source, table.get("data_dir"), progress=False)
-    ratings = load(
-        source, data_dir=table.get("data_dir"), **{name.removesuffix("_column"): value for name, value in given.items()}
-    )
+    stated = {name.removesuffix("_column"): value for name, value in given.items()}
+    ratings = load(source, data_dir=table.get("data_dir"), like=like, **stated)
     note(repr(ratings), level=1)
     return ratings
 
@@ -113,9 +115,20 @@ def with_ids_of(ratings: RatingMatrix, model: Recommender) -> RatingMatrix:
     return replace(ratings, **changed, _cache={})
 
 
-def load_new_ratings(file: str, model: Recommender) -> RatingMatrix:
-    """Ratings of users that `model` was not trained on, with ids of the type that it has."""
-    return with_ids_of(load_ratings(file), model)
+def load_like(source: str, model: Recommender, **table: Any) -> RatingMatrix:
+    """Ratings with ids of the type that `model` has, read as its training data was where nothing else is stated.
+
+    A model that ranks needs no column of ratings: without one, every row counts 1.
+    """
+    from recae.readers.columns import RATING_IF_ANY
+
+    known = model.ratings_
+    if known.read_as:
+        told = ", ".join(f"{name} {value}" for name, value in known.read_as.items())
+        note(f"{source} is read as the training data was: {told}", level=1)
+    if not model.predicts_ratings:
+        known = replace(known, read_as={RATING_IF_ANY: True, **known.read_as})
+    return with_ids_of(load_ratings(source, like=known, **table), model)
 
 
 def _as_known(ids: Any, known: KnownIds) -> Any:
@@ -180,8 +193,10 @@ class Pairs:
     file: str
     kind: str = "line"  # what `lines` counts: lines of a text file, rows of a Parquet file
 
-    def dates(self) -> npt.NDArray[np.int64] | None:
+    def dates(self, day_first: bool | None = None) -> npt.NDArray[np.int64] | None:
         """Seconds since 1970 of each row; None without a column of dates.
+
+        `day_first` says what 03/04/2005 means, see `recae.load`.
 
         Raises:
             Failure: a field is neither a number of seconds nor a date; names the line of the file.
@@ -190,7 +205,9 @@ class Pairs:
 
         if self.time is None:
             return None
-        return seconds(self.frame[self.time], self.time, lambda row: f"{self.file}, {self.kind} {self.lines[row]}")
+        return seconds(
+            self.frame[self.time], self.time, lambda row: f"{self.file}, {self.kind} {self.lines[row]}", day_first
+        )
 
     def check(self, column: str, known: KnownIds, remedy: str = "") -> None:
         """Refuse an id that the model does not know.

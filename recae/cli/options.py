@@ -126,12 +126,16 @@ def data_dir(command: F) -> F:
 
 COLUMN_OPTIONS = (
     "user_column", "item_column", "rating_column", "timestamp_column", "scale", "duplicates", "encoding", "sep",
-    "header", "items", "users",
+    "header", "lists", "day_first", "items", "users",
 )  # fmt: skip
 
 
 def table(command: F) -> F:
     """Options for reading a file of ratings; `recae.cli.inputs.load_ratings` takes their values."""
+    command = click.option(
+        "--lists", is_flag=True, default=None,
+        help="A text file holds lists, 'user item item ...' per line.  [default: detected where ids are numbers]",
+    )(command)  # fmt: skip
     for kind, what in (("users", "their ages, jobs, ..."), ("items", "their titles, categories, ...")):
         command = click.option(f"--{kind}", metavar="FILE", help=f"Table of {kind}: ids, and {what}")(command)
     return columns(data_dir(command))
@@ -157,6 +161,10 @@ def columns(command: F) -> F:
         click.option(
             "--duplicates", type=click.Choice(["last", "first", "mean", "sum", "max", "count", "error"]),
             help="How to merge ratings of the same user and item.  [default: last]",
+        ),
+        click.option(
+            "--day-first/--month-first", default=None,
+            help="Order in dates such as 03/04/2005.  [default: as dates such as 13/04/2005 show]",
         ),
     ]  # fmt: skip
     command = text(command)

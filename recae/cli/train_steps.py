@@ -22,6 +22,8 @@ from recae.distributed.launch import launch
 from recae.errors import DivergenceError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from recae.models import Recommender
     from recae.ratings import RatingMatrix
 
@@ -187,8 +189,17 @@ def split_options(given: dict[str, Any]) -> dict[str, Any]:
 
 def save_test(parts: Parts, file: str) -> None:
     assert parts.split is not None
-    write_csv(parts.split.test.to_frame(), file)
+    write_csv(as_read(parts.split.test), file)
     note(f"The test part is in {file}.")
+
+
+def as_read(ratings: RatingMatrix) -> pd.DataFrame:
+    """A table that, read as the data was, gives these ratings: with its columns, and as many rows as were counted."""
+    told, frame = ratings.read_as, ratings.to_frame()
+    if told.get("duplicates") == "count" or (told.get("duplicates") == "sum" and told.get("rating") is False):
+        frame = frame.loc[frame.index.repeat(frame["rating"].astype(int))]
+    frame = frame.drop(columns="rating") if told.get("rating") is False else frame
+    return frame.rename(columns={role: told[role] for role in frame.columns if isinstance(told.get(role), str)})
 
 
 # ---------------------------------------------------------------- training

@@ -178,4 +178,5 @@ def print_hints(result: TrainingResult) -> None:
     note(f"  {here} recommend {out} --user {shlex.quote(str(user))} -n 10")
     note(f"  {here} similar {out} --item {shlex.quote(str(item))} -n 10")
     if given["save_test"]:
-        note(f"  {here} evaluate {out} {shlex.quote(given['save_test'])} --metrics rmse,ndcg@10")
+        metrics = "rmse,ndcg@10" if result.model.predicts_ratings else "recall@10,ndcg@10"
+        note(f"  {here} evaluate {out} {shlex.quote(given['save_test'])} --metrics {metrics}")

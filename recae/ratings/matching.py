@@ -45,8 +45,8 @@ def match(ratings: RatingMatrix, like: RatingMatrix) -> Matched:
 def in_one_vocabulary(*parts: RatingMatrix) -> list[RatingMatrix]:
     """Parts of one set of ratings from files of their own, with the users and items of all of them.
 
-    The ids of the first part come first, then those that are new in each other one. Tables and name of each part are
-    the first one's that has any; the scale is that of all.
+    The ids of the first part come first, then those that are new in each other one. Tables are the first one's that
+    has any, and how it was read is the first one's; the scale is that of all.
 
     Raises:
         DataError: a user or an item has ids of two kinds (numbers in one file, texts in another).
@@ -63,7 +63,9 @@ def in_one_vocabulary(*parts: RatingMatrix) -> list[RatingMatrix]:
     )
     whole = RatingMatrix(empty, users, items, scale, **tables)
     matched = [match(part, whole).ratings for part in parts]
-    return [one.with_rows(one.user_rows, one.timestamps, scale=scale, **tables) for one in matched]
+    return [
+        one.with_rows(one.user_rows, one.timestamps, scale=scale, read_as=parts[0].read_as, **tables) for one in matched
+    ]
 
 
 def _union(ids: list[IdArray], kind: str) -> IdArray:

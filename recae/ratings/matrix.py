@@ -30,6 +30,7 @@ from recae.ratings.csr import (
     scale_after,
     to_csr,
 )
+from recae.ratings.description import described
 from recae.ratings.ids import factorise_both, look_up, plain, say_alike
 from recae.ratings.times import Where, seconds
 
@@ -49,6 +50,7 @@ class RatingMatrix:
         item_table: what is known of items (title, genres, ...), indexed by raw item id.
         user_table: what is known of users, indexed by raw user id.
         name: what `repr` and reports call it.
+        read_as: what was stated of the file that it is from (columns, encoding, ...), by the names of `recae.load`.
     """
 
     user_rows: Csr
@@ -59,6 +61,7 @@ class RatingMatrix:
     item_table: pd.DataFrame | None = None
     user_table: pd.DataFrame | None = None
     name: str = "ratings"
+    read_as: dict[str, Any] = field(default_factory=dict)
     _cache: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -216,20 +219,7 @@ class RatingMatrix:
         return array is not None
 
     def __repr__(self) -> str:
-        low, high = self.scale
-        extras = [f"ratings {low:g} to {high:g}"]
-        if self.n_ratings:
-            extras.append(f"mean {self.mean:.3f}")
-        if self.timestamps is not None:
-            extras.append("timestamps")
-        if self.item_table is not None:
-            extras.append(f"item table ({', '.join(map(str, self.item_table.columns[:4]))})")
-        if self.user_table is not None:
-            extras.append(f"user table ({', '.join(map(str, self.user_table.columns[:4]))})")
-        return (
-            f"RatingMatrix({self.name!r}: {self.n_users:,} users x {self.n_items:,} items, "
-            f"{self.n_ratings:,} ratings, {self.density:.2%} filled; {'; '.join(extras)})"
-        )
+        return described(self)
 
     def rows(self, by: By) -> Csr:
         """CSR by users, shape (n_users, n_items), or by items, shape (n_items, n_users)."""

@@ -11,6 +11,7 @@ import pandas as pd
 
 from recae._types import DoubleArray, IntArray
 from recae.errors import DataError, DataWarning, Remedy
+from recae.ratings.day_and_month import day_and_month
 
 Where = Callable[[int], str]  # position of a rating, from 0 -> how a message names it ("row 7", "x.csv, line 8")
 UNITS = ((10**17, 10**9, "nanoseconds"), (10**14, 10**6, "microseconds"), (10**11, 10**3, "milliseconds"))
@@ -18,14 +19,20 @@ FORMATS = ("ISO8601", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%m %d, %Y", "%b %d, %Y",
            "%a %b %d %H:%M:%S %z %Y", "%a, %d %b %Y %H:%M:%S %z")  # fmt: skip
 
 
-def seconds(column: pd.Series, name: str, where: Where) -> IntArray:
+def seconds(
+    column: pd.Series, name: str, where: Where, day_first: bool | None = None, *, is_part: bool = False
+) -> IntArray:
     """Timestamps as seconds since 1970 (n,); without a zone they are UTC.
+
+    In dates such as 03/04/2005 the day comes first or the month, as `day_first` says. Where it is None, the column
+    itself has to show it: 13/04/2005 has its day first. Of a part of a column (`is_part`), it has to be stated.
 
     Numbers are seconds; such large ones that they would be dates after the year 5000 are milliseconds, microseconds or
     nanoseconds, and eight digits that are all dates, like 20050906, are days. Either is said by a `DataWarning`.
 
     Raises:
-        DataError: a time is missing, or is neither a number nor a date; the message says `where`.
+        DataError: a time is missing, or is neither a number nor a date, or its day and month cannot be told apart; the
+            message says `where`.
     """
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu":
         return _in_seconds(column.to_numpy().astype(np.int64, copy=False), name, where)
@@ -40,7 +47,8 @@ def seconds(column: pd.Series, name: str, where: Where) -> IntArray:
         return _in_seconds(numbers.astype(np.float64), name, where)
     if not np.isnan(numbers).all():  # some are numbers: then all must be
         _refuse_missing(values.where(np.isfinite(values)), column, name, where)
-    return _of_dates(_parsed(column), column, name, where)
+    dates = day_and_month(column, name, where, day_first, is_part=is_part)
+    return _of_dates(_parsed(column) if dates is None else dates, column, name, where)
 
 
 def _of_dates(dates: pd.Series, column: pd.Series, name: str, where: Where) -> IntArray:

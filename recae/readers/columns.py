@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from recae.errors import DataError, DataWarning, Phrase, Remedy
@@ -25,6 +25,12 @@ USUAL: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 Choice = str | int | Literal[False] | None
+RATING_IF_ANY = "rating_if_any"  # among what is expected: ratings may be missing, and every row counts 1 then
+
+
+def is_position(choice: Choice) -> bool:
+    """Whether a column is stated by its position."""
+    return isinstance(choice, int) and not isinstance(choice, bool)
 
 
 def _plain(name: Any) -> str:
@@ -49,7 +55,7 @@ def is_number(text: str) -> bool:
 MISSING = ("", "na", "n/a", "nan", "null", "none", "#n/a", "-")  # a missing number, and no name
 
 
-def is_header(lines: Sequence[Sequence[str]], wanted: Sequence[Any], what: str) -> bool:
+def is_header(lines: Sequence[Sequence[str]], wanted: Sequence[Any], what: str, expected: bool | None = None) -> bool:
     """Whether the first of `lines` names the columns.
 
     A line with a column that the caller named is a header; one with a number is a row. Without numbers it is a header
@@ -59,6 +65,7 @@ def is_header(lines: Sequence[Sequence[str]], wanted: Sequence[Any], what: str) 
         lines: fields of the first lines.
         wanted: columns that the caller stated, by name or by position.
         what: the file, for messages.
+        expected: what is so in files of this form, where it cannot be told from the line.
 
     Raises:
         DataError: it may be either; the message says how to state it.
@@ -71,7 +78,11 @@ def is_header(lines: Sequence[Sequence[str]], wanted: Sequence[Any], what: str) 
         if len(known) > 1:
             raise _either(first, what)
         return False
-    if len(known) > 1 or (known and not by_position):
+    if len(known) > 1:
+        return True
+    if expected is not None:
+        return expected
+    if known and not by_position:
         return True
     contrast = any(
         first[j].strip().lower() not in MISSING and all(is_number(row[j]) for row in rows) for j in range(len(first))
@@ -147,23 +158,40 @@ def _is_fraction(text: str) -> bool:
         return False
 
 
-def assign(names: Sequence[Any], given: dict[str, Choice], what: str) -> dict[str, Any]:
-    """Role -> column name, from what the caller `given` says (name, position from 0, False for none) and from the
-    usual names where the caller is silent. A timestamp is taken if there is one; a rating is needed unless it is False.
+def assign(
+    names: Sequence[Any], given: Mapping[str, Choice], what: str, expected: Mapping[str, Choice] | None = None
+) -> dict[str, Any]:
+    """Role -> column name, from what the caller `given` says (name, position from 0, False for none), from what is
+    `expected` of files of this form, and from the usual names where both are silent. A timestamp is taken if there is
+    one; a rating is needed unless it is False.
 
     Raises:
         DataError: a role has no column, or two roles have the same; the message lists the columns of `what`.
     """
     chosen: dict[str, Any] = {}
+    other: dict[str, Any] = {}
+    expected = expected or {}
     for role in ROLES:
-        choice = given.get(role)
-        if choice is False and role in ("rating", "timestamp"):
+        choice, like = given.get(role), expected.get(role)
+        if role in ("rating", "timestamp") and (choice is False or (choice is None and like is False)):
             continue
-        column = _guess(names, role, taken=list(chosen.values())) if choice is None else _stated(names, choice)
+        taken = list(chosen.values())
+        if choice is not None:
+            column = _stated(names, choice)
+        else:
+            column = _expected(names, like, taken)
+            column = _guess(names, role, taken) if column is None else column
         if column is not None:
             chosen[role] = column
+            if choice is None and isinstance(like, str) and like != column:
+                other[like] = column
+        elif role == "rating" and choice is None and expected.get(RATING_IF_ANY):
+            warnings.warn(f"{what} has no column of ratings: every row counts 1", DataWarning, stacklevel=3)
         elif role != "timestamp" or choice is not None:
-            raise _no_column(names, role, choice, what)
+            raise _no_column(names, role, choice, what, like)
+    if other:
+        found = ", ".join(f"{column!r} for {like!r}" for like, column in other.items())
+        warnings.warn(f"{what} lacks columns of the training data; taken are {found}", DataWarning, stacklevel=3)
     for role, column in chosen.items():
         if list(names).count(column) > 1:
             raise DataError(f"{what}: column {column!r} occurs more than once", remedy="rename or drop one of them")
@@ -172,6 +200,14 @@ def assign(names: Sequence[Any], given: dict[str, Choice], what: str) -> dict[st
                 f"{what}: column {column!r} was given for more than one of {', '.join(ROLES)}, as {role} too"
             )
     return chosen
+
+
+def _expected(names: Sequence[Any], like: Choice, taken: list[Any]) -> Any:
+    """The column that is expected to have a role, where it is there; a position says nothing of usual names."""
+    if like is None or (is_position(like) and len(known_roles(list(map(str, names)))) > 1):
+        return None
+    column = _stated(names, like)
+    return None if column in taken else column
 
 
 def id_column_of(names: Sequence[Any], kind: str) -> Any:
@@ -183,7 +219,7 @@ def id_column_of(names: Sequence[Any], kind: str) -> Any:
 def _stated(names: Sequence[Any], choice: Any) -> Any:
     if choice in list(names):
         return choice
-    if isinstance(choice, int) and not isinstance(choice, bool) and 0 <= choice < len(names):
+    if is_position(choice) and 0 <= choice < len(names):
         return names[choice]
     return None
 
@@ -196,9 +232,11 @@ def _guess(names: Sequence[Any], role: str, taken: list[Any]) -> Any:
     return None
 
 
-def _no_column(names: Sequence[Any], role: str, choice: Choice, what: str) -> DataError:
+def _no_column(names: Sequence[Any], role: str, choice: Choice, what: str, like: Choice = None) -> DataError:
     seen = ", ".join(repr(name) for name in names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     wrong = f"no column {choice!r} for the {role}" if choice is not None else f"no column found for the {role}"
+    if choice is None and isinstance(like, str):
+        wrong += f" (in the training data it was {like!r})"
     remedies = [Remedy(f"name it with {{{role}}}", **{role: ...})]
     if role == "rating" and choice is None:
         remedies.append(Remedy("say {rating} if there are no ratings, and every row counts 1", rating=False))

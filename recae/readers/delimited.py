@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice, product
@@ -19,9 +19,11 @@ import numpy as np
 import pandas as pd
 
 from recae.errors import DataError, DataWarning
-from recae.readers.columns import MISSING, Choice, assign
+from recae.readers.columns import MISSING, Choice, assign, is_position
 from recae.readers.id_columns import id_column
 from recae.readers.integers import DELIMITERS, bytes_are_plain, read_plain
+from recae.readers.quotes import whole_records
+from recae.readers.reading import Reading
 from recae.readers.sniffing import TextOptions, sniff
 from recae.readers.text_layout import BLOCK_BYTES, Layout, line_blocks, not_in_encoding, records
 
@@ -48,15 +50,22 @@ class TextTable:
         self.kinds = {column: KINDS[role] for role, column in self.chosen.items()}
 
     @classmethod
-    def open(cls, path: Path, given: dict[str, Choice], options: TextOptions | None = None) -> TextTable:
-        """The file at `path`, with the columns that are `given` or found.
+    def open(
+        cls, path: Path, given: Mapping[str, Choice], options: TextOptions | None = None,
+        expected: Reading | None = None,
+    ) -> TextTable:  # fmt: skip
+        """The file at `path`, with the columns that are `given`, `expected` of files like it, or found.
 
         Raises:
             DataError: it cannot be told how it is written, or a role has no column.
         """
-        wanted = [choice for choice in given.values() if choice is not None and not isinstance(choice, bool)]
-        layout = sniff(path, wanted, options)
-        return cls(layout, assign(layout.names, given, path.name))
+        expected = expected or Reading()
+        choices = {**expected.columns, **_not_none(given)}
+        wanted = [choice for choice in choices.values() if choice is not None and not isinstance(choice, bool)]
+        layout = sniff(path, wanted, options, expected.text)
+        if not layout.header:  # positions are all that tells columns apart
+            given = {role: choice for role, choice in choices.items() if is_position(choice)} | _not_none(given)
+        return cls(layout, assign(layout.names, given, path.name, expected.columns))
 
     def tables(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[Any, int]]:
         """Arrow tables of the wanted columns, block by block, and how many bytes of the file were read so far.
@@ -69,21 +78,14 @@ class TextTable:
         """
         import pyarrow as pa
 
-        if self.layout.quoting == "spanning":
-            blocks: Iterator[tuple[Any, int]] = self._stream()
-        else:
-            blocks = ((self._parsed(block), so_far) for block, so_far in line_blocks(self.layout, start, stop)
-                      if block.strip())  # fmt: skip
+        spanning = self.layout.quoting == "spanning"
+        blocks = whole_records(self.layout) if spanning else line_blocks(self.layout, start, stop)
         try:
-            yield from blocks
+            for block, so_far in blocks:
+                if block.strip():
+                    yield self._parsed(block, newlines=spanning), so_far
         except pa.ArrowInvalid as error:
             raise explained(self.layout, self.kinds, error, start) from None
-
-    def _stream(self) -> Iterator[tuple[Any, int]]:
-        """The whole file at once, where records run over lines."""
-        blocks = list(line_blocks(self.layout))
-        if blocks:
-            yield self._parsed(b"".join(block for block, _ in blocks), newlines=True), blocks[-1][1]
 
     def _parsed(self, block: bytes, *, newlines: bool = False) -> Any:
         import pyarrow as pa
@@ -142,6 +144,10 @@ class TextTable:
         """How messages name the rating at position `row` after byte `start`: file and line, which are read again."""
         line, _ = next(islice(records(self.layout, start), row, None))
         return f"{self.layout.path.name}, line {line}"
+
+
+def _not_none(given: Mapping[str, Choice]) -> dict[str, Choice]:
+    return {role: choice for role, choice in given.items() if choice is not None}
 
 
 def read_columns(layout: Layout, kinds: dict[str, str]) -> dict[str, Any]:

@@ -36,13 +36,27 @@ class Split(NamedTuple):
         return numbers + len(known_roles(self.lines[0].fields))
 
 
-def best_split(name: str, rows: list[tuple[int, str]], sep: str | None) -> Split:
-    """The first records under the delimiter that was stated, or that fits best.
+class LooksLikeLists(DataError):
+    """A file is not a table but lists, "user item item ..." a line.
+
+    Attributes:
+        surely: whether it can be no table with a damaged line.
+    """
+
+    surely = False
+
+
+def best_split(name: str, rows: list[tuple[int, str]], sep: str | None, expected: str | None = None) -> Split:
+    """The first records under the delimiter that was stated, that is expected and serves, or that fits best.
 
     Blanks are taken only where nothing else serves: names and titles have some.
     """
+    if sep is None and expected is not None:
+        split = split_by(rows, delimiter_of(expected))
+        if split.width > 1 and split.share >= 0.9:
+            return split
     if sep is not None:
-        split = split_by(rows, BLANKS if sep.strip(" ") == "" else sep)
+        split = split_by(rows, delimiter_of(sep))
         if max(len(line.fields) for line in split.lines) == 1:
             raise DataError(f"{name}: it is not in {rows[0][1][:40]!r}", name="sep", value=sep)
         return split
@@ -51,13 +65,18 @@ def best_split(name: str, rows: list[tuple[int, str]], sep: str | None) -> Split
     if even:
         return max(even, key=lambda one: (one.delimiter != BLANKS, one.n_clear, -CANDIDATES.index(one.delimiter)))
     if are_lists(rows):
-        raise DataError(
+        error = LooksLikeLists(
             f"{name} looks like lists, 'user item item ...' a line, and not like a table",
-            remedy=Remedy(
-                "read a folder with train.txt and test.txt of such lists with {lists}",
-                lists=Phrase("recae.splitting.published_lists(folder)"),
+            remedy=(
+                Remedy("say {lists} if it is", lists=True),
+                Remedy(
+                    "read a folder with train.txt and test.txt of such lists with {published}",
+                    published=Phrase("recae.splitting.published_lists(folder)"),
+                ),
             ),
         )
+        error.surely = are_surely_lists(rows)
+        raise error
     best = max(found, key=lambda one: (len(one.lines[0].fields), one.delimiter != BLANKS))
     if len(best.lines[0].fields) == 1:
         raise DataError(
@@ -65,6 +84,11 @@ def best_split(name: str, rows: list[tuple[int, str]], sep: str | None) -> Split
             remedy=Remedy("say what stands between fields with {sep}", sep=...),
         )
     return best
+
+
+def delimiter_of(sep: str) -> str:
+    """A stated delimiter: blanks stand for any number of them."""
+    return BLANKS if sep.strip(" ") == "" else sep
 
 
 def split_by(rows: list[tuple[int, str]], delimiter: str) -> Split:
@@ -100,3 +124,10 @@ def are_lists(rows: list[tuple[int, str]]) -> bool:
     """Lines of whole numbers with blanks between, some with many: "user item item ..."."""
     found = [text.split() for _, text in rows]
     return all(word.isdecimal() for words in found for word in words) and max(map(len, found)) > len(ROLES)
+
+
+def are_surely_lists(rows: list[tuple[int, str]]) -> bool:
+    """Whether lines have many widths, and each begins with another number: a damaged table has one width in most."""
+    found = [text.split() for _, text in rows]
+    widths = Counter(map(len, found))
+    return len(widths) > 2 and 2 * max(widths.values()) <= len(found) and len({line[0] for line in found}) == len(found)

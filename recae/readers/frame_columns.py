@@ -15,7 +15,9 @@ from recae.readers.id_columns import id_column
 KNOWN = "a name, a path, a frame (pandas, polars, Arrow), a dict of columns, a scipy.sparse array or a RatingMatrix"
 
 
-def columns_of(source: Any, given: dict[str, Choice]) -> tuple[dict[str, Any], dict[str, Any]]:
+def columns_of(
+    source: Any, given: Mapping[str, Choice], expected: Mapping[str, Choice] | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Role to values, and role to the name of its column.
 
     Raises:
@@ -24,10 +26,10 @@ def columns_of(source: Any, given: dict[str, Choice]) -> tuple[dict[str, Any], d
     """
     if isinstance(source, pd.DataFrame | Mapping) or is_rows(source) or has_fields(source):
         frame = as_pandas(source)
-        chosen = assign(list(frame.columns), given, "the table")
+        chosen = assign(list(frame.columns), given, "the table", expected)
         return {role: frame[column] for role, column in chosen.items()}, chosen
     table = as_arrow(source)
-    chosen = assign(table.column_names, given, "the table")
+    chosen = assign(table.column_names, given, "the table", expected)
     return {role: plain_column(table.column(column)) for role, column in chosen.items()}, chosen
 
 

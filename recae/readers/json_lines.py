@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ from recae.readers.packing import open_bytes
 from recae.readers.text_layout import not_in_encoding
 
 
-def read_json_lines(path: Path, given: dict[str, Choice], encoding: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_json_lines(
+    path: Path, given: Mapping[str, Choice], encoding: str, expected: Mapping[str, Choice] | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Role to values, and role to the name of its field.
 
     Raises:
@@ -26,7 +28,7 @@ def read_json_lines(path: Path, given: dict[str, Choice], encoding: str) -> tupl
     first = next(_objects(path, encoding), None)
     if first is None:
         raise DataError(f"{path.name} is empty: at least one rating is needed")
-    chosen = assign(list(first[1]), given, path.name)
+    chosen = assign(list(first[1]), given, path.name, expected)
     return _fast(path, first[1], chosen, encoding) or _slow(path, chosen, encoding), chosen
 
 

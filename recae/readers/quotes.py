@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from recae.errors import DataError
 from recae.readers.packing import packing_of
-from recae.readers.text_layout import Layout, csv_reader, line_blocks, raw_blocks
+from recae.readers.text_layout import Block, Layout, csv_reader, line_blocks, raw_blocks
 
 Pattern = re.Pattern[bytes]
 
@@ -50,6 +50,24 @@ def with_quotes(layout: Layout) -> Layout:
     return layout
 
 
+def whole_records(layout: Layout) -> Iterator[Block]:
+    """Blocks of whole records of a file whose quoted fields run over lines, in the plain form of `line_blocks`.
+
+    What is no record, such as a quote that does not end, is in the last block.
+    """
+    records = _lines(layout, _SPANNING, len(layout.names) - layout.item_blocks)
+    rest, so_far = b"", 0
+    for block, so_far in line_blocks(layout):
+        rest += block
+        found = records.match(rest)
+        end = found.end() if found else 0
+        if end:
+            yield rest[:end], so_far
+            rest = rest[end:]
+    if rest:
+        yield rest, so_far
+
+
 def _all_whole(layout: Layout, lines: Pattern) -> bool:
     """Whether all lines of the file are whole records."""
     return all(lines.fullmatch(block) for block, _ in line_blocks(layout))
@@ -57,6 +75,7 @@ def _all_whole(layout: Layout, lines: Pattern) -> bool:
 
 _QUOTED = rb'(?:"[^"\n]*+(?:""[^"\n]*+)*+"|[^"\nD][^\nD]*+|)'
 _ESCAPED = rb'(?:"[^"\\\n]*+(?:(?:\\[^\n]|"")[^"\\\n]*+)*+"|[^"\nD][^\nD]*+|)'
+_SPANNING = rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^"\nD][^\nD]*+|)'
 _PLAIN = rb"[^\nD]*+"
 
 

@@ -19,10 +19,11 @@ from recae.readers.columns import (
 from recae.readers.delimiters import Split, best_split, split_by
 from recae.readers.packing import open_bytes
 from recae.readers.quotes import with_quotes
-from recae.readers.text_layout import BLANKS, ITEM_HEAD, Layout, line_blocks, not_in_encoding
+from recae.readers.text_layout import BLANKS, ITEM_HEAD, Layout, line_blocks, not_in_encoding, raw_blocks
 
 SAMPLE_BYTES = 1 << 16
 SAMPLE_LINES = 200
+SEP_LINE = re.compile(r'\s*"?sep=(\\t|[^\r\n"])"?\s*')  # what Excel writes above a table, and reads
 MARKS = (
     (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
@@ -49,7 +50,7 @@ class TextOptions:
     def __post_init__(self) -> None:
         if self.encoding is not None:
             try:
-                codecs.lookup(self.encoding)
+                "".encode(self.encoding)  # refuses codecs of bytes, such as "zip"
             except (LookupError, TypeError):
                 raise ParameterError(
                     name="encoding",
@@ -68,45 +69,53 @@ class TextOptions:
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
-def sniff(path: Path, wanted: Sequence[str | int] = (), options: TextOptions | None = None) -> Layout:
+def sniff(
+    path: Path, wanted: Sequence[str | int] = (), options: TextOptions | None = None,
+    expected: TextOptions | None = None,
+) -> Layout:  # fmt: skip
     """How the text file at `path` is written.
 
     Args:
         path: the file, packed or not.
         wanted: columns that the caller stated, by name or by position: a first line with such a name is a header.
         options: what the caller says of the file.
+        expected: what was so of a file of this form: it holds where this file does not show that it is otherwise.
 
     Raises:
         DataError: the file is empty or no text, or something cannot be told; the message says what to state.
     """
-    options = options or TextOptions()
-    encoding, returns, texts = _first_lines(path, options.encoding)
+    options, expected = options or TextOptions(), expected or TextOptions()
+    encoding, returns, texts = _first_lines(path, options.encoding, expected.encoding)
     layout = Layout(path, ",", (), encoding=encoding, returns=returns)
     numbered = [(n, text) for n, text in enumerate(texts, 1) if text.strip()]
+    if len(numbered) > 1 and (found := SEP_LINE.fullmatch(numbered[0][1])):
+        numbered = numbered[1:]
+        options = replace(options, sep=options.sep or found[1].replace("\\t", "\t"))
     above, rows = _without_comments(numbered)
     if _has_item_blocks(rows):
         return with_quotes(_netflix(layout, rows))
-    split = best_split(path.name, rows, options.sep)
+    split = best_split(path.name, rows, options.sep, expected.sep)
     if above and _are_rows(above, split):
-        above, split = [], best_split(path.name, numbered, options.sep)
+        above, split = [], best_split(path.name, numbered, options.sep, expected.sep)
     layout = replace(layout, delimiter=split.delimiter, comment=above[0][1][0] if above else "")
-    layout = _with_names(layout, split, above, wanted, options.header)
+    header = options.header
+    if header is None:
+        header = is_header([line.fields for line in split.lines], wanted, path.name, expected.header)
+    layout = _with_names(layout, split, above, wanted, header)
     if layout.comment:
         _say_comments(layout, above)
     return with_quotes(layout)
 
 
 def _with_names(
-    layout: Layout, split: Split, above: list[tuple[int, str]], wanted: Sequence[str | int], header: bool | None
+    layout: Layout, split: Split, above: list[tuple[int, str]], wanted: Sequence[str | int], header: bool
 ) -> Layout:
     """The layout with the names of the columns: from a header, from a comment above the rows, or by their order."""
     name, first = layout.path.name, split.lines[0]
-    if header is None:
-        header = is_header([line.fields for line in split.lines], wanted, name)
     if header:
         names = [field.strip() for field in first.fields]
         _refuse_other_width(name, names, split)
-        return replace(layout, names=tuple(names), skip=first.number)
+        return replace(layout, names=tuple(names), skip=first.number, header=True)
     even = [line.fields for line in split.lines if len(line.fields) == split.width]
     names = _names_in_comment(above, split) or names_without_header(even, wanted, name)
     return replace(layout, names=tuple(names), skip=first.number - 1)
@@ -125,13 +134,19 @@ def _refuse_other_width(name: str, names: list[str], split: Split) -> None:
 # ---------------------------------------------------------------- text
 
 
-def _first_lines(path: Path, encoding: str | None) -> tuple[str, bool, list[str]]:
+def text_of(path: Path, encoding: str | None) -> tuple[str, bool]:
+    """The encoding of a text file, stated or found, and whether a return without line feed ends lines."""
+    return _first_lines(path, encoding)[:2]
+
+
+def _first_lines(path: Path, encoding: str | None, expected: str | None = None) -> tuple[str, bool, list[str]]:
     """Encoding, whether a return without line feed ends lines, and the first lines."""
     with open_bytes(path) as file:
         start = file.read(SAMPLE_BYTES)
         whole = not file.read(1)
     if encoding is None:
-        encoding = next((name for mark, name in MARKS if start.startswith(mark)), "utf-8")
+        encoding = next((name for mark, name in MARKS if start.startswith(mark)), None)
+        encoding = encoding or ("utf-8" if expected is None else _expected_encoding(path, expected))
     try:
         text = codecs.getincrementaldecoder(encoding)().decode(start, final=whole).removeprefix("\ufeff")
     except UnicodeError:
@@ -144,6 +159,20 @@ def _first_lines(path: Path, encoding: str | None) -> tuple[str, bool, list[str]
     lines = re.split(r"\r\n|\n|\r" if returns else r"\r?\n", text)
     complete = lines if whole or len(lines) == 1 else lines[:-1]
     return encoding, returns, complete[:SAMPLE_LINES]
+
+
+def _expected_encoding(path: Path, expected: str) -> str:
+    """The encoding that is expected, unless the file is UTF-8, as text of another one hardly ever is by chance."""
+    decoder, wide, zeros = codecs.getincrementaldecoder("utf-8")(), False, False
+    try:
+        for data, _ in raw_blocks(path):
+            decoder.decode(data)
+            wide, zeros = wide or not data.isascii(), zeros or b"\0" in data
+        decoder.decode(b"", final=True)
+    except UnicodeError:
+        return expected
+    plain = "user,item".encode(expected) == b"user,item"  # else two bytes are a letter, and most of them 0
+    return "utf-8" if not zeros and (wide or not plain) else expected
 
 
 def _no_text(path: Path) -> DataError:

@@ -33,6 +33,7 @@ class Layout:
         delimiter: what stands between fields: a character, several ("::"), or `BLANKS`.
         names: of the columns.
         skip: lines before the first rating.
+        header: whether the last of these holds the names.
         quoting: what a quote at the beginning of a field is: "none", a character like others; "lines", the beginning
             of a quoted field, which ends in the same line; "spanning", of one that may run over lines.
         escaped: whether a backslash within a quoted field takes away the meaning of the next character.
@@ -46,6 +47,7 @@ class Layout:
     delimiter: str
     names: tuple[str, ...]
     skip: int = 0
+    header: bool = False
     quoting: str = "none"
     escaped: bool = False
     encoding: str = "utf-8"

@@ -18,7 +18,7 @@ from recae.ratings.csr import make_csr
 from recae.ratings.ids import plain
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.packed_lists import pack_list, unpack_list
-from recae.schemas import as_object, check_array, check_csr, check_ids, is_number, refusing, require
+from recae.schemas import as_object, check_array, check_csr, check_ids, is_int, is_number, refusing, require
 from recae.storage import REMEDY, pack, read_file, unpack, write_file
 
 KIND = "model"
@@ -67,7 +67,7 @@ def _as_tree(ratings: RatingMatrix) -> dict[str, Any]:
         "indptr": rows.indptr.astype(np.int64), "indices": rows.indices, "data": rows.data,
         "user_ids": _ids(ratings.user_ids), "item_ids": _ids(ratings.item_ids), "scale": ratings.scale,
         "timestamps": ratings.timestamps, "name": ratings.name,
-        "item_table": _table(ratings.item_table), "user_table": _table(ratings.user_table),
+        "item_table": _table(ratings.item_table), "user_table": _table(ratings.user_table), "read_as": ratings.read_as,
     }  # fmt: skip
 
 
@@ -85,7 +85,16 @@ def _from_tree(tree: dict[str, Any]) -> RatingMatrix:
     return RatingMatrix(
         make_csr(data, indices, indptr, (len(users), len(items))), users, items, scale, stamps,
         _frame(tree["item_table"], "the item table"), _frame(tree["user_table"], "the user table"), name,
+        _read_as(tree.get("read_as", {})),
     )  # fmt: skip
+
+
+def _read_as(tree: Any) -> dict[str, Any]:
+    """What was stated of the file of ratings; older files say nothing of it."""
+    stated = as_object(tree, "how the ratings were read")
+    plain = all(isinstance(value, str | bool) or is_int(value) for value in stated.values())
+    require(plain, "how the ratings were read is not names, positions, yes or no")
+    return stated
 
 
 def _numpy(value: Any, part: str) -> npt.NDArray[Any]:

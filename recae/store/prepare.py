@@ -28,6 +28,7 @@ def prepare_store(
     encoding: str | None = None,
     sep: str | None = None,
     header: bool | None = None,
+    day_first: bool | None = None,
     name: str | None = None,
     restart: bool = False,
     progress: bool | None = None,
@@ -42,7 +43,7 @@ def prepare_store(
         files: csv, tsv, '::' (.gz, .bz2, .xz, .zst, .zip or not) and Parquet files; a folder stands for those in it, by
             name.
         out: a new folder; or one in which a store of the same files is half made (or whole: then nothing is done).
-        user, item, rating, timestamp, scale, duplicates, encoding, sep, header: as for `recae.load`. With
+        user, item, rating, timestamp, scale, duplicates, encoding, sep, header, day_first: as for `recae.load`. With
             `duplicates="last"` and without timestamps, later rows and later files replace earlier ones. Ids are
             integers where all of them are.
         name: what `repr` and reports call the ratings; by default the name of `out`.
@@ -56,8 +57,8 @@ def prepare_store(
     given = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
     check_duplicates(duplicates)
     options = TextOptions(encoding, sep, header)
-    source = Source(files_of(files), given, options, scale, name or Path(out).resolve().name)
-    stated = given | options.stated()
+    source = Source(files_of(files), given, options, scale, name or Path(out).resolve().name, day_first)
+    stated = given | options.stated() | ({} if day_first is None else {"day_first": day_first})
     with Bar(progress) as bar:
         made = make_store(
             Path(out), source, stated, scale=scale, duplicates=duplicates, restart=restart, report=bar.report

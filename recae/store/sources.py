@@ -49,6 +49,7 @@ class Source:
         options: what was stated of text files.
         scale: lowest and highest possible rating, or None.
         name: what reports call the ratings.
+        day_first: whether the day comes first in dates such as 03/04/2005.
 
     Raises:
         DataError: a file cannot be read, or some files have timestamps and others have none.
@@ -56,9 +57,9 @@ class Source:
 
     def __init__(
         self, paths: list[Path], given: dict[str, Choice], options: TextOptions, scale: tuple[float, float] | None,
-        name: str,
+        name: str, day_first: bool | None = None,
     ) -> None:  # fmt: skip
-        self.name, self.scale = name, scale
+        self.name, self.scale, self.day_first = name, scale, day_first
         opened = [open_file(path, given, options) for path in paths]
         _refuse_mixture(opened)
         self._chunks = [(file, chunk) for file in opened for chunk in file.chunks()]
@@ -77,7 +78,7 @@ class Source:
             yield self._part(file, rows), rows.so_far
 
     def _part(self, file: ChunkedFile, rows: Rows) -> Part:
-        users, items, ratings, stamps = checked(rows.columns, file.chosen, rows.where)
+        users, items, ratings, stamps = checked(rows.columns, file.chosen, rows.where, self.day_first, is_part=True)
         refuse_bad_values(ratings, self.scale, rows.where)
         user_codes, user_ids, item_codes, item_ids = factorise_both(users, items)
         return Part(
@@ -91,7 +92,7 @@ class Source:
         seen = 0
         for file, chunk in self._chunks:
             for rows in file.read(chunk):
-                users, items, _, _ = checked(rows.columns, file.chosen, rows.where)
+                users, items, _, _ = checked(rows.columns, file.chosen, rows.where, self.day_first, is_part=True)
                 found = np.flatnonzero(_equal(users, user) & _equal(items, item))
                 if seen + len(found) > 1:
                     return rows.where(int(found[1 - seen]))

@@ -48,11 +48,12 @@ def evaluate(
 ) -> None:
     """Measure MODEL on the ratings of TEST: a file, or the name of a data set.
 
-    Users and items are matched by id. Lists leave out the ratings that the model was trained on. The report counts the
-    test ratings that were also training ratings, because they test nothing.
+    Users and items are matched by id. What was stated of the training data (columns, encoding, ...) holds for TEST
+    where nothing else is stated. Lists leave out the ratings that the model was trained on. The report counts the test
+    ratings that were also training ratings, because they test nothing.
     """  # fmt: skip
     from recae.cli.console import echo
-    from recae.cli.inputs import load_model, load_ratings, with_ids_of
+    from recae.cli.inputs import load_like, load_model
     from recae.cli.printing import print_json
     from recae.evaluation import evaluate as measure
 
@@ -60,7 +61,7 @@ def evaluate(
     names = metrics.split(",") if metrics else None
     if relevant_from is not None and fitted.predicts_ratings and not any("@" in name for name in names or []):
         raise Misuse("--relevant-from applies only to metrics of lists; add one, such as --metrics ndcg@10")
-    ratings = with_ids_of(load_ratings(test, **table), fitted)
+    ratings = load_like(test, fitted, **table)
     report = measure(fitted, ratings, names, relevant_from=relevant_from)
     if as_json:
         print_json(report.to_dict())

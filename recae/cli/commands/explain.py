@@ -52,9 +52,9 @@ def explain(
 
 
 def _from_file(file: str, fitted: Any) -> Any:
-    from recae.cli.inputs import load_ratings, with_ids_of
+    from recae.cli.inputs import load_like
 
-    return with_ids_of(load_ratings(file), fitted)
+    return load_like(file, fitted)
 
 
 def _print(contributions: Any, fitted: Any, item: Any) -> None:

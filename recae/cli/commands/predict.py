@@ -100,16 +100,17 @@ def _of_known(model: Recommender, table: Pairs, unknown: UnknownPairs) -> npt.ND
         for column, known in ((table.user, users), (table.item, items)):
             table.check(column, known, REMEDY)
     ids = [known.find(table.frame[name], unknown="keep") for known, name in ((users, table.user), (items, table.item))]
-    dates: dict[str, Any] = {"timestamps": table.dates()} if model.reads_dates else {}
+    day_first = model.ratings_.read_as.get("day_first")
+    dates: dict[str, Any] = {"timestamps": table.dates(day_first)} if model.reads_dates else {}
     return model.predict(*ids, unknown=unknown, **dates)
 
 
 def _of_new(model: Recommender, table: Pairs, file: str, unknown: UnknownPairs) -> npt.NDArray[np.float32]:
     import pandas as pd
 
-    from recae.cli.inputs import KnownIds, items_of, load_new_ratings
+    from recae.cli.inputs import KnownIds, items_of, load_like
 
-    new = load_new_ratings(file, model)
+    new = load_like(file, model)
     users, items = KnownIds(new.user_ids, "user"), items_of(model)
     if unknown == "error":
         table.check(table.user, users, f"{file} must hold ratings of each user; {REMEDY}")

@@ -106,9 +106,9 @@ def _for_known(model: Recommender, wanted: list[str], n: int, how: dict[str, Any
 
 
 def _for_new(model: Recommender, file: str, wanted: list[str], n: int, how: dict[str, Any]) -> pd.DataFrame:
-    from recae.cli.inputs import KnownIds, load_new_ratings
+    from recae.cli.inputs import KnownIds, load_like
 
-    new = load_new_ratings(file, model)
+    new = load_like(file, model)
     how["unknown"] = "warn" if how["unknown"] == "popular" else how["unknown"]
     if not wanted:
         return model.recommend_new(new, n, **how)

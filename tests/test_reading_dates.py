@@ -1,0 +1,106 @@
+"""Dates whose day and month may be taken for each other, and what Excel writes above a table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import recae
+from recae.errors import DataError, DataWarning
+
+APRIL, MARCH = (int(pd.Timestamp(day).timestamp()) for day in ("2005-04-03", "2005-03-04"))
+
+
+def table(*dates: str) -> pd.DataFrame:
+    return pd.DataFrame({"user": range(len(dates)), "item": 1, "rating": 3.0, "date": dates})
+
+
+def written(folder: Path, kind: str, frame: pd.DataFrame) -> Any:
+    """The table as text, JSON lines, Parquet, or in memory."""
+    if kind == "frame":
+        return frame
+    path = folder / f"r.{kind}"
+    if kind == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in frame.to_dict("records")))
+    elif kind == "parquet":
+        frame.to_parquet(path, index=False)
+    else:
+        frame.to_csv(path, index=False)
+    return path
+
+
+def stamps(ratings: recae.RatingMatrix) -> list[int]:
+    assert ratings.timestamps is not None
+    return [int(stamp) for stamp in ratings.timestamps]
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "frame"])
+@pytest.mark.parametrize("mark", ["/", ".", "-"])
+def test_a_day_above_12_shows_the_order(tmp_path: Path, kind: str, mark: str) -> None:
+    """13/04 makes 03/04 the third of April, 04/13 makes it the fourth of March; either is said."""
+    for other, expected, order in (("13/04/2005", APRIL, "day"), ("04/13/2005", MARCH, "month")):
+        frame = table(*(date.replace("/", mark) for date in ("03/04/2005", other)))
+        with pytest.warns(DataWarning, match=f"are read with the {order} first"):
+            assert stamps(recae.load(written(tmp_path, kind, frame)))[0] == expected
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "frame"])
+def test_what_no_date_shows_is_asked_for(tmp_path: Path, kind: str) -> None:
+    """03/04/2005 alone is refused with the option that settles it; both ways in one column are refused."""
+    source = written(tmp_path, kind, table("03/04/2005", "5/6/2005"))
+    with pytest.raises(DataError, match=r"the day or the month may come first.*day_first=True.*day_first=False"):
+        recae.load(source)
+    assert stamps(recae.load(source, day_first=True))[0] == APRIL
+    assert stamps(recae.load(source, day_first=False))[0] == MARCH
+    with pytest.raises(DataError, match="the day or the month may come first"):
+        recae.load(written(tmp_path, kind, table("13/04/2005", "04/13/2005")))
+    with pytest.raises(DataError, match=r"'04/13/2005'.* neither a number of seconds nor"):
+        recae.load(written(tmp_path, kind, table("13/04/2005", "04/13/2005")), day_first=True)
+    with pytest.raises(DataError, match=r"'31/02/2005'.* neither a number of seconds nor"):
+        recae.load(written(tmp_path, kind, table("13/04/2005", "31/02/2005")), day_first=True)
+
+
+def test_times_of_day(tmp_path: Path) -> None:
+    """Hours, minutes and seconds behind such a date; two digits of a year are refused."""
+    frame = table("3/4/2005 17:30", "03/04/2005 17:30:09")
+    assert stamps(recae.load(frame, day_first=True)) == [APRIL + 17 * 3600 + 1800, APRIL + 17 * 3600 + 1809]
+    with pytest.raises(DataError, match="neither a number of seconds nor a date"):
+        recae.load(table("03/04/05"), day_first=True)
+
+
+def test_a_store_must_be_told(tmp_path: Path) -> None:
+    """A store is made in parts, of which one may show what another does not: the order is stated."""
+    path = written(tmp_path, "csv", table("13/04/2005", "03/04/2005"))
+    with pytest.raises(DataError, match="day_first=True"):
+        recae.prepare_store(path, tmp_path / "s", progress=False)
+    recae.prepare_store(path, tmp_path / "s", progress=False, day_first=True, restart=True)
+    assert stamps(recae.load(tmp_path / "s"))[1] == APRIL
+
+
+@pytest.mark.parametrize("first", ["sep=;", "sep=;\r", '"sep=;"', " sep=;"])
+@pytest.mark.parametrize("header", [True, False])
+def test_a_first_line_that_names_the_delimiter(tmp_path: Path, first: str, header: bool) -> None:
+    """Excel's "sep=;" is no rating and no header; what is stated wins; messages name lines as the file has them."""
+    names = "user;item;rating\n" if header else ""
+    path = tmp_path / "r.csv"
+    path.write_text(f"{first}\n{names}1;a;4,5\n2;a;3\n")
+    with pytest.warns(DataWarning, match="decimal commas"):
+        ratings = recae.load(path)
+    assert ratings.to_frame()["rating"].tolist() == [4.5, 3.0]
+    path.write_text(f"{first}\n{names}1;a;bad\n2;a;3\n")
+    with pytest.raises(DataError, match=f"line {2 + header}: rating 'bad'"):
+        recae.load(path)
+
+
+def test_a_tab_that_is_named(tmp_path: Path) -> None:
+    """sep= with a tab, or with the two characters that stand for one; a store is made the same way."""
+    for sep in ("\t", "\\t"):
+        path = tmp_path / "r.csv"
+        path.write_text(f"sep={sep}\nuser\titem\trating\n1\tx, y\t4\n2\tx, y\t3\n")
+        assert recae.load(path).item_ids.tolist() == ["x, y"]
+        recae.prepare_store(path, tmp_path / "s", progress=False, restart=True)
+        assert recae.load(tmp_path / "s").item_ids.tolist() == ["x, y"]
