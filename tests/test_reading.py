@@ -564,3 +564,11 @@ def test_fields_over_lines_are_read_in_blocks(written: Written, monkeypatch: pyt
     assert max(sizes) < 600
     with pytest.raises(DataError, match=r"line 1003: rating 'bad'"):
         recae.load(written.path("b.csv", text + 'u,"i\n",bad\n'))
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_line_longer_than_a_block(written: Written, quote: str) -> None:
+    """A title of nine million characters in one line, quoted or not, is read."""
+    title = "x" * 9_000_000
+    path = written.path("a.csv", f"user,item,title,rating\n1,a,{quote}{title}{quote},3\n2,a,t,4\n")
+    assert triples(recae.load(path)) == [(1, "a", 3.0), (2, "a", 4.0)]

@@ -25,7 +25,7 @@ from recae.readers.integers import DELIMITERS, bytes_are_plain, read_plain
 from recae.readers.quotes import whole_records
 from recae.readers.reading import Reading
 from recae.readers.sniffing import TextOptions, sniff
-from recae.readers.text_layout import BLOCK_BYTES, Layout, line_blocks, not_in_encoding, records
+from recae.readers.text_layout import Layout, line_blocks, not_in_encoding, records
 
 KINDS = {"user": "id", "item": "id", "rating": "rating", "timestamp": "time"}
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
@@ -108,6 +108,7 @@ class TextTable:
         from pyarrow import csv
 
         options = arrow_options(self.layout, self.kinds, types, newlines=newlines)
+        options[0].block_size = len(block)  # a line of any length is within it
         ids = [column for column, kind in self.kinds.items() if kind == "id"]
         if integers:
             careful = options[2].column_types
@@ -210,7 +211,7 @@ def arrow_options(
         "id": strings, "integer": pa.int64(), "rating": pa.float32() if types[0] == "float" else strings,
         "time": {"integer": pa.int64(), "date": pa.timestamp("s"), "text": pa.string()}[types[1]],
     }  # fmt: skip
-    options = arrow.ReadOptions(column_names=list(layout.names), block_size=BLOCK_BYTES)
+    options = arrow.ReadOptions(column_names=list(layout.names))
     quoted = layout.quoting != "none"
     parse = arrow.ParseOptions(
         delimiter=layout.separator, quote_char='"' if quoted else False, newlines_in_values=newlines,
