@@ -214,7 +214,7 @@ def test_the_ridge_solution_is_the_minimum() -> None:
         items = np.sort(rng.choice(30, n_rated, replace=False))
         ratings = rng.normal(3, 1, n_rated).astype(np.float32)
         row = sparse.csr_array((ratings, items, [0, n_rated]), shape=(1, 30))
-        w, b = solve_columns(codes, row, ratings, weight, bias, l2=0.7)
+        w, b = solve_columns(codes, row, ratings, weight.mean(0), float(bias.mean()), l2=0.7)
         residual = ratings - codes[items] @ w[0] - b[0]
         np.testing.assert_allclose(codes[items].T @ residual, 0.7 * (w[0] - weight.mean(0)), atol=1e-3)
         assert residual.sum() == pytest.approx(b[0] - bias.mean(), abs=1e-3)
@@ -222,10 +222,8 @@ def test_the_ridge_solution_is_the_minimum() -> None:
 
 def test_a_user_with_nothing_rated_is_an_average_one() -> None:
     """With no ratings the solution is the mean unit of the training users."""
-    codes, weight = np.eye(4, 3, dtype=np.float32), np.arange(6, dtype=np.float32).reshape(2, 3)
-    w, b = solve_columns(
-        codes, sparse.csr_array((2, 4)), np.zeros(0, np.float32), weight, np.float32([1, 2]), l2=1.0
-    )  # fmt: skip
+    codes, weight = np.eye(4, 3, dtype=np.float32), np.array([1.5, 2.5, 3.5])
+    w, b = solve_columns(codes, sparse.csr_array((2, 4)), np.zeros(0, np.float32), weight, 1.5, l2=1.0)
     np.testing.assert_allclose(w, [[1.5, 2.5, 3.5]] * 2)
     np.testing.assert_allclose(b, [1.5, 1.5])
 

@@ -210,7 +210,7 @@ def test_unseen_users_units_are_the_likelihoods_maximum() -> None:
     items = np.sort(rng.choice(30, 12, replace=False))
     given = rng.choice(LEVELS, 12).astype(np.float32)
     row = sparse.csr_array((given, items, [0, 12]), shape=(1, 30))
-    w, b = solve_columns_ordinal(codes, row, levels, weight, bias, l2=0.7)
+    w, b = solve_columns_ordinal(codes, row, levels, weight.mean(0), float(bias.mean()), l2=0.7)
     unit = torch.tensor(np.append(w[0], b[0]), dtype=torch.double, requires_grad=True)
     mean = torch.tensor(np.append(weight.mean(0), bias.mean()), dtype=torch.double)
     score = torch.from_numpy(codes[items]).double() @ unit[:-1] + unit[-1]
@@ -220,7 +220,7 @@ def test_unseen_users_units_are_the_likelihoods_maximum() -> None:
     (slope,) = torch.autograd.grad(loss, unit)
     assert float(slope.abs().max()) < 2e-3
     empty = sparse.csr_array((1, 30), dtype=np.float32)
-    w, b = solve_columns_ordinal(codes, empty, levels.float(), weight, bias, l2=0.7)
+    w, b = solve_columns_ordinal(codes, empty, levels.float(), weight.mean(0), float(bias.mean()), l2=0.7)
     np.testing.assert_allclose(np.append(w[0], b[0]), mean, rtol=1e-5)
 
 

@@ -14,7 +14,7 @@ from scipy import sparse
 
 from recae._types import Csr, FloatArray, IntArray, Mask
 from recae.errors import DataError, DataWarning, ParameterError, Remedy
-from recae.ratings.ids import plain
+from recae.ratings.ids import WORTH_A_THREAD, plain
 from recae.ratings.times import Where
 
 Duplicates = Literal["last", "first", "mean", "sum", "max", "count", "error"]
@@ -136,9 +136,7 @@ def to_csr(
     if _in_order(users, items):
         return make_csr(values, items, _row_starts(users, shape[0]), shape), stamps
     order, columns, starts = _by_user_and_item(users, items, shape)
-    with ThreadPoolExecutor(2) as pool:  # NumPy lets go of the interpreter while it gathers
-        moved = None if stamps is None else pool.submit(stamps.__getitem__, order)
-        values, stamps = values[order], None if moved is None else moved.result()
+    values, stamps = _gathered(values, stamps, order)
     repeated = np.zeros(len(order), dtype=bool)
     repeated[1:] = columns[1:] == columns[:-1]
     repeated[starts[:-1][np.diff(starts) > 0]] = False
@@ -156,6 +154,15 @@ def to_csr(
         kept = np.concatenate([[0], np.cumsum(~repeated)])
         columns, starts = columns[~repeated], kept[starts]
     return make_csr(values, columns, starts, shape), stamps
+
+
+def _gathered(values: FloatArray, stamps: IntArray | None, order: Any) -> tuple[FloatArray, IntArray | None]:
+    """Values and timestamps in another order; of long arrays at once: NumPy lets go of the interpreter meanwhile."""
+    if stamps is None or len(values) < WORTH_A_THREAD:
+        return values[order], None if stamps is None else stamps[order]
+    with ThreadPoolExecutor(1) as pool:
+        moved = pool.submit(stamps.__getitem__, order)
+        return values[order], moved.result()
 
 
 def _in_order(users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> bool:

@@ -14,6 +14,8 @@ import pandas as pd
 from recae._types import IdArray, IntArray
 from recae.errors import DataWarning, ParameterError, UnknownIdError
 
+WORTH_A_THREAD = 50_000  # rows of a column
+
 
 def look_up(index: pd.Index, ids: Any, kind: str, *, missing: str = "error") -> IntArray:
     """Positions of raw `ids` in `index`; `missing` says whether unknown ones raise or give -1.
@@ -95,7 +97,12 @@ def plain(value: Any) -> Any:
 
 
 def factorise_both(users: Any, items: Any) -> tuple[npt.NDArray[np.int32], IdArray, npt.NDArray[np.int32], IdArray]:
-    """`factorise` of two columns at once: NumPy lets go of the interpreter while it works on long arrays."""
+    """`factorise` of two columns at once: NumPy lets go of the interpreter while it works on long arrays.
+
+    Short ones are not worth a thread, which costs more than the work.
+    """
+    if len(users) < WORTH_A_THREAD:
+        return (*factorise(users), *factorise(items))
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(factorise, items)
         return (*factorise(users), *other.result())

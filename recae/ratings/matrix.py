@@ -234,12 +234,18 @@ class RatingMatrix:
         raise ParameterError(name="by", value=by, expected=("user", "item"))
 
     def counts(self, by: By) -> IntArray:
-        """Ratings of each user, shape (n_users,), or of each item, shape (n_items,)."""
-        if by == "user" or (by == "item" and "item_rows" in self._cache):
-            return np.diff(self.rows(by).indptr).astype(np.int64)
-        if by == "item":
-            return np.bincount(self.user_rows.indices, minlength=self.n_items).astype(np.int64)
-        raise ParameterError(name="by", value=by, expected=("user", "item"))
+        """Ratings of each user, shape (n_users,), or of each item, shape (n_items,); kept, and not to be written to."""
+        if by not in ("user", "item"):
+            raise ParameterError(name="by", value=by, expected=("user", "item"))
+        key = f"{by}_counts"
+        if key not in self._cache:
+            if by == "user" or "item_rows" in self._cache:
+                counts = np.diff(self.rows(by).indptr).astype(np.int64)
+            else:
+                counts = np.bincount(self.user_rows.indices, minlength=self.n_items).astype(np.int64)
+            counts.flags.writeable = False
+            self._cache[key] = counts
+        return cast(IntArray, self._cache[key])
 
     def pairs(self) -> tuple[IntArray, IntArray, npt.NDArray[np.float32]]:
         """User index, item index and rating of every rating, each of shape (n_ratings,)."""

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recae._types import Arrays, Csr, FloatArray, IntArray, Scores
+from recae._types import Arrays, Csr, DoubleArray, FloatArray, IntArray, Scores
 from recae.nn.layers import ACTIVATIONS
 from recae.ratings import RatingMatrix
 from recae.recommender.epochs import TrainedInEpochs, load_network, network_arrays
@@ -115,6 +115,14 @@ class ItemCodes(TrainedInEpochs):
     def _output_layer(self) -> tuple[FloatArray, FloatArray]:
         layer: tuple[FloatArray, FloatArray] = self._cached("output layer", self._make_output_layer)
         return layer
+
+    def _mean_output(self) -> tuple[DoubleArray, float]:
+        """Means over the training users of output weights, (k,), and of biases: what an unseen user starts from."""
+        if "mean output" not in self._derived:
+            weight, bias = self._output_layer()
+            self._derived["mean output"] = weight.mean(0).astype(np.float64), float(bias.mean())
+        mean: tuple[DoubleArray, float] = self._derived["mean output"]
+        return mean
 
     def _cached(self, name: str, make: Callable[[], Any]) -> Any:
         """The result of `make`, kept until the model is fitted again."""

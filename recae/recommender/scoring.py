@@ -76,7 +76,7 @@ def popular_where(empty: Mask, scores: Any, counts: IntArray) -> Any:
 
         equal = (scores == scores[:, :1]).all(1)  # on its device, and nothing waits for what it finds
         without = torch.as_tensor(empty, device=scores.device)
-        popular = torch.as_tensor(counts, dtype=scores.dtype, device=scores.device)
+        popular = torch.tensor(counts, dtype=scores.dtype, device=scores.device)
         return scores.where(~(equal | without)[:, None], popular)
     level = np.flatnonzero(scores[:, 0] == scores[:, -1])  # rows that may be of one score
     level = level[(scores[level] == scores[level, :1]).all(axis=1)]
@@ -105,21 +105,22 @@ def top_n_for_users(
     return index, scores
 
 
-def top_allowed(scores: Any, seen: Csr | None, n: int, allowed: Mask) -> tuple[IntArray, Scores]:
-    """The n best of the items `allowed`, (n_items,), that are not stored in `seen`; see `recae.ranking.top_n`.
+def top_allowed(scores: Any, seen: Csr | None, n: int, allowed: Mask | None) -> tuple[IntArray, Scores]:
+    """The n best of the items `allowed`, (n_items,) or None for all, that are not stored in `seen`.
 
-    Of scores in a tensor on a GPU, there.
+    See `recae.ranking.top_n`. Of scores in a tensor on a GPU, there.
     """
     if not isinstance(scores, np.ndarray) and scores.device.type == "cpu":
         scores = scores.numpy()
     if not isinstance(scores, np.ndarray):
         from recae.recommender.tensor_top_n import tensor_top_n  # PyTorch, which NumPy's scores need none of
 
-        index, listed = tensor_top_n(scores, seen, n, allowed)
+        everything = np.ones(scores.shape[1], bool) if allowed is None else allowed
+        index, listed = tensor_top_n(scores, seen, n, everything)
         finite(listed[index >= 0])  # what is not a number comes first
         return index, listed
     finite(scores)
-    if not allowed.all():
+    if allowed is not None and not allowed.all():
         scores = np.where(allowed, scores, np.float32(-np.inf))
     return top_n(scores, n, seen)
 

@@ -16,7 +16,7 @@ NEWTON_STEPS = 10
 
 
 def solve_columns_ordinal(
-    codes: FloatArray, user_rows: Csr, levels: CumulativeLogit, weight: FloatArray, bias: FloatArray, *, l2: float
+    codes: FloatArray, user_rows: Csr, levels: CumulativeLogit, weight: DoubleArray, bias: float, *, l2: float
 ) -> tuple[FloatArray, FloatArray]:
     """As `solve_columns`, under the likelihood of an ordinal output: -Σ log P(r_i | w·h_i + b) instead of the error.
 

@@ -168,6 +168,6 @@ class RowAutoencoder(ItemCodes):
     def _solve(self, user_rows: Csr) -> tuple[FloatArray, FloatArray]:
         head, l2 = self.network_.head, max(self._l2(self.ratings_), 2e-3)
         if isinstance(head, OrdinalHead):
-            return solve_columns_ordinal(self._codes(), user_rows, head.model, *self._output_layer(), l2=l2)
+            return solve_columns_ordinal(self._codes(), user_rows, head.model, *self._mean_output(), l2=l2)
         targets = self.network_.to_logits(torch.from_numpy(user_rows.data)).numpy()
-        return solve_columns(self._codes(), user_rows, targets, *self._output_layer(), l2=l2 / 2)
+        return solve_columns(self._codes(), user_rows, targets, *self._mean_output(), l2=l2 / 2)

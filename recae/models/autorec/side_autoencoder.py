@@ -63,7 +63,7 @@ class SideAutoencoder(AutoRec):
         across: Literal["user", "item"] = "item" if self.by == "user" else "user"
         return SideNetwork(
             n_cols, as_widths(self.hidden), columns=torch.from_numpy(self._side_features[across]),
-            counts=torch.from_numpy(ratings.counts(across)), n_features=self._side_features[self.by].shape[1],
+            counts=torch.tensor(ratings.counts(across)), n_features=self._side_features[self.by].shape[1],
             hide_rows=self.hide_rows, side_l2=self.side_l2, column_l2=self.column_l2,
             **self._variant(ratings), **settings,
         )  # fmt: skip

@@ -100,13 +100,13 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
     def _solve(self, user_rows: Csr) -> tuple[FloatArray, FloatArray]:
         with self._inference():
             encoded = self._user_codes(user_rows)
-        codes, (weight, bias), width = self._codes(), self._output_layer(), as_widths(self.hidden)[-1]
+        codes, (weight, bias), width = self._codes(), self._mean_output(), as_widths(self.hidden)[-1]
         row = np.repeat(np.arange(user_rows.shape[0]), np.diff(user_rows.indptr))
         padded = np.concatenate([np.zeros((len(encoded), width), np.float32), encoded], 1)
         no_bias = np.zeros(len(encoded), np.float32)
         residual = user_rows.data - products_at(padded, no_bias, codes, row, user_rows.indices.astype(np.int64))
         solved, new_bias = solve_columns(
-            codes[:, :width], user_rows, residual, weight[:, :width], bias, l2=max(self.l2 / 2, 1e-3)
+            codes[:, :width], user_rows, residual, weight[:width], bias, l2=max(self.l2 / 2, 1e-3)
         )
         return np.concatenate([solved, encoded], 1), new_bias
 

@@ -68,7 +68,7 @@ class KernelRecommender(ItemCodes):
     def _solve(self, user_rows: Csr) -> tuple[FloatArray, FloatArray]:
         """Ridge regression of unseen users; `l2` counts in full, as the kernel in training is at most 1."""
         l2 = max(self._l2(self.ratings_) / 2, 1e-3)
-        return solve_columns(self._codes(), user_rows, user_rows.data, *self._output_layer(), l2=l2)
+        return solve_columns(self._codes(), user_rows, user_rows.data, *self._mean_output(), l2=l2)
 
 
 def published(at_100k: float, at_1m: float, n_ratings: int) -> float:
