@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from recae._types import Csr, FloatArray
+from recae._types import Csr, FloatArray, IntArray
 from recae.errors import DataError, ParameterError
 from recae.models import Recommender
 from recae.ratings import RatingMatrix
@@ -47,16 +47,28 @@ def explain(model: Recommender, user: Any, item: Any, *, n: int | None = None) -
     if n is not None and n < 1:
         raise ParameterError(name="n", value=n, expected="at least 1 contribution")
     row = _row_of(model, ratings, user)
-    target = int(ratings.item_index([item])[0])
-    score, base = _scores(model, sparse.csr_array(sparse.vstack([row, _nothing(row)])), target)
-    if model.linear:
-        contributions = _scores(model, _singles(row), target) - base
-    else:
-        contributions = score - _scores(model, _without_each(row), target)
-    order = np.argsort(-contributions, kind="stable")[:n]
-    frame = _frame(ratings, row.indices[order], row.data[order], contributions[order])
-    frame.attrs.update(score=float(score), base=float(base), exact=model.linear)
+    score, base, found = contributions(model, row, ratings.item_index([item]))
+    order = np.argsort(-found[0], kind="stable")[:n]
+    frame = _frame(ratings, row.indices[order], row.data[order], found[0][order])
+    frame.attrs.update(score=float(score[0]), base=float(base[0]), exact=model.linear)
     return frame
+
+
+def contributions(model: Recommender, row: Csr, item_index: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """What each rating of a row adds to the scores of some items; see `explain`.
+
+    Args:
+        model: fitted.
+        row: one user's ratings, (1, n_items).
+        item_index: columns of the items whose scores are explained, (m,).
+
+    Returns:
+        Scores (m,), those of an empty row (m,), and contributions (m, nnz), in the order of the row's ratings.
+    """
+    score, base = _scores(model, sparse.csr_array(sparse.vstack([row, _nothing(row)])), item_index)
+    if model.linear:
+        return score, base, (_scores(model, _singles(row), item_index) - base).T
+    return score, base, (score - _scores(model, _without_each(row), item_index)).T
 
 
 def _row_of(model: Recommender, ratings: RatingMatrix, user: Any) -> Csr:
@@ -93,10 +105,10 @@ def _without_each(row: Csr) -> Csr:
     return rows
 
 
-def _scores(model: Recommender, rows: Csr, item: int) -> FloatArray:
-    """The score of one item in each row, (n_rows,), some rows at a time."""
-    n = rows.shape[0]
-    return model._pairs_new(rows, np.arange(n), np.full(n, item, np.int64))
+def _scores(model: Recommender, rows: Csr, item_index: IntArray) -> FloatArray:
+    """The scores of some items in each row, (n_rows, m), some rows at a time."""
+    n, m = rows.shape[0], len(item_index)
+    return model._pairs_new(rows, np.repeat(np.arange(n), m), np.tile(item_index, n)).reshape(n, m)
 
 
 def _frame(ratings: RatingMatrix, index: Any, given: FloatArray, contributions: FloatArray) -> pd.DataFrame:

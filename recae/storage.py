@@ -150,6 +150,16 @@ def kind_of(path: str | Path) -> str:
     return str(body["kind"])
 
 
+def fingerprint(path: str | Path) -> str:
+    """Twelve digits that tell contents of files apart: the beginning of the checksum of all that the file holds.
+
+    Raises:
+        ModelFileError: there is no such file, or it is foreign or truncated.
+    """
+    body, _ = _open(Path(path), arrays=False)
+    return str(body["checksum"])[:12]
+
+
 def _open(path: Path, *, arrays: bool = True) -> tuple[dict[str, Any], Arrays]:
     """What recae's metadata says, with values of the types that they have to have, and the arrays."""
     from safetensors import SafetensorError, safe_open

@@ -29,6 +29,7 @@ COMMANDS = {
     "recommend": "recae.cli.commands.recommend:recommend",
     "similar": "recae.cli.commands.similar:similar",
     "explain": "recae.cli.commands.explain:explain",
+    "serve": "recae.cli.commands.serve:serve",
     "tune": "recae.cli.commands.tune:tune",
     "compare": "recae.cli.commands.compare:compare",
     "check": "recae.cli.commands.check:check",

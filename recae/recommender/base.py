@@ -206,12 +206,23 @@ class Recommender(Contract):
             wanted, user_index = wanted[user_index >= 0], user_index[user_index >= 0]
         found = np.full((len(wanted), n), -1, np.int64), np.full((len(wanted), n), -np.inf, np.float32)
         known = user_index >= 0
-        seen = ratings.user_rows if filter_seen else None
-        found[0][known], found[1][known] = top_n_for_users(self._list_scores, user_index[known], seen, n, allowed)
+        found[0][known], found[1][known] = self.recommend_users(
+            user_index[known], n, filter_seen=filter_seen, allowed=allowed
+        )
         if (user_index < 0).any():
             popular = frames.popular(ratings, n, allowed)
             found[0][user_index < 0], found[1][user_index < 0] = popular
         return frames.ranked_frame(wanted, *found, ratings)
+
+    def recommend_users(
+        self, user_index: IntArray, n: int = 10, *, filter_seen: bool = True, allowed: Mask | None = None
+    ) -> tuple[IntArray, Scores]:
+        """As `recommend`, of indices of known users: item indices and scores, (n_users, n); -1 where none is left."""
+        ratings = self._fitted()
+        frames.check_n(n, ratings.n_items)
+        everything = np.ones(ratings.n_items, bool) if allowed is None else allowed
+        seen = ratings.user_rows if filter_seen else None
+        return top_n_for_users(self._list_scores, user_index, seen, n, everything)
 
     def recommend_new(
         self,

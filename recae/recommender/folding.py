@@ -80,9 +80,18 @@ def ridge(
     if len(x) <= x.shape[1]:
         gram = x @ x.T
         gram[np.diag_indices_from(gram)] += 1.0
-        solution = x.T @ linalg.solve(gram, rest, assume_a="pos")
+        solution = x.T @ _solved(gram, rest)
     else:
         gram = x.T @ x
         gram[np.diag_indices_from(gram)] += 1.0
-        solution = linalg.solve(gram, x.T @ rest, assume_a="pos")
+        solution = _solved(gram, x.T @ rest)
     return solution[:-1] / np.sqrt(l2), float(solution[-1])
+
+
+def _solved(positive: npt.NDArray[Any], target: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """positive⁻¹ target by Cholesky. LAPACK itself: SciPy's checks take longer than a user of a few ratings."""
+    _, solution, failed = linalg.lapack.dposv(positive, target)
+    if failed:
+        raise linalg.LinAlgError("the ratings' ridge regression has no solution: codes or weights are not finite")
+    found: npt.NDArray[Any] = solution
+    return found

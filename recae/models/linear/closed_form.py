@@ -37,6 +37,7 @@ from recae.sparse import SparseRows, spmm
 from recae.sparse.resources import kernel_threads
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
+FEW = 32  # ratings of a row that is scored by NumPy
 
 
 @hyperparameters
@@ -130,6 +131,11 @@ class ClosedForm(ReadsValues, MemoryLimited):
     # ---------------------------------------------------------------- scoring
 
     def score(self, user_rows: Csr) -> Scores:
+        if user_rows.shape[0] == 1 and user_rows.nnz <= FEW and self.weights_.device.type == "cpu":
+            row = as_input(
+                user_rows, self.values
+            )  # one short row: calling an operator of PyTorch takes longer than this
+            return (row.data @ self.weights_.numpy()[row.indices])[None]
         return self._product(user_rows).cpu().numpy()
 
     def _device_scores(self, user_index: IntArray) -> Tensor:

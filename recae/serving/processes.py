@@ -1,0 +1,141 @@
+"""The processes that serve: this one, or several workers that share one socket. Each holds the model."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from recae.errors import MissingExtraError, ParameterError
+
+_SETTINGS = "RECAE_SERVE"  # the settings of workers, which start as new processes
+
+
+@dataclass(frozen=True)
+class ServeSettings:
+    """How to serve a model.
+
+    Attributes:
+        model: its file.
+        host, port: where to listen; port 0 is one that is free.
+        workers: processes.
+        device: where the model computes; None for the model's own.
+        page: whether there is a page at `/`.
+        allow_reload: whether `POST /reload` reads the file at once.
+        watch_seconds: time between two looks at the file; 0 for none.
+        access_log: whether each request is logged.
+    """
+
+    model: str
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    device: str | None = None
+    page: bool = True
+    allow_reload: bool = False
+    watch_seconds: float = 1.0
+    access_log: bool = False
+
+
+def require_extra() -> None:
+    """Refuse to go on without FastAPI and uvicorn.
+
+    Raises:
+        MissingExtraError: names the extra.
+    """
+    try:
+        import fastapi  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("serving needs FastAPI and uvicorn: pip install 'recae[serve]'") from None
+
+
+def serve(settings: ServeSettings, ready: Callable[[str], None] = print) -> None:
+    """Serve until a signal ends it.
+
+    Args:
+        settings: what, where and how.
+        ready: is told the address as soon as requests are accepted (with several workers: as soon as they start).
+
+    Raises:
+        MissingExtraError: FastAPI or uvicorn is not installed.
+        ModelFileError: see `recae.load_model`.
+        ParameterError: the address cannot be had.
+    """
+    require_extra()
+    import uvicorn
+
+    listening = _listen(settings.host, settings.port)
+    address = _address(listening)
+    options: dict[str, Any] = {
+        "factory": True, "workers": settings.workers, "access_log": settings.access_log, "log_config": None,
+        "log_level": "info" if settings.access_log else "warning", "server_header": False, "proxy_headers": False,
+        "timeout_keep_alive": 30, "timeout_graceful_shutdown": 10, "limit_concurrency": 1000, "ws": "none",
+        "timeout_worker_healthcheck": 60,  # a worker that reads a large model is not a dead one
+    }  # fmt: skip
+    with listening:
+        if settings.workers == 1:
+            app = make_from(settings)
+            ready(address)
+            uvicorn.Server(uvicorn.Config(lambda: app, **options)).run(sockets=[listening])
+            return
+        _check_file(settings)
+        os.environ[_SETTINGS] = json.dumps(asdict(settings))
+        ready(address)
+        uvicorn.run("recae.serving.processes:make_from_environment", fd=listening.fileno(), **options)
+
+
+def make_from(settings: ServeSettings) -> Any:
+    """The application, in a process that does nothing else: one thread a product, since requests have the cores."""
+    from recae.jit import run_serially
+    from recae.serving.app import make_app
+    from recae.serving.model_holder import ModelHolder
+
+    run_serially()
+    _one_thread_a_product()
+    holder = ModelHolder(settings.model, settings.device)
+    return make_app(
+        holder, page=settings.page, allow_reload=settings.allow_reload, watch_seconds=settings.watch_seconds,
+        threads=max(1, (os.cpu_count() or 1) // settings.workers),
+    )  # fmt: skip
+
+
+def make_from_environment() -> Any:
+    """The application of a worker."""
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    return make_from(ServeSettings(**json.loads(os.environ[_SETTINGS])))
+
+
+def _check_file(settings: ServeSettings) -> None:
+    """Find out here what is wrong with the file: workers that fail would be started again and again."""
+    from recae.models import load_model
+
+    load_model(settings.model, device=settings.device)
+
+
+def _one_thread_a_product() -> None:
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1)
+    torch.set_num_threads(1)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        said = getattr(error, "strerror", None) or str(error)
+        raise ParameterError(
+            f"{host} port {port} cannot be listened on ({said.lower()})", remedy="choose another host or port"
+        ) from None
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

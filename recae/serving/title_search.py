@@ -1,0 +1,33 @@
+"""Items found by words of their titles, whatever the case and the accents."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+
+from recae._types import IntArray
+
+
+def folded(text: str) -> str:
+    """Lower case without accents: "Amélie" and "amelie" are alike."""
+    parts = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(part for part in parts if not unicodedata.combining(part))
+
+
+class TitleSearch:
+    """Texts by index, and how often each was rated: of several that fit, the most rated ones come first."""
+
+    def __init__(self, texts: Sequence[str], counts: IntArray) -> None:
+        self._texts = [folded(text) for text in texts]
+        self._order = np.argsort(-counts, kind="stable").tolist()
+
+    def find(self, query: str, n: int) -> list[int]:
+        """Indices of the n first texts that hold every word of `query`; those that begin with it come first."""
+        wanted = folded(query).strip()
+        words = wanted.split()
+        if not words:
+            return list(self._order[:n])
+        found = [i for i in self._order if all(word in self._texts[i] for word in words)]
+        return sorted(found, key=lambda i: not self._texts[i].startswith(wanted))[:n]

@@ -1,0 +1,66 @@
+"""Conditions over the item table: what they select, and that nothing in them is run."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recae.errors import DataError, ParameterError
+from recae.ratings.conditions import items_where
+
+TABLE = pd.DataFrame(
+    {
+        "title": ["Spade", "Rake", None, "Salt", "Pepper"],
+        "category": ["Garden", "Garden", "Tools", "Kitchen", None],
+        "price": [12.0, 30.0, np.nan, 1.5, 2.5],
+        "in_stock": [True, False, True, True, False],
+        "tags": [["new", "iron"], [], ["new"], None, ["x"]],
+        "count": pd.array([1, 2, None, 0, 5], dtype="Int64"),
+    },
+    index=[10, 20, 30, 40, 50],
+)
+IDS = np.array([20, 10, 40, 30, 50, 60])  # 60 has no row
+
+
+def chosen(condition: str) -> list[int]:
+    return sorted(IDS[items_where(condition, TABLE, IDS)].tolist())
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ('category == "Garden"', [10, 20]), ('category == "Garden" and in_stock', [10]), ("price < 12", [40, 50]),
+        ("1.5 < price <= 12", [10, 50]), ("not in_stock", [20, 50]), ("in_stock or price > 20", [10, 20, 30, 40]),
+        ('category in ["Tools", "Kitchen"]', [30, 40]), ('"pp" in title', [50]), ('"new" in tags', [10, 30]),
+        ('"new" not in tags', [20, 40, 50]), ("count", [10, 20, 50]), ("count > 1", [20, 50]),
+        ("price == price", [10, 20, 40, 50]),
+        ("(price > -1) and not (category == 'Garden')", [40, 50]), ("1 < 2", [10, 20, 30, 40, 50]), ("False", []),
+        ("title", [10, 20, 40, 50]), ('title > "Q"', [10, 20, 40]),
+    ],
+)  # fmt: skip
+def test_what_a_condition_selects(condition: str, expected: list[int]) -> None:
+    """Comparisons, membership and combinations; a missing value fulfils none, an item without a row is left out."""
+    assert chosen(condition) == expected
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["__import__('os').system('x')", "title.str", "title[0]", "(lambda: 1)()", "[x for x in title]", "price <",
+     "price + 1", "category < 3", "1 in [1]", "-'a' == title", "x = 1", "", "f'{title}'", "not " * 400 + "title",
+     "(" * 150, "9" * 900 + " < price", "price if price else 1", "title == None"],
+)  # fmt: skip
+def test_what_is_no_condition_is_refused(condition: str) -> None:
+    """Calls, attributes, subscripts, arithmetic, comparisons of unlike kinds, deep nests: refused, none is run."""
+    with pytest.raises(ParameterError, match="where"):
+        chosen(condition)
+
+
+def test_refusals_name_what_is_there() -> None:
+    """An unknown column names the nearest one, a long text its limit, a catalogue without a table that it has none."""
+    with pytest.raises(ParameterError, match="did you mean 'category'"):
+        chosen("categorie == 'Garden'")
+    with pytest.raises(ParameterError, match="at most 1000 characters"):
+        chosen("x" * 1001)
+    with pytest.raises(DataError, match="no table"):
+        items_where("price < 1", None, IDS)
