@@ -77,10 +77,11 @@ def test_what_is_no_row_is_refused(items: list, ratings: list, error: type[Excep
 
 
 def test_lengths_and_unfitted_models_are_refused() -> None:
-    """n is from 1 to the catalogue, as for `recommend`."""
-    for n in (0, N + 1):
-        with pytest.raises(ParameterError, match=f"1 to {N}"):
+    """n is 1 or more, as for `recommend`; of more than there are, all are listed."""
+    for n in (0, True, 2.5):
+        with pytest.raises(ParameterError, match="1 or more"):
             fitted("ease").recommend_row([0], [5], n)
+    assert len(fitted("ease").recommend_row([0], [5], 10 * N)[0]) == N - 1
     with pytest.raises(NotFittedError):
         recae.EASE().recommend_row([0], [5])
 

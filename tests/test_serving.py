@@ -164,7 +164,7 @@ def test_refusals_are_in_the_librarys_words(client: TestClient) -> None:
     cases: list[tuple[str, dict[str, Any], int, Callable[[], Any]]] = [
         ("/recommend", {"user": "x"}, 404, lambda: model.recommend("x")),
         ("/recommend", {"user": USERS[0], "exclude": ["x"]}, 404, lambda: model.recommend(USERS[0], exclude=["x"])),
-        ("/recommend", {"user": USERS[0], "n": 99}, 422, lambda: model.recommend(USERS[0], 99)),
+        ("/recommend", {"user": USERS[0], "n": 0}, 422, lambda: model.recommend(USERS[0], 0)),
         ("/predict", {"user": USERS[0], "items": ["x"]}, 404, lambda: model.predict(USERS[0], "x")),
         ("/similar", {"item": 1}, 404, lambda: model.similar_items(1)),
         ("/explain", {"user": USERS[0], "items": ["x"]}, 404, lambda: recae.explain(model, USERS[0], "x")),
@@ -180,7 +180,7 @@ def test_refusals_are_in_the_librarys_words(client: TestClient) -> None:
     [
         ({}, "exactly one of user, users or events"), ({"user": USERS[0], "events": []}, "exactly one of"),
         ({"user": USERS[0], "nn": 3}, "nn"), ({"user": USERS[0], "n": "3"}, "n: "), ({"user": True}, "user"),
-        ({"user": USERS[0], "n": 16}, "1 to 18|may have 15"), ({"users": USERS[:4]}, "one request may have 3"),
+        ({"user": USERS[0], "n": 16}, "may have 15"), ({"users": USERS[:4]}, "one request may have 3"),
         ({"events": [{"item": FILMS[0]}]}, "has no rating"), ({"user": None}, "exactly one of"),
         ({"events": [{"item": FILMS[0], "rating": 4}] * 21}, "may have 20"),
         ({"user": USERS[0], "candidates": FILMS[:13]}, "may have 12"),

@@ -219,7 +219,7 @@ class Recommender(Contract):
     ) -> tuple[IntArray, Scores]:
         """As `recommend`, of indices of known users: item indices and scores, (n_users, n); -1 where none is left."""
         ratings = self._fitted()
-        frames.check_n(n, ratings.n_items)
+        n = frames.checked_n(n, ratings.n_items)
         everything = np.ones(ratings.n_items, bool) if allowed is None else allowed
         seen = ratings.user_rows if filter_seen else None
         return top_n_for_users(self._list_scores, user_index, seen, n, everything)

@@ -24,12 +24,12 @@ FOUND = 100  # items or users that a search gives, at most
 def recommend(served: ServedModel, body: RecommendBody, limits: Limits) -> dict[str, Any]:
     """Lists of one user, of several, or of a live one."""
     model, ratings = served.model, served.model.ratings_
-    frames.check_n(body.n, ratings.n_items)
     limits.check("items a list", body.n, limits.n)
+    n = frames.checked_n(body.n, ratings.n_items)
     allowed = _allowed(served, body, limits)
     if body.events is not None:
         items, values, left_out = _events(served, body.events, limits)
-        found = model.recommend_row(items, values, body.n, filter_seen=body.filter_seen, allowed=allowed)
+        found = model.recommend_row(items, values, n, filter_seen=body.filter_seen, allowed=allowed)
         return {"items": _listed(served, *found), **_said(left_out)}
     wanted = [body.user] if body.users is None else body.users
     limits.check("users", len(wanted), limits.users)
@@ -61,9 +61,9 @@ def predict(served: ServedModel, body: PredictBody, limits: Limits) -> dict[str,
 def similar(served: ServedModel, body: SimilarBody, limits: Limits) -> dict[str, Any]:
     """The items nearest to one."""
     ratings = served.model.ratings_
-    frames.check_n(body.n, ratings.n_items)
     limits.check("items a list", body.n, limits.n)
-    index, scores = most_similar(served.unit_vectors, ratings.item_index([body.item]), body.n)
+    n = frames.checked_n(body.n, ratings.n_items)
+    index, scores = most_similar(served.unit_vectors, ratings.item_index([body.item]), n)
     return {"item": body.item, "items": _listed(served, index[0], scores[0])}
 
 
@@ -138,7 +138,9 @@ def _allowed(served: ServedModel, body: RecommendBody, limits: Limits) -> Mask |
         return None
     limits.check("candidates", len(body.candidates or ()), limits.items)
     limits.check("items to exclude", len(body.exclude or ()), limits.items)
-    allowed: Mask = frames.allowed_items(served.model.ratings_, body.candidates, body.exclude)
+    allowed: Mask = frames.allowed_items(
+        served.model.ratings_, body.candidates, body.exclude, "error" if body.unknown == "error" else "ignore"
+    )
     return allowed if body.where is None else allowed & served.where(body.where)
 
 
@@ -147,12 +149,13 @@ def _of_known(
 ) -> list[list[dict[str, Any]]]:
     """A list for each user; the most popular items for -1."""
     model, known = served.model, user_index >= 0
-    found = model.recommend_users(user_index[known], body.n, filter_seen=body.filter_seen, allowed=allowed)
+    n = frames.checked_n(body.n, model.ratings_.n_items)
+    found = model.recommend_users(user_index[known], n, filter_seen=body.filter_seen, allowed=allowed)
     lists = iter([_listed(served, index, scores) for index, scores in zip(*found)])
     if known.all():
         return list(lists)
     everything = np.ones(model.ratings_.n_items, bool) if allowed is None else allowed
-    popular = _listed(served, *frames.popular(model.ratings_, body.n, everything))
+    popular = _listed(served, *frames.popular(model.ratings_, n, everything))
     return [next(lists) if is_known else popular for is_known in known]
 
 

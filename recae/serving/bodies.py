@@ -52,7 +52,10 @@ class RecommendBody(OneUser):
         None, description="a condition over the item table: 'year >= 1990 and \"Comedy\" in genres'"
     )
     filter_seen: bool = Field(True, description="leave out what the user rated")
-    unknown: Literal["error", "popular"] = Field("error", description="for users that the model does not know")
+    unknown: Literal["error", "popular"] = Field(
+        "error",
+        description="ids that the model does not know: refuse them, or list what is popular and pass items over",
+    )
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"events": [{"item": 1, "rating": 5}], "n": 10}]}

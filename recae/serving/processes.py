@@ -130,7 +130,8 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, OverflowError) as error:
-        said = getattr(error, "strerror", None) or str(error)
+        number = getattr(error, "errno", None) or -1  # the system's; create_server adds the address to the text
+        said = os.strerror(number) if number > 0 else getattr(error, "strerror", None) or str(error)
         raise ParameterError(
             f"{host} port {port} cannot be listened on ({said.lower()})", remedy="choose another host or port"
         ) from None

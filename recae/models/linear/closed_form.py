@@ -135,7 +135,8 @@ class ClosedForm(ReadsValues, MemoryLimited):
             row = as_input(
                 user_rows, self.values
             )  # one short row: calling an operator of PyTorch takes longer than this
-            return (row.data @ self.weights_.numpy()[row.indices])[None]
+            scores: Scores = (row.data @ self.weights_.numpy()[row.indices])[None]
+            return scores
         return self._product(user_rows).cpu().numpy()
 
     def _device_scores(self, user_index: IntArray) -> Tensor:
