@@ -145,9 +145,11 @@ def test_a_test_file_of_its_own() -> None:
     assert cold.counts == {
         "n_users": plain.counts["n_users"] + 1, "known_users": plain.counts["n_users"], "new_users": 1,
         "n_ratings": SPLIT.test.n_ratings + 3, "cold_users": 1,
-        "cold_items": 1, "cold_ratings": 3, "unknown_ratings": 3, "seen_ratings": 0,
+        "cold_items": 1, "cold_ratings": 3, "unknown_ratings": 3, "unknown_users": 1, "unknown_items": 1,
+        "seen_ratings": 0,
     }  # fmt: skip
     assert "3 of the ratings are of users (1) or items (1) without a training rating; 3 are unknown" in str(cold)
+    assert "1 of the users and 1 of the items are unknown to the model" in str(cold)
     assert np.isnan(cold.per_user.loc["new", "ndcg@5"])
 
 

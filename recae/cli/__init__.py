@@ -32,6 +32,7 @@ COMMANDS = {
     "serve": "recae.cli.commands.serve:serve",
     "tune": "recae.cli.commands.tune:tune",
     "compare": "recae.cli.commands.compare:compare",
+    "split": "recae.cli.commands.split:split",
     "check": "recae.cli.commands.check:check",
     "data": "recae.cli.commands.data:data",
     "models": "recae.cli.commands.models:models",

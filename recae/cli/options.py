@@ -107,6 +107,14 @@ def unknown(*choices: str, help: str) -> Callable[[F], F]:
     )  # fmt: skip
 
 
+def again(command: F) -> F:
+    """--again, for splits by time."""
+    return click.option(
+        "--again", is_flag=True,
+        help="For a split by time: also test pairs that occur before the cut, and list items that a user has rated.",
+    )(command)  # fmt: skip
+
+
 def device(command: F) -> F:
     """--device, for a model that is loaded."""
     return click.option(

@@ -20,6 +20,25 @@ def way_of(given: dict[str, Any]) -> Any:
     return "time" if isinstance(given["test"], str) and how == "random" else how
 
 
+def saved_split(source: str) -> Split | None:
+    """The split that `recae split` or `Split.save` wrote to `source`; None where it is no such file."""
+    from recae.splitting import Split
+    from recae.splitting.split_files import is_split
+
+    return Split.load(source) if is_split(Path(source)) else None
+
+
+def refuse_options_of_a_split(given: dict[str, Any]) -> None:
+    """Refuse options that say how to split, where the data is split already.
+
+    Raises:
+        Misuse: names the first one.
+    """
+    for name in ("test", "validation", "fold", "folds", "windows", "again", "threshold"):
+        if given.get(name):
+            raise Misuse(f"--{name}: the data is a saved split, whose parts are made")
+
+
 def load_own_parts(train: RatingMatrix, given: dict[str, Any]) -> Split:
     """The split of `train` and the files that --test and, perhaps, --validation name."""
     from recae.splitting import own_split
@@ -38,6 +57,25 @@ def load_validation(file: Path, train: RatingMatrix, given: dict[str, Any]) -> R
     return matched
 
 
+def split_by(source: str, given: dict[str, Any]) -> Split:
+    """The split that the options of `recae split` say.
+
+    Raises:
+        Misuse: options that do not go together.
+    """
+    from recae.cli.train_steps import split_options
+    from recae.splitting import split
+
+    ratings, test, validation = load_ratings(source, **given), given["test"], given["validation"]
+    if given["threshold"] is not None:
+        ratings = ratings.binarize(given["threshold"]).filter(min_user=5)
+    if isinstance(test, Path):
+        return load_own_parts(ratings, given)
+    if isinstance(validation, Path):
+        raise Misuse("--validation: a file goes with a file for --test")
+    return split(ratings, way_of(given), validation=validation or 0.0, rng=given["seed"], **split_options(given))
+
+
 def to_compare_on(source: str, given: dict[str, Any]) -> tuple[Any, str, dict[str, Any]]:
     """What `recae.compare` is given: the ratings or splits, the protocol, and the options of the split.
 
@@ -46,8 +84,13 @@ def to_compare_on(source: str, given: dict[str, Any]) -> tuple[Any, str, dict[st
     """
     from recae.splitting import rolling_windows
 
+    saved = saved_split(source)
+    if saved is not None:
+        refuse_options_of_a_split(given)
+        return saved, saved.how, {}
     ratings, how = load_ratings(source, **given), way_of(given)
-    made = {name: given[name] for name in ("test", "validation", "fold") if given[name] is not None}
+    made = {name: given[name] for name in ("test", "validation", "fold", "again") if given[name] is not None}
+    refuse_again(given, how)
     if isinstance(given["test"], Path):
         if given["validation"] is not None and not isinstance(given["validation"], Path):
             raise Misuse("--validation: with a test part of its own the validation part is a file, too")
@@ -58,9 +101,26 @@ def to_compare_on(source: str, given: dict[str, Any]) -> tuple[Any, str, dict[st
         return ratings, how, made
     if how != "time" or not isinstance(given["test"], str):
         raise Misuse("--windows needs --split time and a span for --test, such as 7D")
-    if len(made) > 1:
+    if made.keys() - {"test", "again"}:
         raise Misuse("--windows: each window learns from all that was before it; leave --validation and --fold out")
-    return list(rolling_windows(ratings, given["windows"], given["test"])), how, {}
+    windows = rolling_windows(ratings, given["windows"], given["test"], again=bool(given["again"]))
+    return list(windows), how, {}
+
+
+def is_again(parts: Any) -> bool:
+    """Whether a split was made with `again=True`, so that lists name what a user has had."""
+    settings: dict[str, Any] = getattr(parts, "settings", {})
+    return bool(settings.get("again"))
+
+
+def refuse_again(given: dict[str, Any], how: str) -> None:
+    """Refuse --again where no part is cut by time.
+
+    Raises:
+        Misuse: says what it applies to.
+    """
+    if given.get("again") and how != "time":
+        raise Misuse(f"--again applies only to --split time, not to --split {how}")
 
 
 def _alike(*parts: RatingMatrix) -> list[RatingMatrix]:

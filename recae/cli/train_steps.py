@@ -15,7 +15,14 @@ from recae.cli.hyperparameters import command_with, model_of
 from recae.cli.inputs import load_ratings
 from recae.cli.options import note, verbosity
 from recae.cli.outputs import check_writable, write_csv
-from recae.cli.own_parts import load_own_parts, load_validation, way_of
+from recae.cli.own_parts import (
+    load_own_parts,
+    load_validation,
+    refuse_again,
+    refuse_options_of_a_split,
+    saved_split,
+    way_of,
+)
 from recae.cli.printing import print_json
 from recae.cli.training_result import Parts, TrainingResult, as_object, measure, print_result
 from recae.distributed.launch import launch
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
 
     from recae.models import Recommender
     from recae.ratings import RatingMatrix
+    from recae.splitting import Split
 
 VALIDATION = 0.05  # share of the training ratings, by default, for models that train in epochs
 
@@ -46,10 +54,11 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
     checkpoint = checkpoint_of(given, model)
     if here.is_first:
         check_writable(given["out"], given["save_test"], checkpoint)
-    ratings = load_ratings_in_turn(given)
-    if given["threshold"] is not None:
+    saved = saved_split(given["dataset"])
+    ratings = load_ratings_in_turn(given) if saved is None else saved.train
+    if given["threshold"] is not None and saved is None:
         ratings = ratings.binarize(given["threshold"]).filter(min_user=5)
-    parts = divide(ratings, model, given)
+    parts = divide(ratings, model, given, saved)
     if given["save_test"] and here.is_first:
         save_test(parts, given["save_test"])
     if not given["out"]:
@@ -134,14 +143,18 @@ def checkpoint_of(given: dict[str, Any], model: Recommender) -> Path | None:
     return path
 
 
-def divide(ratings: RatingMatrix, model: Recommender, given: dict[str, Any]) -> Parts:
-    """Training, validation and test parts, by the options."""
+def divide(ratings: RatingMatrix, model: Recommender, given: dict[str, Any], saved: Split | None = None) -> Parts:
+    """Training, validation and test parts: those that were saved, or by the options."""
     from recae.splitting import split, take_validation
 
-    how = given["how"] = way_of(given)
+    how: Any = way_of(given) if saved is None else saved.how
+    given["how"] = how
     test, seed = given["test"], given["seed"]
     parts = Parts(ratings)
-    if isinstance(test, Path):
+    if saved is not None:
+        refuse_options_of_a_split(given)
+        parts = Parts(saved.train, None if saved.validation_input is not None else saved.validation, split=saved)
+    elif isinstance(test, Path):
         made = load_own_parts(ratings, given)
         given["how"], parts = "own", Parts(made.train, made.validation, split=made)
     elif test != 0:
@@ -149,7 +162,7 @@ def divide(ratings: RatingMatrix, model: Recommender, given: dict[str, Any]) -> 
         parts = Parts(made.train, split=made)
     validation = given["validation"]
     if validation is None:
-        enough = model.iterative and parts.train.n_ratings * VALIDATION >= 1
+        enough = model.iterative and parts.validation is None and parts.train.n_ratings * VALIDATION >= 1
         validation = VALIDATION if enough else 0.0
     parts.validation_share = str(validation) if isinstance(validation, Path) else validation
     if isinstance(validation, Path):
@@ -175,6 +188,7 @@ def split_options(given: dict[str, Any]) -> dict[str, Any]:
         Misuse: an option belongs to another split.
     """
     how, test = way_of(given), given["test"]
+    refuse_again(given, how)
     folds = {name: given[name] for name in ("folds", "fold") if given[name] is not None}
     if how == "k-fold":
         if "fold" not in folds:
@@ -184,7 +198,7 @@ def split_options(given: dict[str, Any]) -> dict[str, Any]:
         raise Misuse(f"--{next(iter(folds))} applies only to --split k-fold, not to --split {how}")
     if isinstance(test, int) and test >= 1 and how != "held-out-users":
         raise Misuse(f"--test {test}: expected a share below 1 (only --split held-out-users accepts a number of users)")
-    return {"test": test}
+    return {"test": test, **({"again": True} if given.get("again") else {})}
 
 
 def save_test(parts: Parts, file: str) -> None:

@@ -51,6 +51,7 @@ class TrainingResult:
 
 def measure(result: TrainingResult) -> None:
     """Measure on the test part; for the sample, also compute the lowest reachable RMSE."""
+    from recae.cli.own_parts import is_again
     from recae.evaluation import evaluate
     from recae.loaders import sample_truth
 
@@ -58,13 +59,14 @@ def measure(result: TrainingResult) -> None:
     if split is None:
         return
     metrics = given["metrics"].split(",") if given["metrics"] else None
-    result.report = evaluate(result.model, split, metrics)
-    result.simple = simple_figure(split, next(iter(result.report)))
+    filter_seen = not is_again(split)
+    result.report = evaluate(result.model, split, metrics, filter_seen=filter_seen)
+    result.simple = simple_figure(split, next(iter(result.report)), filter_seen)
     if given["dataset"] == "sample" and "rmse" in result.report:
         result.floor = sample_truth().best_rmse(split.test)
 
 
-def simple_figure(split: Split, name: str) -> dict[str, Any] | None:
+def simple_figure(split: Split, name: str, filter_seen: bool) -> dict[str, Any] | None:
     """The model that every other one should beat by the metric `name`, and its figure; None where there is none."""
     from recae.distributed.ranks import single_process
     from recae.evaluation import evaluate
@@ -76,7 +78,7 @@ def simple_figure(split: Split, name: str) -> dict[str, Any] | None:
         return None
     with single_process():  # of several, only the first one measures
         fitted = make_model(model).fit(split.train)
-    return {"model": model, "metric": name, "value": evaluate(fitted, split, name)[name]}
+    return {"model": model, "metric": name, "value": evaluate(fitted, split, name, filter_seen=filter_seen)[name]}
 
 
 def worse_than_simple(result: TrainingResult) -> str | None:

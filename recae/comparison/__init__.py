@@ -35,6 +35,7 @@ def compare(
     *,
     test: float | int | None = None,
     threshold: float | None = None,
+    filter_seen: bool = True,
     rng: int | Sequence[int] = 0,
     progress: Callable[[str], None] | None = None,
     **options: Any,
@@ -47,9 +48,11 @@ def compare(
         protocol: how to split (`recae.split`): by default whole users are hidden, and met with a part of their ratings.
         metrics: the first one orders the table. By default rmse and mae where all models predict ratings and known
             users are tested; else ndcg@100, recall@20, recall@50, coverage@20, novelty@20, diversity@20.
-            Functions are metrics of your own (`recae.evaluate`); of these, higher is better.
+            Functions are metrics of your own (`recae.evaluate`); of these, higher is better, unless an attribute
+            `lower_is_better` is true.
         test: share of the ratings (of the users) to test on.
         threshold: keep only ratings of at least this, each as 1, and users with 5 of them or more: what is liked.
+        filter_seen: as in `recae.evaluate`; False, with `again=True` for a split by time, measures buying again.
         rng: seed of the split, and of models given by name; several seeds: a split for each, and means over them.
         progress: called with a line about each model as it is done.
         options: of the split, such as `fold_in=0.8`.
@@ -80,7 +83,7 @@ def compare(
                 remedy="use ratings.binarize before the split",
             )  # fmt: skip
         ratings = ratings.binarize(threshold).filter(min_user=5)
-    table = _Table(labels, tuple(metrics) if metrics is not None else None, progress)
+    table = _Table(labels, tuple(metrics) if metrics is not None else None, progress, filter_seen)
     for seed, parts in splits_of(ratings, protocol, seeds, {"test": test, **options}):
         table.measure(_labelled(given, seed), parts)
     return table.result(repeated_split=isinstance(ratings, Split))
@@ -90,12 +93,14 @@ class _Table:
     """Rows and reports of each model on each split, as they are made."""
 
     def __init__(
-        self, labels: Sequence[str], metrics: tuple[str | Own, ...] | None, progress: Callable[[str], None] | None
-    ) -> None:
-        self.metrics, self.progress = metrics, progress
+        self, labels: Sequence[str], metrics: tuple[str | Own, ...] | None, progress: Callable[[str], None] | None,
+        filter_seen: bool,
+    ) -> None:  # fmt: skip
+        self.metrics, self.progress, self.filter_seen = metrics, progress, filter_seen
         self.rows: dict[str, list[dict[str, Any]]] = {label: [] for label in labels}
         self.reports: dict[str, list[Report]] = {label: [] for label in labels}
         self.names: tuple[str, ...] = ()
+        self.lower: dict[str, bool] = {}
         self.simple: dict[str, list[float]] = {}
         self.failed: dict[str, str] = {}
         self.splits: list[Split] = []  # the first one; of the others, sizes are enough
@@ -106,7 +111,8 @@ class _Table:
         if self.metrics is None:
             self.metrics = _default_metrics(labelled.values(), parts)
         # an unknown name is the caller's error, not a failure of each model
-        self.names = tuple(metric.name for metric in parse_metrics(self.metrics))
+        self.lower = {metric.name: metric.lower_is_better for metric in parse_metrics(self.metrics)}
+        self.names = tuple(self.lower)
         self.splits = self.splits or [parts]
         self.tested.append(_share_tested(parts))
         self._measure_simple_model(parts)
@@ -114,7 +120,7 @@ class _Table:
             if label in self.failed:
                 continue
             try:
-                row, report = _measured(label, model, parts, self.metrics)
+                row, report = _measured(label, model, parts, self.metrics, self.filter_seen)
                 self.rows[label].append(row)
                 self.reports[label].append(report)
             except RecaeError as error:
@@ -127,7 +133,8 @@ class _Table:
         first = parse_metrics(self.metrics or ())[0]
         name = simple_model(first)
         if name is not None:
-            report = evaluate(make_model(name).fit(parts.train), parts, first.name)
+            simple = make_model(name).fit(parts.train)
+            report = evaluate(simple, parts, first.name, filter_seen=self.filter_seen)
             self.simple[name] = [*self.simple.get(name, []), report[first.name]]
 
     def result(self, *, repeated_split: bool) -> Comparison:
@@ -139,9 +146,11 @@ class _Table:
         if not kept:
             raise DataError("no model could be measured: " + "; ".join(f"{k}: {v}" for k, v in self.failed.items()))
         reports = {label: merge_reports(self.reports[label], tested) for label in kept}
-        rows = order_rows([merge_rows(self.rows[label], reports[label]) for label in kept], reports, self.names[0])
+        lower = self.lower[self.names[0]]
+        rows = [merge_rows(self.rows[label], reports[label]) for label in kept]
+        rows = order_rows(rows, reports, self.names[0], lower_is_better=lower)
         simple = {name: float(np.mean(values)) for name, values in self.simple.items()}
-        return Comparison(rows, self.failed, reports, self.names, self.splits[0], len(self.tested), simple)
+        return Comparison(rows, self.failed, reports, self.names, self.splits[0], len(self.tested), simple, self.lower)
 
 
 def _share_tested(parts: Split) -> float:
@@ -180,7 +189,7 @@ def _default_metrics(models: Iterable[Recommender], parts: Split) -> tuple[str, 
 
 
 def _measured(
-    label: str, model: Recommender, parts: Split, metrics: Sequence[str | Own]
+    label: str, model: Recommender, parts: Split, metrics: Sequence[str | Own], filter_seen: bool
 ) -> tuple[dict[str, Any], Report]:
     """A row of the table, and the report that it is from."""
     memory = MemoryGrowth()
@@ -188,7 +197,7 @@ def _measured(
     _fit(model, parts)
     fitted = time.perf_counter()
     grown = memory.peak_mb()
-    report = evaluate(model, parts, metrics)
+    report = evaluate(model, parts, metrics, filter_seen=filter_seen)
     row: dict[str, Any] = {"model": label, "settings": model.get_params(), "league": league_of(model)}
     row |= dict(report)
     row["intervals"] = {name: list(i) for name in report if (i := report.interval(name)) is not None}

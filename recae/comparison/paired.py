@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from recae.evaluation import Report
-from recae.evaluation.names import lower_is_better
 
 
-def order_rows(rows: list[dict[str, Any]], reports: dict[str, Report], name: str) -> list[dict[str, Any]]:
+def order_rows(
+    rows: list[dict[str, Any]], reports: dict[str, Report], name: str, *, lower_is_better: bool
+) -> list[dict[str, Any]]:
     """Rows ordered by the metric `name`, the best first; each gets `better_by`, the paired test against the best."""
-    sign = 1 if lower_is_better(name) else -1
+    sign = 1 if lower_is_better else -1
     rows = sorted(rows, key=lambda row: sign * row[name])
     best = reports[rows[0]["model"]].per_user
     for row in rows:

@@ -10,7 +10,6 @@ from typing import Any
 import pandas as pd
 
 from recae.evaluation import Report
-from recae.evaluation.names import lower_is_better
 from recae.splitting import Split
 from recae.storage import write_text
 
@@ -34,6 +33,7 @@ class Comparison:
         simple: the first metric of what every model should beat, by name: the biases for errors of ratings, popularity
             for lists; empty for metrics that say nothing of accuracy.
         n_splits: how many splits there are; figures are means over them, and `rows` have those of each in `splits`.
+        lower_is_better: of each metric, whether a lower figure is better.
     """
 
     rows: list[dict[str, Any]]
@@ -43,6 +43,7 @@ class Comparison:
     split: Split
     n_splits: int = 1
     simple: dict[str, float] = field(default_factory=dict)
+    lower_is_better: dict[str, bool] = field(default_factory=dict)
 
     @property
     def best(self) -> str:
@@ -66,6 +67,7 @@ class Comparison:
         return {
             "data": self.split.train.name, "protocol": self.split.how, "settings": self.split.settings,
             "n_splits": self.n_splits, "simple": self.simple, "metrics": list(self.metrics),
+            "lower_is_better": self.lower_is_better,
             "n_test_users": max(len(r.per_user) for r in self.reports.values()),
             "models": self.rows, "failed": self.failed,
         }  # fmt: skip
@@ -84,13 +86,19 @@ class Comparison:
         shown = pd.DataFrame(texts, index=table.index.rename(None)).rename(
             columns={"fit_seconds": "fit s", "recommend_seconds": "list s", "peak_mb": "MB"}
         )
-        notes = self._intervals()
+        notes = [
+            f"ordered by {self.metrics[0]}: {'lower' if self._lower() else 'higher'} is better",
+            *self._intervals(),
+        ]
         notes += [f"p: paired t-test over users of {self.metrics[0]} against {self.best}, by Holm's correction"]
         notes += self._groups() + self._worse_than_simple()
         notes += [f"{label} failed: {message}" for label, message in self.failed.items()]
         return "\n".join([head + shown.to_string(), *notes])
 
     __repr__ = __str__
+
+    def _lower(self) -> bool:
+        return self.lower_is_better.get(self.metrics[0], False)
 
     def _intervals(self) -> list[str]:
         """Over several splits: a line with the intervals of the first metric."""
@@ -104,7 +112,7 @@ class Comparison:
     def _worse_than_simple(self) -> list[str]:
         """A line with the models that do worse than the biases or popularity, where there are any."""
         name, lines = self.metrics[0], []
-        sign = 1 if lower_is_better(name) else -1
+        sign = 1 if self._lower() else -1
         for label, value in self.simple.items():
             worse = [
                 str(row["model"]) for row in self.rows if sign * row[name] > sign * value and row["model"] != label

@@ -31,6 +31,7 @@ def evaluate(
     *,
     part: Literal["test", "validation"] = "test",
     exclude: RatingMatrix | Iterable[RatingMatrix] | None = None,
+    filter_seen: bool = True,
     relevant_from: float | None = None,
     block: int | None = None,
 ) -> Report:
@@ -46,11 +47,13 @@ def evaluate(
             mae for models that predict ratings; recall@20, recall@50, ndcg@20, ndcg@100 and coverage@20 for
             those that rank (as far as the catalogue reaches). A metric of your own is a function of a user's list
             (raw item ids, the best first) and the set of the user's relevant items that gives a number; its name is
-            the function's, and its list has 20 items, or as many as its attribute `k` says.
+            the function's, and its list has 20 items, or as many as its attribute `k` says; higher is better, unless
+            it has an attribute `lower_is_better` that is true.
         part: which part of a split: choose settings by "validation", look at "test" once.
         exclude: further ratings whose items are not to be ranked. What the model was fitted on is never ranked;
             nor are, given a split, its train part and (when `part` is "test") its validation part, or, of
             hidden users, what was shown of them.
+        filter_seen: False ranks all items, but for those of `exclude`: for what is bought again.
         relevant_from: the lowest rating that counts as relevant to ranking metrics; by default every test
             rating does.
         block: users that are ranked at once; by default as many as give 64 MB of scores.
@@ -76,7 +79,7 @@ def evaluate(
     if block is not None and block < 1:
         raise ParameterError(name="block", value=block, expected="at least 1 user at a time")
     excluded = [exclude] if isinstance(exclude, RatingMatrix) else list(exclude or ())
-    aligned = align_test(trained_on, test, part, excluded)
+    aligned = align_test(trained_on, test, part, excluded, filter_seen=filter_seen)
     found: list[Measured] = []
     if of_ratings := [metric for metric in wanted if metric.kind == "rating"]:
         found.append(measure_ratings(model, aligned, of_ratings))

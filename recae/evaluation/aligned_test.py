@@ -68,18 +68,21 @@ class AlignedTest:
         """What the figures rest on, for the report.
 
         `cold_*`: test users, items and ratings (of such a user or item) without any training rating;
-        `unknown_ratings`: those of them whose user or item the model does not know at all, which ranking
-        skips; `seen_ratings`: test ratings of a pair that the model was shown.
+        `unknown_users`, `unknown_items`, `unknown_ratings`: those of them that the model does not know at all (ratings
+        of such a user or item), which ranking skips; `seen_ratings`: test ratings of a pair that the model was shown.
         """
         users, items, _ = self.ratings.pairs()
         cold_user = self.new_users()
         cold_item = (self.item_index < 0) | (self.trained_on.counts("item")[self.item_index] == 0)
-        unknown = ~self.scorable()[users] | (self.item_index < 0)[items]
+        unknown_user, unknown_item = ~self.scorable(), self.item_index < 0
+        unknown = unknown_user[users] | unknown_item[items]
         return {
             "n_ratings": self.ratings.n_ratings,
             "cold_users": int((cold_user & (self.ratings.counts("user") > 0)).sum()),
             "cold_items": int((cold_item & (self.ratings.counts("item") > 0)).sum()),
             "cold_ratings": int((cold_user[users] | cold_item[items]).sum()),
+            "unknown_users": int((unknown_user & (self.ratings.counts("user") > 0)).sum()),
+            "unknown_items": int((unknown_item & (self.ratings.counts("item") > 0)).sum()),
             "unknown_ratings": int(unknown.sum()),
             "seen_ratings": int(overlap(self.target, self.seen).nnz),
         }
@@ -90,22 +93,28 @@ def align_test(
     given: Split | RatingMatrix,
     part: Literal["test", "validation"],
     exclude: Sequence[RatingMatrix],
+    *,
+    filter_seen: bool = True,
 ) -> AlignedTest:
-    """The test part of a split, or ratings of known users, matched with the model's ids."""
+    """The test part of a split, or ratings of known users, matched with the model's ids.
+
+    With `filter_seen`, what the model was fitted on and the split shows is not ranked; `exclude` in no case.
+    """
     if part not in ("test", "validation"):
         raise ParameterError(name="part", value=part, expected=("test", "validation"))
     test, inputs, shown = _parts(given, part)
     if test.n_ratings == 0:
         raise DataError(f"the {part} part of {test.name!r} holds no rating: there is nothing to measure")
     user_ids = test.user_ids
-    if inputs is None:
-        sources = [trained_on, *(other for other in shown if other is not trained_on), *exclude]
-    else:
-        sources = [inputs, *exclude]
-    aligned = [align(source, user_ids, trained_on) for source in sources]
+    known = [trained_on, *(other for other in shown if other is not trained_on)] if inputs is None else []
+    hidden = [align(other, user_ids, trained_on) for other in (*(known if filter_seen else ()), *exclude)]
+    input_rows = None if inputs is None else align(inputs, user_ids, trained_on)
+    if input_rows is not None and filter_seen:
+        hidden = [input_rows, *hidden]
+    target = align(test, user_ids, trained_on)
     return AlignedTest(
         trained_on, test, user_ids, trained_on.user_index(user_ids, missing="-1"),
-        None if inputs is None else aligned[0], align(test, user_ids, trained_on), _union(aligned),
+        input_rows, target, _union(hidden, target.shape),
         trained_on.item_index(test.item_ids, missing="-1"), _name(given, test),
     )  # fmt: skip
 
@@ -159,9 +168,10 @@ def overlap(one: Csr, other: Csr) -> Csr:
     return both
 
 
-def _union(matrices: Sequence[Csr]) -> Csr:
+def _union(matrices: Sequence[Csr], shape: tuple[int, int]) -> Csr:
     """The pairs that any of them stores, as ones."""
-    total = _ones(matrices[0])
+    empty = make_csr(np.zeros(0, np.float32), np.zeros(0, np.int32), np.zeros(shape[0] + 1, np.int64), shape)
+    total = _ones(matrices[0]) if matrices else empty
     for matrix in matrices[1:]:
         total = (total + _ones(matrix)).tocsr()
     total.sort_indices()

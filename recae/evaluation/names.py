@@ -69,6 +69,13 @@ class Metric:
     kind: Kind
     function: Own | None = None
 
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether a lower figure is better; an own metric says it with an attribute `lower_is_better`."""
+        if self.function is not None:
+            return bool(getattr(self.function, "lower_is_better", False))
+        return lower_is_better(self.name)
+
 
 def lower_is_better(name: str) -> bool:
     """Whether a metric, such as "rmse" or "ndcg@100", is better where it is lower."""

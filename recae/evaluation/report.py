@@ -86,7 +86,8 @@ class Report(Mapping[str, float]):
         figures: value and standard error of each metric.
         counts: `n_users` measured, of whom `known_users` have a training rating (or are hidden, and show one) and
             `new_users` have none; `n_ratings` tested, and how many of them were `cold_users`, `cold_items`,
-            `cold_ratings` (no training rating), `unknown_ratings` (not in the model's vocabulary at all) and
+            `cold_ratings` (no training rating), `unknown_users`, `unknown_items`, `unknown_ratings` (not in the model's
+            vocabulary at all) and
             `seen_ratings` (shown to the model: a leak, unless training error is what is measured).
         per_user: one row a user (raw id), one column a metric; what paired tests need. Users that a metric
             leaves out are NaN there.
@@ -168,6 +169,9 @@ class Report(Mapping[str, float]):
                 f"({count['cold_items']:,}) without a training rating"
                 + (f"; {count['unknown_ratings']:,} are unknown to the model" if count["unknown_ratings"] else "")
             )
+        if count.get("unknown_users") or count.get("unknown_items"):
+            who = f"{count['unknown_users']:,} of the users and {count['unknown_items']:,} of the items"
+            notes.append(f"{who} are unknown to the model: in no list, and predicted by biases")
         if count["seen_ratings"]:
             notes.append(f"{count['seen_ratings']:,} of the ratings were shown to the model: it is no test on these")
         return notes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -116,6 +116,14 @@ def refuse_bad_values(values: FloatArray, scale: tuple[float, float] | None, whe
         raise DataError(f"{where(row)}: rating {values[row]:g} is outside the scale {low:g} to {high:g}")
 
 
+class Runs(NamedTuple):
+    """Rows of pairs that occur more than once: position of the pair among the merged ratings, rating, time; (n,)."""
+
+    position: IntArray
+    ratings: FloatArray
+    timestamps: IntArray
+
+
 def to_csr(
     users: npt.NDArray[np.int32],
     items: npt.NDArray[np.int32],
@@ -131,10 +139,25 @@ def to_csr(
     Two stable counting passes (by item, then by user) order the ratings in linear time, without a comparison
     sort; ratings that are in order already, as in the published csv files, are left where they are.
     """
+    return merged_csr(users, items, values, timestamps, shape, duplicates, describe, where)[:2]
+
+
+def merged_csr(
+    users: npt.NDArray[np.int32],
+    items: npt.NDArray[np.int32],
+    values: FloatArray,
+    timestamps: IntArray | None,
+    shape: tuple[int, int],
+    duplicates: Duplicates,
+    describe: Callable[[int], str],
+    where: Where = row_number,
+) -> tuple[Csr, IntArray | None, Runs | None]:
+    """As `to_csr`, and the rows of pairs that occur more than once, with their times; None where there are none."""
     check_duplicates(duplicates)
+    runs = None
     stamps = None if timestamps is None else np.asarray(timestamps, dtype=np.int64)
     if _in_order(users, items):
-        return make_csr(values, items, _row_starts(users, shape[0]), shape), stamps
+        return make_csr(values, items, _row_starts(users, shape[0]), shape), stamps, None
     order, columns, starts = _by_user_and_item(users, items, shape)
     values, stamps = _gathered(values, stamps, order)
     repeated = np.zeros(len(order), dtype=bool)
@@ -150,10 +173,13 @@ def to_csr(
                     "correct the table",
                 ),
             )
-        values, stamps = _merge(values, stamps, repeated, duplicates)
         kept = np.concatenate([[0], np.cumsum(~repeated)])
+        if stamps is not None:
+            several = np.flatnonzero(repeated | np.append(repeated[1:], False))
+            runs = Runs(kept[several + 1] - 1, values[several], stamps[several])
+        values, stamps = merge_runs(values, stamps, repeated, duplicates)
         columns, starts = columns[~repeated], kept[starts]
-    return make_csr(values, columns, starts, shape), stamps
+    return make_csr(values, columns, starts, shape), stamps, runs
 
 
 def _gathered(values: FloatArray, stamps: IntArray | None, order: Any) -> tuple[FloatArray, IntArray | None]:
@@ -200,7 +226,7 @@ def check_duplicates(duplicates: str) -> None:
         raise ParameterError(name="duplicates", value=duplicates, expected=tuple(DUPLICATES))
 
 
-def _merge(
+def merge_runs(
     values: FloatArray, stamps: IntArray | None, repeated: Mask, how: Duplicates
 ) -> tuple[FloatArray, IntArray | None]:
     """One rating and timestamp for each run of a pair (`repeated`: the same pair as the one before).
@@ -212,7 +238,7 @@ def _merge(
     first, last = np.flatnonzero(~repeated & followed), np.flatnonzero(repeated & ~followed)
     lengths = last - first + 1
     run = np.repeat(np.arange(len(first)), lengths)
-    begins = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    begins = np.cumsum(lengths) - lengths
     index = np.arange(len(run)) + np.repeat(first - begins, lengths)
     earliest, latest = first, last
     if stamps is not None:

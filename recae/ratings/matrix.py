@@ -22,16 +22,17 @@ from recae.ratings.csr import (
     indexed,
     k_core,
     make_csr,
+    merged_csr,
     refuse_bad_values,
     refuse_missing_ids,
     require_columns,
     row_number,
     say_merged,
     scale_after,
-    to_csr,
 )
 from recae.ratings.description import described
 from recae.ratings.ids import factorise_both, look_up, plain, say_alike
+from recae.ratings.repeats import Repeats
 from recae.ratings.times import Where, seconds
 
 By = Literal["user", "item"]
@@ -51,6 +52,7 @@ class RatingMatrix:
         user_table: what is known of users, indexed by raw user id.
         name: what `repr` and reports call it.
         read_as: what was stated of the file that it is from (columns, encoding, ...), by the names of `recae.load`.
+        repeats: rows of pairs that were merged, where times are known: a split by time cuts these.
     """
 
     user_rows: Csr
@@ -62,6 +64,7 @@ class RatingMatrix:
     user_table: pd.DataFrame | None = None
     name: str = "ratings"
     read_as: dict[str, Any] = field(default_factory=dict)
+    repeats: Repeats | None = None
     _cache: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -147,7 +150,7 @@ class RatingMatrix:
             raise DataError("there are no ratings; at least one is needed")
         refuse_bad_values(values, scale, where)
         user_codes, user_ids, item_codes, item_ids = factorise_both(users, items)
-        rows, stamps = to_csr(
+        rows, stamps, runs = merged_csr(
             user_codes, item_codes, values, timestamps, (len(user_ids), len(item_ids)), duplicates,
             lambda row: f"user {plain(user_ids[user_codes[row]])!r}, item {plain(item_ids[item_codes[row]])!r}",
             where,
@@ -161,11 +164,12 @@ class RatingMatrix:
         return cls(
             rows, user_ids, item_ids, (float(low), float(high)), stamps,
             indexed(item_table, "item"), indexed(user_table, "user"), name,
+            repeats=None if runs is None else Repeats(*runs, duplicates),
         )  # fmt: skip
 
     def with_rows(self, user_rows: Csr, timestamps: IntArray | None = None, **changes: Any) -> RatingMatrix:
         """The same users, items and tables with other ratings, shape (n_users, n_items)."""
-        return replace(self, user_rows=user_rows, timestamps=timestamps, _cache={}, **changes)
+        return replace(self, user_rows=user_rows, timestamps=timestamps, _cache={}, **{"repeats": None, **changes})
 
     def select(self, keep: npt.NDArray[np.bool_]) -> RatingMatrix:
         """The ratings where `keep` (shape (n_ratings,), in the order of `user_rows.data`) is true.
@@ -176,7 +180,16 @@ class RatingMatrix:
             raise ParameterError(f"keep is {keep.dtype} {keep.shape}: one bool for each rating, ({self.n_ratings},)")
         indptr = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])[self.user_rows.indptr]
         rows = make_csr(self.user_rows.data[keep], self.user_rows.indices[keep], indptr, self.shape)
-        return self.with_rows(rows, None if self.timestamps is None else self.timestamps[keep])
+        stamps = None if self.timestamps is None else self.timestamps[keep]
+        return self.with_rows(rows, stamps, repeats=self._moved(np.flatnonzero(keep)))
+
+    def _moved(self, kept: IntArray) -> Repeats | None:
+        """Repeats of ratings of which those at the positions `kept` are left, in this order."""
+        if self.repeats is None:
+            return None
+        to = np.full(self.n_ratings, -1, np.int64)
+        to[kept] = np.arange(len(kept))
+        return self.repeats.moved(to)
 
     # ---------------------------------------------------------------- what it is
 
@@ -296,7 +309,8 @@ class RatingMatrix:
             )
         rows = make_csr(self.user_rows.data[positions.data], positions.indices, positions.indptr, positions.shape)
         stamps = None if self.timestamps is None else self.timestamps[positions.data]
-        return self.with_rows(rows, stamps, user_ids=self.user_ids[users], item_ids=self.item_ids[items])
+        ids = {"user_ids": self.user_ids[users], "item_ids": self.item_ids[items]}
+        return self.with_rows(rows, stamps, repeats=self._moved(positions.data), **ids)
 
     def binarize(self, threshold: float) -> RatingMatrix:
         """Keep the ratings of at least `threshold`, each as 1; users and items stay.
@@ -311,4 +325,5 @@ class RatingMatrix:
         ones = make_csr(
             np.ones(chosen.n_ratings, np.float32), chosen.user_rows.indices, chosen.user_rows.indptr, self.shape
         )
-        return chosen.with_rows(ones, chosen.timestamps, scale=(0.0, 1.0))
+        repeats = None if chosen.repeats is None else chosen.repeats.as_ones()
+        return chosen.with_rows(ones, chosen.timestamps, scale=(0.0, 1.0), repeats=repeats)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
-from recae.errors import DataError
+from recae.errors import DataError, Phrase, Remedy
 
 PACKED = (".gz", ".bz2", ".zst", ".xz", ".zip")
 MAGIC = {
@@ -72,6 +72,11 @@ def unpacked(raw: IO[bytes], path: Path) -> IO[bytes]:
 
 def _only_member(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
     """The one file of an archive; what macOS adds is passed over."""
+    if "about.npy" in archive.namelist():
+        raise DataError(
+            f"{path.name} is a saved split, not a table",
+            remedy=Remedy("read it with {load_split}", load_split=Phrase("recae.splitting.Split.load(path)")),
+        )
     members = [one for one in archive.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX/")]
     if len(members) != 1:
         names = ", ".join(one.filename for one in members[:5]) or "nothing"

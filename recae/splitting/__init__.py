@@ -7,7 +7,7 @@ How a split is made decides what a figure means:
 - ``per-user``: a share of each user's ratings is hidden (matrix factorisation; LightGCN's 80/20).
 - ``leave-one-out``: one rating a user is hidden, the last one where times are known.
 - ``time``: everything after a moment is hidden, such as a date or the last seven days; `rolling_windows` does so over
-  and over, a window later each time.
+  and over, a window later each time. Rows that repeat a pair are cut first, and merged in each part by itself.
 - ``held-out-users``: whole users are hidden, and met with a part of their ratings (strong
   generalisation: Liang et al. 2018, "Variational Autoencoders for Collaborative Filtering").
 
@@ -27,6 +27,7 @@ from recae._types import Mask
 from recae.errors import ParameterError
 from recae.ratings import RatingMatrix
 from recae.splitting import masks
+from recae.splitting.by_time import cut_by_time, say_again
 from recae.splitting.cuts import Cut, as_text
 from recae.splitting.held_out import held_out_users, strong_generalisation
 from recae.splitting.liang import liang_2018
@@ -49,7 +50,7 @@ HOW: dict[str, dict[str, Any]] = {
     "k-fold": {"folds": 5, "fold": None},
     "per-user": {"last": False},
     "leave-one-out": {"last": None},
-    "time": {},
+    "time": {"again": False},
     "held-out-users": {"fold_in": 0.8, "min_ratings": 5},
 }
 
@@ -80,6 +81,8 @@ def split(
         options: ``k-fold``: `folds` (5) and `fold` (0 to folds - 1; the same seed for each).
             ``per-user``: `last` (False; True hides each user's latest ratings).
             ``leave-one-out``: `last` (None: the latest where there are timestamps, else any; True; False).
+            ``time``: `again` (False: a pair of user and item of the test part that occurs before it, too, is left out
+            of it, and said; True: it stays, for what is bought again).
             ``held-out-users``: `fold_in` (0.8, the share of a user's ratings that is shown) and `min_ratings`
             (5: of users with fewer, all are shown and none is tested).
 
@@ -105,6 +108,8 @@ def split(
         return held_out_users(ratings, test, validation, generator, settings=settings, **chosen)
     if how == "k-fold":
         return _fold(ratings, chosen["folds"], chosen["fold"], validation, generator, settings)
+    if how == "time":
+        return _by_time(ratings, test, validation, settings, **chosen)
     in_test = _TEST_PART[how](ratings, test, generator, **chosen)
     train, tested = divide(ratings, in_test, "test", f"a {how} split with a test share of {test}")
     return _with_validation(train, tested, how, validation, generator, settings)
@@ -137,8 +142,12 @@ def take_validation(
     """
     if how not in ("random", "per-user", "time"):
         raise ParameterError(name="how", value=how, expected=("random", "per-user", "time"))
-    if how != "time":
-        check_fraction("fraction", fraction)
+    if how == "time":
+        refuse_foreign_columns(train)
+        rest, validation, n_again = cut_by_time(train, fraction, "validation")
+        say_again(n_again, "validation", train.name)
+        return rest, validation
+    check_fraction("fraction", fraction)
     refuse_foreign_columns(train)
     chosen = _TEST_PART[how](train, fraction, np.random.default_rng(rng))
     return divide(train, chosen, "validation", f"a validation part of {fraction}")
@@ -148,8 +157,20 @@ _TEST_PART: dict[str, Callable[..., Mask]] = {
     "random": masks.random_part,
     "per-user": masks.per_user_part,
     "leave-one-out": masks.one_of_each_user,
-    "time": masks.latest_part,
 }
+
+
+def _by_time(
+    ratings: RatingMatrix, test: Cut | float, validation: Cut | float, settings: dict[str, Any], *, again: bool
+) -> Split:
+    """Cut twice: the test part off all ratings, and the validation part off what is left."""
+    train, tested, n_again = cut_by_time(ratings, test, "test", again=again)
+    say_again(n_again, "test", ratings.name)
+    valid = None
+    if validation:
+        train, valid, n_again = cut_by_time(train, validation, "validation", again=again)
+        say_again(n_again, "validation", ratings.name)
+    return Split(train, tested, valid, how="time", settings=settings)
 
 
 def _options(how: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -193,8 +214,7 @@ def _with_validation(
 ) -> Split:
     validation = None
     if fraction:
-        way: Any = how if how in ("per-user", "time") else "random"
-        if way != "time":
-            check_fraction("validation", fraction)
+        way: Any = how if how == "per-user" else "random"
+        check_fraction("validation", fraction)
         train, validation = take_validation(train, fraction, rng, way)
     return Split(train, test, validation, how=how, settings=settings)

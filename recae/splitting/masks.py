@@ -7,7 +7,6 @@ import numpy as np
 from recae._types import IntArray, Mask
 from recae.errors import DataError, ParameterError, Remedy
 from recae.ratings import RatingMatrix
-from recae.splitting.cuts import Cut, as_date, first_moment, is_cut
 from recae.splitting.parts import check_fraction
 
 
@@ -46,36 +45,6 @@ def one_of_each_user(ratings: RatingMatrix, test: None, rng: np.random.Generator
     counts = ratings.counts("user")
     chosen: Mask = (rank_of_each(ratings, rng, latest) == 0) & np.repeat(counts > 1, counts)
     return chosen
-
-
-def latest_part(ratings: RatingMatrix, cut: Cut, rng: np.random.Generator) -> Mask:
-    """The latest ratings: a share of them, those since a date, or those of the last span (`recae.splitting.cuts`)."""
-    if not is_cut(cut):
-        check_fraction("test", cut)
-        return _latest_share(ratings, timestamps_of(ratings), float(cut))  # type: ignore[arg-type]
-    stamps = timestamps_of(ratings)
-    first = first_moment(cut, int(stamps.max(initial=0)))
-    late: Mask = stamps >= first
-    if late.all() or not late.any():
-        raise DataError(
-            f"a cut by time at {cut!r} leaves the {'train' if late.any() else 'test'} part empty: the ratings of "
-            f"{ratings.name!r} are of {as_date(stamps.min())} to {as_date(stamps.max())}"
-        )
-    return late
-
-
-def _latest_share(ratings: RatingMatrix, stamps: IntArray, fraction: float) -> Mask:
-    """At least this share: ratings of one moment are never parted."""
-    size = max(1, int(fraction * len(stamps) + 0.5))
-    cut = np.partition(stamps, len(stamps) - size)[len(stamps) - size]
-    late: Mask = stamps >= cut
-    if late.all():
-        raise DataError(
-            f"a share of {fraction} by time leaves the train part empty: {(stamps == cut).sum():,} of the "
-            f"{len(stamps):,} ratings of {ratings.name!r} have one and the same time, {cut}",
-            remedy="choose a random split",
-        )
-    return late
 
 
 def rank_of_each(ratings: RatingMatrix, rng: np.random.Generator, last: bool) -> IntArray:

@@ -7,13 +7,19 @@ from typing import Any
 
 from recae.errors import DataError, ParameterError
 from recae.ratings import RatingMatrix
+from recae.splitting.by_time import between, event_times, say_again, without_pairs_of
 from recae.splitting.cuts import Cut, as_date, as_text, span_of
-from recae.splitting.masks import timestamps_of
 from recae.splitting.parts import Split
 
 
 def rolling_windows(
-    ratings: RatingMatrix, windows: int, test: Cut, *, step: Cut | None = None, history: Cut | None = None
+    ratings: RatingMatrix,
+    windows: int,
+    test: Cut,
+    *,
+    step: Cut | None = None,
+    history: Cut | None = None,
+    again: bool = False,
 ) -> Iterator[Split]:
     """Splits by time, the oldest first; the last one's test part ends with the last rating.
 
@@ -22,6 +28,7 @@ def rolling_windows(
         test: span of each test part, such as "7D".
         step: span from one cut to the next; by default `test`, so that every late rating is tested once.
         history: span before the cut that is learnt from; by default all that is there.
+        again: whether pairs of user and item that the train part has stay in the test part, as in `recae.split`.
 
     Ratings after a split's test part are in none of its parts. Parts share the users and items of `ratings`.
 
@@ -33,26 +40,28 @@ def rolling_windows(
         raise ParameterError(f"windows={windows}: at least 1")
     length, apart = _seconds("test", test), _seconds("step", test if step is None else step)
     past = None if history is None else _seconds("history", history)
-    stamps = timestamps_of(ratings)
-    last = int(stamps.max(initial=0))
-    return (_window(ratings, last - number * apart, length, past, _settings(windows, test, step, history))
+    last = int(event_times(ratings).max(initial=0))
+    settings = _settings(windows, test, step, history) | {"again": again}
+    return (_window(ratings, last - number * apart, length, past, settings)
             for number in reversed(range(windows)))  # fmt: skip
 
 
 def _window(ratings: RatingMatrix, last: int, length: int, past: int | None, settings: dict[str, Any]) -> Split:
     """The split whose test part is the seconds last - length + 1 to last."""
-    stamps, first = timestamps_of(ratings), last - length + 1
-    tested = (stamps >= first) & (stamps <= last)
-    learnt = stamps < first if past is None else (stamps < first) & (stamps >= first - past)
-    for name, chosen in (("train", learnt), ("test", tested)):
-        if not chosen.any():
+    first = last - length + 1
+    learnt = between(ratings, None if past is None else first - past, first)
+    tested, n_again = between(ratings, first, last + 1), 0
+    if ratings.repeats is not None and not settings["again"]:
+        tested, n_again = without_pairs_of(tested, learnt)
+    for name, part in (("train", learnt), ("test", tested)):
+        if part.n_ratings == 0:
+            times = event_times(ratings)
             raise DataError(
                 f"the window from {as_date(first)} to {as_date(last)} leaves the {name} part empty: the ratings of "
-                f"{ratings.name!r} are of {as_date(stamps.min())} to {as_date(stamps.max())}; take fewer windows"
+                f"{ratings.name!r} are of {as_date(times.min())} to {as_date(times.max())}; take fewer windows"
             )
-    return Split(
-        ratings.select(learnt), ratings.select(tested), how="time", settings={**settings, "cut": as_date(first)}
-    )
+    say_again(n_again, "test", ratings.name)
+    return Split(learnt, tested, how="time", settings={**settings, "cut": as_date(first)})
 
 
 def _settings(windows: int, test: Cut, step: Cut | None, history: Cut | None) -> dict[str, Any]:

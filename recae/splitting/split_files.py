@@ -15,10 +15,13 @@ import pandas as pd
 from recae._types import IdArray
 from recae.errors import DataError
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import make_csr
-from recae.schemas import Invalid, check_csr
+from recae.ratings.csr import DUPLICATES, make_csr
+from recae.ratings.repeats import Repeats
+from recae.schemas import Invalid, check_array, check_csr, require
 
 FORMAT = 1
+SHARED = ("user_ids", "item_ids", "user_table", "item_table")
+REPEATS = ("position", "ratings", "timestamps")
 
 
 def write_split(split: Any, path: Path) -> Path:
@@ -31,8 +34,11 @@ def write_split(split: Any, path: Path) -> Path:
         arrays |= {f"{name}.indptr": rows.indptr, f"{name}.indices": rows.indices, f"{name}.data": rows.data}
         if part.timestamps is not None:
             arrays[f"{name}.timestamps"] = part.timestamps
-        entry: dict[str, Any] = {"name": part.name, "scale": part.scale}
-        for of in ("user_ids", "item_ids", "user_table", "item_table"):
+        entry: dict[str, Any] = {"name": part.name, "scale": part.scale, "read_as": part.read_as}
+        if part.repeats is not None:
+            entry["repeats"] = part.repeats.how
+            arrays |= {f"{name}.repeats.{of}": getattr(part.repeats, of) for of in REPEATS}
+        for of in SHARED:
             value = getattr(part, of)
             if value is not None and id(value) not in shared:
                 shared[id(value)] = f"{'text' if _needs_text(value) else 'ids'}{len(shared)}"
@@ -47,6 +53,14 @@ def write_split(split: Any, path: Path) -> Path:
     except OSError as error:
         raise DataError(f"{path} could not be written ({error.strerror or error})") from None
     return path
+
+
+def is_split(path: Path) -> bool:
+    """Whether there is a file at `path` that looks like one of `write_split`."""
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return "about.npy" in archive.namelist()
 
 
 def read_split(path: Path) -> dict[str, Any]:
@@ -72,15 +86,28 @@ def read_split(path: Path) -> dict[str, Any]:
 
 
 def _part(name: str, entry: dict[str, Any], arrays: dict[str, Any], shared: dict[str, Any]) -> RatingMatrix:
-    found: dict[str, Any] = {
-        of: None if entry[of] is None else shared[entry[of]] for of in entry if of not in ("name", "scale")
-    }
+    found: dict[str, Any] = {of: None if entry[of] is None else shared[entry[of]] for of in SHARED}
     shape = len(found["user_ids"]), len(found["item_ids"])
     data, indices, indptr = (arrays[f"{name}.{of}"] for of in ("data", "indices", "indptr"))
     check_csr(data, indices, indptr, shape, name)
     rows = make_csr(data, indices, indptr, shape)
     stamps, (low, high) = arrays.get(f"{name}.timestamps"), entry["scale"]
-    return RatingMatrix(rows, scale=(low, high), timestamps=stamps, name=entry["name"], **found)
+    return RatingMatrix(
+        rows, scale=(low, high), timestamps=stamps, name=entry["name"], read_as=entry.get("read_as", {}),
+        repeats=_repeats(name, entry, arrays, rows.nnz), **found,
+    )  # fmt: skip
+
+
+def _repeats(name: str, entry: dict[str, Any], arrays: dict[str, Any], n_ratings: int) -> Repeats | None:
+    if "repeats" not in entry:
+        return None
+    position, ratings, stamps = (arrays[f"{name}.repeats.{of}"] for of in REPEATS)
+    check_array(position, f"repeats of {name}", "int64", (-1,))
+    check_array(ratings, f"repeats of {name}", "float32", position.shape)
+    check_array(stamps, f"repeats of {name}", "int64", position.shape)
+    rising = len(position) and position[0] >= 0 and position[-1] < n_ratings and (np.diff(position) >= 0).all()
+    require(bool(rising) and entry["repeats"] in DUPLICATES, f"repeats of {name} are not those of its ratings")
+    return Repeats(position, ratings, stamps, entry["repeats"])
 
 
 def _needs_text(value: IdArray | pd.DataFrame) -> bool:

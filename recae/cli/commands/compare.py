@@ -45,6 +45,7 @@ Examples:
 )  # fmt: skip
 @click.option("--validation", type=Share(), help="Share, date, span or file for early stopping.  [default: none]")
 @click.option("--windows", type=int, metavar="N", help="For --split time --test SPAN: number of test windows.")
+@options.again
 @click.option("--fold", type=int, help="For --split k-fold: index of the test fold, 0 to 4.  [default: all folds]")
 @click.option(
     "--threshold",
@@ -64,7 +65,7 @@ Examples:
 @options.loudness
 def compare(
     dataset: str, models: str, how: str, train: str | None, test: Any, validation: Any, windows: int | None,
-    fold: int | None, threshold: float | None,
+    again: bool, fold: int | None, threshold: float | None,
     metrics: str | None, seed: list[int], out: str | None, figure: str | None, as_json: bool, **table: Any,
 ) -> None:  # fmt: skip
     """Fit each of --models on DATASET and measure all on the same test part: accuracy, properties of lists, times.
@@ -75,17 +76,18 @@ def compare(
     """
     from recae.cli.console import echo
     from recae.cli.outputs import check_writable
-    from recae.cli.own_parts import to_compare_on
+    from recae.cli.own_parts import is_again, to_compare_on
     from recae.cli.printing import print_json
     from recae.comparison import compare as run
 
     check_writable(out, figure)
-    given = {"how": how, "test": test, "validation": validation, "windows": windows, "fold": fold, **table}
+    given = {"how": how, "test": test, "validation": validation, "windows": windows, "fold": fold}
+    given |= {"again": again or None, "threshold": threshold, **table}
     ratings, how, made = to_compare_on(train or dataset, given)
     found = run(
         ratings, [name.strip() for name in models.split(",") if name.strip()], how,
         metrics.split(",") if metrics else None, threshold=threshold, rng=seed[0] if len(seed) == 1 else seed,
-        progress=options.note, **made,
+        filter_seen=not (again or is_again(ratings)), progress=options.note, **made,
     )  # fmt: skip
     if out:
         found.to_json(out)

@@ -46,7 +46,7 @@ def evaluate(
     as_json: bool,
     **table: Any,
 ) -> None:
-    """Measure MODEL on the ratings of TEST: a file, or the name of a data set.
+    """Measure MODEL on TEST: a file of ratings, a saved split ('recae split'), or the name of a data set.
 
     Users and items are matched by id. What was stated of the training data (columns, encoding, ...) holds for TEST
     where nothing else is stated. Lists leave out the ratings that the model was trained on. The report counts the test
@@ -54,6 +54,7 @@ def evaluate(
     """  # fmt: skip
     from recae.cli.console import echo
     from recae.cli.inputs import load_like, load_model
+    from recae.cli.own_parts import is_again, saved_split
     from recae.cli.printing import print_json
     from recae.evaluation import evaluate as measure
 
@@ -61,8 +62,9 @@ def evaluate(
     names = metrics.split(",") if metrics else None
     if relevant_from is not None and fitted.predicts_ratings and not any("@" in name for name in names or []):
         raise Misuse("--relevant-from applies only to metrics of lists; add one, such as --metrics ndcg@10")
-    ratings = load_like(test, fitted, **table)
-    report = measure(fitted, ratings, names, relevant_from=relevant_from)
+    saved = saved_split(test)
+    ratings = load_like(test, fitted, **table) if saved is None else saved
+    report = measure(fitted, ratings, names, filter_seen=not is_again(saved), relevant_from=relevant_from)
     if as_json:
         print_json(report.to_dict())
     else:

@@ -79,6 +79,7 @@ and SIGHUP. --resume resumes from it and gives the same model as training withou
     metavar="RATING",
     help="Keep ratings from this value on, as 1, and users with 5 or more of them.",
 )
+@options.again
 @click.option("--folds", type=int, help="For --split k-fold: number of folds.  [default: 5]")
 @click.option("--fold", type=int, help="For --split k-fold: index of the test fold, from 0.")
 @click.option(

@@ -1,0 +1,63 @@
+"""Rows of pairs that occur more than once, as they were before they were merged: a cut by time needs each of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recae._types import FloatArray, IntArray, Mask
+from recae.ratings.csr import Duplicates, merge_runs
+
+
+@dataclass(frozen=True, eq=False)
+class Repeats:
+    """Events of the pairs that have several, by pair, and in their order within each.
+
+    Attributes:
+        position: where the pair's rating stands among the merged ratings (`user_rows.data`), ascending, int64 (n,).
+        ratings: float32 (n,).
+        timestamps: int64 (n,).
+        how: how they were merged.
+    """
+
+    position: IntArray
+    ratings: FloatArray
+    timestamps: IntArray
+    how: Duplicates
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+    def moved(self, to: IntArray) -> Repeats | None:
+        """The events where positions become `to[position]`, of pairs that stay (those of -1 do not), in new order."""
+        position = to[self.position]
+        order = np.argsort(position, kind="stable")
+        return self._of(position, order[position[order] >= 0])
+
+    def within(self, chosen: Mask) -> Repeats | None:
+        """Some of the events, (n,); those of pairs of which one is left are single."""
+        return self._of(self.position, np.flatnonzero(chosen))
+
+    def _of(self, position: IntArray, chosen: IntArray) -> Repeats | None:
+        at = position[chosen]
+        follows = np.zeros(len(at), dtype=bool)
+        follows[1:] = at[1:] == at[:-1]
+        several = follows | np.append(follows[1:], False)[: len(at)]
+        chosen = chosen[several]
+        if len(chosen) == 0:
+            return None
+        return Repeats(position[chosen], self.ratings[chosen], self.timestamps[chosen], self.how)
+
+    def merged(self, chosen: Mask) -> tuple[IntArray, FloatArray, IntArray]:
+        """Position, rating and time of each pair that has one of the events `chosen`, (n,), merged of these."""
+        at = self.position[chosen]
+        follows = np.zeros(len(at), dtype=bool)
+        follows[1:] = at[1:] == at[:-1]
+        ratings, stamps = merge_runs(self.ratings[chosen], self.timestamps[chosen], follows, self.how)
+        assert stamps is not None
+        return at[~follows], ratings, stamps
+
+    def as_ones(self) -> Repeats:
+        """The same events, each rated 1, so that their merged rating is 1, too."""
+        return Repeats(self.position, np.ones_like(self.ratings), self.timestamps, "max")

@@ -1,0 +1,120 @@
+"""Parts by time: rows are cut where they were made, and only then are those of one pair merged."""
+
+from __future__ import annotations
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+from recae._types import IntArray, Mask
+from recae.errors import DataError, DataWarning
+from recae.ratings import RatingMatrix
+from recae.ratings.csr import make_csr
+from recae.splitting.cuts import Cut, as_date, first_moment, is_cut
+from recae.splitting.masks import timestamps_of
+from recae.splitting.parts import check_fraction
+
+
+class Cutting(NamedTuple):
+    """Ratings before a moment and from it on; `n_again`: pairs of both that were left out of the later part."""
+
+    before: RatingMatrix
+    after: RatingMatrix
+    n_again: int
+
+
+def cut_by_time(ratings: RatingMatrix, cut: float | Cut, part: str, *, again: bool = False) -> Cutting:
+    """The latest ratings, and those before them.
+
+    Args:
+        ratings: with timestamps.
+        cut: a share of the rows (those of one moment are never parted), a date, or a span before the last row.
+        part: what messages call the later part.
+        again: whether pairs that the earlier part has, too, stay in the later one.
+
+    Raises:
+        DataError: there are no timestamps, or a part would be empty.
+    """
+    times = event_times(ratings)
+    first = _first_after(ratings, times, cut) if is_cut(cut) else _first_of_share(ratings, times, cut)  # type: ignore[arg-type]
+    before, after, n_again = between(ratings, None, first), between(ratings, first, None), 0
+    if ratings.repeats is not None and not again:
+        after, n_again = without_pairs_of(after, before)
+    if after.n_ratings == 0:
+        raise DataError(
+            f"a cut by time at {cut!r} leaves the {part} part empty: all {n_again:,} pairs of user and item after it "
+            "occur before it, too", remedy="say again=True to test these",
+        )  # fmt: skip
+    return Cutting(before, after, n_again)
+
+
+def event_times(ratings: RatingMatrix) -> IntArray:
+    """Times of all rows, those of pairs that were merged each by itself."""
+    stamps, repeats = timestamps_of(ratings), ratings.repeats
+    if repeats is None:
+        return stamps
+    return np.concatenate([np.delete(stamps, repeats.position), repeats.timestamps])
+
+
+def between(ratings: RatingMatrix, first: int | None, before: int | None) -> RatingMatrix:
+    """Rows from the moment `first` to before the moment `before`; those of one pair are merged as they were."""
+
+    def inside(stamps: IntArray) -> Mask:
+        chosen = np.ones(len(stamps), dtype=bool) if first is None else stamps >= first
+        return chosen if before is None else chosen & (stamps < before)
+
+    stamps, repeats = timestamps_of(ratings), ratings.repeats
+    keep = inside(stamps)
+    if repeats is None:
+        return ratings.select(keep)
+    events = inside(repeats.timestamps)
+    rows, stamps, at = ratings.user_rows, stamps.copy(), repeats.merged(events)
+    data = rows.data.copy()
+    keep[repeats.position] = False
+    keep[at[0]], data[at[0]], stamps[at[0]] = True, at[1], at[2]
+    whole = make_csr(data, rows.indices, rows.indptr, ratings.shape)
+    return ratings.with_rows(whole, stamps, repeats=repeats.within(events)).select(keep)
+
+
+def without_pairs_of(ratings: RatingMatrix, others: RatingMatrix) -> tuple[RatingMatrix, int]:
+    """Ratings of pairs that `others`, of the same users and items, lack; and how many others there were."""
+    keys = [users * ratings.n_items + items for users, items, _ in (ratings.pairs(), others.pairs())]
+    new = ~np.isin(keys[0], keys[1], assume_unique=True)
+    n_left_out = int(len(new) - new.sum())
+    return (ratings.select(new), n_left_out) if n_left_out else (ratings, 0)
+
+
+def say_again(n_again: int, part: str, name: str) -> None:
+    """A `DataWarning` where pairs were left out of a part because they occur before it."""
+    if n_again:
+        warnings.warn(
+            f"{name}: {n_again:,} pairs of user and item of the {part} part occur before it, too, and are left out of "
+            "it: again=True tests them", DataWarning, stacklevel=3,
+        )  # fmt: skip
+
+
+def _first_after(ratings: RatingMatrix, times: IntArray, cut: Cut) -> int:
+    first = first_moment(cut, int(times.max(initial=0)))
+    late = times >= first
+    if late.all() or not late.any():
+        raise DataError(
+            f"a cut by time at {cut!r} leaves the {'train' if late.any() else 'test'} part empty: the ratings of "
+            f"{ratings.name!r} are of {as_date(times.min())} to {as_date(times.max())}"
+        )
+    return first
+
+
+def _first_of_share(ratings: RatingMatrix, times: IntArray, fraction: float) -> int:
+    """At least this share: rows of one moment are never parted."""
+    check_fraction("test", fraction)
+    fraction = float(fraction)
+    size = max(1, int(fraction * len(times) + 0.5))
+    first = int(np.partition(times, len(times) - size)[len(times) - size])
+    if (times >= first).all():
+        raise DataError(
+            f"a share of {fraction} by time leaves the train part empty: {(times == first).sum():,} of the "
+            f"{len(times):,} ratings of {ratings.name!r} have one and the same time, {first}",
+            remedy="choose a random split",
+        )
+    return first
