@@ -22,7 +22,7 @@ from recae.errors import DataError, DataWarning
 from recae.readers.columns import MISSING, Choice, assign, is_position
 from recae.readers.id_columns import id_column
 from recae.readers.integers import DELIMITERS, bytes_are_plain, read_plain
-from recae.readers.quotes import whole_records
+from recae.readers.quotes import whole_records, without_quotes
 from recae.readers.reading import Reading
 from recae.readers.sniffing import TextOptions, sniff
 from recae.readers.text_layout import Layout, line_blocks, not_in_encoding, records
@@ -90,6 +90,8 @@ class TextTable:
     def _parsed(self, block: bytes, *, newlines: bool = False) -> Any:
         import pyarrow as pa
 
+        if self.layout.even:
+            block = without_quotes(block)
         others = [types for types in product(("float", "text"), ("integer", "date", "text")) if types != self._types]
         integers = self.layout.delimiter in DELIMITERS and bytes_are_plain(block, 0, self.layout.delimiter)
         for types in (self._types, *others):

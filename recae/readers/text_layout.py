@@ -36,6 +36,7 @@ class Layout:
         header: whether the last of these holds the names.
         quoting: what a quote at the beginning of a field is: "none", a character like others; "lines", the beginning
             of a quoted field, which ends in the same line; "spanning", of one that may run over lines.
+        even: whether quotes only stand round whole fields without a delimiter, so that they can be left out.
         escaped: whether a backslash within a quoted field takes away the meaning of the next character.
         encoding: of the text.
         returns: whether a carriage return without a line feed ends a line.
@@ -49,6 +50,7 @@ class Layout:
     skip: int = 0
     header: bool = False
     quoting: str = "none"
+    even: bool = False
     escaped: bool = False
     encoding: str = "utf-8"
     returns: bool = False
