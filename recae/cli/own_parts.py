@@ -1,4 +1,4 @@
-"""Parts of the ratings for the commands: cut by time, or from files of their own."""
+"""Parts of the ratings for the commands: cut by the options, from files of their own, or saved."""
 
 from __future__ import annotations
 
@@ -57,13 +57,32 @@ def load_validation(file: Path, train: RatingMatrix, given: dict[str, Any]) -> R
     return matched
 
 
+def split_options(given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `recae.split` besides the seed.
+
+    Raises:
+        Misuse: an option belongs to another split.
+    """
+    how, test = way_of(given), given["test"]
+    refuse_again(given, how)
+    folds = {name: given[name] for name in ("folds", "fold") if given[name] is not None}
+    if how == "k-fold":
+        if "fold" not in folds:
+            raise Misuse("--split k-fold needs --fold, the index of the test fold: 0, 1, ...")
+        return {"test": test, **folds}
+    if folds:
+        raise Misuse(f"--{next(iter(folds))} applies only to --split k-fold, not to --split {how}")
+    if isinstance(test, int) and test >= 1 and how != "held-out-users":
+        raise Misuse(f"--test {test}: expected a share below 1 (only --split held-out-users accepts a number of users)")
+    return {"test": test, **({"again": True} if given.get("again") else {})}
+
+
 def split_by(source: str, given: dict[str, Any]) -> Split:
     """The split that the options of `recae split` say.
 
     Raises:
         Misuse: options that do not go together.
     """
-    from recae.cli.train_steps import split_options
     from recae.splitting import split
 
     ratings, test, validation = load_ratings(source, **given), given["test"], given["validation"]

@@ -18,9 +18,9 @@ from recae.cli.outputs import check_writable, write_csv
 from recae.cli.own_parts import (
     load_own_parts,
     load_validation,
-    refuse_again,
     refuse_options_of_a_split,
     saved_split,
+    split_options,
     way_of,
 )
 from recae.cli.printing import print_json
@@ -179,26 +179,6 @@ def divide(ratings: RatingMatrix, model: Recommender, given: dict[str, Any], sav
         parts.split = replace(parts.split, train=parts.train, validation=kept)
         note(repr(parts.split), level=1)
     return parts
-
-
-def split_options(given: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of `recae.split` besides the seed.
-
-    Raises:
-        Misuse: an option belongs to another split.
-    """
-    how, test = way_of(given), given["test"]
-    refuse_again(given, how)
-    folds = {name: given[name] for name in ("folds", "fold") if given[name] is not None}
-    if how == "k-fold":
-        if "fold" not in folds:
-            raise Misuse("--split k-fold needs --fold, the index of the test fold: 0, 1, ...")
-        return {"test": test, **folds}
-    if folds:
-        raise Misuse(f"--{next(iter(folds))} applies only to --split k-fold, not to --split {how}")
-    if isinstance(test, int) and test >= 1 and how != "held-out-users":
-        raise Misuse(f"--test {test}: expected a share below 1 (only --split held-out-users accepts a number of users)")
-    return {"test": test, **({"again": True} if given.get("again") else {})}
 
 
 def save_test(parts: Parts, file: str) -> None:

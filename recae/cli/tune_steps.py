@@ -13,10 +13,9 @@ from recae.cli.hyperparameters import command_with, given_params, model_of, opti
 from recae.cli.inputs import load_ratings
 from recae.cli.options import note
 from recae.cli.outputs import check_writable
-from recae.cli.own_parts import way_of
+from recae.cli.own_parts import split_options, way_of
 from recae.cli.param_types import Value, shown
 from recae.cli.printing import print_json, print_table
-from recae.cli.train_steps import split_options
 
 if TYPE_CHECKING:
     from recae.models import Recommender

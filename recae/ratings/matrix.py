@@ -32,7 +32,7 @@ from recae.ratings.csr import (
 )
 from recae.ratings.description import described
 from recae.ratings.ids import factorise_both, look_up, plain, say_alike
-from recae.ratings.repeats import Repeats
+from recae.ratings.repeated_rows import Repeats
 from recae.ratings.times import Where, seconds
 
 By = Literal["user", "item"]

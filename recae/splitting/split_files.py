@@ -16,7 +16,7 @@ from recae._types import IdArray
 from recae.errors import DataError
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import DUPLICATES, make_csr
-from recae.ratings.repeats import Repeats
+from recae.ratings.repeated_rows import Repeats
 from recae.schemas import Invalid, check_array, check_csr, require
 
 FORMAT = 1
