@@ -32,7 +32,7 @@ from recae.ratings.csr import (
 )
 from recae.ratings.description import described
 from recae.ratings.ids import factorise_both, look_up, plain, say_alike
-from recae.ratings.repeated_rows import Repeats
+from recae.ratings.repeated_rows import Repeats, kept_repeats
 from recae.ratings.times import Where, seconds
 
 By = Literal["user", "item"]
@@ -181,15 +181,7 @@ class RatingMatrix:
         indptr = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])[self.user_rows.indptr]
         rows = make_csr(self.user_rows.data[keep], self.user_rows.indices[keep], indptr, self.shape)
         stamps = None if self.timestamps is None else self.timestamps[keep]
-        return self.with_rows(rows, stamps, repeats=self._moved(np.flatnonzero(keep)))
-
-    def _moved(self, kept: IntArray) -> Repeats | None:
-        """Repeats of ratings of which those at the positions `kept` are left, in this order."""
-        if self.repeats is None:
-            return None
-        to = np.full(self.n_ratings, -1, np.int64)
-        to[kept] = np.arange(len(kept))
-        return self.repeats.moved(to)
+        return self.with_rows(rows, stamps, repeats=kept_repeats(self.repeats, np.flatnonzero(keep), len(keep)))
 
     # ---------------------------------------------------------------- what it is
 
@@ -310,7 +302,7 @@ class RatingMatrix:
         rows = make_csr(self.user_rows.data[positions.data], positions.indices, positions.indptr, positions.shape)
         stamps = None if self.timestamps is None else self.timestamps[positions.data]
         ids = {"user_ids": self.user_ids[users], "item_ids": self.item_ids[items]}
-        return self.with_rows(rows, stamps, repeats=self._moved(positions.data), **ids)
+        return self.with_rows(rows, stamps, repeats=kept_repeats(self.repeats, positions.data, len(self)), **ids)
 
     def binarize(self, threshold: float) -> RatingMatrix:
         """Keep the ratings of at least `threshold`, each as 1; users and items stay.

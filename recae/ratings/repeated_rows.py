@@ -61,3 +61,12 @@ class Repeats:
     def as_ones(self) -> Repeats:
         """The same events, each rated 1, so that their merged rating is 1, too."""
         return Repeats(self.position, np.ones_like(self.ratings), self.timestamps, "max")
+
+
+def kept_repeats(repeats: Repeats | None, kept: IntArray, n_ratings: int) -> Repeats | None:
+    """The repeats of `n_ratings` ratings of which those at the positions `kept` are left, in this order."""
+    if repeats is None:
+        return None
+    to = np.full(n_ratings, -1, np.int64)
+    to[kept] = np.arange(len(kept))
+    return repeats.moved(to)
