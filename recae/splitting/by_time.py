@@ -34,8 +34,11 @@ def cut_by_time(ratings: RatingMatrix, cut: float | Cut, part: str, *, again: bo
         again: whether pairs that the earlier part has, too, stay in the later one.
 
     Raises:
+        ParameterError: a share is not between 0 and 1.
         DataError: there are no timestamps, or a part would be empty.
     """
+    if not is_cut(cut):
+        check_fraction(part, cut)
     times = event_times(ratings)
     first = _first_after(ratings, times, cut) if is_cut(cut) else _first_of_share(ratings, times, cut)  # type: ignore[arg-type]
     before, after, n_again = between(ratings, None, first), between(ratings, first, None), 0
@@ -107,9 +110,7 @@ def _first_after(ratings: RatingMatrix, times: IntArray, cut: Cut) -> int:
 
 def _first_of_share(ratings: RatingMatrix, times: IntArray, fraction: float) -> int:
     """At least this share: rows of one moment are never parted."""
-    check_fraction("test", fraction)
-    fraction = float(fraction)
-    size = max(1, int(fraction * len(times) + 0.5))
+    size = max(1, int(float(fraction) * len(times) + 0.5))
     first = int(np.partition(times, len(times) - size)[len(times) - size])
     if (times >= first).all():
         raise DataError(
