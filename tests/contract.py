@@ -25,6 +25,7 @@ from recae.recommender.params import declared
 SMALL: dict[str, Any] = {
     "hidden": 8, "epochs": 80, "lr": 0.02, "batch_size": 8, "device": "cpu", "schedule": "cosine", "rng": 0,
     "factors": 2, "values": "ratings",  # 1 star is no liking
+    "popularity": 0.0,  # lists by the scores that the suite compares them with
 }  # fmt: skip
 SMALL_FOR: dict[str, dict[str, Any]] = {
     "cfn": {"l2": 2.0, "beta": 1.0, "hide_rows": 0.0}, "wide-deep": {"l2": 2.0, "vector_l2": 300.0, "hide_rows": 0.0},

@@ -40,7 +40,7 @@ def test_matrix_factorisation_is_the_linear_autoencoder_is_pca() -> None:
     ratings = groups()
     models = [
         ImplicitALS(factors=3, l2=1e-4, alpha=1.0, iterations=60),
-        LinearAutoencoder(hidden=3, epochs=300, lr=0.05, batch_size=90, device="cpu"),
+        LinearAutoencoder(hidden=3, epochs=300, lr=0.05, batch_size=90, device="cpu", own_part=0.0),
         PCARecommender(factors=3),
     ]
     fitted = [model.fit(ratings, progress=False) for model in models]

@@ -14,7 +14,8 @@ from linear_toys import Dense, assert_sane, ones_of, random_ratings, ratings_of,
 from recae.errors import DivergenceError, ParameterError
 from recae.models.linear import closed_form as linear_module
 from recae.models.linear import gram as gram_module
-from recae.models.linear.closed_form import DAN, DLAE, EASE, EDLAE, RLAE, ClosedForm, fit_together
+from recae.models.linear.closed_form import EASE, ClosedForm
+from recae.models.linear.ease_relatives import DAN, DLAE, EDLAE, RLAE, fit_together
 from recae.models.linear.gram import gram, invert_
 from recae.recommender import memory
 

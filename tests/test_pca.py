@@ -95,7 +95,8 @@ def test_the_linear_autoencoder_finds_the_subspace_of_pca(tied: bool, centre: bo
     """Trained by gradient, tied or not, its decoder spans PureSVD's directions, and with biases PCA's."""
     ratings = structured()
     k = 2 if centre else 3
-    trained = LinearAutoencoder(hidden=k, tied=tied, centre=centre, epochs=300, lr=0.05, batch_size=90, device="cpu")
+    settings: Any = {"tied": tied, "centre": centre, "epochs": 300, "lr": 0.05, "batch_size": 90, "device": "cpu"}
+    trained = LinearAutoencoder(hidden=k, own_part=0.0, **settings)
     trained.fit(ratings, progress=False)
     solved = PCARecommender(factors=k, centre=centre).fit(ratings)
     assert np.rad2deg(subspace_angles(trained.item_vectors(), solved.components_)).max() < 0.5
@@ -127,7 +128,7 @@ def test_the_loss_over_all_items_is_had_from_the_stored_ones(bias: bool) -> None
 def test_l2_is_what_the_docstring_says() -> None:
     """Halving the weights by hand cannot beat what was found: the l2 objective is at its minimum."""
     ratings = structured()
-    model = LinearAutoencoder(hidden=2, l2=4.0, epochs=300, lr=0.02, batch_size=90, device="cpu").fit(
+    model = LinearAutoencoder(hidden=2, l2=4.0, epochs=300, lr=0.02, batch_size=90, device="cpu", own_part=0.0).fit(
         ratings, progress=False
     )
     weight, x = model.item_vectors().astype(np.float64), ones_of(ratings)

@@ -9,7 +9,8 @@ from linear_toys import assert_sane, ones_of, random_ratings, ratings_of, ridge,
 
 from recae.errors import DivergenceError, ParameterError
 from recae.models.linear import sparse_ease
-from recae.models.linear.closed_form import EASE, EDLAE
+from recae.models.linear.closed_form import EASE
+from recae.models.linear.ease_relatives import EDLAE
 from recae.models.linear.sparse_ease import SparseEASE
 
 RATINGS = random_ratings()
@@ -20,7 +21,7 @@ X = ones_of(RATINGS)
 def test_with_all_items_as_neighbours_it_is_ease(values: str) -> None:
     """Twelve neighbours of thirteen items: S is EASE's B."""
     expected = EASE(l2=3.0, values=values, device="cpu").fit(RATINGS)
-    found = SparseEASE(l2=3.0, values=values, neighbours=12).fit(RATINGS)
+    found = SparseEASE(l2=3.0, dropout=0.0, values=values, neighbours=12).fit(RATINGS)
     np.testing.assert_allclose(found.weights_.toarray(), expected.weights_.numpy(), atol=2e-5)
 
 
@@ -33,7 +34,7 @@ def test_with_dropout_it_is_edlae() -> None:
 
 def test_each_item_is_regressed_on_the_items_that_explain_most_of_it() -> None:
     """With 4 neighbours a column is the least-squares solution on the best four, and zero elsewhere."""
-    found = SparseEASE(l2=3.0, neighbours=4).fit(RATINGS).weights_.toarray()
+    found = SparseEASE(l2=3.0, dropout=0.0, neighbours=4).fit(RATINGS).weights_.toarray()
     gram = X.T @ X
     for item in range(12):
         gain = gram[item] ** 2 / (np.diag(gram) + 3.0)
@@ -46,7 +47,7 @@ def test_each_item_is_regressed_on_the_items_that_explain_most_of_it() -> None:
 
 def test_neighbours_that_explain_as_much_are_taken_in_the_catalogue_s_order() -> None:
     """Of three equal items an item with room for two gets the first two."""
-    weights = SparseEASE(l2=1.0, neighbours=2).fit(ratings_of(np.ones((5, 4)))).weights_.toarray()
+    weights = SparseEASE(l2=1.0, dropout=0.0, neighbours=2).fit(ratings_of(np.ones((5, 4)))).weights_.toarray()
     assert [np.flatnonzero(weights[:, item]).tolist() for item in range(4)] == [[1, 2], [0, 2], [0, 1], [0, 1]]
 
 
@@ -54,7 +55,7 @@ def test_rows_are_walked_and_searched_alike(monkeypatch: pytest.MonkeyPatch) -> 
     """Blocks of one item's co-occurrences at a time, and a catalogue wide enough to be searched: the same."""
     monkeypatch.setattr(sparse_ease, "_ENTRIES", 1)
     wide = random_ratings(60, 80, seed=3, fill=0.5)
-    found = SparseEASE(l2=5.0, neighbours=3).fit(wide).weights_.toarray()
+    found = SparseEASE(l2=5.0, neighbours=3, dropout=0.0).fit(wide).weights_.toarray()
     x = ones_of(wide)
     for item in range(79):
         best = np.flatnonzero(found[:, item])
@@ -76,7 +77,7 @@ def test_what_it_cannot_do_is_said() -> None:
         SparseEASE(memory_limit=1e-9).fit(RATINGS)
     same = ratings_of(np.tile([[1.0], [0.0], [1.0]], (1, 6)))
     with pytest.raises(DivergenceError, match="raise l2"):
-        SparseEASE(l2=1e-12).fit(same)
+        SparseEASE(l2=1e-12, dropout=0.0).fit(same)
 
 
 @given(sparse_sets())

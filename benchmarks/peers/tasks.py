@@ -110,7 +110,7 @@ def hand_over_factors(data: Path) -> None:
     ratings = recae.load("ml-1m")
     write_rows(data, "seen", ratings.user_rows)
     if not (data / "factors.npz").exists():
-        als = recae.ImplicitALS(factors=FACTORS, iterations=2, rng=0).fit(ratings)
+        als = recae.ImplicitALS(factors=FACTORS, iterations=2, rng=0, popularity=0.0).fit(ratings)
         np.savez(data / "factors.npz", users=als.user_factors_, items=als.item_factors_)
 
 

@@ -80,7 +80,7 @@ def fit(name: str, ratings: Any, epochs: int) -> dict[str, Any]:
 
     with mock.patch("recae.distributed.data_parallel.GradientSum", Timed):
         if name == "ease":
-            model: Any = recae.EASE().fit(ratings)
+            model: Any = recae.EASE(l2=500.0).fit(ratings)
             return {"checksum": float(model.weights_.double().abs().sum())}
         wide = "wide" in name
         model = recae.AutoRec(

@@ -44,7 +44,8 @@ CANDIDATES: dict[str, list[Settings]] = {
     ],
     "elsa": [{}, {"factors": 128}, {"factors": 512}, {"lr": 0.01}, {"lr": 0.1}, {"epochs": 40}],
     "sparse-ease": [
-        {}, {"l2": 250.0}, {"l2": 1000.0}, {"neighbours": 400}, {"l2": 250.0, "dropout": 0.3},
+        {"l2": 500.0, "dropout": 0.0}, {"l2": 250.0, "dropout": 0.0}, {"l2": 1000.0, "dropout": 0.0},
+        {"l2": 500.0, "dropout": 0.0, "neighbours": 400}, {"l2": 250.0, "dropout": 0.3},
         {"l2": 250.0, "dropout": 0.3, "neighbours": 400},
     ],
 }  # fmt: skip

@@ -66,8 +66,11 @@ RATINGS: dict[str, tuple[str, Grid]] = {
 
 
 def made(name: str, settings: dict[str, Any]) -> Recommender:
-    """A model by name, not fitted."""
-    return RatingPCA(**settings) if name == "rating-pca" else make_model(name, **settings)
+    """A model by name, not fitted; its lists are by its own scores."""
+    if name == "rating-pca":
+        return RatingPCA(**settings)
+    model = make_model(name, **settings)
+    return model.set_params(popularity=0.0) if "popularity" in model.get_params() else model
 
 
 def chosen(

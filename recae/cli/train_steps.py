@@ -68,8 +68,7 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
         return
     if given["out"]:
         model.save(given["out"])
-    if checkpoint is not None:
-        checkpoint.unlink(missing_ok=True)
+    remove(checkpoint)
     if parts.validation is not None:
         say_if_worse(model, parts.validation, None)
     result = TrainingResult(given, model, ratings, parts, seconds)
@@ -133,14 +132,26 @@ def checkpoint_of(given: dict[str, Any], model: Recommender) -> Path | None:
     if named is None:
         return None
     path = Path(named)
-    if given["resume"] and not path.exists():
+    if given["resume"] and not stored(path):
         note(f"There is no checkpoint {path}; training starts from the beginning.")
-    if path.exists() and not given["resume"] and not given["restart"]:
+    if stored(path) and not given["resume"] and not given["restart"]:
         raise Failure(
             f"{path} is the checkpoint of an interrupted training; add --resume to resume it, or --restart to delete "
             "it and start from the beginning"
         )
     return path
+
+
+def stored(checkpoint: Path) -> list[Path]:
+    """The checkpoint, and those of earlier stages of the training, which are files beside it: those that exist."""
+    stages = (checkpoint.with_name(f"{checkpoint.name}.{stage}") for stage in ("own", "local"))
+    return [path for path in (checkpoint, *stages) if path.exists()]
+
+
+def remove(checkpoint: Path | None) -> None:
+    """Delete the files of a checkpoint, if there are any."""
+    for path in [] if checkpoint is None else stored(checkpoint):
+        path.unlink(missing_ok=True)
 
 
 def divide(ratings: RatingMatrix, model: Recommender, given: dict[str, Any], saved: Split | None = None) -> Parts:
@@ -206,7 +217,7 @@ def fit(ctx: click.Context, model: Recommender, parts: Parts, checkpoint: Path |
     if checkpoint is not None:
         settings = {"checkpoint": checkpoint, "checkpoint_seconds": given["checkpoint_every"]}
         if given["restart"]:
-            checkpoint.unlink(missing_ok=True)
+            remove(checkpoint)
     together = f" with {launch().size} processes" if launch().size > 1 else ""
     note(f"Training {given['name']} on {parts.train.n_ratings:,} ratings{together} ...")
     try:
@@ -217,15 +228,14 @@ def fit(ctx: click.Context, model: Recommender, parts: Parts, checkpoint: Path |
     except KeyboardInterrupt as error:
         raise Failure(interrupted(ctx, error, checkpoint), interrupted_code(error)) from None
     except DivergenceError:
-        if checkpoint is not None:  # resumed from it, training would diverge again
-            checkpoint.unlink(missing_ok=True)
+        remove(checkpoint)  # resumed from it, training would diverge again
         raise
     return time.perf_counter() - start
 
 
 def interrupted(ctx: click.Context, error: BaseException, checkpoint: Path | None) -> str:
     """The message after an interruption."""
-    if checkpoint is None or not checkpoint.exists():
+    if checkpoint is None or not stored(checkpoint):
         return "training was interrupted; nothing is saved (with --out m.recae, a checkpoint is written)"
     done = str(error).split(";")[0] or "training was interrupted"
     if launch().size > 1:

@@ -12,10 +12,10 @@ from recae.models.item_codes.dual_autorec import DualAutoRec as DualAutoRec
 from recae.models.linear.pca_recommender import PCARecommender as PCARecommender
 from recae.models.linear.linear_ae import LinearAutoencoder as LinearAutoencoder
 from recae.models.linear.closed_form import EASE as EASE
-from recae.models.linear.closed_form import EDLAE as EDLAE
-from recae.models.linear.closed_form import DLAE as DLAE
-from recae.models.linear.closed_form import RLAE as RLAE
-from recae.models.linear.closed_form import DAN as DAN
+from recae.models.linear.ease_relatives import EDLAE as EDLAE
+from recae.models.linear.ease_relatives import DLAE as DLAE
+from recae.models.linear.ease_relatives import RLAE as RLAE
+from recae.models.linear.ease_relatives import DAN as DAN
 from recae.models.linear.elsa import ELSA as ELSA
 from recae.models.linear.neighbours import ItemKNN as ItemKNN
 from recae.models.linear.neighbours import SLIM as SLIM

@@ -319,4 +319,7 @@ class Recommender(Contract):
             NotFittedError: there is nothing to save.
             ModelFileError: the file could not be written; an older one is still whole.
         """
-        return files.write_model(path, type(self).__name__, self.get_params(), self._fitted(), self._arrays())
+        ratings, arrays = self._fitted(), self._arrays()
+        if self.prior_ is not None:
+            arrays = {**arrays, "prior": self.prior_}
+        return files.write_model(path, type(self).__name__, self.get_params(), ratings, arrays)

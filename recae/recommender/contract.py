@@ -8,14 +8,14 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from recae._types import Csr, IntArray, Mask, Scores
+from recae._types import Csr, FloatArray, IntArray, Mask, Scores
 from recae.errors import NotFittedError
 from recae.ratings import RatingMatrix
 from recae.recommender.biases import Biases
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import Parameters
-from recae.recommender.scoring import popular_where, scores_at
+from recae.recommender.scoring import popular_where, scores_at, with_prior
 
 
 class Contract(Parameters, ABC):
@@ -32,6 +32,7 @@ class Contract(Parameters, ABC):
     ratings_: RatingMatrix
     _derived: dict[str, Any]  # made from what was learnt at the first request that needs it
     _baseline_: Biases | None = None
+    prior_: FloatArray | None = None  # what lists add to each item's score, (n_items,); see `DrawnToPopularity`
 
     # ---------------------------------------------------------------- what a model writes
 
@@ -64,7 +65,7 @@ class Contract(Parameters, ABC):
         return self.score_users(user_index)
 
     def ranking_scores(self, user_index: IntArray) -> Scores:
-        """What lists of known users are ranked by, (n,) to (n, n_items): `score_users`, or popularity.
+        """What lists of known users are ranked by, (n,) to (n, n_items): `score_users` and a prior, or popularity.
 
         A user without a training rating tells a model nothing, nor does one whose items all get equal scores: most
         models would list items in catalogue order. Such users are ranked by how many ratings each item has, unless the
@@ -83,7 +84,9 @@ class Contract(Parameters, ABC):
         return self._or_popular(self._device_scores(user_index), ~self._serves("user", user_index))
 
     def _or_popular(self, scores: Any, empty: Mask) -> Any:
-        return popular_where(empty, scores, self.ratings_.counts("item")) if self.personal else scores
+        if not self.personal:
+            return scores
+        return popular_where(empty, with_prior(scores, self.prior_), self.ratings_.counts("item"))
 
     def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
         """Scores of pairs of known users and items, (n,); by default through dense blocks."""

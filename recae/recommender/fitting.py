@@ -40,6 +40,8 @@ class FitOptions:
         resume: continue from the checkpoint if there is one.
         progress: show a bar; None for "where stderr is a terminal".
         validation_input: what hidden validation users show; None where validation users are training users.
+        stop_after: epochs after which training ends; None for those of the model.
+        label: what stands before the bar.
     """
 
     checkpoint: str | Path | None = None
@@ -47,10 +49,12 @@ class FitOptions:
     resume: bool = False
     progress: bool | None = None
     validation_input: RatingMatrix | None = None
+    stop_after: int | None = None
+    label: str = "training"
 
     def for_trainer(self) -> dict[str, Any]:
         """The options that a `Trainer` takes."""
-        names = ("checkpoint", "checkpoint_seconds", "resume", "progress")
+        names = ("checkpoint", "checkpoint_seconds", "resume", "progress", "stop_after", "label")
         return {name: getattr(self, name) for name in names}
 
     def known_ratings(self, ratings: RatingMatrix) -> RatingMatrix:

@@ -66,6 +66,15 @@ def products_at(weight: FloatArray, bias: FloatArray, codes: FloatArray, row: In
     return out
 
 
+def with_prior(scores: Any, prior: FloatArray | None) -> Any:
+    """`scores` (n, n_items) with `prior`, (n_items,), added to each row; of a tensor, on its device."""
+    if prior is None or isinstance(scores, np.ndarray):
+        return scores if prior is None else scores + prior
+    import torch
+
+    return scores + torch.as_tensor(prior, dtype=scores.dtype, device=scores.device)
+
+
 def popular_where(empty: Mask, scores: Any, counts: IntArray) -> Any:
     """`scores` (n, n_items), where they order nothing replaced by the items' numbers of ratings `counts`, (n_items,).
 

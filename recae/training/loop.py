@@ -52,6 +52,7 @@ class TrainingLoop:
         ranks: the processes that train together.
         history: the epochs so far.
         epoch, step: complete epochs, and complete steps of the next one.
+        last: the epoch that training ends with, at the latest.
         order: examples of the epoch in their random order, int64 (n_examples,); None between epochs.
         total_loss: the mean loss of the epoch's steps so far, a scalar.
         best: weights of the best epoch; None without validation.
@@ -84,19 +85,20 @@ class TrainingLoop:
         self.optimizer = make_optimizer(s.optimizer, self.model, s.lr, s.decay, kernels=self.on_kernels)
         self.average = WeightAverage(self.model, s.ema, self.optimizer) if s.ema else None
         self.steps = math.ceil(self.batches.n_examples / self.batches.batch_size)
+        self.last = s.epochs if s.stop_after is None else min(s.stop_after, s.epochs)
         self.path = None if s.checkpoint is None else Path(s.checkpoint)
         self.written = time.monotonic()
         if resume and self.path is not None:
             path = self.path
             self._load(self.ranks.from_first(lambda: read_checkpoint(path, self._fingerprint())))
         self.bar = progress_bar(
-            s.epochs * self.steps, done=self.epoch * self.steps + self.step, label=s.label,
+            self.last * self.steps, done=self.epoch * self.steps + self.step, label=s.label,
             show=s.progress if self.ranks.is_first else False,
         )  # fmt: skip
 
     def run(self) -> None:
         """Train to the end: all epochs, or fewer where patience runs out."""
-        while self.epoch < self.settings.epochs and not self.history.stopped_early:
+        while self.epoch < self.last and not self.history.stopped_early:
             self._train_epoch()
         if self.best is not None:
             self.model.load_state_dict(self.best)
@@ -160,7 +162,7 @@ class TrainingLoop:
             return
         self.write_checkpoint_if_due(force=True)
         s = self.settings
-        message = f"{s.label} stopped after {self.epoch} of {s.epochs} epochs and {self.step} of {self.steps} steps"
+        message = f"{s.label} stopped after {self.epoch} of {self.last} epochs and {self.step} of {self.steps} steps"
         if self.path is None:
             message += "; there is no checkpoint of it, so it has to start again"
         else:
@@ -228,7 +230,7 @@ class TrainingLoop:
     def write_checkpoint_if_due(self, *, force: bool = False) -> None:
         """In the first process, write a checkpoint if `force`, `checkpoint_seconds` have passed, or training ended."""
         s = self.settings
-        ended = self.epoch >= s.epochs or self.history.stopped_early
+        ended = self.epoch >= self.last or self.history.stopped_early
         due = force or ended or time.monotonic() - self.written >= s.checkpoint_seconds
         if self.path is not None and self.ranks.is_first and due:
             write_checkpoint(self.path, self._fingerprint(), self._state())
@@ -238,7 +240,7 @@ class TrainingLoop:
         return {
             "model": self.model.state_dict(), "best": self.best, "optimizer": self.optimizer.state_dict(),
             "random": random_state(self.device), "epoch": self.epoch, "step": self.step, "order": self.order,
-            "total_loss": self.total_loss, "history": asdict(self.history),
+            "total_loss": self.total_loss, "last": self.last, "history": asdict(self.history),
             "average": None if self.average is None else self.average.state(),
             "seconds": self.seconds_before + (time.perf_counter() - self.clock if self.order is not None else 0.0),
         }  # fmt: skip
@@ -250,6 +252,7 @@ class TrainingLoop:
             self.average.load(state["average"])
         restore_random_state(state["random"], self.device)
         self.epoch, self.step, self.order = state["epoch"], state["step"], state["order"]
+        self.last = state.get("last", self.settings.epochs)  # checkpoints of earlier versions end with all epochs
         self.total_loss = None if state["total_loss"] is None else state["total_loss"].to(self.device)
         self.best = state["best"] and {name: value.to(self.device) for name, value in state["best"].items()}
         self.history, self.seconds_before = History(**state["history"]), state["seconds"]

@@ -30,6 +30,8 @@ class TrainerSettings:
             average is validated and kept in place of the weights themselves. 0 for none.
         patience: epochs without a better validation figure before training stops; None never stops early.
             With validation, the best epoch's weights are kept in any case.
+        stop_after: epochs after which training ends, the schedule being that of `epochs`; None for all of them. It is
+            in a checkpoint, and a training that resumes takes it from there.
         device: auto, cpu, cuda, cuda:N or mps.
         precision: float32, or bf16 (CUDA only).
         kernels: the model runs on the sparse kernels, which then have the CPU's cores.
@@ -53,6 +55,7 @@ class TrainerSettings:
     decay: float = 0.0
     ema: float = 0.0
     patience: int | None = None
+    stop_after: int | None = None
     device: str | torch.device = "auto"
     precision: str = "float32"
     kernels: bool = False

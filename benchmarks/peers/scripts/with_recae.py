@@ -41,7 +41,7 @@ def autorec_epoch(data, out, settings):
 
 def vae_epoch(data, out, settings):
     ratings = implicit_ratings(rows(data, "train"))
-    model = recae.MultVAE(**settings["vae"], epochs=settings["epochs"] + 1).fit(ratings, progress=False)
+    model = recae.MultVAE(**settings["vae"], epochs=settings["epochs"] + 1, own_part=0.0).fit(ratings, progress=False)
     return epochs(model)
 
 

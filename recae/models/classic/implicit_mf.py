@@ -18,14 +18,16 @@ from recae._types import Csr, FloatArray, IntArray, Scores
 from recae.errors import DivergenceError, ParameterError
 from recae.jit import jit_kernel, prange
 from recae.ratings import RatingMatrix
-from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
+from recae.recommender.own_part import ChoosesOnOwnPart
 from recae.recommender.params import ReadsValues, Values, as_input, default, hyperparameters, learned, param
 from recae.recommender.registry import register
 
+ALPHAS = (10.0, 40.0)  # weights that ImplicitALS chooses among, of entries of 1; else divided by their mean
 
-class _Factors(Recommender):
+
+class _Factors(ChoosesOnOwnPart):
     """Users' and items' factors: scores of known users are their product."""
 
     _bias_columns: ClassVar[int] = 0  # of the factors, beyond `factors`
@@ -56,20 +58,37 @@ class ImplicitALS(ReadsValues, _Factors):
     """
 
     factors: int = param(64, "width of the factors", low=1, tune=(16, 256, "log"))
-    l2: float = param(10.0, "L2 weight on the factors; above 0", low=0, tune=(0.1, 300.0, "log"))
-    alpha: float = param(1.0, "weight of a rating against that of a missing one", low=0, tune=(0.5, 50.0, "log"))
+    l2: float | None = param(
+        None, "L2 weight on the factors; above 0; none for 5 alpha", low=0, tune=(0.1, 300.0, "log")
+    )
+    alpha: float | None = param(
+        None, "weight of a rating against that of a missing one; none to choose it on a part of the ratings", low=0,
+        tune=(0.5, 50.0, "log"),
+    )  # fmt: skip
     iterations: int = param(15, "alternations", low=1)
     values: Values = default("binary", help="what alpha is multiplied by: 1, or the ratings as they are")
     rng: int = param(0, "seed of the first factors")
 
     user_factors_: FloatArray = learned()
     item_factors_: FloatArray = learned()
+    alpha_: float = learned()
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
-        if not self.l2 > 0:
+    def _candidates(self, ratings: RatingMatrix) -> list[dict[str, Any]]:
+        if self.alpha is not None:
+            return [{"alpha": self.alpha}]
+        unit = 1.0 if self.values == "binary" else float(np.mean(np.abs(ratings.user_rows.data))) or 1.0
+        return [{"alpha": alpha / unit} for alpha in ALPHAS]
+
+    def _weight(self) -> float:
+        """The L2 weight: the one given, or five times that of a rating."""
+        return 5 * self.alpha_ if self.l2 is None else self.l2
+
+    def _learn(self, ratings: RatingMatrix, options: FitOptions, chosen: dict[str, Any]) -> None:
+        if self.l2 is not None and not self.l2 > 0:
             raise ParameterError(
-                "users of few ratings have no solution", name="l2", value=self.l2, expected="above 0", remedy="try 10"
+                "users of few ratings have no solution", name="l2", value=self.l2, expected="above 0", remedy="try 50"
             )
+        self.alpha_ = chosen["alpha"]
         rows = self._confidence(ratings.user_rows)
         with _one_blas_thread(), self._diverging():
             solver = self._solver()
@@ -83,6 +102,14 @@ class ImplicitALS(ReadsValues, _Factors):
     def item_vectors(self) -> FloatArray:
         """The items' factors, (n_items, factors)."""
         return self.item_factors_
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {**super()._arrays(), "alpha": np.array(self.alpha_)}
+
+    def _restore(self, arrays: LearnedArrays) -> None:
+        super()._restore(arrays)
+        # files of earlier versions say it in alpha
+        self.alpha_ = arrays.number("alpha") if "alpha" in arrays else self.alpha or 1.0
 
     def _fold_in(self, confidence: Any) -> FloatArray:
         """Factors of rows, the items' being what they are: (n_rows, factors)."""
@@ -102,21 +129,21 @@ class ImplicitALS(ReadsValues, _Factors):
             yield
         except (ModelFitError, ValueError) as error:
             raise DivergenceError(
-                f"it is too small for these ratings ({error})", name="l2", value=self.l2, remedy="raise it"
+                f"it is too small for these ratings ({error})", name="l2", value=self._weight(), remedy="raise it"
             ) from None
 
     def _solver(self) -> Any:
         from implicit.cpu.als import AlternatingLeastSquares
 
         return AlternatingLeastSquares(
-            factors=self.factors, regularization=self.l2, alpha=1.0, iterations=self.iterations,
+            factors=self.factors, regularization=self._weight(), alpha=1.0, iterations=self.iterations,
             random_state=self.rng,
         )  # fmt: skip
 
     def _confidence(self, user_rows: Csr) -> Any:
         """c at the ratings, as `implicit` wants it; a weight of 0 is none."""
         rows = _as_matrix(as_input(user_rows, self.values))
-        rows.data = rows.data * np.float32(self.alpha)
+        rows.data = rows.data * np.float32(self.alpha_)
         rows.eliminate_zeros()
         return rows
 
@@ -143,7 +170,7 @@ class ImplicitBPR(_Factors):
     user_factors_: FloatArray = learned()
     item_factors_: FloatArray = learned()
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+    def _learn(self, ratings: RatingMatrix, options: FitOptions, chosen: dict[str, Any]) -> None:
         from implicit.cpu.bpr import BayesianPersonalizedRanking
 
         model = BayesianPersonalizedRanking(

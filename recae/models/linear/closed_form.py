@@ -9,12 +9,15 @@ written with the one inverse C = (G + diag γ)⁻¹:
 
 where γ = l2, and with dropout p of the input in training, integrated out, γ = l2 + n p / (1 - p).
 
+Centred, rows are read less the items' means m: G = (X - 1 mᵀ)ᵀ (X - 1 mᵀ), and scores are m + (x - m) B. Where few
+entries say little about each other, B is near 0 and items are ranked by their popularity; scores X B would rank them by
+chance.
+
 Orientation: B[i, j] is what having i adds to the score of j. B is not symmetric; score with B, not its transpose.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -22,29 +25,37 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from recae._types import Csr, IntArray, Scores
+from recae._types import Csr, FloatArray, IntArray, Scores
 from recae.distributed.ranks import Ranks, choose_device, current
 from recae.errors import ParameterError
-from recae.models.linear.gram import gram, invert_, peak_bytes, sum_lower_to_first_, take_from_first_
+from recae.models.linear.gram import gram, invert_, peak_bytes, small_part, sum_lower_to_first_, take_from_first_
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.memory import MemoryLimited, available_bytes, refuse_too_large
-from recae.recommender.params import ReadsValues, as_input, check, default, hyperparameters, learned, param
+from recae.recommender.params import ReadsValues, as_input, hyperparameters, learned, param
 from recae.recommender.registry import register
 from recae.sparse import SparseRows, spmm
 from recae.sparse.resources import kernel_threads
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 FEW = 32  # ratings of a row that is scored by NumPy
+# l2 and centre, among which is chosen where nothing is said: l2 of entries of 1, else times their mean square.
+_CHOICES = (
+    (300.0, False), (30.0, False), (100.0, False), (1000.0, False), (3000.0, False),
+    (300.0, True), (1000.0, True), (3000.0, True), (10000.0, True),
+)  # fmt: skip
 
 
 @hyperparameters
 class InputDropout(Recommender):
     """Base of models whose ridge γ is that of learning under dropout of the input, integrated out."""
 
-    l2: float = param(300.0, "ridge λ of γ = λ + n p / (1 - p); above 0", low=0, tune=(10.0, 3000.0, "log"))
+    l2: float | None = param(
+        None, "ridge λ of γ = λ + n p / (1 - p); above 0; none to choose it on a small part of the data", low=0,
+        tune=(10.0, 3000.0, "log"),
+    )  # fmt: skip
     dropout: float = param(0.33, "share p of the input dropped in training, from 0 to below 1", low=0, tune=(0.0, 0.7))
 
     def _dropout(self) -> float:
@@ -58,8 +69,12 @@ class ClosedForm(ReadsValues, MemoryLimited):
     linear: ClassVar[bool] = True
     shares_rows: ClassVar[bool] = True
 
-    l2: float = param(
-        500.0, "ridge γ added to each item's own co-occurrence; above 0", low=0, tune=(10.0, 3000.0, "log")
+    l2: float | None = param(
+        None, "ridge γ added to each item's own co-occurrence; above 0; none to choose it on a small part of the data",
+        low=0, tune=(10.0, 3000.0, "log"),
+    )  # fmt: skip
+    centre: bool | None = param(
+        None, "read rows less the items' means: scores are m + (x - m) B; none to choose it with l2, else not to"
     )
     precision: Literal["float32", "float64"] = param(
         "float32", "of the solution (it is kept in float32)", choices=("float32", "float64")
@@ -67,6 +82,9 @@ class ClosedForm(ReadsValues, MemoryLimited):
     device: str = param("auto", "where to solve and to score: auto, cpu, cuda, cuda:N")
 
     weights_: Tensor = learned()
+    offset_: Tensor | None = learned()
+    l2_: float = learned()
+    centred_: bool = learned()
 
     # ---------------------------------------------------------------- what a model says
 
@@ -85,33 +103,75 @@ class ClosedForm(ReadsValues, MemoryLimited):
     # ---------------------------------------------------------------- fitting
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
-        inverse, ridge, counts = self._solve(ratings)
-        self._take(self._weights(inverse, ridge, counts))
+        self._choose(ratings)
+        inverse, ridge, counts, mean = self._solve(ratings)
+        self._take(self._weights(inverse, ridge, counts), mean)
 
-    def _solve(self, ratings: RatingMatrix) -> tuple[Tensor, Tensor, Tensor]:
-        """C, γ and n, on the device.
+    def _choose(self, ratings: RatingMatrix) -> None:
+        """Set `l2_` and `centred_`: what is given, else what ranks best the hidden entries of a small part."""
+        self.l2_, self.centred_ = (_CHOICES[0][0] if self.l2 is None else self.l2), bool(self.centre)
+        check_ridge(self.l2_, self._dropout())
+        if self.l2 is None:
+            self.l2_, self.centred_ = current().from_first(lambda: self._best(as_input(ratings.user_rows, self.values)))
+
+    def _best(self, rows: Csr) -> tuple[float, bool]:
+        part = small_part(rows)
+        if part is None:
+            return self.l2_, self.centred_
+        unit = float(np.mean(np.square(part.shown[part.known], dtype=np.float64))) or 1.0
+        choices = [(unit * l2, centre) for l2, centre in _CHOICES if self.centre in (None, centre)]
+        x = torch.from_numpy(part.shown).double()
+        weight = torch.from_numpy(self._user_weights(part.known.sum(1))).double()
+        gram_, counts, mean = (x * weight[:, None]).mT @ x, x.square().sum(0), x.mean(0)
+
+        def figure(choice: tuple[float, bool]) -> float:
+            matrix, ridge = gram_.clone(), self._ridge(counts, choice[0])
+            if choice[1]:
+                centre_(matrix, weight @ x, mean, float(weight.sum()))
+            matrix.diagonal().add_(ridge)
+            inverse = torch.cholesky_inverse(torch.linalg.cholesky_ex(matrix)[0])
+            b = self._weights(inverse, ridge, counts)
+            return part.figure((x @ b + (mean - mean @ b if choice[1] else 0)).float().numpy())
+
+        return max(choices, key=figure)
+
+    def _solve(self, ratings: RatingMatrix) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """C, γ, n, and the items' means where rows are centred, on the device.
 
         Of several processes, each adds its share of the users to G, and the first one inverts it for all.
         """
-        check_ridge(self.l2, self._dropout())
         ranks = current()
         device, dtype = self._device(ratings.n_items, ranks), _DTYPES[self.precision]
         rows = as_input(ratings.user_rows, self.values)
-        n_users = np.diff(rows.indptr)
-        weight = np.power(np.maximum(n_users, 1), -self._user_power(), dtype=np.float64).astype(np.float32)
+        weight = self._user_weights(np.diff(rows.indptr))
         counts = np.bincount(rows.indices, rows.data.astype(np.float64) ** 2, ratings.n_items)
         n = torch.from_numpy(counts).to(device, dtype)
-        ridge = self.l2 + n * (self._dropout() / (1 - self._dropout()))
+        ridge = self._ridge(n, self.l2_)
         own = slice(None) if ranks.size == 1 else ranks.share(np.arange(len(weight)))
         matrix = gram(rows if ranks.size == 1 else rows[own], weight[own], device=device, dtype=dtype)
         sum_lower_to_first_(matrix, ranks)
+        mean = None
+        if self.centred_:
+            equal = np.full_like(weight, 1 / len(weight))
+            weighted, mean = (torch.from_numpy(shares @ rows).to(device, dtype) for shares in (weight, equal))
+            centre_(matrix, weighted, mean, float(weight.sum(dtype=np.float64)))
         matrix.diagonal().add_(ridge)
         ranks.from_first(lambda: len(invert_(matrix)))
         take_from_first_(matrix, ranks)
-        return matrix, ridge, n
+        return matrix, ridge, n, mean
 
-    def _take(self, weights: Tensor) -> None:
+    def _user_weights(self, counts: npt.NDArray[Any]) -> FloatArray:
+        """What a user of so many entries counts in G, (n_users,)."""
+        weights: FloatArray = np.maximum(counts, 1).astype(np.float64) ** -self._user_power()
+        return weights.astype(np.float32)
+
+    def _ridge(self, counts: Tensor, l2: float) -> Tensor:
+        """γ of each item, (n_items,)."""
+        return l2 + counts * (self._dropout() / (1 - self._dropout()))
+
+    def _take(self, weights: Tensor, mean: Tensor | None) -> None:
         self.weights_ = weights.float()
+        self.offset_ = None if mean is None else mean.float() - mean.float() @ self.weights_
 
     def _device(self, n_items: int, ranks: Ranks) -> torch.device:
         """Where to solve; with "auto", the CPU where the matrix does not fit the GPU."""
@@ -132,10 +192,11 @@ class ClosedForm(ReadsValues, MemoryLimited):
 
     def score(self, user_rows: Csr) -> Scores:
         if user_rows.shape[0] == 1 and user_rows.nnz <= FEW and self.weights_.device.type == "cpu":
-            row = as_input(
-                user_rows, self.values
-            )  # one short row: calling an operator of PyTorch takes longer than this
+            # one short row: calling an operator of PyTorch takes longer than this
+            row = as_input(user_rows, self.values)
             scores: Scores = (row.data @ self.weights_.numpy()[row.indices])[None]
+            if self.offset_ is not None:
+                scores += self.offset_.numpy()
             return scores
         return self._product(user_rows).cpu().numpy()
 
@@ -147,16 +208,22 @@ class ClosedForm(ReadsValues, MemoryLimited):
         device = self.weights_.device
         rows = SparseRows.from_scipy(as_input(user_rows, self.values), device=device)
         with torch.no_grad(), kernel_threads(device.type == "cpu"):
-            return spmm(rows, self.weights_)
+            scores = spmm(rows, self.weights_)
+            return scores if self.offset_ is None else scores.add_(self.offset_)
 
     # ---------------------------------------------------------------- files
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
-        return {"weights": self.weights_.cpu().numpy()}
+        arrays = {"weights": self.weights_.cpu().numpy(), "l2": np.array(self.l2_)}
+        return arrays if self.offset_ is None else {**arrays, "offset": self.offset_.cpu().numpy()}
 
     def _restore(self, arrays: LearnedArrays) -> None:
         device, n = choose_device(self.device), self.ratings_.n_items
-        self.weights_ = torch.from_numpy(arrays.floats("weights", n, n)).to("cpu" if device.type == "mps" else device)
+        device = torch.device("cpu") if device.type == "mps" else device
+        self.weights_ = torch.from_numpy(arrays.floats("weights", n, n)).to(device)
+        self.l2_ = arrays.number("l2") if "l2" in arrays else self.l2 or 0.0  # files of earlier versions say it in l2
+        self.centred_ = "offset" in arrays
+        self.offset_ = torch.from_numpy(arrays.floats("offset", n)).to(device) if self.centred_ else None
 
 
 @register("ease", "EASE: a linear autoencoder in closed form, its diagonal zero")
@@ -166,66 +233,6 @@ class EASE(ClosedForm):
 
     def _weights(self, inverse: Tensor, ridge: Tensor, counts: Tensor) -> Tensor:
         return zero_diagonal(inverse)
-
-
-@register("edlae", "EASE that learns under dropout")
-@hyperparameters
-class EDLAE(InputDropout, ClosedForm):
-    """EASE that learns under dropout, integrated out (Steck, NeurIPS 2020): "emphasised denoising" at full rank."""
-
-    def _weights(self, inverse: Tensor, ridge: Tensor, counts: Tensor) -> Tensor:
-        return zero_diagonal(inverse)
-
-
-@register("dlae", "linear autoencoder under dropout, in closed form, its diagonal free")
-@hyperparameters
-class DLAE(InputDropout, ClosedForm):
-    """Denoising linear autoencoder (Steck, NeurIPS 2020), its diagonal free; dropout=0 is the plain LAE (ridge)."""
-
-    def _weights(self, inverse: Tensor, ridge: Tensor, counts: Tensor) -> Tensor:
-        return less_from_identity(inverse, ridge)
-
-
-@register("rlae", "linear autoencoder in closed form, its diagonal bounded")
-@hyperparameters
-class RLAE(InputDropout, ClosedForm):
-    """Linear autoencoder whose diagonal is at most ξ (Moon et al., SIGIR 2023); RDLAE with a dropout above 0.
-
-    ξ = 0 is EASE (EDLAE), ξ = 1 the unconstrained LAE (DLAE).
-    """
-
-    l2: float = default(1000.0)
-    xi: float = param(0.6, "what B's diagonal may be at most, ξ", low=0, tune=(0.0, 0.9))
-    dropout: float = default(0.2)
-
-    def _weights(self, inverse: Tensor, ridge: Tensor, counts: Tensor) -> Tensor:
-        return less_from_identity(inverse, torch.maximum(ridge, (1 - self.xi) / inverse.diagonal()))
-
-
-@register("dan", "linear autoencoder in closed form, with popular items and active users held back")
-@hyperparameters
-class DAN(InputDropout, ClosedForm):
-    """Data-adaptive normalisation around a (denoising) linear autoencoder (Park et al., SIGIR 2025).
-
-    Users of many ratings count less in G = Xᵀ diag(n_u^-β) X, and B becomes diag(n^α) B diag(n^-α), which takes from
-    popular items; γ = l2 + n p / (1 - p) with the plain n.
-    """
-
-    l2: float = default(20.0)
-    alpha: float = param(0.2, "how much popular items are held back, α; 0 for not at all", low=0, tune=(0.0, 0.5))
-    beta: float = param(0.3, "how much active users are held back, β; 0 for not at all", low=0, tune=(0.0, 0.8))
-    dropout: float = default(0.5)
-    diagonal: Literal["zero", "free"] = param(
-        "zero", "constraint on B's diagonal: zero (EASE's) or free (the plain LAE's)", choices=("zero", "free")
-    )
-
-    def _user_power(self) -> float:
-        return self.beta
-
-    def _weights(self, inverse: Tensor, ridge: Tensor, counts: Tensor) -> Tensor:
-        solved = zero_diagonal(inverse) if self.diagonal == "zero" else less_from_identity(inverse, ridge)
-        scale = torch.where(counts > 0, counts, 1).pow(self.alpha)
-        return solved.mul_(scale[:, None]).div_(scale)
 
 
 def check_ridge(l2: float, dropout: float) -> None:
@@ -240,6 +247,12 @@ def check_ridge(l2: float, dropout: float) -> None:
         raise ParameterError(name="dropout", value=dropout, expected="a share from 0 to below 1")
 
 
+def centre_(matrix: Tensor, sums: Tensor, mean: Tensor, total: float) -> Tensor:
+    """Σ w (x - m)(x - m)ᵀ from Σ w x xᵀ, in place: `sums` is Σ w x, `mean` m, (n_items,) each, and `total` Σ w."""
+    half = sums - 0.5 * total * mean
+    return matrix.addr_(half, mean, alpha=-1).addr_(mean, half, alpha=-1)
+
+
 def zero_diagonal(inverse: Tensor) -> Tensor:
     """B = -C_ij / C_jj, and 0 on the diagonal, in place of C."""
     inverse.div_(-inverse.diagonal().clone())
@@ -251,24 +264,3 @@ def less_from_identity(inverse: Tensor, scale: Tensor) -> Tensor:
     inverse.mul_(-scale)
     inverse.diagonal().add_(1)
     return inverse
-
-
-def fit_together(models: Iterable[ClosedForm], ratings: RatingMatrix) -> list[ClosedForm]:
-    """Fit several closed forms, with one inverse for all that share γ, β, values, precision and device.
-
-    EASE, RLAE(dropout=0) of any ξ and DLAE(dropout=0) of one l2 share theirs: choosing ξ costs one solution. Each
-    group holds one matrix more than its models keep.
-    """
-    groups: dict[tuple[Any, ...], list[ClosedForm]] = {}
-    models = list(models)
-    for model in models:
-        check(model)
-        key = (model.l2, model._dropout(), model._user_power(), model.values, model.precision, model.device)
-        groups.setdefault(key, []).append(model)
-    for group in groups.values():
-        inverse, ridge, counts = group[0]._solve(ratings)
-        for model in group:
-            last = model is group[-1]
-            model._take(model._weights(inverse if last else inverse.clone(), ridge, counts))
-            model._set_ratings(ratings)
-    return models

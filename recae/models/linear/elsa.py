@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from recae._types import Csr, Scores
 from recae.distributed.ranks import choose_device
 from recae.ratings import RatingMatrix
-from recae.recommender.epochs import TrainedInBatches
 from recae.recommender.fitting import FitOptions, ranking_error
 from recae.recommender.learned import LearnedArrays
+from recae.recommender.own_part import StopsByOwnPart
 from recae.recommender.params import ReadsValues, as_input, default, hyperparameters, learned, param
 from recae.recommender.registry import register
 from recae.sparse import SparseRows, spmm
@@ -26,7 +26,7 @@ _LEAST = 1e-6  # of |x̂|², against |x|²: below it is rounding
 
 @register("elsa", "linear autoencoder of low rank with a zero diagonal, for large catalogues")
 @hyperparameters
-class ELSA(ReadsValues, TrainedInBatches):
+class ELSA(ReadsValues, StopsByOwnPart):
     """Scores x (A Aᵀ - I), the rows of A (n_items, factors) of length 1 (Vančura et al., RecSys 2022).
 
     Length 1 makes the diagonal of A Aᵀ - I zero, as EASE's is; memory and time grow with n_items, not its square.
@@ -47,7 +47,7 @@ class ELSA(ReadsValues, TrainedInBatches):
 
     codes_: Tensor = learned()
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+    def _train(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         device = choose_device(self.device)
         rows = SparseRows.from_scipy(as_input(ratings.user_rows, self.values))  # the trainer moves them
         model = Codes(ratings.n_items, self.factors, self.rng).to(device)

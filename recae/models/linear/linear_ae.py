@@ -13,9 +13,10 @@ from recae._types import Csr, IntArray, Scores
 from recae.distributed.ranks import choose_device
 from recae.nn import Autoencoder
 from recae.ratings import RatingMatrix
-from recae.recommender.epochs import TrainedInBatches, load_network, network_arrays
+from recae.recommender.epochs import load_network, network_arrays
 from recae.recommender.fitting import FitOptions, ranking_error
 from recae.recommender.learned import LearnedArrays
+from recae.recommender.own_part import StopsByOwnPart
 from recae.recommender.params import ReadsValues, as_input, default, hyperparameters, learned, param
 from recae.recommender.registry import register
 from recae.sparse import SparseRows
@@ -25,7 +26,7 @@ from recae.training import Batch, RowBatches
 
 @register("linear-ae", "linear autoencoder trained by gradient on sparse rows")
 @hyperparameters
-class LinearAutoencoder(ReadsValues, TrainedInBatches):
+class LinearAutoencoder(ReadsValues, StopsByOwnPart):
     """x W Uᵀ (+ b) for rows x in which what is missing is 0, learnt by gradient on all n_items outputs.
 
     Loss: mean over users of Σ over all items of (x - x̂)², plus (l2 / 2) (|W|² + |U|²) where l2 is above 0. Its minimum
@@ -47,7 +48,7 @@ class LinearAutoencoder(ReadsValues, TrainedInBatches):
 
     network_: Autoencoder = learned()
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+    def _train(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         device = choose_device(self.device)
         rows = SparseRows.from_scipy(as_input(ratings.user_rows, self.values))  # the trainer moves them
         self.network_ = self._network(ratings.n_items).to(device)

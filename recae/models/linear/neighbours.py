@@ -11,6 +11,7 @@ from scipy import sparse
 
 from recae._types import Csr, FloatArray, Scores
 from recae.jit import jit_kernel, prange
+from recae.models.linear.ease_relatives import chosen_ridge
 from recae.models.linear.gram import gram, gram_rows, mirror_, peak_bytes
 from recae.ranking import top_n
 from recae.ratings import RatingMatrix
@@ -18,9 +19,12 @@ from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.memory import MemoryLimited, refuse_too_large
+from recae.recommender.own_part import ChoosesOnOwnPart
 from recae.recommender.params import ReadsValues, as_input, hyperparameters, learned, param
 from recae.recommender.registry import register
 from recae.recommender.scoring import blocks
+
+SHRINKS = (10.0, 100.0, 1000.0)  # that ItemKNN chooses among, of entries of 1; else times their mean square
 
 
 @hyperparameters
@@ -49,18 +53,23 @@ class SparseWeights(ReadsValues, Recommender):
 
 @register("item-knn", "item neighbourhoods by cosine")
 @hyperparameters
-class ItemKNN(SparseWeights):
+class ItemKNN(ChoosesOnOwnPart, SparseWeights):
     """Item-based nearest neighbours (Sarwar et al., WWW 2001): the sum of an item's similarities to what a user has.
 
     Similarity is the cosine of two items' columns, a·b / (|a| |b| + shrink), and an item keeps its k nearest.
     """
 
     k: int = param(100, "neighbours of an item", low=1, tune=(20, 500, "log"))
-    shrink: float = param(
-        10.0, "added to the cosine's denominator: similarities of little evidence are small", low=0, tune=(0.0, 200.0)
-    )
+    shrink: float | None = param(
+        None, "added to the cosine's denominator: similarities of little evidence are small; none to choose it on a "
+        "part of the ratings", low=0, tune=(0.0, 200.0),
+    )  # fmt: skip
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+    def _candidates(self, ratings: RatingMatrix) -> list[dict[str, Any]]:
+        unit = mean_square(as_input(ratings.user_rows, self.values))
+        return [{"shrink": unit * shrink} for shrink in SHRINKS] if self.shrink is None else [{"shrink": self.shrink}]
+
+    def _learn(self, ratings: RatingMatrix, options: FitOptions, chosen: dict[str, Any]) -> None:
         user_rows, item_rows = (as_input(ratings.rows(by), self.values) for by in ("user", "item"))
         n = ratings.n_items
         squares = np.bincount(user_rows.indices, user_rows.data.astype(np.float64) ** 2, n)
@@ -69,11 +78,16 @@ class ItemKNN(SparseWeights):
         for block in blocks(n, n):
             product = gram_rows(user_rows, item_rows, block.start, block.stop)
             with np.errstate(divide="ignore", invalid="ignore"):
-                product /= norms[block, None] * norms + np.float32(self.shrink)
+                product /= norms[block, None] * norms + np.float32(chosen["shrink"])
             product[~(product != 0)] = -np.inf  # 0 is no neighbour, nor is 0 / 0
             product[np.arange(len(product)), np.arange(block.start, block.stop)] = -np.inf
             parts.append(_kept(*top_n(product, min(self.k, n)), n))
         self.weights_ = sparse.vstack(parts).T.tocsr()
+
+
+def mean_square(rows: Csr) -> float:
+    """Of the stored entries; 1 where they are 0 or there are none."""
+    return float(np.mean(np.square(rows.data, dtype=np.float64))) or 1.0 if rows.nnz else 1.0
 
 
 def _kept(index: npt.NDArray[np.int64], weight: FloatArray, n_items: int) -> Csr:
@@ -85,7 +99,7 @@ def _kept(index: npt.NDArray[np.int64], weight: FloatArray, n_items: int) -> Csr
 
 @register("slim", "sparse linear methods: each item regressed on few others")
 @hyperparameters
-class SLIM(SparseWeights, MemoryLimited):
+class SLIM(ChoosesOnOwnPart, SparseWeights, MemoryLimited):
     """Sparse linear methods (Ning and Karypis, ICDM 2011): each item is regressed on the others, sparsely.
 
     Column j of S minimises ½ |x_j - X w|² + (l2 / 2) |w|² + l1 |w|₁ with w ≥ 0 and w_j = 0, by coordinate descent on
@@ -93,12 +107,20 @@ class SLIM(SparseWeights, MemoryLimited):
     """
 
     l1: float = param(5.0, "L1 weight: the larger, the fewer weights", low=0, tune=(0.5, 50.0, "log"))
-    l2: float = param(300.0, "L2 weight; with l1 it may be 0", low=0, tune=(10.0, 1000.0, "log"))
+    l2: float | None = param(
+        None, "L2 weight; with l1 it may be 0; none for EASE's, which is chosen on a small part of the data", low=0,
+        tune=(10.0, 1000.0, "log"),
+    )  # fmt: skip
     positive: bool = param(True, "weights are 0 or more")
     sweeps: int = param(50, "passes over the items in each regression, at most", low=1)
     tolerance: float = param(1e-3, "no weight changed by more in a pass: the regression is done", low=0)
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+    def _candidates(self, ratings: RatingMatrix) -> list[dict[str, Any]]:
+        if self.l2 is not None:
+            return [{"l2": self.l2}]
+        return [{"l2": chosen_ridge(ratings, None, centre=False, dropout=0.0, values=self.values)[0]}]
+
+    def _learn(self, ratings: RatingMatrix, options: FitOptions, chosen: dict[str, Any]) -> None:
         cpu, n = torch.device("cpu"), ratings.n_items
         refuse_too_large("SLIM", n, peak_bytes(n, torch.float32), cpu, self.memory_limit)
         product = gram(as_input(ratings.user_rows, self.values), np.ones(ratings.n_users, np.float32), device=cpu)
@@ -107,7 +129,7 @@ class SLIM(SparseWeights, MemoryLimited):
         for block in blocks(n, n):
             columns = np.zeros((block.stop - block.start, n), np.float32)
             _descend(
-                product.numpy(), block.start, self.l1, self.l2, self.positive, self.sweeps, self.tolerance, columns
+                product.numpy(), block.start, self.l1, chosen["l2"], self.positive, self.sweeps, self.tolerance, columns
             )
             parts.append(sparse.csr_array(columns))
         self.weights_ = sparse.vstack(parts).T.tocsr()

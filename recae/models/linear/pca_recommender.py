@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,18 +10,19 @@ import numpy.typing as npt
 
 from recae._types import Csr, FloatArray, Scores
 from recae.ratings import RatingMatrix
-from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
+from recae.recommender.own_part import ChoosesOnOwnPart
 from recae.recommender.params import ReadsValues, as_input, hyperparameters, learned, param
 from recae.recommender.registry import register
 
+RANKS = (1, 2, 3, 5, 8, 12, 20, 30, 50, 80)  # that are chosen among
 _SMALL = 2**20  # entries: below, the matrix is decomposed densely and exactly
 
 
 @register("pca", "PCA of sparse rows (PureSVD): the linear autoencoder without training")
 @hyperparameters
-class PCARecommender(ReadsValues, Recommender):
+class PCARecommender(ReadsValues, ChoosesOnOwnPart):
     """Scores x V Vᵀ, V the first right singular vectors: PureSVD (Cremonesi et al., RecSys 2010).
 
     It is the linear autoencoder of least squared error, missing entries being 0 (Baldi and Hornik, 1989). Centred,
@@ -29,9 +31,10 @@ class PCARecommender(ReadsValues, Recommender):
 
     linear: ClassVar[bool] = True
 
-    factors: int = param(
-        50, "directions that are kept; at most one less than the smaller side", low=1, tune=(10, 300, "log")
-    )
+    factors: int | None = param(
+        None, "directions that are kept; at most one less than the smaller side; none to choose them on a part of the "
+        "ratings", low=1, tune=(10, 300, "log"),
+    )  # fmt: skip
     centre: bool = param(False, "take the mean row off first: PCA proper rather than PureSVD")
     rng: int = param(0, "seed of the solver's starting vector")
 
@@ -39,10 +42,26 @@ class PCARecommender(ReadsValues, Recommender):
     strengths_: FloatArray = learned()
     mean_: FloatArray = learned()
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+    def _candidates(self, ratings: RatingMatrix) -> list[dict[str, Any]]:
+        return [{"factors": factors} for factors in (RANKS if self.factors is None else (self.factors,))]
+
+    def _trials(
+        self, ratings: RatingMatrix, candidates: list[dict[str, Any]]
+    ) -> Iterator[tuple[dict[str, Any], PCARecommender]]:
+        """As many first directions of one decomposition as each candidate says."""
+        model = self.clone()
+        model._learn(ratings, FitOptions(), candidates[-1])
+        model._set_ratings(ratings)
+        components, strengths = model.components_, model.strengths_
+        for candidate in candidates:
+            k = candidate["factors"]
+            model.components_, model.strengths_ = components[:, :k], strengths[:k]
+            yield candidate, model
+
+    def _learn(self, ratings: RatingMatrix, options: FitOptions, chosen: dict[str, Any]) -> None:
         rows = as_input(ratings.user_rows, self.values)
         mean = np.asarray(rows.mean(axis=0), np.float64).ravel() if self.centre else np.zeros(ratings.n_items)
-        self.components_, self.strengths_ = directions(rows, self.factors, centre=self.centre, seed=self.rng)
+        self.components_, self.strengths_ = directions(rows, chosen["factors"], centre=self.centre, seed=self.rng)
         self.mean_ = mean.astype(np.float32)
 
     def score(self, user_rows: Csr) -> Scores:

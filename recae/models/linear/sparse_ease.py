@@ -12,21 +12,24 @@ is exact on its neighbours, needs l2 > 0 and nothing else, and they run on all c
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import torch
 from scipy import sparse
 
-from recae._types import Csr, FloatArray
+from recae._types import Arrays, Csr, FloatArray, Scores
 from recae.errors import DivergenceError, ParameterError, Phrase, Remedy
 from recae.jit import jit_kernel, prange
 from recae.models.linear.closed_form import InputDropout, check_ridge
+from recae.models.linear.ease_relatives import chosen_ridge
 from recae.models.linear.neighbours import SparseWeights
 from recae.ratings import RatingMatrix
 from recae.recommender.fitting import FitOptions
+from recae.recommender.learned import LearnedArrays
 from recae.recommender.memory import GIB, MemoryLimited, available_bytes
-from recae.recommender.params import as_input, default, hyperparameters, param
+from recae.recommender.params import as_input, default, hyperparameters, learned, param
 from recae.recommender.registry import register
 
 _ENTRIES = 2**24  # products of ratings that a block of the Gram matrix sums up
@@ -44,31 +47,53 @@ class SparseEASE(InputDropout, SparseWeights, MemoryLimited):
     Few neighbours cost accuracy where items are few and much rated (`docs/topn.md`): where EASE fits, take EASE.
     """
 
-    l2: float = default(500.0)
-    dropout: float = default(0.0)
+    dropout: float = default(0.5)
     neighbours: int = param(200, "items that each item is regressed on, k; work grows with k³", low=1)
+    centre: bool | None = param(
+        None, "read rows less the items' means: scores are m + (x - m) S; none to choose it with l2, else not to"
+    )
     min_common: float = param(1.0, "co-occurrences below this count as none: 2 halves the memory, or better", low=0)
 
+    offset_: FloatArray | None = learned()
+    l2_: float = learned()
+
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
-        check_ridge(self.l2, self.dropout)
+        check_ridge(1.0 if self.l2 is None else self.l2, self.dropout)
         n = ratings.n_items
+        self.l2_, centred = chosen_ridge(ratings, self.l2, self.centre, self.dropout, self.values)
         product = self._gram(ratings)
+        mean = np.asarray(as_input(ratings.user_rows, self.values).sum(0), np.float64) / ratings.n_users
+        spread = (mean * math.sqrt(ratings.n_users) * centred).astype(np.float32)
         counts = product.diagonal()
-        ridge = (self.l2 + counts * np.float32(self.dropout / (1 - self.dropout))).astype(np.float32)
+        ridge = (self.l2_ + counts * np.float32(self.dropout / (1 - self.dropout))).astype(np.float32)
         shape = n, max(1, min(self.neighbours, n - 1))
         index, weight, failed = np.full(shape, -1, np.int32), np.zeros(shape, np.float32), np.zeros(n, np.bool_)
-        _regress(product.indptr, product.indices, product.data, ridge, counts, index, weight, failed)
+        _regress(product.indptr, product.indices, product.data, ridge, counts, spread, index, weight, failed)
         if failed.any():
             raise DivergenceError(
                 f"the regressions of {int(failed.sum()):,} items have no solution in float32",
                 remedy=(
-                    Remedy("raise {l2}", l2=self.l2),
+                    Remedy("raise {l2}", l2=self.l2_),
                     *([Remedy("lower {min_common}", min_common=self.min_common)] if self.min_common > 1 else []),
                 ),
             )
         target, rank = np.nonzero((index >= 0) & (weight != 0))
         entries = weight[target, rank], (index[target, rank], target.astype(np.int32))
         self.weights_ = sparse.csr_array(entries, shape=(n, n))
+        self.offset_ = (mean - mean @ self.weights_).astype(np.float32) if centred else None
+
+    def score(self, user_rows: Csr) -> Scores:
+        scores = super().score(user_rows)
+        return scores if self.offset_ is None else scores + self.offset_
+
+    def _arrays(self) -> Arrays:
+        arrays = {**super()._arrays(), "l2": np.array(self.l2_)}
+        return arrays if self.offset_ is None else {**arrays, "offset": self.offset_}
+
+    def _restore(self, arrays: LearnedArrays) -> None:
+        super()._restore(arrays)
+        self.l2_ = arrays.number("l2") if "l2" in arrays else self.l2 or 0.0  # files of earlier versions say it in l2
+        self.offset_ = arrays.floats("offset", self.ratings_.n_items) if "offset" in arrays else None
 
     def _gram(self, ratings: RatingMatrix) -> Csr:
         """Xᵀ X less its small entries, sparse, some rows at a time."""
@@ -102,30 +127,36 @@ class SparseEASE(InputDropout, SparseWeights, MemoryLimited):
 @jit_kernel(parallel=True)
 def _regress(
     indptr: Any, indices: Any, data: FloatArray, ridge: FloatArray, counts: FloatArray,
-    index: Any, weight: FloatArray, failed: Any,
+    spread: FloatArray, index: Any, weight: FloatArray, failed: Any,
 ) -> None:  # fmt: skip
-    """Fill `index` and `weight` (n_items, k) with the neighbours of each item and what they add to it."""
+    """Fill `index` and `weight` (n_items, k) with the neighbours of each item and what they add to it.
+
+    What is regressed is G_ij - s_i s_j with s the `spread`: G itself where it is 0, covariances (times the number of
+    users) where it is √n_users m.
+    """
     n_items, most = index.shape
     for chunk in prange((n_items + _CHUNK - 1) // _CHUNK):
         matrix = np.empty((most, most), np.float32)
         for target in range(chunk * _CHUNK, min(n_items, (chunk + 1) * _CHUNK)):
             begin, end = indptr[target], indptr[target + 1]
-            k = _neighbours(target, indices[begin:end], data[begin:end], ridge, counts, index[target], weight[target])
+            others, common = indices[begin:end], data[begin:end] - spread[target] * spread[indices[begin:end]]
+            k = _neighbours(target, others, common, ridge, counts, spread, index[target], weight[target])
             chosen, solution = index[target, :k], weight[target, :k]
-            _block(indptr, indices, data, chosen, ridge, matrix)
+            _block(indptr, indices, data, chosen, ridge, spread, matrix)
             failed[target] = not _solve(matrix, solution)
 
 
 @jit_kernel(parallel=False)
 def _neighbours(
-    target: int, others: Any, common: FloatArray, ridge: FloatArray, counts: FloatArray, index: Any, weight: FloatArray
-) -> int:
+    target: int, others: Any, common: FloatArray, ridge: FloatArray, counts: FloatArray, spread: FloatArray,
+    index: Any, weight: FloatArray,
+) -> int:  # fmt: skip
     """Write the neighbours, by rising index, and their co-occurrence with the target; return how many there are."""
     gain = np.zeros(len(others), np.float32)
     for entry in range(len(others)):
         other = others[entry]
         if other != target:
-            gain[entry] = common[entry] * common[entry] / (counts[other] + ridge[other])
+            gain[entry] = common[entry] * common[entry] / (counts[other] - spread[other] ** 2 + ridge[other])
     threshold, room = np.float32(0), len(index)  # those above the threshold are in; of those at it, the first
     if len(others) > room:
         threshold = np.partition(gain, len(gain) - room)[len(gain) - room]
@@ -141,7 +172,10 @@ def _neighbours(
 
 
 @jit_kernel(parallel=False)
-def _block(indptr: Any, indices: Any, data: FloatArray, chosen: Any, ridge: FloatArray, matrix: FloatArray) -> None:
+def _block(
+    indptr: Any, indices: Any, data: FloatArray, chosen: Any, ridge: FloatArray, spread: FloatArray,
+    matrix: FloatArray,
+) -> None:  # fmt: skip
     """The lower triangle of G + diag γ of the chosen items: rows short enough are walked, long ones searched."""
     k = len(chosen)
     for row in range(k):
@@ -161,7 +195,8 @@ def _block(indptr: Any, indices: Any, data: FloatArray, chosen: Any, ridge: Floa
                         entry = middle + 1
                     else:
                         last = middle
-            matrix[row, column] = data[entry] if entry < end and indices[entry] == wanted else np.float32(0)
+            common = data[entry] if entry < end and indices[entry] == wanted else np.float32(0)
+            matrix[row, column] = common - spread[chosen[row]] * spread[wanted]
         matrix[row, row] += ridge[chosen[row]]
 
 

@@ -43,8 +43,8 @@ class MultVAE(MirroredRanker):
         None, "steps over which that weight rises from 0; none for 85 % of all, as in the paper; 0 for at once", low=0
     )
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
-        super()._fit(ratings, validation, options)
+    def _train(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+        super()._train(ratings, validation, options)
         self.network_.code = GaussianCode(self.beta).eval()  # annealing is over: its step counter is not saved
 
     def _network(self, ratings: RatingMatrix, steps: int) -> nn.Module:

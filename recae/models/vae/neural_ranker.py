@@ -17,9 +17,10 @@ from recae.errors import DataError, Phrase, Remedy
 from recae.models.vae.implicit_losses import multinomial
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
-from recae.recommender.epochs import TrainedInBatches, load_network, network_arrays
+from recae.recommender.epochs import load_network, network_arrays
 from recae.recommender.fitting import FitOptions, ranking_error
 from recae.recommender.learned import LearnedArrays
+from recae.recommender.own_part import StopsByOwnPart
 from recae.recommender.params import ReadsValues, as_input, default, hyperparameters, learned, param
 from recae.sparse import SparseRows
 from recae.sparse.resources import reuse_buffers
@@ -30,7 +31,7 @@ CPU = torch.device("cpu")
 
 
 @hyperparameters
-class NeuralRanker(ReadsValues, TrainedInBatches):
+class NeuralRanker(ReadsValues, StopsByOwnPart):
     """Base of `MultVAE`, `MultDAE`, `RecVAE` and `CDAE`: a network from rows to logits, and how it is trained.
 
     A row is scaled to unit length before anything else (not in CDAE); what is missing is 0. The first layer multiplies
@@ -76,7 +77,7 @@ class NeuralRanker(ReadsValues, TrainedInBatches):
 
     # ---------------------------------------------------------------- fitting
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+    def _train(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         device = choose_device(self.device)
         batches = self._batches(ratings, device)
         steps = math.ceil(batches.n_examples / batches.batch_size)

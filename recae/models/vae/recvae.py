@@ -58,8 +58,8 @@ class RecVAE(NeuralRanker):
         assert isinstance(network, Autoencoder)
         return Alternating(network, self.encoder_passes * steps, self.decoder_passes * steps)
 
-    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
-        super()._fit(ratings, validation, options)
+    def _train(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+        super()._train(ratings, validation, options)
         self.network_.requires_grad_(True)  # the last turn froze a part
 
     def _objective(self, model: nn.Module, batch: Batch) -> Tensor:

@@ -1,0 +1,87 @@
+"""Which ranker for which ratings: a few are fitted on a part of them, and lists of what is hidden decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recae import metrics
+from recae._types import DoubleArray
+from recae.models.baselines import Popularity
+from recae.models.classic.implicit_mf import ImplicitALS
+from recae.models.linear.closed_form import EASE
+from recae.models.linear.ease_relatives import DAN, EDLAE
+from recae.models.linear.neighbours import ItemKNN
+from recae.models.linear.sparse_ease import SparseEASE
+from recae.ratings import RatingMatrix
+from recae.recommender.base import Recommender
+from recae.recommender.own_part import HIDDEN, densest, own_part
+from recae.recommender.scoring import top_allowed
+
+LIST = 20  # length of the lists that are compared
+CELLS = 2**24  # scores that a comparison looks at, at most
+MOST_ITEMS = 15_000  # for which an item-item matrix is solved: 2 GB of memory, minutes of time
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A ranker for some ratings.
+
+    Attributes:
+        name: in `recae.MODELS`.
+        params: its hyper-parameters that differ from the defaults.
+        reason: one line on what was measured.
+        figures: Recall@20 + NDCG@20 on what was hidden, by the names of all that were compared.
+    """
+
+    name: str
+    params: dict[str, Any]
+    reason: str
+    figures: dict[str, float]
+
+
+def choose_ranker(ratings: RatingMatrix, rng: int = 0) -> Choice:
+    """The ranker, with its defaults, whose lists hold most of what is hidden of a part of `ratings`.
+
+    The part is that of at most 5,000 users and the 2,000 most rated items, so that a choice takes a bounded time, less
+    than fitting the chosen one where there are many. A fifth of each user's entries is hidden. Popularity is taken
+    unless another one is better by more than two standard errors over the users.
+
+    Args:
+        ratings: to choose for; those of the part are copied into memory.
+        rng: seed of what is hidden.
+    """
+    parts = own_part(densest(ratings), HIDDEN, rng)
+    if parts is None:
+        return Choice("popularity", {}, "popularity: too few entries to compare anything by", {})
+    values = {name: _values(model.fit(parts[0], progress=False), parts[1]) for name, model in _candidates(ratings, rng)}
+    figures = {name: float(theirs.mean()) for name, theirs in values.items()}
+    best = max(figures, key=figures.__getitem__)
+    gain = values[best] - values["popularity"]
+    if len(gain) < 2 or gain.mean() <= 2 * gain.std(ddof=1) / np.sqrt(len(gain)):
+        best = "popularity"
+    others = ", ".join(f"{name} {figure:.3f}" for name, figure in figures.items() if name != best)
+    reason = f"{best}: Recall@20 + NDCG@20 {figures[best]:.3f} on hidden entries of {len(gain):,} users ({others})"
+    return Choice(best, {}, reason, figures)
+
+
+def _candidates(ratings: RatingMatrix, rng: int) -> list[tuple[str, Recommender]]:
+    """What is compared, by name: of many items only what needs no matrix of items by items."""
+    closed: list[tuple[str, Recommender]] = [("dan", DAN()), ("ease", EASE()), ("edlae", EDLAE())]
+    sparse: list[tuple[str, Recommender]] = [("sparse-ease", SparseEASE())]
+    others = [("als", ImplicitALS(rng=rng)), ("item-knn", ItemKNN()), ("popularity", Popularity())]
+    return [*(closed if ratings.n_items <= MOST_ITEMS else sparse), *others]
+
+
+def _values(model: Recommender, held_out: RatingMatrix) -> DoubleArray:
+    """Recall@20 + NDCG@20 of each user's hidden entries, of at most so many users, the same for each model."""
+    ratings = model.ratings_
+    users = np.flatnonzero(held_out.counts("user"))
+    most = max(1, CELLS // ratings.n_items)
+    users = users if len(users) <= most else np.sort(np.random.default_rng(0).permutation(users)[:most])
+    rows = ratings.user_rows[users]
+    ranked, _ = top_allowed(model.ranking_scores(users), rows, LIST, np.ones(ratings.n_items, bool))
+    hits = metrics.find_hits(ranked, held_out.user_rows[users])
+    return metrics.recall(hits, LIST) + metrics.ndcg(hits, LIST)

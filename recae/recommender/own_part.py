@@ -1,0 +1,138 @@
+"""Rankers that choose on ratings they put aside, and then learn from all of them: how long, which settings, a prior."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recae.distributed.ranks import current
+from recae.ratings import RatingMatrix
+from recae.recommender.epochs import TrainedInBatches
+from recae.recommender.fitting import FitOptions
+from recae.recommender.params import hyperparameters, param
+from recae.recommender.popularity import DrawnToPopularity
+from recae.splitting.masks import per_user_part
+from recae.splitting.parts import take
+
+FEWEST = 50  # entries to put aside: fewer would choose by chance
+MOST_USERS = 10_000  # whose entries are put aside: more would cost time, and tell little
+SMALL_USERS, SMALL_ITEMS = 5_000, 2_000  # of the ratings on which settings are chosen
+HIDDEN = 0.2  # of each user's entries there
+
+
+@hyperparameters
+class StopsByOwnPart(DrawnToPopularity, TrainedInBatches):
+    """Base of rankers that a fit without a validation part stops where their lists are best, not after all epochs.
+
+    First it puts a share of the entries aside, learns from the rest and stops by that share, as `fit` with a validation
+    part does. Then it learns from everything, for as many epochs as were best, with the learning rates of `epochs`
+    epochs. The first part costs one fit at most, so both together cost less than two. The weight of popularity is
+    chosen on the same share.
+
+    With a checkpoint, the first part has a file of its own beside it (its name ends in `.own`), so that both resume
+    exactly; the second one holds after how many epochs it ends.
+    """
+
+    own_part: float = param(
+        0.1,
+        "without a validation part, share of users' entries that is put aside to find how many epochs are best, before "
+        "all entries are learnt from; 0 to learn for all epochs (as with a store on disk)",
+        low=0,
+        tune=None,
+    )
+
+    def _train(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+        """Learn from `ratings` and stop by `validation`, or after `options.stop_after` epochs."""
+        raise NotImplementedError
+
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+        beside, weight = _beside(options.checkpoint), self.popularity or 0.0
+        parts = own_part(ratings, self.own_part, self.rng) if validation is None and self.epochs > 0 else None
+        if parts is not None:
+            model = self.clone()
+            model._train(*parts, replace(options, checkpoint=beside, label="finding epochs"))
+            model._set_ratings(parts[0])
+            weight, _ = model._choose_popularity(parts[1])
+            options = replace(options, stop_after=model.history_.best_epoch)
+        self._train(ratings, validation, options)
+        self._draw(ratings, weight)
+        if beside is not None and current().is_first:
+            beside.unlink(missing_ok=True)
+
+
+@hyperparameters
+class ChoosesOnOwnPart(DrawnToPopularity):
+    """Base of rankers that are fitted at once, and choose what is not said on a part of the ratings.
+
+    The part has at most 2,000 items, the most rated ones, and 5,000 users, so that a choice costs little where there
+    are many; a fifth of each user's entries is hidden in it.
+    """
+
+    def _learn(self, ratings: RatingMatrix, options: FitOptions, chosen: dict[str, Any]) -> None:
+        """Learn from `ratings`; `chosen` holds settings by name, for those that are None."""
+        raise NotImplementedError
+
+    def _candidates(self, ratings: RatingMatrix) -> list[dict[str, Any]]:
+        """Settings to choose among, for what is None: the first is taken where there is nothing to choose on."""
+        return [{}]
+
+    def _trials(
+        self, ratings: RatingMatrix, candidates: list[dict[str, Any]]
+    ) -> Iterator[tuple[dict[str, Any], DrawnToPopularity]]:
+        """Each candidate with a model that is fitted with it."""
+        for candidate in candidates:
+            model = self.clone()
+            model._learn(ratings, FitOptions(progress=False), candidate)
+            model._set_ratings(ratings)
+            yield candidate, model
+
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+        candidates, weight = self._candidates(ratings), self.popularity or 0.0
+        chosen = candidates[0]
+        if len(candidates) > 1 or self.popularity is None:
+            parts = own_part(densest(ratings), HIDDEN, 0)
+            if parts is not None:
+                found = [(*model._choose_popularity(parts[1]), settings)
+                         for settings, model in self._trials(parts[0], candidates)]  # fmt: skip
+                weight, _, chosen = max(found, key=lambda one: one[1])
+        self._learn(ratings, options, chosen)
+        self._draw(ratings, weight)
+
+
+def own_part(
+    ratings: RatingMatrix, share: float, seed: int, most_users: int = MOST_USERS
+) -> tuple[RatingMatrix, RatingMatrix] | None:
+    """What is left of `ratings`, and a share of the entries of each user, of at most `most_users` of them.
+
+    None where `share` is 0 or fewer than 50 entries can be put aside, and for a store: it would be copied into memory.
+    """
+    if share <= 0 or ratings.is_mapped:
+        return None
+    rng = np.random.default_rng((seed, 1))
+    chosen = per_user_part(ratings, share, rng)
+    if np.count_nonzero(chosen) < FEWEST:
+        return None
+    if ratings.n_users > most_users:
+        kept = np.zeros(ratings.n_users, bool)
+        kept[rng.permutation(ratings.n_users)[:most_users]] = True
+        chosen &= np.repeat(kept, ratings.counts("user"))
+    return ratings.select(~chosen), ratings.select(chosen)
+
+
+def densest(ratings: RatingMatrix) -> RatingMatrix:
+    """`ratings`, or of more than 5,000 users and 2,000 items so many: users at random, items the most rated."""
+    users, items = (np.arange(n) for n in ratings.shape)
+    if len(users) > SMALL_USERS:
+        users = np.sort(np.random.default_rng(0).permutation(users)[:SMALL_USERS])
+    if len(items) > SMALL_ITEMS:
+        items = np.sort(np.argsort(-ratings.counts("item"), kind="stable")[:SMALL_ITEMS])
+    return ratings if (len(users), len(items)) == ratings.shape else take(ratings, users, items)
+
+
+def _beside(checkpoint: str | Path | None) -> Path | None:
+    """The checkpoint of the first part."""
+    return None if checkpoint is None else Path(checkpoint).with_name(f"{Path(checkpoint).name}.own")

@@ -1,0 +1,85 @@
+"""Lists drawn towards popularity, by a weight that is chosen on ratings put aside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from recae import metrics
+from recae._types import DoubleArray, FloatArray
+from recae.distributed.ranks import current
+from recae.ratings import RatingMatrix
+from recae.recommender.base import Recommender
+from recae.recommender.params import hyperparameters, param
+from recae.recommender.scoring import top_allowed
+
+LIST = 20  # length of the lists that are compared
+CELLS = 2**24  # scores that a choice looks at, at most
+WEIGHTS = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 10.0, 1e12)  # the last is popularity itself: no score is left beside it
+
+
+@hyperparameters
+class DrawnToPopularity(Recommender):
+    """Base of rankers whose lists add the items' popularity to a model's own scores.
+
+    Where few entries say little about each other, a personal list is worse than what is popular. What is added is
+    w s z_j: z is log(1 + number of entries) of an item, standardised over the items, s the mean standard deviation of
+    a row's own scores, and w the weight. `score` gives the model's own scores; lists, and what is measured, add this.
+    """
+
+    popularity: float | None = param(
+        None, "weight of items' popularity in lists, in standard deviations of the model's own scores; none to choose "
+        "it on ratings put aside, where there are some", low=0,
+    )  # fmt: skip
+
+    def _choose_popularity(self, held_out: RatingMatrix) -> tuple[float, float]:
+        """The weight that ranks `held_out` best (the one given, if there is one), and its Recall@20 + NDCG@20.
+
+        A weight below the largest, which is popularity itself, has to be better than that by two standard errors.
+        """
+        return current().from_first(lambda: _best_weight(self, held_out))
+
+    def _draw(self, ratings: RatingMatrix, weight: float) -> None:
+        """Set what lists add, of a model that is fitted on `ratings`."""
+        self._set_ratings(ratings)
+        self.prior_ = None
+        prior = _standard(ratings)
+        if weight > 0 and prior is not None:
+            users = np.flatnonzero(ratings.counts("user"))[: max(1, CELLS // ratings.n_items)]
+            self.prior_ = (weight * _spread(self.score_users(users[:1000])) * prior).astype(np.float32)
+
+
+def _best_weight(model: DrawnToPopularity, held_out: RatingMatrix) -> tuple[float, float]:
+    ratings = model.ratings_
+    users = np.flatnonzero(held_out.counts("user"))
+    most = max(1, CELLS // ratings.n_items)
+    if len(users) > most:
+        users = np.sort(np.random.default_rng(0).permutation(users)[:most])
+    scores, prior = np.asarray(model.score_users(users), np.float32), _standard(ratings)
+    unit = _spread(scores[:1000])
+    weights = WEIGHTS if model.popularity is None else (model.popularity,)
+
+    def figures(weight: float) -> DoubleArray:
+        drawn = scores if prior is None or weight == 0 else scores + np.float32(weight * unit) * prior
+        ranked, _ = top_allowed(drawn, ratings.user_rows[users], LIST, np.ones(ratings.n_items, bool))
+        hits = metrics.find_hits(ranked, held_out.user_rows[users])
+        return metrics.recall(hits, LIST) + metrics.ndcg(hits, LIST)
+
+    found = [figures(weight) for weight in weights]
+    best = int(np.argmax([values.mean() for values in found]))
+    gain = found[best] - found[-1]
+    if len(gain) > 1 and gain.mean() <= 2 * gain.std(ddof=1) / np.sqrt(len(gain)):
+        best = len(found) - 1
+    return weights[best], float(found[best].mean())
+
+
+def _standard(ratings: RatingMatrix) -> FloatArray | None:
+    """log(1 + entries) of each item, standardised; None where all items have equally many."""
+    counts = np.log1p(ratings.counts("item").astype(np.float64))
+    return None if np.ptp(counts) == 0 else ((counts - counts.mean()) / counts.std()).astype(np.float32)
+
+
+def _spread(scores: Any) -> float:
+    """The mean standard deviation of a row; 1 where there is none."""
+    return float(np.mean(np.std(scores, axis=1, dtype=np.float64))) or 1.0

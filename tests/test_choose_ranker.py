@@ -1,0 +1,46 @@
+"""The choice of a ranker: what it names is what ranks best, and popularity where nothing is better."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from linear_toys import ratings_of
+from test_ridge_choice import by_popularity, by_taste
+
+import recae
+from recae.models.ensemble import choose_ranker as module
+from recae.models.ensemble.choose_ranker import choose_ranker
+
+
+def test_where_popularity_is_all_there_is_it_is_taken() -> None:
+    """Nothing is better than popularity by two standard errors, and the reason gives the figures of all."""
+    choice = choose_ranker(by_popularity())
+    assert choice.name == "popularity"
+    assert choice.reason.startswith("popularity: Recall@20 + NDCG@20 ")
+    assert set(choice.figures) == {"dan", "ease", "edlae", "als", "item-knn", "popularity"}
+    assert "\n" not in choice.reason
+
+
+def test_tastes_are_met_by_a_personal_ranker_that_is_nearly_the_best() -> None:
+    """On a split that the choice has not seen, the named one is within 3 % of the best of those compared."""
+    split = recae.split(by_taste(), "per-user", test=0.2, rng=1)
+    choice = choose_ranker(split.train)
+    figures = {
+        name: recae.evaluate(recae.make_model(name).fit(split.train, progress=False), split, "ndcg@20")["ndcg@20"]
+        for name in choice.figures
+    }
+    assert choice.name != "popularity"
+    assert figures[choice.name] > 0.97 * max(figures.values())
+    assert choice == choose_ranker(split.train)
+
+
+def test_of_many_items_nothing_dense_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the number of items for which a matrix of items is solved, sparse EASE stands for the closed forms."""
+    monkeypatch.setattr(module, "MOST_ITEMS", 50)
+    assert set(choose_ranker(by_taste()).figures) == {"sparse-ease", "als", "item-knn", "popularity"}
+
+
+def test_nothing_to_hide_is_popularity() -> None:
+    """Users of one item each say nothing of each other."""
+    choice = choose_ranker(ratings_of(np.eye(5)))
+    assert (choice.name, choice.figures) == ("popularity", {})
