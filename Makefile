@@ -7,13 +7,15 @@ QUICK := $(addprefix tests/test_,layers.py house.py ratings.py splitting.py metr
 	nn.py linear.py autorec.py storage.py cli_printing.py)
 .DEFAULT_GOAL := help
 
-.PHONY: help run test test-quick fuzz lint test-gpu bench bench-quick bench-gpu clean
+.PHONY: help run test test-quick test-bounds fuzz kills lint test-gpu bench bench-quick bench-gpu clean
 
 help:
 	@echo "make run       set up, then train, evaluate and recommend on the embedded sample"
 	@echo "make test      set up, then lint, type-check and test"
 	@echo "make test-quick  the tests that fail first, in under a minute"
-	@echo "make fuzz      changed model files, CASES=1000 of them from SEED=0, read and used in child processes"
+	@echo "make fuzz      changed files of all kinds, CASES=1000 from SEED=0, read and used in child processes"
+	@echo "make kills     work that is killed at random moments, KILLS=200 times, and begun again"
+	@echo "make test-bounds  every model's kernels with bounds checks"
 	@echo "make lint      ruff and mypy alone"
 	@echo "make test-gpu  the tests and timings that need a CUDA device (skipped where there is none)"
 	@echo "make bench-quick  hot operations against their stored times, in ratios (a minute)"
@@ -43,9 +45,20 @@ test: lint
 test-quick: $(READY)
 	NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "not slow and not data" $(QUICK)
 
-# Model files that somebody has changed, in child processes with a limit of memory and time.
+# Files of all kinds that somebody has changed, in child processes with a limit of memory and time.
 fuzz: $(READY)
-	NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz_files.py --cases $(or $(CASES),1000) --seed $(or $(SEED),0)
+	NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m fuzz --cases $(or $(CASES),1000) \
+		--seed $(or $(SEED),0) $(if $(OUT),--out $(OUT))
+
+# Preparations, trainings and searches that are killed at random moments and begun again.
+kills: $(READY)
+	NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python tests/kill_programs.py --kills $(or $(KILLS),200) \
+		--seed $(or $(SEED),0) $(if $(OUT),--out $(OUT))
+
+# A part of the suite that every model passes, its kernels compiled with bounds checks (into a cache of their own).
+test-bounds: $(READY)
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=.bounds-cache NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1 \
+		$(BIN)/python -m pytest -q -n auto tests/test_models.py -k "hidden_films or unknown_users or similar_items"
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -75,4 +88,4 @@ bench: $(READY)
 	$(BIN)/recae demo all --out figures/
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .bounds-cache

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from recae.errors import RecaeError, Remedy
 
 MAX_DEPTH = 100  # lists and objects inside each other, in JSON and in TOML
 _LARGEST_INT = 2**1000
-_BLOCK = 1 << 21  # numbers that are looked at together: they fit a cache, and so does what is made of them
+_BLOCK = 1 << 18  # numbers that are looked at together: they fit a cache, and so does what is made of them
+_MANY = 64  # blocks that are worth a second thread
 
 
 class Invalid(ValueError):
@@ -29,7 +31,9 @@ class Invalid(ValueError):
 
 
 @contextmanager
-def refusing(error_class: type[RecaeError], source: str | Path, remedy: str | Remedy) -> Iterator[None]:
+def refusing(
+    error_class: type[RecaeError], source: str | Path, remedy: str | Remedy | Sequence[str | Remedy]
+) -> Iterator[None]:
     """Within, `Invalid` becomes an error of `error_class` that names the `source` and the `remedy`."""
     try:
         yield
@@ -108,20 +112,24 @@ def is_finite(array: npt.NDArray[Any]) -> bool:
     if array.dtype.kind not in "fc":
         return True
     flat = array.reshape(-1)
-    for start in range(0, len(flat), _BLOCK):
-        block = flat[start : start + _BLOCK]
-        with np.errstate(over="ignore", invalid="ignore"):
-            total = block.sum()  # infinite or nan where a number is; and where finite ones add up to too much
-        if not np.isfinite(total) and not np.isfinite(block).all():
-            return False
-    return True
+    blocks = [flat[start : start + _BLOCK] for start in range(0, len(flat), _BLOCK)]
+    if len(blocks) < _MANY:
+        return all(map(_block_is_finite, blocks))
+    with ThreadPoolExecutor(2) as pool:  # NumPy lets go of the interpreter while it adds
+        return all(pool.map(_block_is_finite, blocks))
 
 
-def check_csr(data: Any, indices: Any, indptr: Any, shape: tuple[int, int], part: str) -> None:
+def _block_is_finite(block: npt.NDArray[Any]) -> bool:
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = block.sum()  # infinite or nan where a number is; and where finite ones add up to too much
+    return bool(np.isfinite(total) or np.isfinite(block).all())
+
+
+def check_csr(data: Any, indices: Any, indptr: Any, shape: tuple[int, int], part: str, *, rising: bool = True) -> None:
     """Refuse CSR arrays that are not canonical, or whose values are not finite float32.
 
     Canonical: `indptr` (n_rows + 1,) begins at 0, never falls and ends at the number of entries; column indices are
-    in range and rise within each row.
+    in range and, with `rising`, rise within each row.
     """
     n_rows, n_columns = shape
     check_array(data, f"data of {part}", "float32", (-1,))
@@ -134,6 +142,8 @@ def check_csr(data: Any, indices: Any, indptr: Any, shape: tuple[int, int], part
         require(
             bool(block.min() >= 0 and block.max() < n_columns), f"indices of {part} are not from 0 to {n_columns - 1}"
         )
+        if not rising:
+            continue
         first = np.flatnonzero(block[1:] <= block[:-1]) + max(1, start)  # where a row has to begin
         begins = indptr[np.searchsorted(indptr, first)] == first
         require(bool(begins.all()), f"indices of {part} do not rise within each row")
@@ -156,6 +166,17 @@ def _is_id(value: Any) -> bool:
     if isinstance(value, tuple):
         return all(map(_is_id, value))
     return isinstance(value, bool) or is_number(value)
+
+
+def is_column(values: Any, n: int) -> bool:
+    """Whether `values` is a list of `n` entries of a table: numbers, texts, None, and lists of these."""
+    return isinstance(values, list) and len(values) == n and all(map(_is_entry, values))
+
+
+def _is_entry(value: Any) -> bool:
+    if value is None or isinstance(value, str | int | float):
+        return True
+    return isinstance(value, list | tuple) and all(map(_is_entry, value))
 
 
 def _short(text: str, most: int = 80) -> str:

@@ -19,10 +19,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from recae.atomic import write_text
 from recae.errors import MissingExtraError, ModelFileError, ParameterError, Phrase, Remedy
 from recae.models import MODELS, Recommender, make_model
 from recae.recommender.params import check, declared
-from recae.storage import write_text
 
 __all__ = ["load_settings", "read_settings", "write_settings"]
 

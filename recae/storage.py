@@ -1,4 +1,4 @@
-"""Files: arrays and JSON to one safetensors file and back, checked and without pickle; and any file written atomically.
+"""Arrays and JSON to one safetensors file and back, checked and without pickle.
 
 A file of arrays is safetensors as any reader knows it. Its metadata holds one JSON text under the key `recae`: the kind
 of file, the format's version, what the caller handed in, a checksum of each array, and one over all of that.
@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import stat
-import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ import numpy.typing as npt
 import torch
 
 from recae._types import Arrays
+from recae.atomic import refuse_irregular, write_bytes
 from recae.errors import ModelFileError, Phrase, Remedy
 from recae.schemas import Invalid, as_object, is_int, parse_json, refusing, require
 
@@ -32,7 +31,7 @@ _DTYPES = {
 
 
 def write_file(path: str | Path, kind: str, arrays: Arrays, content: dict[str, Any]) -> Path:
-    """Write `arrays` and the JSON-able `content` to `path`, as `write_bytes` does.
+    """Write `arrays` and the JSON-able `content` to `path`, as `recae.atomic.write_bytes` does.
 
     Raises:
         ModelFileError: the file cannot be written.
@@ -44,71 +43,6 @@ def write_file(path: str | Path, kind: str, arrays: Arrays, content: dict[str, A
     body = {"kind": kind, "format": FORMAT, "content": content, "arrays": checksums}
     body["checksum"] = _checksum_of_body(body)
     return write_bytes(path, save(arrays, metadata={"recae": json.dumps(body)}))
-
-
-def write_text(path: str | Path, text: str) -> Path:
-    """Write `text` in UTF-8, as `write_bytes` does."""
-    return write_bytes(path, text.encode("utf-8"))
-
-
-def write_bytes(path: str | Path, data: bytes) -> Path:
-    """Write a file, all or nothing.
-
-    The file is written in its folder under another name, and renamed when it is whole: a kill or a full disk leaves an
-    older file as it was. Of a symbolic link, the file that it points to is written.
-
-    Raises:
-        ModelFileError: `path` is no regular file (a folder, a device, a pipe), its folder is missing or cannot be
-            written, or the disk is full.
-    """
-    path = Path(path)
-    refuse_irregular(path)
-    try:
-        _replace(Path(os.path.realpath(path)), data)
-    except OSError as error:
-        raise ModelFileError(
-            f"{path} could not be written ({error.strerror or error}); what stood there is unchanged",
-            remedy=("choose another folder", "make room, and save again"),
-        ) from error
-    return path
-
-
-def check_writable(path: str | Path) -> None:
-    """Find out before the work whether `write_bytes` can write a file; nothing is left behind.
-
-    Raises:
-        ModelFileError: as `write_bytes`.
-    """
-    path = Path(path)
-    refuse_irregular(path)
-    folder = Path(os.path.realpath(path)).parent
-    if not folder.is_dir():
-        raise ModelFileError(
-            f"{path} cannot be written: there is no folder {folder if path.is_symlink() else path.parent}",
-            remedy=("make it", "choose another folder"),
-        )
-    try:
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".recae-"):
-            pass
-    except OSError as error:
-        raise ModelFileError(f"{path} cannot be written ({error.strerror})", remedy="choose another folder") from None
-
-
-def refuse_irregular(path: Path) -> None:
-    """Refuse what is there and is no regular file: renaming a file onto `/dev/null` would replace the device.
-
-    Raises:
-        ModelFileError: says what it is.
-    """
-    try:
-        mode = path.stat().st_mode
-    except OSError:  # not there, or not to be seen: writing says why
-        return
-    if stat.S_ISDIR(mode):
-        raise ModelFileError(f"{path} is a folder", remedy="name a file in it")
-    if not stat.S_ISREG(mode):
-        kind = "a pipe" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device"
-        raise ModelFileError(f"{path} is {kind}, not a file", remedy="name a file")
 
 
 def read_file(path: str | Path, kind: str, *, verify: bool = True) -> tuple[Arrays, dict[str, Any]]:
@@ -123,7 +57,7 @@ def read_file(path: str | Path, kind: str, *, verify: bool = True) -> tuple[Arra
         ModelFileError: there is no such file, or it is foreign, truncated, tampered with, of another kind, or
             of a newer format. The message says which.
     """
-    body, arrays = _open(Path(path))
+    body, arrays, digests = _open(Path(path), verify=verify)
     with refusing(ModelFileError, path, REMEDY):
         content = as_object(body["content"], "its content")
     if body["format"] > FORMAT:
@@ -132,7 +66,7 @@ def read_file(path: str | Path, kind: str, *, verify: bool = True) -> tuple[Arra
         )
     if body["kind"] != kind:
         raise ModelFileError(f"{path} holds a {body['kind']}, not a {kind}")
-    changed = _changed_part(body, arrays, verify)
+    changed = _changed_part(body, arrays, digests, verify)
     if changed is not None:
         raise ModelFileError(
             f"{path} has been changed since it was written (the checksum of {changed} differs)", remedy=REMEDY
@@ -146,7 +80,7 @@ def kind_of(path: str | Path) -> str:
     Raises:
         ModelFileError: there is no such file, or it is foreign or truncated.
     """
-    body, _ = _open(Path(path), arrays=False)
+    body, _, _ = _open(Path(path), arrays=False)
     return str(body["kind"])
 
 
@@ -156,14 +90,15 @@ def fingerprint(path: str | Path) -> str:
     Raises:
         ModelFileError: there is no such file, or it is foreign or truncated.
     """
-    body, _ = _open(Path(path), arrays=False)
+    body, _, _ = _open(Path(path), arrays=False)
     return str(body["checksum"])[:12]
 
 
-def _open(path: Path, *, arrays: bool = True) -> tuple[dict[str, Any], Arrays]:
-    """What recae's metadata says, with values of the types that they have to have, and the arrays."""
+def _open(path: Path, *, arrays: bool = True, verify: bool = False) -> tuple[dict[str, Any], Arrays, dict[str, str]]:
+    """What recae's metadata says, with values of the types that they have to have; the arrays, and their checksums."""
     from safetensors import SafetensorError, safe_open
 
+    refuse_irregular(path)
     if not path.is_file():
         raise ModelFileError(f"no file {path}", remedy=Remedy("{save} writes one", save=Phrase("model.save(path)")))
     try:
@@ -172,7 +107,12 @@ def _open(path: Path, *, arrays: bool = True) -> tuple[dict[str, Any], Arrays]:
             names = file.keys() if arrays else []
             if any(file.get_slice(name).get_dtype() not in _DTYPES for name in names):
                 raise ModelFileError(f"{path} is a safetensors file, but not one that recae wrote")
-            found = {name: file.get_tensor(name) for name in names}
+            found, digests = {}, {}
+            with ThreadPoolExecutor(2) as pool:  # what has been read is hashed while the next is: both leave Python
+                for name in names:
+                    found[name] = file.get_tensor(name)
+                    if verify:
+                        digests[name] = pool.submit(_checksum_of_array, found[name])
     except (SafetensorError, OSError, ValueError) as error:
         if isinstance(error, ModelFileError):
             raise
@@ -185,10 +125,10 @@ def _open(path: Path, *, arrays: bool = True) -> tuple[dict[str, Any], Arrays]:
     except Invalid as error:
         deep = f" ({error})" if "nested" in str(error) else ""
         raise ModelFileError(f"{path} is a safetensors file, but not one that recae wrote{deep}") from None
-    return body, found
+    return body, found, {name: digest.result() for name, digest in digests.items()}
 
 
-def _changed_part(body: dict[str, Any], arrays: Arrays, verify: bool) -> str | None:
+def _changed_part(body: dict[str, Any], arrays: Arrays, digests: dict[str, str], verify: bool) -> str | None:
     """The first part of a file whose checksum differs; None where there is none."""
     if body["format"] == 1:
         everything = verify and _checksum_of_everything(body["kind"], arrays, body["content"]) != body["checksum"]
@@ -198,8 +138,7 @@ def _changed_part(body: dict[str, Any], arrays: Arrays, verify: bool) -> str | N
         return "the content"
     if checksums.keys() != arrays.keys():
         return "the list of arrays"
-    changed = (name for name in arrays if _checksum_of_array(arrays[name]) != checksums[name])
-    return next((f"array {name!r}" for name in changed), None) if verify else None
+    return next((f"array {name!r}" for name, digest in digests.items() if digest != checksums[name]), None)
 
 
 def pack(tree: Any) -> tuple[Arrays, Any]:
@@ -259,26 +198,6 @@ def _hashable(key: Any) -> Any:
     flat = all(part is None or isinstance(part, str | int | float | bool) for part in parts)
     require(flat, "a key is neither a number nor a text")
     return key
-
-
-def _replace(path: Path, data: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _checksum_of_body(body: dict[str, Any]) -> str:

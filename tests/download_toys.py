@@ -77,8 +77,15 @@ class Handler(BaseHTTPRequestHandler):
         if content is None or fault.isdigit():
             self.send_error(int(fault or 404))
             return
+        if fault.startswith("to "):
+            self.send_response(302)
+            self.send_header("Location", fault[3:])
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
+        length = {"shorter": len(content) // 2, "longer": 2 * len(content), "negative": -5}.get(fault, len(content))
+        self.send_header("Content-Length", str(length))
         self.end_headers()
         if fault == "truncate":
             content = content[: len(content) // 2]

@@ -115,3 +115,9 @@ def test_its_loss_is_a_mean_over_ratings() -> None:
     predicted = model.network_.at(rows, rows).detach()
     loss = model._objective()(model.network_, Batch(rows, rows)).item()
     assert loss == pytest.approx(float((predicted - rows.values).square().mean()), rel=1e-5)
+
+
+def test_pretraining_knows_nothing_of_the_second_update() -> None:
+    """Layers are pretrained by themselves: the second update is of the whole model, and comes after."""
+    ratings = low_rank()
+    assert np.isfinite(quick(pretrain_epochs=1, epochs=1, refeed=True).fit(ratings).score(ratings.user_rows)).all()

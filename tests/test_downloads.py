@@ -66,6 +66,9 @@ def test_a_broken_transfer_is_started_again(
         ("truncate", "IncompleteRead.*bytes"),
         ("damage", "not the published file .MD5 [0-9a-f]{32}, expected"),
         ("500", "500"),
+        ("shorter", "not the published file"),
+        ("longer", "IncompleteRead"),
+        ("to file:///etc/passwd", "No connection adapters|Invalid URL"),
     ],
 )
 def test_a_transfer_that_stays_broken(cache: Path, server: Server, fault: str, message: str) -> None:
@@ -78,6 +81,23 @@ def test_a_transfer_that_stays_broken(cache: Path, server: Server, fault: str, m
         assert part in str(caught.value)
     assert len(server.requests) == 3
     assert left_in(cache) == []
+
+
+def test_redirects_without_end(cache: Path, server: Server) -> None:
+    """A server that sends the client round and round is given up, and nothing stays."""
+    server.faults = ["to /tiny.zip"] * 1000
+    with pytest.raises(DownloadError, match="redirects"):
+        load("tiny")
+    assert len(server.requests) < 200
+    assert left_in(cache) == []
+
+
+def test_a_hash_file_without_end(cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a .md5 file only its beginning is read: the rest cannot fill memory."""
+    republish(monkeypatch, None, (f"{server.url}/tiny.zip",))
+    server.files["/tiny.zip.md5"] = b"x" * (1 << 20) + md5(GOOD).encode()
+    with pytest.raises(DownloadError, match=r"tiny.zip.md5 holds no MD5"):
+        fetch("tiny", progress=False)
 
 
 def test_a_file_that_is_not_there(cache: Path, server: Server) -> None:

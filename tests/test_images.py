@@ -51,8 +51,8 @@ def test_idx_files_at_fault(tmp_path: Path) -> None:
     whole = idx(np.arange(24, dtype=np.uint8).reshape(2, 3, 4))
     path = tmp_path / "file"
     for content, message in (
-        (whole[:-1], r"39 bytes, its header of 3 dimensions \(2, 3, 4\) asks for 40: truncated"),
-        (whole + b"x", "41 bytes, .* asks for 40"),
+        (whole[:-1], r"23 bytes of values, its header of 3 dimensions \(2, 3, 4\) asks for 24: truncated"),
+        (whole + b"x", "more than 24 bytes of values, .* asks for 24"),
         (whole[:10], "truncated or damaged"),
         (gzip.compress(whole)[:-9], "not a whole gzip file"),
         (b"\x89PNG....", "not an idx file: it begins with 89 50 4e 47"),
@@ -142,9 +142,9 @@ def test_newsgroups_layout(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"label": [1, 2]}, "labels from 1 to 2; groups.txt has 2 topics"),
-        ({"label": [1]}, "1 labels"),
-        ({"shape": [2, 4]}, "2 documents of 4 words .* vocab.txt has 3 words"),
-        ({"counts": np.array([object()] * 3)}, "not one of the corpus' files .*allow_pickle"),
+        ({"label": [1]}, "1 labels for 2 documents"),
+        ({"shape": [2, 4]}, r"shape is \[2, 4\], and vocab.txt has 3 words"),
+        ({"counts": np.array([object()] * 3)}, "'counts' holds Python objects"),
     ],
 )
 def test_a_corpus_at_fault(tmp_path: Path, changes: dict[str, object], message: str) -> None:

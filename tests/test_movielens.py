@@ -233,3 +233,10 @@ def test_real_ml_latest_small(data_dir: Path) -> None:
     assert (matrix.timestamps.min(), matrix.timestamps.max()) == (828124615, 1537799250)
     assert matrix.item_table is not None
     assert len(matrix.item_table) == 9742
+
+
+def test_an_empty_id_is_refused_by_its_line(tmp_path: Path) -> None:
+    """A field without an id is no item of its own, and no memory is written for it."""
+    (tmp_path / "ratings.dat").write_text("1::1::5::10\n1::2::3::11\n2::::2::12\n")
+    with pytest.raises(DataError, match="row 3: the id of the item is missing"):
+        load(tmp_path)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from recae.models import MODELS
+from recae.errors import ParameterError
+from recae.loaders import load
+from recae.models import MODELS, make_model
 from recae.recommender.epochs import TrainedInEpochs
 from recae.recommender.params import Parameters, declared, default, hyperparameters, learned, param
 
@@ -91,3 +93,11 @@ def test_meanings_are_written_once() -> None:
                 texts[ast.unparse(node.args[1])] += 1
     assert texts.total() > 100
     assert len(repeated := [text for text, n in texts.items() if n > 1]) <= 9, repeated
+
+
+def test_what_is_served_so_many_times_has_a_highest_value() -> None:
+    """Beyond it a model is neither fitted nor read: a number in a file cannot make a list take hours."""
+    model = make_model("bpr", iterations=10_001)
+    with pytest.raises(ParameterError, match="iterations=10001: expected at most 10000"):
+        model.fit(load("sample"))
+    assert "at most 10000" in str(type(model).__doc__)

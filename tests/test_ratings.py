@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -288,3 +290,18 @@ def test_no_ratings_in_a_part_is_allowed(matrix: RatingMatrix) -> None:
     assert list(nothing.counts("user")) == [0, 0, 0]
     assert np.isnan(nothing.mean)
     assert "0 ratings" in repr(nothing)
+
+
+@pytest.mark.parametrize(
+    ("users", "items", "message"),
+    [
+        ([1, np.nan, 2], [1, 2, 3], "row 2: the id of the user is missing"),
+        (["a", "b", "c"], ["x", "y", None], "row 3: the id of the item is missing"),
+        ([1, 2], [1, 2, 3], "columns of 2, 3, 3 rows"),
+        ([1, 2, 3], [1, 2, 3, 4], "columns of 3, 4, 3 rows"),
+    ],
+)
+def test_columns_that_do_not_fit_each_other_are_refused(users: list[Any], items: list[Any], message: str) -> None:
+    """A missing id has no code, and a short column no row: both are named before compiled code counts with them."""
+    with pytest.raises(DataError, match=message):
+        RatingMatrix.from_columns(users, items, np.array([1.0, 2.0, 3.0]))

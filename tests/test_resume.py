@@ -19,6 +19,7 @@ from torch import Tensor
 from recae.errors import ModelFileError, TrainingInterrupted
 from recae.models import AutoRec
 from recae.ratings import RatingMatrix
+from recae.storage import pack, read_file, unpack, write_file
 from recae.training import Batch, History, RowBatches, Trainer
 
 ROOT = Path(__file__).parents[1]
@@ -288,3 +289,50 @@ def test_a_checkpoint_of_an_earlier_version_is_refused_for_other_data(tmp_path: 
     rows = torch.zeros(20, 6)
     with pytest.raises(ModelFileError, match="data toy, and now it is other"):
         trainer.fit(torch.nn.Linear(6, 6), RowBatches(rows, batch_size=8), lambda m, b: m(b.input).mean())
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "message"),
+    [
+        ("step", 99, "step is not from 0"),
+        ("order", torch.zeros(23, dtype=torch.int64), "an example twice"),
+        ("order", torch.arange(5), "order of the examples"),
+        ("random", {"cpu": torch.zeros(7, dtype=torch.uint8)}, "random state"),
+        ("optimizer", {"state": {}, "param_groups": []}, "groups of parameters"),
+        ("history", {"records": [], "best_epoch": 9, "stopped_early": False}, "history"),
+        ("best", {}, "best weights"),
+        ("order", None, "step is not from 0 to"),
+    ],
+)
+def test_a_forged_state_is_refused_by_its_part(
+    part: str, value: Any, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint with right checksums and a state that no training has: the error names the file and the part."""
+    path = tmp_path / "c"
+    with monkeypatch.context() as patch:
+        StopAt(patch, 2)
+        with pytest.raises(TrainingInterrupted):
+            model().fit(ratings(), checkpoint=path)
+    arrays, content = read_file(path, "checkpoint")
+    state = unpack(arrays, content["state"])
+    packed, twin = pack({**state, part: value})
+    write_file(path, "checkpoint", packed, {**content, "state": twin})
+    with pytest.raises(ModelFileError, match=rf"{path.name}: .*{message}"):
+        model().fit(ratings(), checkpoint=path, resume=True)
+
+
+def test_a_forged_optimizer_s_tensor_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A running mean that is shorter than its weight would be read beyond its end by the kernel: it is refused."""
+    path = tmp_path / "c"
+    with monkeypatch.context() as patch:
+        StopAt(patch, 2)
+        with pytest.raises(TrainingInterrupted):
+            model().fit(ratings(), checkpoint=path)
+    arrays, content = read_file(path, "checkpoint")
+    state = unpack(arrays, content["state"])
+    first = next(iter(state["optimizer"]["state"].values()))
+    first["exp_avg"] = first["exp_avg"].reshape(-1)[:1]
+    packed, twin = pack(state)
+    write_file(path, "checkpoint", packed, {**content, "state": twin})
+    with pytest.raises(ModelFileError, match="exp_avg of the optimiser is not of type"):
+        model().fit(ratings(), checkpoint=path, resume=True)

@@ -144,7 +144,7 @@ def test_files_that_are_none_of_ours(tmp_path: Path) -> None:
     import pickle
 
     expect(tmp_path / "nothing", "no file")
-    expect(tmp_path, "no file")
+    expect(tmp_path, "is a folder")
     for name, data in {
         "empty": b"",
         "text": b"user,item\n1,2\n",

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -369,3 +370,20 @@ def test_ctrl_c_says_how_to_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(preparing.Bar, "report", report)
     done(inline(*command))
     same(recae.load(tmp_path / "s"), recae.RatingMatrix.from_frame(table(), timestamp="timestamp"))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30, -7.0])
+def test_a_rating_outside_the_scale_is_refused_though_its_checksum_is_right(tmp_path: Path, value: float) -> None:
+    """Whoever forges a number can forge its checksum: the rating itself is looked at, by fit, split and check alike."""
+    store = prepared(tmp_path, table())
+    path, note = store / "user_rows.data.npy", store / "manifest.json"
+    ratings = np.array(np.load(path))
+    ratings[3] = value
+    path.write_bytes(path.read_bytes()[:128] + ratings.tobytes())
+    body = json.loads(note.read_text())
+    body["content"]["arrays"][path.name]["crc32"] = zlib.crc32(ratings.tobytes())
+    body["crc32"] = zlib.crc32(json.dumps(body["content"], sort_keys=True).encode())
+    note.write_text(json.dumps(body))
+    for use in (check_store, lambda _: recae.split(recae.load(store)), lambda _: recae.Bias().fit(recae.load(store))):
+        with pytest.raises(DataError, match=r"damaged.* a rating is not a number from 0.5 to 5"):
+            use(store)

@@ -85,6 +85,16 @@ def as_json(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(command)
 
 
+def excel_safe(command: F) -> F:
+    """--excel-safe."""
+    return click.option(
+        "--excel-safe",
+        is_flag=True,
+        help="In the csv, put ' before texts that begin with = + - @, a tab or a carriage return: a spreadsheet would "
+        "run them as formulas.",
+    )(command)
+
+
 def list_length(command: F) -> F:
     """-n, --number."""
     return click.option(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from recae.cli.failures import Failure, Misuse, interrupted_code
 from recae.cli.hyperparameters import command_with, model_of
 from recae.cli.inputs import load_ratings
 from recae.cli.options import note, verbosity
-from recae.cli.outputs import check_writable, write_csv
+from recae.cli.outputs import as_csv, check_writable, write_text
 from recae.cli.own_parts import (
     load_own_parts,
     load_validation,
@@ -43,8 +43,8 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
 
     Of several processes, each loads and splits; they share the fit; only the first process writes and measures.
     """
+    from recae.atomic import only_process
     from recae.recommender.fitting import refuse_many_processes
-    from recae.recommender.simple_model import say_if_worse
 
     refuse_idle_options(given)
     model, here = model_of(ctx, given["name"], given["seed"]), launch()
@@ -54,17 +54,28 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
     checkpoint = checkpoint_of(given, model)
     if here.is_first:
         check_writable(given["out"], given["save_test"], checkpoint)
+    with ExitStack() as stack:
+        for file in dict.fromkeys(filter(None, (given["out"], checkpoint))):
+            if here.is_first:
+                stack.enter_context(only_process(Path(file), "training"))
+        train(ctx, model, checkpoint, given)
+
+
+def train(ctx: click.Context, model: Recommender, checkpoint: Path | None, given: dict[str, Any]) -> None:
+    """What `run` does when nothing stands against it."""
+    from recae.recommender.simple_model import say_if_worse
+
     saved = saved_split(given["dataset"])
     ratings = load_ratings_in_turn(given) if saved is None else saved.train
     if given["threshold"] is not None and saved is None:
         ratings = ratings.binarize(given["threshold"]).filter(min_user=5)
     parts = divide(ratings, model, given, saved)
-    if given["save_test"] and here.is_first:
+    if given["save_test"] and launch().is_first:
         save_test(parts, given["save_test"])
     if not given["out"]:
         note("The model will not be saved; add --out m.recae to save it.")
     seconds = fit(ctx, model, parts, checkpoint, given)
-    if not here.is_first:
+    if not launch().is_first:
         return
     if given["out"]:
         model.save(given["out"])
@@ -194,7 +205,7 @@ def divide(ratings: RatingMatrix, model: Recommender, given: dict[str, Any], sav
 
 def save_test(parts: Parts, file: str) -> None:
     assert parts.split is not None
-    write_csv(as_read(parts.split.test), file)
+    write_text(file, as_csv(as_read(parts.split.test)))
     note(f"The test part is in {file}.")
 
 

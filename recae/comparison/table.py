@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from recae.atomic import write_text
 from recae.evaluation import Report
 from recae.splitting import Split
-from recae.storage import write_text
 
 PER_FIT = ("fit_seconds", "recommend_seconds", "peak_mb")
 

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from recae.atomic import temporary_folder
 from recae.datasets.catalogue import Remote
 from recae.errors import DownloadError, Remedy
 
@@ -27,6 +28,7 @@ ATTEMPTS = 3
 PAUSE = 1.0  # seconds before the second attempt; doubled before each further one
 TIMEOUT = 30.0  # seconds without a byte
 CHUNK = 1 << 18  # bytes
+MD5_FILE = 1 << 16  # bytes of a .md5 file that are read: it has one line
 
 
 def mirrored(remote: Remote) -> tuple[str, ...]:
@@ -91,10 +93,15 @@ def _with_http_retry(url: str, md5: str, target: Path, progress: bool, *, pinned
 def _retrieve(url: str, md5: str, target: Path, progress: bool) -> Path:
     import pooch
 
+    if target.is_file() and pooch.file_hash(str(target), alg="md5") == md5:
+        return target
     pooch.get_logger().setLevel("WARNING")
     identity = {"Accept-Encoding": "identity"}  # else requests would unpack what a server sends as gzip
     fetch = pooch.HTTPDownloader(progressbar=progress, chunk_size=CHUNK, timeout=TIMEOUT, headers=identity)
-    return Path(pooch.retrieve(url, f"md5:{md5}", fname=target.name, path=target.parent, downloader=fetch))
+    with temporary_folder(target) as folder:  # pooch's own temporary files have names that tell nothing
+        came = pooch.retrieve(url, f"md5:{md5}", fname=target.name, path=folder, downloader=fetch)
+        os.replace(came, target)
+    return target
 
 
 def _published_md5(url: str) -> str:
@@ -102,9 +109,9 @@ def _published_md5(url: str) -> str:
     import requests
 
     def read() -> str:
-        answer = requests.get(f"{url}.md5", timeout=TIMEOUT)
-        answer.raise_for_status()
-        return answer.text
+        with requests.get(f"{url}.md5", timeout=TIMEOUT, stream=True) as answer:
+            answer.raise_for_status()
+            return str(next(answer.iter_content(MD5_FILE), b""), "utf-8", "replace")
 
     try:
         text = _persistently(read, f"{url}.md5")

@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import gzip
 import logging
+import math
+import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from recae._types import ByteArray, FloatArray
+from recae.archives import is_plausible
 from recae.datasets.locations import load_folder
 from recae.errors import DataError, DatasetNotFoundError
 
 log = logging.getLogger("recae")
 
 TYPES = {0x08: "uint8", 0x09: "int8", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+MOST_AXES = 8  # more than any data set has, and few enough for NumPy
+BLOCK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -122,20 +128,38 @@ def read_idx(path: str | Path) -> npt.NDArray[np.generic]:
         DataError: another kind of file, or a truncated one.
     """
     path = Path(path)
-    data = path.read_bytes()
-    if data[:2] == b"\x1f\x8b":
-        try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{path} is not a whole gzip file ({error}): delete it and fetch again") from None
-    if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in TYPES:
-        raise DataError(f"{path} is not an idx file: it begins with {data[:4].hex(' ') or 'nothing'}, not 00 00 08 ..")
-    dtype, start = np.dtype(TYPES[data[2]]), 4 + 4 * data[3]
-    shape = tuple(int(n) for n in np.frombuffer(data[4:start], ">u4")) if len(data) >= start else ()
-    expected = start + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    if len(data) < start or len(data) != expected:
+    try:
+        with _opened(path) as file:
+            return _array(path, file)
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(
-            f"{path} has {len(data):,} bytes, its header of {data[3]} dimensions {shape} asks for {expected:,}: "
+            f"{path} cannot be read, or is not a whole gzip file ({error}): delete it and fetch again"
+        ) from None
+
+
+def _opened(path: Path) -> IO[bytes]:
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    return cast("IO[bytes]", gzip.open(path)) if packed else path.open("rb")
+
+
+def _array(path: Path, file: IO[bytes]) -> npt.NDArray[np.generic]:
+    """The header first, and then as many bytes as it asks for: no more memory than the file has."""
+    head = file.read(4)
+    if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in TYPES or head[3] > MOST_AXES:
+        raise DataError(f"{path} is not an idx file: it begins with {head.hex(' ') or 'nothing'}, not 00 00 08 ..")
+    dtype, axes = np.dtype(TYPES[head[2]]), file.read(4 * head[3])
+    shape = struct.unpack(f">{len(axes) // 4}I", axes[: len(axes) // 4 * 4])
+    expected = math.prod(shape) * dtype.itemsize
+    if not is_plausible(expected, path.stat().st_size):
+        raise DataError(f"{path} has {path.stat().st_size:,} bytes, its header asks for {expected:,}: damaged")
+    data = bytearray()
+    while len(data) <= expected and (block := file.read(min(BLOCK, expected + 1 - len(data)))):
+        data += block
+    if len(shape) < head[3] or len(data) != expected or math.prod(n for n in shape if n) >= 1 << 60:
+        found = f"{len(data):,}" if len(data) <= expected else f"more than {expected:,}"
+        raise DataError(
+            f"{path} has {found} bytes of values, its header of {head[3]} dimensions {shape} asks for {expected:,}: "
             "truncated or damaged; delete it and fetch again"
         )
-    return np.frombuffer(data, dtype, offset=start).reshape(shape)
+    return np.frombuffer(data, dtype).reshape(shape)

@@ -12,12 +12,14 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from recae._types import IntArray
 from recae.datasets.catalogue import DATASETS
 from recae.datasets.locations import load_folder
 from recae.errors import DataError, DatasetNotFoundError, ParameterError
@@ -37,6 +39,7 @@ SCALES = {
 COLUMNS = {"user": "integer", "item": "integer", "rating": "rating", "timestamp": "integer"}
 NAMES = tuple(COLUMNS)
 YEAR = re.compile(r"\((\d{4})(?:[-–]\d{0,4})?\)\s*$")  # 'Toy Story (1995)', 'Fawlty Towers (1975-1979)'
+INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 AGES = {1: "under 18", 18: "18-24", 25: "25-34", 35: "35-44", 45: "45-49", 50: "50-55", 56: "56+"}
 OCCUPATIONS = (
@@ -116,6 +119,7 @@ def _part(whole: RatingMatrix, path: Path) -> RatingMatrix:
 
 PUBLISHED = {"u.data": "\t", "ratings.dat": "::", "ratings.csv": ","}
 HEADER = ("userId", "movieId", "rating", "timestamp")
+TITLES = ["movieId", "title", "genres"]
 
 
 def is_movielens(folder: Path) -> bool:
@@ -156,48 +160,94 @@ def _item_table(folder: Path) -> pd.DataFrame | None:
     if (folder / "u.item").is_file():
         return _item_table_100k(folder)
     if (folder / "movies.dat").is_file():
-        rows = [line.split("::") for line in _lines(folder / "movies.dat")]
+        path, rows = folder / "movies.dat", _fields(folder / "movies.dat", "::", 3)
     elif (folder / "movies.csv").is_file():
-        header, *rows = csv.reader(io.StringIO(_text(folder / "movies.csv")))
-        if header != ["movieId", "title", "genres"]:
+        path = folder / "movies.csv"
+        header, *rows = _csv_rows(path)
+        if header != TITLES:
             return None  # not MovieLens' file
     else:
         return None
-    ids, titles, genres = zip(*((row[0], row[1], row[2]) for row in rows))
-    return _items(ids, titles, ["" if names == "(no genres listed)" else names for names in genres])
+    genres = ["" if row[2] == "(no genres listed)" else row[2] for row in rows]
+    return _items(path, [row[0] for row in rows], [row[1] for row in rows], genres)
 
 
 def _item_table_100k(folder: Path) -> pd.DataFrame:
     """u.item: id | title | release date | video date | URL | 19 flags, in the order of u.genre."""
     names = [line.split("|")[0] for line in _lines(folder / "u.genre")]
-    rows = [line.split("|") for line in _lines(folder / "u.item")]
+    rows = _fields(folder / "u.item", "|", 2)
     genres = ["|".join(name for name, flag in zip(names, row[5:]) if flag == "1" and name != "unknown") for row in rows]
-    return _items([row[0] for row in rows], [row[1] for row in rows], genres)
+    return _items(folder / "u.item", [row[0] for row in rows], [row[1] for row in rows], genres)
 
 
-def _items(ids: object, titles: object, genres: object) -> pd.DataFrame:
-    table = pd.DataFrame({"item": ids, "title": titles, "genres": genres})
-    table["item"] = table["item"].astype(np.int64)
+def _items(path: Path, ids: list[str], titles: list[str], genres: list[str]) -> pd.DataFrame:
+    table = pd.DataFrame({"item": _integers(path, ids), "title": titles, "genres": genres})
     table["title"] = table["title"].str.strip()
     found = [YEAR.search(title) for title in table["title"]]
     table["year"] = pd.array([int(match.group(1)) if match else None for match in found], dtype="Int64")
-    return table.set_index("item")[["title", "year", "genres"]]
+    return _indexed(path, table, "item")[["title", "year", "genres"]]
 
 
 def _user_table(folder: Path) -> pd.DataFrame | None:
     if (folder / "u.user").is_file():
-        rows = [line.split("|") for line in _lines(folder / "u.user")]
-        frame = pd.DataFrame(rows, columns=["user", "age", "gender", "occupation", "zip"])
-        frame["age"] = frame["age"].astype(np.int64)
+        path = folder / "u.user"
+        frame = pd.DataFrame(_fields(path, "|", 5, 5), columns=["user", "age", "gender", "occupation", "zip"])
+        frame["age"] = _integers(path, frame["age"])
     elif (folder / "users.dat").is_file():
-        rows = [line.split("::") for line in _lines(folder / "users.dat")]
-        frame = pd.DataFrame(rows, columns=["user", "gender", "age", "occupation", "zip"])
-        frame["age"] = [AGES.get(int(age), age) for age in frame["age"]]
-        frame["occupation"] = [OCCUPATIONS[int(code)] for code in frame["occupation"]]
+        path = folder / "users.dat"
+        frame = pd.DataFrame(_fields(path, "::", 5, 5), columns=["user", "gender", "age", "occupation", "zip"])
+        frame["age"] = [AGES.get(age, text) for age, text in zip(_integers(path, frame["age"]).tolist(), frame["age"])]
+        codes = _integers(path, frame["occupation"])
+        if len(codes) and not 0 <= codes.min() <= codes.max() < len(OCCUPATIONS):
+            raise DataError(
+                f"{path} has occupations from {codes.min()} to {codes.max()}, not 0 to {len(OCCUPATIONS) - 1}"
+            )
+        frame["occupation"] = [OCCUPATIONS[code] for code in codes]
     else:
         return None
-    frame["user"] = frame["user"].astype(np.int64)
-    return frame.set_index("user")[["gender", "age", "occupation", "zip"]]
+    frame["user"] = _integers(path, frame["user"])
+    return _indexed(path, frame, "user")[["gender", "age", "occupation", "zip"]]
+
+
+def _indexed(path: Path, table: pd.DataFrame, column: str) -> pd.DataFrame:
+    twice = table[column][table[column].duplicated()]
+    if len(twice):
+        raise DataError(f"{path} has {column} {twice.iloc[0]} twice")
+    return table.set_index(column)
+
+
+def _integers(path: Path, texts: Iterable[str]) -> IntArray:
+    """Fields of a column as int64 (n,)."""
+    texts = list(texts)
+    for row, text in enumerate(texts):
+        if not INTEGER.fullmatch(text):
+            raise DataError(f"{path}, row {row + 1}: {text[:40]!r} is not an integer, as this file has it")
+    return np.array(texts, dtype=object).astype(np.int64)
+
+
+def _fields(path: Path, separator: str, least: int, most: int | None = None) -> list[list[str]]:
+    """The fields of each line, of which there are `least` to `most` (None: any number)."""
+    rows = [line.split(separator) for line in _lines(path)]
+    if not rows:
+        raise DataError(f"{path} is empty")
+    for row in rows:
+        if not least <= len(row) <= (most or len(row)):
+            raise DataError(f"{path}: the line of {row[0][:40]!r} has {len(row)} fields, not {least}")
+    return rows
+
+
+def _csv_rows(path: Path) -> list[list[str]]:
+    """The records of movies.csv, its header first; those of MovieLens' file have three fields."""
+    try:
+        rows = list(csv.reader(io.StringIO(_text(path))))
+    except csv.Error as error:  # a field of more than 131,072 characters, which no title is
+        raise DataError(f"{path} cannot be read as csv ({error})") from None
+    if len(rows) < 2:
+        raise DataError(f"{path} has no films")
+    for number, row in enumerate(rows, 1):
+        if rows[0] == TITLES and len(row) != len(TITLES):
+            raise DataError(f"{path}: record {number} has {len(row)} fields, not {len(TITLES)}")
+    return rows
 
 
 def _lines(path: Path) -> list[str]:
@@ -207,10 +257,10 @@ def _lines(path: Path) -> list[str]:
 
 
 def _text(path: Path) -> str:
-    """UTF-8 (from ml-10m on), else Latin-1 (ml-100k, ml-1m), with plain line ends."""
+    """UTF-8 (from ml-10m on), else Latin-1 (ml-100k, ml-1m), with plain line ends and without a byte-order mark."""
     data = path.read_bytes()
     try:
-        text = data.decode("utf-8")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("latin-1")
     return text.replace("\r\n", "\n")

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from recae._types import Csr, IntArray
+from recae.archives import read_npz
 from recae.datasets.locations import find
 from recae.datasets.newsgroup_topics import generated_corpus
 from recae.errors import DataError
 from recae.ratings.csr import make_csr
+from recae.schemas import check_csr, refusing, require
 
 log = logging.getLogger("recae")
 
@@ -75,31 +75,35 @@ def small_corpus(train: int = 1200, test: int = 400, rng: int = 0) -> Documents:
 
 
 def _words(path: Path) -> tuple[str, ...]:
-    return tuple(path.read_text(encoding="utf-8").split())
+    try:
+        return tuple(path.read_text(encoding="utf-8").split())
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is not a text in UTF-8", remedy="replace it") from None
 
 
 def _part(path: Path, n_words: int, n_topics: int) -> tuple[Csr, IntArray]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            rows = make_csr(
-                arrays["counts"].astype(np.float32), arrays["indices"].astype(np.int32), arrays["indptr"],
-                (int(arrays["shape"][0]), int(arrays["shape"][1])),
-            )  # fmt: skip
-            labels = arrays["label"].astype(np.int64)
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is not one of the corpus' files ({error}): replace it") from None
+        with refusing(DataError, path, "replace it"):
+            return _read(path, n_words, n_topics)
+    except OSError as error:
+        raise DataError(f"{path} could not be read ({error.strerror})", remedy="replace it") from None
+
+
+def _read(path: Path, n_words: int, n_topics: int) -> tuple[Csr, IntArray]:
+    arrays = read_npz(path, ("counts", "indices", "indptr", "shape", "label"))
+    for name, array in arrays.items():
+        require(array.ndim == 1 and array.dtype.kind in "iu", f"{name} is not a list of integers")
+    shape, labels = arrays["shape"].tolist(), arrays["label"]
+    require(len(shape) == 2 and shape[1] == n_words, f"its shape is {shape}, and vocab.txt has {n_words} words")
+    require(len(labels) == shape[0], f"it has {len(labels)} labels for {shape[0]} documents")
+    low, high = int(labels.min(initial=labels.max(initial=0))), int(labels.max(initial=0))
+    require(0 <= low <= high < n_topics, f"it has labels from {low} to {high}; groups.txt has {n_topics} topics")
+    counts, indptr = arrays["counts"].astype(np.float32), arrays["indptr"].astype(np.int64)
+    indices = arrays["indices"].astype(np.int64)
+    require(bool((counts >= 0).all()), "a count is negative")
+    check_csr(counts, indices, indptr, (shape[0], n_words), "the counts", rising=False)
+    rows = make_csr(counts, indices.astype(np.int32), indptr, (shape[0], n_words))
     rows.has_sorted_indices = False  # not promised by the file
     rows.has_canonical_format = False
     rows.sum_duplicates()
-    _check(path, rows, labels, n_words, n_topics)
-    return rows, labels
-
-
-def _check(path: Path, rows: Csr, labels: Any, n_words: int, n_topics: int) -> None:
-    if rows.shape[1] != n_words or len(labels) != rows.shape[0]:
-        raise DataError(
-            f"{path} has {rows.shape[0]} documents of {rows.shape[1]} words and {len(labels)} labels; "
-            f"vocab.txt has {n_words} words"
-        )
-    if len(labels) and not 0 <= labels.min() <= labels.max() < n_topics:
-        raise DataError(f"{path} has labels from {labels.min()} to {labels.max()}; groups.txt has {n_topics} topics")
+    return rows, labels.astype(np.int64)

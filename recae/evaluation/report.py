@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from recae._types import DoubleArray
-from recae.storage import write_text
+from recae.atomic import write_text
 
 Z = 1.959964  # 97.5 % of a normal distribution lies below
 

@@ -52,7 +52,7 @@ def save(figure: Figure, path: str | Path, colours: int = 64) -> Path:
 
     from PIL import Image
 
-    from recae.storage import write_bytes
+    from recae.atomic import write_bytes
 
     raw = io.BytesIO()
     figure.savefig(raw, format="png", dpi=DPI)

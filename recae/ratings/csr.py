@@ -138,6 +138,9 @@ def to_csr(
 
     Two stable counting passes (by item, then by user) order the ratings in linear time, without a comparison
     sort; ratings that are in order already, as in the published csv files, are left where they are.
+
+    Raises:
+        DataError: columns of several lengths, a code below 0 (a missing id), or a pair twice where none may be.
     """
     return merged_csr(users, items, values, timestamps, shape, duplicates, describe, where)[:2]
 
@@ -156,6 +159,10 @@ def merged_csr(
     check_duplicates(duplicates)
     runs = None
     stamps = None if timestamps is None else np.asarray(timestamps, dtype=np.int64)
+    _refuse_uneven(users, items, values, stamps)
+    for kind, codes in (("user", users), ("item", items)):  # scipy would write before its arrays
+        if len(codes) and codes.min() < 0:
+            raise DataError(f"{where(int(np.argmax(codes < 0)))}: the id of the {kind} is missing")
     if _in_order(users, items):
         return make_csr(values, items, _row_starts(users, shape[0]), shape), stamps, None
     order, columns, starts = _by_user_and_item(users, items, shape)
@@ -189,6 +196,14 @@ def _gathered(values: FloatArray, stamps: IntArray | None, order: Any) -> tuple[
     with ThreadPoolExecutor(1) as pool:
         moved = pool.submit(stamps.__getitem__, order)
         return values[order], moved.result()
+
+
+def _refuse_uneven(*columns: npt.NDArray[Any] | None) -> None:
+    lengths = [len(column) for column in columns if column is not None]
+    if len(set(lengths)) > 1:
+        raise DataError(
+            f"columns of {', '.join(map(str, lengths))} rows: users, items, ratings and times have one each"
+        )
 
 
 def _in_order(users: npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> bool:

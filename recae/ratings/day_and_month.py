@@ -29,7 +29,8 @@ def day_and_month(
     """
     codes, texts = pd.factorize(column)
     distinct = pd.Series(texts, dtype=object)
-    parts = distinct.astype(str).str.extract("^" + NUMERIC + "$")
+    # pandas' own texts are UTF-8: they hold neither bytes nor half a surrogate pair
+    parts = pd.Series(list(map(str, texts)), dtype=object).str.extract("^" + NUMERIC + "$")
     if len(parts) == 0 or parts[0].isna().any():
         return None
     first, second = parts[0].astype(int), parts[2].astype(int)

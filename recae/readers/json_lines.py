@@ -75,8 +75,19 @@ def _slow(path: Path, chosen: dict[str, Any], encoding: str) -> dict[str, Any]:
                     f"{where}: the {role} in field {name!r} is {json.dumps(record[name])[:60]}, and a number or a text "
                     "is needed: write the value that is meant, without the brackets"
                 )
+            if isinstance(record[name], str) and not _is_text(record[name]):
+                raise DataError(f"{where}: the {role} in field {name!r} holds half a character, which UTF-8 has not")
             values[role].append(record[name])
     return {role: pd.Series(column, dtype=object).infer_objects() for role, column in values.items()}
+
+
+def _is_text(value: str) -> bool:
+    """Whether UTF-8 has all characters of a text; JSON can write half a surrogate pair."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _objects(path: Path, encoding: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -94,6 +105,8 @@ def _objects(path: Path, encoding: str) -> Iterator[tuple[int, dict[str, Any]]]:
 def _object(line: str, where: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
+    except RecursionError:
+        raise DataError(f"{where}: nested too deep; one object a line is read") from None
     except ValueError as error:
         raise DataError(f"{where}: not JSON ({error}); one object a line is read") from None
     if not isinstance(record, dict):

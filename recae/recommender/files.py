@@ -18,7 +18,7 @@ from recae.ratings.csr import make_csr
 from recae.ratings.ids import plain
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.packed_lists import pack_list, unpack_list
-from recae.schemas import as_object, check_array, check_csr, check_ids, is_int, is_number, refusing, require
+from recae.schemas import as_object, check_array, check_csr, check_ids, is_column, is_int, is_number, refusing, require
 from recae.storage import REMEDY, pack, read_file, unpack, write_file
 
 KIND = "model"
@@ -150,12 +150,7 @@ def _frame(tree: Any, part: str) -> pd.DataFrame | None:
         for name, column in as_object(tree["columns"], f"columns of {part}").items()
     }
     for name, column in columns.items():
-        fits = len(column) == len(index) and all(map(_is_entry, column))
-        require(fits, f"column {name!r} of {part} is not a list of {len(index)} numbers and texts")
+        require(
+            is_column(column, len(index)), f"column {name!r} of {part} is not a list of {len(index)} numbers and texts"
+        )
     return pd.DataFrame(columns, index=pd.Index(index))
-
-
-def _is_entry(value: Any) -> bool:
-    if value is None or isinstance(value, str | int | float):
-        return True
-    return isinstance(value, list | tuple) and all(map(_is_entry, value))

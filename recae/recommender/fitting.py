@@ -25,7 +25,7 @@ from recae.ratings.matching import match, same_ids
 from recae.recommender.params import Parameters
 from recae.recommender.scoring import blocks, top_allowed
 from recae.sparse import SparseRows
-from recae.store import refuse_foreign_columns
+from recae.store import check_before_use
 
 LIST = 100  # length of the lists that validation ranks
 
@@ -81,7 +81,7 @@ def check_fit(model: type[Any], ratings: RatingMatrix, options: FitOptions) -> N
     if model.predicts_ratings:
         refuse_equal_ratings(model, ratings)
     if ratings.is_mapped:
-        refuse_foreign_columns(ratings)
+        check_before_use(ratings)
     if (options.checkpoint is not None or options.resume) and not model.iterative:
         raise ParameterError(f"{model.__name__} is fitted in one step, so there is nothing to checkpoint or resume")
 

@@ -28,6 +28,7 @@ def param(
     *,
     choices: tuple[Any, ...] | None = None,
     low: float | None = None,
+    high: float | None = None,
     tune: tuple[Any, ...] | list[Any] | None = None,
 ) -> Any:
     """Declare a hyper-parameter: a dataclass field that carries its meaning and the values that are allowed.
@@ -36,10 +37,11 @@ def param(
         default: value when nothing is said.
         help: meaning, with its unit; docstrings, the command line and documentation take it from here.
         choices: the values that are allowed; None for any.
-        low: the lowest number that is allowed; None for any.
+        low, high: the lowest and the highest number that is allowed; None for any. What a model that is served does
+            so many times has a highest one: a file may come from anybody.
         tune: where a search looks by default: (low, high), (low, high, "log"), or a list of values; None for nowhere.
     """
-    about = {"help": help, "choices": choices, "low": low, "tune": tune}
+    about = {"help": help, "choices": choices, "low": low, "high": high, "tune": tune}
     return dataclasses.field(default=default, metadata=about)
 
 
@@ -104,12 +106,14 @@ def _documented(text: str, fields: list[dataclasses.Field[Any]]) -> str:
 
 def _allowed(field: dataclasses.Field[Any]) -> str:
     """The default of a hyper-parameter and the values it may have, as docstrings say it."""
-    choices, low = field.metadata["choices"], field.metadata["low"]
+    choices, low, high = (field.metadata[name] for name in ("choices", "low", "high"))
     parts = [f"Default {field.default!r}"]
     if choices is not None:
         parts.append("one of " + ", ".join(map(repr, choices)))
     if low is not None:
         parts.append(f"at least {low:g}")
+    if high is not None:
+        parts.append(f"at most {high:g}")
     return "; ".join(parts) + "."
 
 
@@ -123,6 +127,7 @@ class Param:
     help: str
     choices: tuple[Any, ...] | None
     low: float | None
+    high: float | None = None
     tune: tuple[Any, ...] | list[Any] | None = None
 
 
@@ -160,6 +165,8 @@ def check(model: Any) -> None:
         for number in numbers:
             if about["low"] is not None and isinstance(number, Real) and not number >= about["low"]:
                 raise ParameterError(name=field.name, value=value, expected=f"at least {about['low']:g}")
+            if about["high"] is not None and isinstance(number, Real) and not number <= about["high"]:
+                raise ParameterError(name=field.name, value=value, expected=f"at most {about['high']:g}")
 
 
 def _conforms(value: Any, hint: Any) -> bool:

@@ -35,7 +35,7 @@ from recae.splitting.own import own_split
 from recae.splitting.parts import Rng, Split, check_fraction, divide, seed_of
 from recae.splitting.published import published_lists
 from recae.splitting.rolling import rolling_windows
-from recae.store import refuse_foreign_columns
+from recae.store import check_before_use
 
 How = Literal["random", "k-fold", "per-user", "leave-one-out", "time", "held-out-users"]
 
@@ -95,7 +95,7 @@ def split(
         DataError: a part would be empty, timestamps are needed and there are none, or a store is damaged.
     """
     chosen = _options(how, options)
-    refuse_foreign_columns(ratings)
+    check_before_use(ratings)
     settings = {"test": as_text(test), "validation": as_text(validation), "seed": seed_of(rng), **chosen}
     if how in ("k-fold", "leave-one-out"):
         if test is not None:
@@ -143,12 +143,12 @@ def take_validation(
     if how not in ("random", "per-user", "time"):
         raise ParameterError(name="how", value=how, expected=("random", "per-user", "time"))
     if how == "time":
-        refuse_foreign_columns(train)
+        check_before_use(train)
         rest, validation, n_again = cut_by_time(train, fraction, "validation")
         say_again(n_again, "validation", train.name)
         return rest, validation
     check_fraction("fraction", fraction)
-    refuse_foreign_columns(train)
+    check_before_use(train)
     chosen = _TEST_PART[how](train, fraction, np.random.default_rng(rng))
     return divide(train, chosen, "validation", f"a validation part of {fraction}")
 

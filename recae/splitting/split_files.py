@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,16 +10,33 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recae._types import IdArray
+from recae._types import Arrays, IdArray
+from recae.archives import read_npz
+from recae.atomic import replacing
 from recae.errors import DataError
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import DUPLICATES, make_csr
 from recae.ratings.repeated_rows import Repeats
-from recae.schemas import Invalid, check_array, check_csr, require
+from recae.schemas import (
+    as_object,
+    check_array,
+    check_csr,
+    check_ids,
+    is_column,
+    is_int,
+    is_number,
+    parse_json,
+    refusing,
+    require,
+)
 
 FORMAT = 1
 SHARED = ("user_ids", "item_ids", "user_table", "item_table")
 REPEATS = ("position", "ratings", "timestamps")
+_REMEDY = ("save it anew", "fetch it anew")
+_ABOUT = ("format", "how", "settings", "parts")
+_ENTRY = ("name", "scale", "user_ids", "item_ids", "user_table", "item_table")
+_PARTS = {"train", "test", "validation", "test_input", "validation_input"}
 
 
 def write_split(split: Any, path: Path) -> Path:
@@ -47,7 +62,8 @@ def write_split(split: Any, path: Path) -> Path:
         about["parts"][name] = entry
     try:
         arrays["about"] = np.array(json.dumps(about))
-        _write(path, arrays)
+        with replacing(path) as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
     except TypeError as error:
         raise DataError(f"{path}: {error}; ids, tables and settings of a saved split are numbers and texts") from None
     except OSError as error:
@@ -65,49 +81,89 @@ def is_split(path: Path) -> bool:
 
 def read_split(path: Path) -> dict[str, Any]:
     """The arguments of the `Split` that `write_split` wrote."""
+    if not path.exists():
+        raise DataError(f"no file {path}: Split.save writes one")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        about = json.loads(str(arrays["about"]))
-        if about["format"] > FORMAT:
-            raise DataError(f"{path} has format {about['format']}, newer than {FORMAT}: upgrade recae")
-    except FileNotFoundError:
-        raise DataError(f"no file {path}: Split.save writes one") from None
-    except (OSError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path} is no split that recae saved, or it is cut short ({error})") from None
-    shared = {name: _read(array) if name.startswith("text") else array for name, array in arrays.items()}
-    try:
-        parts = {name: _part(name, entry, arrays, shared) for name, entry in about["parts"].items()}
-    except Invalid as error:
-        raise DataError(f"{path} is damaged: {error}") from None
-    return {**parts, "how": about["how"], "settings": about["settings"]}
+        with refusing(DataError, f"{path} is no split that recae saved, or it is damaged", _REMEDY):
+            arrays = read_npz(path)
+            require("about" in arrays, "it says nothing of itself")
+            text = arrays.pop("about")
+            require(text.dtype.kind == "U" and text.ndim == 0, "what it says of itself is no text")
+            about = as_object(parse_json(str(text), "what it says of itself"), "what it says of itself", _ABOUT)
+            if is_int(about["format"], FORMAT + 1):
+                raise DataError(f"{path} has format {about['format']}, newer than {FORMAT}: upgrade recae")
+            require(about["format"] == FORMAT, "its format is not known")
+            return _arguments(about, arrays)
+    except OSError as error:
+        raise DataError(f"{path} could not be read ({error.strerror or error})") from None
 
 
-def _part(name: str, entry: dict[str, Any], arrays: dict[str, Any], shared: dict[str, Any]) -> RatingMatrix:
-    found: dict[str, Any] = {of: None if entry[of] is None else shared[entry[of]] for of in SHARED}
-    shape = len(found["user_ids"]), len(found["item_ids"])
-    data, indices, indptr = (arrays[f"{name}.{of}"] for of in ("data", "indices", "indptr"))
+def _arguments(about: dict[str, Any], arrays: Arrays) -> dict[str, Any]:
+    parts = as_object(about["parts"], "its parts", ("train", "test"))
+    unknown = parts.keys() - _PARTS
+    require(not unknown, f"there is no part {', '.join(unknown)[:40]!r} of a split")
+    require(isinstance(about["how"], str), "how it was made is not a text")
+    settings = as_object(about["settings"], "its settings")
+    shared = {name: _read(array, name) if name.startswith("text") else array for name, array in arrays.items()}
+    read = {name: _part(name, as_object(entry, name, _ENTRY), arrays, shared) for name, entry in parts.items()}
+    return {**read, "how": about["how"], "settings": settings}
+
+
+def _part(name: str, entry: dict[str, Any], arrays: Arrays, shared: dict[str, Any]) -> RatingMatrix:
+    users, items = (_ids(shared, entry[of], f"{of} of {name}") for of in ("user_ids", "item_ids"))
+    tables: dict[str, Any] = {
+        of: _table_of(shared, entry[of], f"{of} of {name}") for of in ("user_table", "item_table")
+    }
+    names = [f"{name}.{of}" for of in ("data", "indices", "indptr")]
+    require(all(of in arrays for of in names), f"{name} has no ratings")
+    data, indices, indptr = (arrays[of] for of in names)
+    shape = len(users), len(items)
     check_csr(data, indices, indptr, shape, name)
+    scale = entry["scale"]
+    two = isinstance(scale, list) and len(scale) == 2 and all(map(is_number, scale))
+    inside = two and (not len(data) or scale[0] <= data.min() <= data.max() <= scale[1])
+    require(inside and scale[0] <= scale[1], f"the scale of {name} is not that of its ratings")
+    require(isinstance(entry["name"], str), f"the name of {name} is not a text")
+    stamps = arrays.get(f"{name}.timestamps")
+    if stamps is not None:
+        check_array(stamps, f"the timestamps of {name}", "int64", data.shape)
     rows = make_csr(data, indices, indptr, shape)
-    stamps, (low, high) = arrays.get(f"{name}.timestamps"), entry["scale"]
+    read_as = as_object(entry.get("read_as", {}), f"how {name} was read")
+    require(all(isinstance(value, str | bool | int) for value in read_as.values()), f"how {name} was read is not told")
     return RatingMatrix(
-        rows, scale=(low, high), timestamps=stamps, name=entry["name"], read_as=entry.get("read_as", {}),
-        repeats=_repeats(name, entry, arrays, rows.nnz), **found,
+        rows, users, items, (scale[0], scale[1]), stamps, name=entry["name"], read_as=read_as,
+        repeats=_repeats(name, entry, arrays, rows.nnz), **tables,
     )  # fmt: skip
 
 
 def _repeats(name: str, entry: dict[str, Any], arrays: dict[str, Any], n_ratings: int) -> Repeats | None:
     if "repeats" not in entry:
         return None
+    require(all(f"{name}.repeats.{of}" in arrays for of in REPEATS), f"repeats of {name} are missing")
     position, ratings, stamps = (arrays[f"{name}.repeats.{of}"] for of in REPEATS)
     check_array(position, f"repeats of {name}", "int64", (-1,))
     check_array(ratings, f"repeats of {name}", "float32", position.shape)
     check_array(stamps, f"repeats of {name}", "int64", position.shape)
     rising = len(position) and position[0] >= 0 and position[-1] < n_ratings and (np.diff(position) >= 0).all()
-    require(bool(rising) and entry["repeats"] in DUPLICATES, f"repeats of {name} are not those of its ratings")
+    how = isinstance(entry["repeats"], str) and entry["repeats"] in DUPLICATES
+    require(bool(rising) and how, f"repeats of {name} are not those of its ratings")
     return Repeats(position, ratings, stamps, entry["repeats"])
+
+
+def _ids(shared: dict[str, Any], name: Any, part: str) -> IdArray:
+    found = shared.get(name) if isinstance(name, str) else None
+    require(isinstance(found, np.ndarray), f"{part} are not there")
+    ids: Any = found
+    check_ids(ids, part)
+    return ids  # type: ignore[no-any-return]
+
+
+def _table_of(shared: dict[str, Any], name: Any, part: str) -> pd.DataFrame | None:
+    if name is None:
+        return None
+    found = shared.get(name) if isinstance(name, str) else None
+    require(isinstance(found, pd.DataFrame), f"{part} is not there")
+    return found
 
 
 def _needs_text(value: IdArray | pd.DataFrame) -> bool:
@@ -135,22 +191,25 @@ def _plain(values: Any) -> list[Any]:
     return [one(value) for value in values]
 
 
-def _read(array: Any) -> Any:
+def _read(array: Any, part: str) -> Any:
     """What `_text` was given."""
-    tree = json.loads(array.tobytes())
+    require(array.ndim == 1 and array.dtype == np.uint8, f"{part} is not a text")
+    tree = parse_json(array.tobytes(), part)
     if isinstance(tree, dict):
-        return pd.DataFrame(dict(tree["columns"]), index=pd.Index(tree["index"], name=tree["name"]))
+        return _frame(as_object(tree, part, ("index", "name", "columns")), part)
+    require(isinstance(tree, list), f"{part} is neither a table nor a list of ids")
     ids = np.empty(len(tree), dtype=object)
     ids[:] = tree
     return ids
 
 
-def _write(path: Path, arrays: dict[str, Any]) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+def _frame(tree: dict[str, Any], part: str) -> pd.DataFrame:
+    index, columns, name = tree["index"], tree["columns"], tree["name"]
+    require(isinstance(index, list) and isinstance(columns, list), f"{part} is not a table")
+    pairs = all(isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in columns)
+    require(pairs and all(is_column(column, len(index)) for _, column in columns), f"columns of {part} are not lists")
+    require(name is None or isinstance(name, str), f"the index of {part} has no name")
+    ids = np.empty(len(index), dtype=object)
+    ids[:] = index
+    check_ids(ids, f"the index of {part}")
+    return pd.DataFrame(dict(columns), index=pd.Index(index, name=name))

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from recae.store.layout import Manifest, is_store, read_manifest
-from recae.store.opening import Check, check_store, open_store, refuse_foreign_columns
+from recae.store.opening import Check, check_before_use, check_store, open_store
 from recae.store.prepare import prepare_store
 
 __all__ = [
-    "Check", "Manifest", "check_store", "is_store", "open_store", "prepare_store", "read_manifest",
-    "refuse_foreign_columns",
+    "Check",
+    "Manifest",
+    "check_before_use",
+    "check_store",
+    "is_store",
+    "open_store",
+    "prepare_store",
+    "read_manifest",
 ]  # fmt: skip

@@ -24,6 +24,8 @@ import numpy as np
 
 from recae._types import Array
 from recae.errors import DataError, Phrase, Remedy
+from recae.schemas import as_object, is_int, parse_json, refusing, require
+from recae.store.checks import check_manifest
 
 MANIFEST = "manifest.json"
 MAKING = ".making"  # where a store that is not whole yet keeps its steps
@@ -95,18 +97,15 @@ def read_manifest(folder: Path) -> Manifest:
             f"the store {folder} is half made",
             remedy=Remedy("run the same {prepare} again, which resumes it", prepare=PREPARE),
         )
-    try:
-        body = json.loads(path.read_text(encoding="utf-8"))
-        version, content = int(body["format"]), body["content"]
+    with refusing(DataError, f"{path} is damaged", PREPARE_ANEW):
+        body = as_object(parse_json(path.read_bytes(), "it"), "it", ("format", "crc32", "content"))
+        version, content = body["format"], as_object(body["content"], "its content")
+        require(is_int(version, 1), "its format is no number")
         if version > FORMAT:
             raise DataError(f"{folder} has format {version}, newer than {FORMAT}, which this recae reads: upgrade it")
-        if body["crc32"] != _crc_of(content):
-            raise ValueError("its checksum differs")
-        return Manifest(**{**content, "scale": tuple(content["scale"])})
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path} is damaged ({error})", remedy=PREPARE_ANEW) from None
+        require(body["crc32"] == _crc_of(content), "its checksum differs")
+        check_manifest(content)
+    return Manifest(**{**content, "scale": tuple(content["scale"])})
 
 
 def _crc_of(content: dict[str, Any]) -> int:

@@ -13,10 +13,13 @@ from recae._types import Csr
 from recae.errors import DataError, Phrase, Remedy
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import mapped_csr
+from recae.schemas import refusing
+from recae.store.checks import check_rows, check_store_ids
 from recae.store.layout import PREPARE_ANEW, Manifest, crc_of_file, has_header, map_array, read_manifest
 from recae.store.vocabulary import read_ids
 
-BLOCK = 1 << 24  # columns that are looked at in one go
+REMEDY = ("copy it anew", PREPARE_ANEW)
+_CHECK = Remedy("{check} names the file of the store", check=Phrase("recae.store.check_store(folder)"))
 
 
 def open_store(folder: str | Path, name: str | None = None) -> RatingMatrix:
@@ -43,9 +46,9 @@ def open_store(folder: str | Path, name: str | None = None) -> RatingMatrix:
 
 
 def _ids(folder: Path, manifest: Manifest, kind: str) -> Any:
-    ids, expected = read_ids(folder, f"{kind}_ids", manifest.arrays), getattr(manifest, f"n_{kind}s")
-    if len(ids) != expected:
-        raise _damaged(folder, f"it has {len(ids):,} {kind} ids, expected {expected:,}")
+    with refusing(DataError, f"the store {folder} is damaged", REMEDY):
+        ids = read_ids(folder, f"{kind}_ids", manifest.arrays)
+        check_store_ids(ids, kind, getattr(manifest, f"n_{kind}s"))
     return ids
 
 
@@ -54,44 +57,32 @@ def _rows(folder: Path, manifest: Manifest, rows: str, shape: tuple[int, int]) -
         map_array(folder, f"{rows}.{part}.npy", manifest.arrays[f"{rows}.{part}.npy"])
         for part in ("indptr", "indices", "data")
     )
-    lengths = (len(indptr), int(indptr[0]), int(indptr[-1]), len(indices), len(data))
-    expected = (shape[0] + 1, 0, *[manifest.n_ratings] * 3)
-    if lengths != expected:
-        raise _damaged(folder, f"the ends and lengths of {rows} are {lengths}, expected {expected}")
     ends = np.array(indptr)
-    if (np.diff(ends) < 0).any():
+    if (int(ends[0]), int(ends[-1])) != (0, len(data)):
+        raise _damaged(folder, f"the ends of {rows} go from {ends[0]} to {ends[-1]}, expected 0 to {len(data)}")
+    if (ends[1:] < ends[:-1]).any():
         raise _damaged(folder, f"the ends of {rows} are not in order")
     return mapped_csr(data, indices, ends, shape)
 
 
-def refuse_foreign_columns(ratings: RatingMatrix) -> None:
-    """Refuse ratings of a store with a column that there is not, before anything is counted or written there.
+def check_before_use(ratings: RatingMatrix) -> None:
+    """Look at all ratings of a store once, before anything is counted or learnt: opening it does not read them.
 
-    Columns are read once; ratings in memory are not looked at.
+    Ratings in memory are not looked at.
 
     Raises:
-        DataError: there is such a column.
+        DataError: there is a column that there is not, columns out of order, or a rating outside the scale.
     """
-    if not ratings.is_mapped or "columns_are_known" in ratings._cache:
+    if not ratings.is_mapped or "is_checked" in ratings._cache:
         return
-    for by, other in (("user", "item"), ("item", "user")):
-        rows = ratings.rows(by)  # type: ignore[arg-type]
-        for first in range(0, len(rows.indices), BLOCK):
-            part = rows.indices[first : first + BLOCK]
-            for column in (int(part.min()), int(part.max())):
-                if not 0 <= column < rows.shape[1]:
-                    raise DataError(
-                        f"{ratings.name} is damaged: a rating is of {other} number {column:,}, and there are "
-                        f"{rows.shape[1]:,}",
-                        remedy=Remedy(
-                            "{check} names the file of the store", check=Phrase("recae.store.check_store(folder)")
-                        ),
-                    )
-    ratings._cache["columns_are_known"] = True
+    with refusing(DataError, f"{ratings.name} is damaged", _CHECK):
+        check_rows(ratings.rows("user"), "item", ratings.scale)
+        check_rows(ratings.rows("item"), "user", ratings.scale)
+    ratings._cache["is_checked"] = True
 
 
 def _damaged(folder: Path, what: str) -> DataError:
-    return DataError(f"the store {folder} is damaged: {what}", remedy=("copy it anew", PREPARE_ANEW))
+    return DataError(f"the store {folder} is damaged: {what}", remedy=REMEDY)
 
 
 # ---------------------------------------------------------------- checking
@@ -123,6 +114,6 @@ def check_store(folder: str | Path, report: Callable[[str, int, int], None] = la
         found = crc_of_file(folder / name)
         if found != facts["crc32"]:
             raise _damaged(folder, f"the checksum of {name} is {found:08x}, expected {facts['crc32']:08x}")
-    open_store(folder)
+    check_before_use(open_store(folder))
     report("checking", len(manifest.arrays), len(manifest.arrays))
     return Check(sum((folder / name).stat().st_size for name in manifest.arrays), manifest)

@@ -17,6 +17,8 @@ import pandas as pd
 from recae._types import IdArray
 from recae.errors import DataError
 from recae.ratings.ids import plain
+from recae.schemas import Invalid
+from recae.store.checks import check_ends
 from recae.store.layout import map_array, write_array
 
 MERGED_AT_ONCE = 1 << 20  # ids
@@ -98,15 +100,24 @@ def write_ids(folder: Path, name: str, ids: IdArray) -> dict[str, dict[str, Any]
 
 
 def read_ids(folder: Path, name: str, arrays: dict[str, dict[str, Any]]) -> IdArray:
-    """Ids in memory, as `write_ids` was given them; `arrays` is what it gave."""
+    """Ids in memory, as `write_ids` was given them; `arrays` is what it gave.
+
+    Raises:
+        DataError: a file is missing or of another size.
+        Invalid: what it holds is no list of ids.
+    """
     if f"{name}.npy" in arrays:
         return np.array(map_array(folder, f"{name}.npy", arrays[f"{name}.npy"]))
     text, ends = (map_array(folder, file, arrays[file]) for file in (f"{name}.text.npy", f"{name}.ends.npy"))
+    check_ends(ends, len(text))
     return decoded(text.tobytes(), ends)
 
 
 def decoded(text: bytes, ends: npt.NDArray[np.int64]) -> IdArray:
     stops = ends.tolist()
     out = np.empty(len(stops), dtype=object)
-    out[:] = [text[start:stop].decode() for start, stop in zip([0, *stops[:-1]], stops)]
+    try:
+        out[:] = [text[start:stop].decode() for start, stop in zip([0, *stops[:-1]], stops)]
+    except UnicodeDecodeError:
+        raise Invalid("an id is no text in UTF-8") from None
     return out

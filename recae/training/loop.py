@@ -16,16 +16,19 @@ from torch import Tensor, nn
 
 from recae.distributed.data_parallel import DataParallel
 from recae.distributed.ranks import Ranks
-from recae.errors import DivergenceError, ParameterError, Remedy, TrainingInterrupted
+from recae.errors import DivergenceError, ModelFileError, ParameterError, Remedy, TrainingInterrupted
+from recae.schemas import refusing
 from recae.training.averaging import WeightAverage
 from recae.training.batches import Batch, Batches, iterate_batches, random_order
 from recae.training.checkpoint import (
+    REMEDY,
     fingerprint,
     random_state,
     read_checkpoint,
     restore_random_state,
     write_checkpoint,
 )
+from recae.training.checkpoint_state import check_state
 from recae.training.optimizers import l2_term, make_optimizer, schedule
 from recae.training.reporting import History, progress_bar, tell_watcher
 from recae.training.trainer_settings import Objective, TrainerSettings, Validate
@@ -90,7 +93,12 @@ class TrainingLoop:
         self.written = time.monotonic()
         if resume and self.path is not None:
             path = self.path
-            self._load(self.ranks.from_first(lambda: read_checkpoint(path, self._fingerprint())))
+            state = self.ranks.from_first(lambda: read_checkpoint(path, self._fingerprint()))
+            with refusing(ModelFileError, path, REMEDY):
+                check_state(
+                    state, self.model, self.optimizer, self.average, self.batches.n_examples, self.steps, s.epochs
+                )
+            self._load(state)
         self.bar = progress_bar(
             self.last * self.steps, done=self.epoch * self.steps + self.step, label=s.label,
             show=s.progress if self.ranks.is_first else False,

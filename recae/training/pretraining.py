@@ -36,7 +36,7 @@ def pretrain(
         model: an autoencoder of an `Encoder` and a `Decoder` with equally many layers.
         batches: the rows.
         objective: for the outermost pair.
-        trainer: settings to train with; its checkpoint is not used here.
+        trainer: settings to train with; its checkpoint and its second objective are not used here.
         epochs: for each pair.
         noise: corrupts each pair's input (stacked denoising); by default the model's own noise for the first pair.
 
@@ -54,7 +54,7 @@ def pretrain(
         pair = _pair(model, encoder, decoder, depth, noise)
         settings = replace(
             trainer, epochs=epochs, patience=None, checkpoint=None, resume=False, seed=trainer.seed + 1 + depth,
-            label=f"pretraining layer {depth + 1}",
+            second=None, label=f"pretraining layer {depth + 1}",  # a second objective is of the whole model
         )  # fmt: skip
         inner = objective if depth == 0 else _code_objective
         histories.append(settings.fit(pair, RowBatches(rows, batch_size=batches.batch_size), inner))

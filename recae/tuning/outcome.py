@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from recae.atomic import write_text
 from recae.models import Recommender
 from recae.recommender.registry import name_of
 from recae.settings import write_settings
-from recae.storage import write_text
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -59,7 +59,7 @@ def described(name: str, entry: Entry) -> dict[str, Any]:
         "preset": entry.preset,
         "hyper_parameters": [
             {
-                "name": p.name, "option": option_name(p.name), "default": p.default, "lowest": p.low,
+                "name": p.name, "option": option_name(p.name), "default": p.default, "lowest": p.low, "highest": p.high,
                 "values": expected(kinds_of(p.type), p.choices), "meaning": p.help,
             }
             for p in free_params(entry)

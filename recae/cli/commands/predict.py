@@ -48,6 +48,7 @@ REMEDY = "--unknown baseline predicts from biases, --unknown warn leaves the pre
 @click.option("--item-column", type=Column(optional=False), help="Column of items in PAIRS.  [default: detected]")
 @options.text
 @options.device
+@options.excel_safe
 @options.as_json
 @options.loudness
 def predict(
@@ -59,6 +60,7 @@ def predict(
     user_column: Any,
     item_column: Any,
     device: str | None,
+    excel_safe: bool,
     as_json: bool,
     **text: Any,
 ) -> None:
@@ -69,7 +71,7 @@ def predict(
     """  # fmt: skip
     from recae.cli.console import echo_data
     from recae.cli.inputs import load_model, read_pairs
-    from recae.cli.outputs import check_writable, write_csv
+    from recae.cli.outputs import as_csv, check_writable, write_text
     from recae.cli.printing import print_json, records
 
     check_writable(out)
@@ -85,10 +87,12 @@ def predict(
     frame[column] = [round(float(value), 4) for value in predicted]
     if as_json:
         print_json(records(frame))
-    elif out is None:
-        echo_data(frame.to_csv(index=False))
+        return
+    csv = as_csv(frame, excel_safe=excel_safe)
+    if out is None:
+        echo_data(csv)
     else:
-        write_csv(frame, out)
+        write_text(out, csv)
         options.note(f"{len(frame):,} predictions saved to {out}.")
 
 

@@ -90,7 +90,7 @@ class ImplicitALS(ReadsValues, _Factors):
             )
         self.alpha_ = chosen["alpha"]
         rows = self._confidence(ratings.user_rows)
-        with _one_blas_thread(), self._diverging():
+        with _one_blas_thread(), _diverging("l2", self._weight()):
             solver = self._solver()
             solver.fit(rows, show_progress=_shown(options))
         self.item_factors_ = np.asarray(solver.item_factors, np.float32)
@@ -115,22 +115,10 @@ class ImplicitALS(ReadsValues, _Factors):
         """Factors of rows, the items' being what they are: (n_rows, factors)."""
         if confidence.shape[0] == 0:
             return np.zeros((0, self.factors), np.float32)
-        with _one_blas_thread(), self._diverging():
+        with _one_blas_thread(), _diverging("l2", self._weight()):
             solver = self._solver()
             solver.item_factors = self.item_factors_
             return np.asarray(solver.recalculate_user(np.arange(confidence.shape[0]), confidence), np.float32)
-
-    @contextmanager
-    def _diverging(self) -> Iterator[None]:
-        """What `implicit` raises where its equations are singular, in our words."""
-        from implicit.recommender_base import ModelFitError
-
-        try:
-            yield
-        except (ModelFitError, ValueError) as error:
-            raise DivergenceError(
-                f"it is too small for these ratings ({error})", name="l2", value=self._weight(), remedy="raise it"
-            ) from None
 
     def _solver(self) -> Any:
         from implicit.cpu.als import AlternatingLeastSquares
@@ -164,7 +152,7 @@ class ImplicitBPR(_Factors):
     factors: int = param(64, "width of the factors, apart from the items' biases", low=1, tune=(16, 256, "log"))
     lr: float = param(0.01, "learning rate", low=0, tune=(0.003, 0.1, "log"))
     l2: float = param(0.01, "L2 weight on the factors of a pair, in each step", low=0, tune=(1e-4, 0.1, "log"))
-    iterations: int = param(100, "steps for each rating", low=1)
+    iterations: int = param(100, "steps for each rating, of unseen users too", low=1, high=10_000)
     rng: int = param(0, "seed of everything random")
 
     user_factors_: FloatArray = learned()
@@ -178,7 +166,8 @@ class ImplicitBPR(_Factors):
             num_threads=1, random_state=self.rng,
         )  # fmt: skip
         rows = _as_matrix(as_input(ratings.user_rows, "binary"))
-        model.fit(rows, show_progress=_shown(options))
+        with _diverging("l2", self.l2, "it or lr is too high", "lower it"):
+            model.fit(rows, show_progress=_shown(options))
         self.item_factors_ = np.asarray(model.item_factors, np.float32)
         self.user_factors_ = np.asarray(model.user_factors, np.float32)
         self.user_factors_[ratings.counts("user") == 0] = np.eye(1, self.factors + 1, self.factors)  # the biases only
@@ -227,6 +216,19 @@ def _as_matrix(rows: Csr) -> Any:
     """The `csr_matrix` with 32-bit indices that `implicit` takes; its data may be changed."""
     parts = rows.data.copy(), rows.indices.astype(np.int32), rows.indptr.astype(np.int32)
     return sparse.csr_matrix(parts, shape=rows.shape)
+
+
+@contextmanager
+def _diverging(
+    name: str, value: float, why: str = "it is too small for these ratings", remedy: str = "raise it"
+) -> Iterator[None]:
+    """What `implicit` raises where its equations are singular, or its factors not finite, in our words."""
+    from implicit.recommender_base import ModelFitError
+
+    try:
+        yield
+    except (ModelFitError, ValueError) as error:
+        raise DivergenceError(f"{why} ({error})", name=name, value=value, remedy=remedy) from None
 
 
 @contextmanager

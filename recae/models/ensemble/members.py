@@ -20,7 +20,11 @@ def member_of(member: Any) -> Recommender:
         model = member.clone()
     elif isinstance(member, str):
         model = make_model(member)
-    elif isinstance(member, dict) and isinstance(member.get("model"), str):
+    elif (
+        isinstance(member, dict)
+        and isinstance(member.get("model"), str)
+        and all(isinstance(key, str) for key in member)
+    ):
         settings = {key: tuple(v) if isinstance(v, list) else v for key, v in member.items() if key != "model"}
         model = make_model(member["model"]).set_params(**settings)
     else:
