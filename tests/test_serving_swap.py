@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -110,10 +110,13 @@ def wait_for(condition: Any, seconds: float = 60) -> None:
 
 
 @contextmanager
-def serving(*arguments: object) -> Iterator[tuple[str, int, subprocess.Popen[str]]]:
+def serving(
+    *arguments: object, command: Sequence[str] = (sys.executable, "-m", "recae", "serve"), cwd: Path = ROOT
+) -> Iterator[tuple[str, int, subprocess.Popen[str]]]:
     """`recae serve` on a free port of this machine: host, port and process."""
-    command = [sys.executable, "-m", "recae", "serve", *map(str, arguments), "--port", "0"]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    path = {name: value for name, value in os.environ.items() if name != "PYTHONPATH" or cwd == ROOT}
+    whole = [*command, *map(str, arguments), "--port", "0"]
+    process = subprocess.Popen(whole, cwd=cwd, env=path, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
         line = process.stderr.readline()

@@ -25,13 +25,14 @@ from benchmarks.pages import (
     ratings_page,
     readme_page,
     scale_page,
+    serving_page,
     topn_page,
 )
 from benchmarks.pages.marks import changed_parts, current_parts, replace_parts
 
 MODULES = (
     readme_page, ratings_page, topn_page, linear_vs_mf_page, peers_page, scale_page, demos_page, limits_page,
-    protocols_page,
+    protocols_page, serving_page,
 )  # fmt: skip
 WRITERS: dict[Path, Callable[[], dict[str, str]]] = {module.PAGE: module.parts for module in MODULES}
 

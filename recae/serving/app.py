@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Request
+from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from recae import __version__
 from recae.errors import DataError, ModelFileError, ParameterError, RecaeError, UnknownIdError
 from recae.serving import answers, bodies
+from recae.serving.body_route import BodyRoute
 from recae.serving.desk import QUICK, BusyError, Desk
 from recae.serving.guard import Guard
 from recae.serving.limits import Limits
@@ -91,31 +92,35 @@ def make_app(
 
 
 def _add_models_routes(app: FastAPI, holder: ModelHolder, desk: Desk, limits: Limits) -> None:
+    router = APIRouter(route_class=BodyRoute, responses=_FAILURES)
+
     async def answer(job: Callable[..., dict[str, Any]], body: Any, quick: Callable[[ServedModel], bool]) -> Response:
         served = holder.current  # once: a request has one model from its beginning to its end
         found = await desk.run(partial(job, served, body, limits), quick=quick(served))
         return _json({"fingerprint": served.fingerprint, **found})
 
-    @app.post("/recommend", response_model=bodies.Lists, tags=["lists"])
+    @router.post("/recommend", response_model=bodies.Lists, tags=["lists"])
     async def recommend(body: bodies.RecommendBody) -> Response:
         """The items that the model scores highest, for a known user, several of them, or a live user's events."""
         one = body.users is None and body.where is None
         return await answer(answers.recommend, body, lambda served: one and served.row_seconds < QUICK)
 
-    @app.post("/predict", response_model=bodies.Predictions, tags=["ratings"])
+    @router.post("/predict", response_model=bodies.Predictions, tags=["ratings"])
     async def predict(body: bodies.PredictBody) -> Response:
         """The ratings that a user would give to items; of models that predict ratings."""
         return await answer(answers.predict, body, _never)
 
-    @app.post("/similar", response_model=bodies.SimilarItems, tags=["lists"])
+    @router.post("/similar", response_model=bodies.SimilarItems, tags=["lists"])
     async def similar(body: bodies.SimilarBody) -> Response:
         """The items nearest to one."""
         return await answer(answers.similar, body, _never)
 
-    @app.post("/explain", response_model=bodies.Explanations, tags=["ratings"])
+    @router.post("/explain", response_model=bodies.Explanations, tags=["ratings"])
     async def explain(body: bodies.ExplainBody) -> Response:
         """What each rating of a user adds to the scores of items."""
         return await answer(answers.explain, body, _never)
+
+    app.include_router(router)
 
 
 def _add_routes_about_the_model(app: FastAPI, holder: ModelHolder, desk: Desk, *, allow_reload: bool) -> None:

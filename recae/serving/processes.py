@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -98,6 +99,8 @@ def make_from(settings: ServeSettings) -> Any:
     run_serially()
     _one_thread_a_product()
     holder = ModelHolder(settings.model, settings.device)
+    gc.collect()
+    gc.freeze()  # what is there now stays: requests need not wait while hundreds of thousands of objects are looked at
     return make_app(
         holder, page=settings.page, allow_reload=settings.allow_reload, watch_seconds=settings.watch_seconds,
         threads=max(1, (os.cpu_count() or 1) // settings.workers),
