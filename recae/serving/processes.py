@@ -86,8 +86,11 @@ def serve(settings: ServeSettings, ready: Callable[[str], None] = print) -> None
             return
         _check_file(settings)
         os.environ[_SETTINGS] = json.dumps(asdict(settings))
-        ready(address)
-        uvicorn.run("recae.serving.processes:make_from_environment", fd=listening.fileno(), **options)
+        host, port = listening.getsockname()[:2]
+    # uvicorn binds the port itself: of a socket that it is handed as a number it believes that it is a Unix one, and
+    # leaves its small packets to wait for each other, 40 ms.
+    ready(address)
+    uvicorn.run("recae.serving.processes:make_from_environment", host=host, port=port, **options)
 
 
 def make_from(settings: ServeSettings) -> Any:
@@ -131,7 +134,9 @@ def _one_thread_a_product() -> None:
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listening = socket.create_server((host, port), family=family, backlog=2048)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it: no waiting for more
+        return listening
     except (OSError, OverflowError) as error:
         number = getattr(error, "errno", None) or -1  # the system's; create_server adds the address to the text
         said = os.strerror(number) if number > 0 else getattr(error, "strerror", None) or str(error)
