@@ -37,6 +37,11 @@ def http(result: Row) -> str:
         f"goals are {goals['requests_per_second']:,.0f} requests/s, p99 below {goals['p99_ms']:.0f} ms, a ratio of "
         f"{goals['ratio']}: {outcome}."
     )
+    if max(row["load"] for row in result["http"].values()) > machine["cores"]:
+        about += (
+            " The machine had other work to do (load before, processes that wait for its cores): the rates are lower, and "
+            "the times longer, than on a machine that does nothing else."
+        )
     heads = [
         "route",
         "requests/s",
