@@ -123,7 +123,7 @@ def serving(
         assert "http://" in line, line + process.stderr.read()
         host, _, port = line.partition("http://")[2].split()[0].rpartition(":")
         threading.Thread(target=process.stderr.read, daemon=True).start()
-        wait_for(lambda: answered(host, int(port)))
+        wait_for(lambda: answered(host, int(port)), 300)  # two workers on a busy machine
         yield host, int(port), process
     finally:
         process.send_signal(signal.SIGTERM)

@@ -39,8 +39,8 @@ def http(result: Row) -> str:
     )
     if max(row["load"] for row in result["http"].values()) > machine["cores"]:
         about += (
-            " The machine had other work to do (load before, processes that wait for its cores): the rates are lower, and "
-            "the times longer, than on a machine that does nothing else."
+            " The machine had other work to do (load before, processes that wait for its cores): the rates are lower, "
+            "and the times longer, than on a machine that does nothing else."
         )
     heads = [
         "route",
