@@ -77,11 +77,10 @@ def process(command: list[str], url: str) -> Iterator[subprocess.Popen[bytes]]:
     """A server, from its first answer until the block ends."""
     started = subprocess.Popen(command, cwd=ROOT, env=os.environ | ONE_THREAD)
     try:
-        for _ in range(600):
-            if answers(url):
-                break
-            if started.poll() is not None:
-                raise click.ClickException(f"{' '.join(command)} has ended")
+        end = time.monotonic() + 300
+        while not answers(url):
+            if started.poll() is not None or time.monotonic() > end:
+                raise click.ClickException(f"{' '.join(command)} does not answer")
             time.sleep(0.1)
         time.sleep(3)  # all workers are there
         yield started
