@@ -37,7 +37,16 @@ def rmse(model: AutoRec | Bias, data: RatingMatrix) -> float:
 
 
 def quick(by: By = "item", **more: Any) -> AutoRec:
-    settings = {"hidden": 8, "epochs": 60, "lr": 0.02, "l2": 0.5, "batch_size": 16, "noise": 0.0, "device": "cpu"}
+    settings = {
+        "hidden": 8,
+        "epochs": 60,
+        "lr": 0.02,
+        "l2": 0.5,
+        "batch_size": 16,
+        "noise": 0.0,
+        "device": "cpu",
+        "shrink": "never",
+    }
     return AutoRec(by=by, **{**settings, **more})
 
 

@@ -29,7 +29,7 @@ def sample() -> RatingMatrix:
 
 
 def members() -> tuple[Any, ...]:
-    return (AutoRec(**QUICK), {"model": "biased-mf", "factors": 4}, "bias")
+    return (AutoRec(**QUICK), {"model": "biased-mf", "factors": 4, "l2": 0.08, "bias_l2": 1.0, "prior": 0.0}, "bias")
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,13 @@ def test_weights_come_from_ratings_that_the_members_did_not_see(blend: Blend) ->
     users, items, truth = users[warm], items[warm], truth[warm]
     columns = [
         np.mean([AutoRec(**QUICK, rng=seed).fit(rest)._pairs(users, items) for seed in (1, 2)], axis=0),
-        np.mean([BiasedMF(factors=4, rng=seed).fit(rest)._pairs(users, items) for seed in (1, 2)], axis=0),
+        np.mean(
+            [
+                BiasedMF(factors=4, l2=0.08, bias_l2=1.0, prior=0.0, rng=seed).fit(rest)._pairs(users, items)
+                for seed in (1, 2)
+            ],
+            axis=0,
+        ),
         Bias().fit(rest)._pairs(users, items),
     ]
     weights, intercept = stacking(np.column_stack(columns).astype(float), truth.astype(float), 5.0)

@@ -27,6 +27,7 @@ def quick(**more: Any) -> DeepRec:
         "batch_size": 16,
         "code_dropout": 0.2,
         "device": "cpu",
+        "shrink": "never",
     }
     return DeepRec(**{**settings, **more})
 

@@ -30,6 +30,7 @@ def quick(**more: Any) -> DualAutoRec:
         "l2": 1.0,
         "side_l2": 0.5,
         "noise": 0.0,
+        "shrink": "never",
         "device": "cpu",
     }
     return DualAutoRec(**{**small, "side_noise": 0.0, "batch_size": 8, **more})

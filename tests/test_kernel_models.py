@@ -32,7 +32,7 @@ def rmse(model: Any, data: RatingMatrix) -> float:
 
 
 def quick(kind: type[SparseFC] | type[GLocalK], **more: Any) -> Any:
-    small = {"hidden": (12, 8), "epochs": 6, "l2": 1.0, "kernel_l2": 0.01, "device": "cpu"}
+    small = {"hidden": (12, 8), "epochs": 6, "l2": 1.0, "kernel_l2": 0.01, "device": "cpu", "shrink": "never"}
     return kind(**{**small, **({"tune_epochs": 4} if kind is GLocalK else {}), **more})
 
 

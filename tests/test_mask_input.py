@@ -36,13 +36,13 @@ def test_a_hidden_rating_is_hidden_from_the_mask_too() -> None:
     rows = SparseRows(torch.tensor([0, 4]), torch.arange(4, dtype=torch.int32), torch.tensor([0.0, 2, 3, 4]), 4)
     noise = RowNoise(0.5)
     torch.manual_seed(1)
-    given, shown = noise.with_shown(rows)
+    given, shown, _ = noise.given(rows)
     assert shown is not None
     assert 0 < int(shown.sum()) < 4
     torch.testing.assert_close(given.values, rows.values * shown)
     presence = Presence(4, 2)
     torch.testing.assert_close(presence(given, shown), presence.weight[shown].sum(0, keepdim=True))
-    assert noise.eval().with_shown(rows)[1] is None
+    assert noise.eval().given(rows).shown is None
     torch.testing.assert_close(presence(given, None), presence.weight.sum(0, keepdim=True))
 
 
@@ -59,7 +59,7 @@ def test_what_was_rated_says_something() -> None:
     users, films = np.repeat(np.arange(120), 10), np.tile(np.arange(20, 30), 120)
     error = {}
     for mask in (False, True):
-        model = quick("user", input="raw", mask_input=mask, noise=0.5).fit(data)
+        model = quick("user", input="centred", mask_input=mask, noise=0.5).fit(data)
         guess = model.predict_pairs_new(shown, users, films)
         error[mask] = float(np.sqrt(np.mean((guess - (2.0 - 4 * (users % 2))) ** 2)))
     assert error[False] > 1.8

@@ -13,7 +13,7 @@ from scipy import special
 from recae.errors import ParameterError
 from recae.models import CFN, Bias, Recommender, WideDeep, load_model
 from recae.models.autorec.feature_tables import encode_table
-from recae.models.autorec.rating_network import rating_loss
+from recae.models.autorec.rating_network import Given, rating_loss
 from recae.models.autorec.side_network import SideNetwork
 from recae.models.autorec.side_rows import SideRows
 from recae.ratings import RatingMatrix
@@ -88,7 +88,7 @@ def test_the_network_is_the_documented_one() -> None:
     weight = net.entry_weights(shown)
     assert weight is not None
     np.testing.assert_array_equal(weight.numpy(), np.where(shown, 0.5, 2.0))
-    net.core.noise.with_shown = lambda rows: (rows, shown)
+    net.core.noise.given = lambda rows: Given(rows, shown, None)
     error = (out - r)[r != 0]
     expected = (weight.numpy() * error**2).sum() / rows
     assert rating_loss(net, Batch(side, side)).item() == pytest.approx(expected, rel=1e-8)
@@ -101,12 +101,12 @@ def test_whole_rows_are_hidden_in_training_only() -> None:
     torch.manual_seed(0)
     rows = SparseRows.from_scipy(np.ones((2000, 3)))
     noise = RowNoise(0.0, whole=0.25)
-    _, shown = noise.with_shown(rows)
+    shown = noise.given(rows).shown
     assert shown is not None
     by_row = shown.reshape(2000, 3).float().mean(1)
     assert set(by_row.tolist()) == {0.0, 1.0}
     assert float(by_row.mean()) == pytest.approx(0.75, abs=0.04)
-    assert noise.eval().with_shown(rows)[1] is None
+    assert noise.eval().given(rows).shown is None
 
 
 # ---------------------------------------------------------------- cold users and items

@@ -46,7 +46,7 @@ def test_a_rating_model_that_is_worse_than_the_biases(caplog: pytest.LogCaptureF
     assert said(caplog) == []
     level, held_out = parted(levels())
     with caplog.at_level(logging.WARNING, "recae"):
-        model = make_model("u-autorec", l2=0.0, **{**settings, "epochs": 1}).fit(level, held_out)
+        model = make_model("u-autorec", l2=0.0, shrink="never", **{**settings, "epochs": 1}).fit(level, held_out)
         say_if_worse(model, held_out, None)
     lines = said(caplog)
     assert len(lines) == 1

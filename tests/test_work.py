@@ -59,6 +59,7 @@ def fitted(ratings: RatingMatrix, epochs: int, model: type[Any] = recae.AutoRec,
     """A fit of the network that is counted here."""
     rows = ratings.n_items // STEPS
     settings = {"hidden": 16, "batch_size": rows, "device": "cpu", "path": "sparse", **options}
+    settings |= {"shrink": "never"} if "shrink" in model().get_params() else {}
     return lambda: model(epochs=epochs, **settings).fit(ratings, progress=False)
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from recae._types import Csr, IntArray, Scores
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
-from recae.recommender.biases import Biases, fit_biases, user_deviations
+from recae.recommender.biases import ITEM_L2, SWEEPS, USER_L2, Biases, fit_biases, user_deviations
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import hyperparameters, learned, param
@@ -52,12 +52,12 @@ class Bias(Recommender):
     personal: ClassVar[bool] = False
 
     user_l2: float = param(
-        5.0, "ratings' worth of pull of a user's deviation towards 0", low=0, tune=(1.0, 30.0, "log")
+        USER_L2, "ratings' worth of pull of a user's deviation towards 0", low=0, tune=(1.0, 30.0, "log")
     )
     item_l2: float = param(
-        3.0, "ratings' worth of pull of an item's deviation towards 0", low=0, tune=(1.0, 30.0, "log")
+        ITEM_L2, "ratings' worth of pull of an item's deviation towards 0", low=0, tune=(1.0, 30.0, "log")
     )
-    sweeps: int = param(10, "alternations between users and items", low=1)
+    sweeps: int = param(SWEEPS, "alternations between users and items, at most", low=1)
 
     biases_: Biases = learned()
 

@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 
 from recae._types import Csr, IntArray, Mask, Scores
-from recae.errors import ParameterError
 from recae.ratings import RatingMatrix
 from recae.ratings.any_frame import as_pandas
 from recae.recommender import files, frames
-from recae.recommender.biases import Biases, fit_baseline
-from recae.recommender.contract import Contract, fitted_ratings
+from recae.recommender.biases import Biases, Unit, few_ratings, fit_baseline, user_deviations, weighed
+from recae.recommender.contract import Contract
 from recae.recommender.fitting import FitOptions, check_fit, checked_validation
 from recae.recommender.params import check
 from recae.recommender.row import row_of
@@ -75,10 +74,22 @@ class Recommender(Contract):
         options = FitOptions(checkpoint, checkpoint_seconds, resume, progress, validation_input)
         check_fit(type(self), ratings, options)
         validation = checked_validation(type(self), ratings, validation, validation_input)
-        self._baseline_ = fit_baseline(ratings) if self.predicts_ratings else None
+        self._fit_alone(ratings, validation, options)
+        if self._is_weighed(ratings):
+            self._model_weight = self._estimate_weight(ratings, validation, options)
+        return self
+
+    def _fit_alone(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+        """Fit what has been checked; the model's answers are its own."""
+        if self.predicts_ratings:
+            self._baseline_, self._unit, self._model_weight = fit_baseline(ratings), Unit.of(ratings.scale), 1.0
         self._fit(ratings, validation, options)
         self._set_ratings(ratings)
-        return self
+
+    def _is_weighed(self, ratings: RatingMatrix) -> bool:
+        """Whether answers are drawn towards the biases, by a weight that held-out ratings give."""
+        shrink = self.get_params().get("shrink", "never")
+        return shrink == "always" or (shrink == "auto" and few_ratings(ratings.shape, ratings.n_ratings))
 
     def _set_ratings(self, ratings: RatingMatrix) -> None:
         """Keep the ratings that the model is fitted on, and forget what was derived from others."""
@@ -89,9 +100,6 @@ class Recommender(Contract):
         if self._baseline_ is None:
             self._baseline_ = fit_baseline(self.ratings_)
         return self._baseline_
-
-    def _fitted(self) -> RatingMatrix:
-        return fitted_ratings(self)
 
     # ---------------------------------------------------------------- ratings of pairs
 
@@ -120,7 +128,7 @@ class Recommender(Contract):
         self._needs_ratings()
         served = self._serves("user", user_index) & self._serves("item", item_index)
         out = self._baseline().at(user_index, item_index)
-        out[served] = finite(self._pairs(user_index[served], item_index[served]))
+        out[served] = self._weighed_pairs(user_index[served], item_index[served])
         return np.clip(out, *ratings.scale)
 
     def predict_new(
@@ -155,15 +163,10 @@ class Recommender(Contract):
         self._needs_ratings()
         served = self._serves("item", item_index) & (row_index >= 0)
         out = self._baseline().at(np.full(len(item_index), -1), item_index)
-        out[served] = finite(self._pairs_new(user_rows, row_index[served], item_index[served]))
+        out += np.append(user_deviations(user_rows, self._baseline()), np.float32(0))[row_index]  # -1: the 0
+        own = finite(self._pairs_new(user_rows, row_index[served], item_index[served]))
+        out[served] = weighed(self._model_weight, own, out[served])
         return np.clip(out, *ratings.scale)
-
-    def _needs_ratings(self) -> None:
-        if not self.predicts_ratings:
-            raise ParameterError(
-                f"{type(self).__name__} ranks items and predicts no ratings",
-                remedy=("ask it to recommend", "use a model such as AutoRec"),
-            )
 
     # ---------------------------------------------------------------- recommendations
 
@@ -319,7 +322,4 @@ class Recommender(Contract):
             NotFittedError: there is nothing to save.
             ModelFileError: the file could not be written; an older one is still whole.
         """
-        ratings, arrays = self._fitted(), self._arrays()
-        if self.prior_ is not None:
-            arrays = {**arrays, "prior": self.prior_}
-        return files.write_model(path, type(self).__name__, self.get_params(), ratings, arrays)
+        return files.write_model(path, type(self).__name__, self.get_params(), self._fitted(), self._saved_arrays())

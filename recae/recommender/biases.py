@@ -5,16 +5,63 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from recae._types import Csr, FloatArray
+from recae._types import Csr, DoubleArray, FloatArray
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import cut_evenly
+from recae.schemas import require
 
 BLOCK = 1 << 22  # ratings that are copied at once
+USER_L2, ITEM_L2 = 5.0, 3.0  # ratings' worth of pull of a deviation towards 0
+SWEEPS, CHANGE = 10, 1e-3  # alternations at most; fewer where users' deviations change by less, in scales' widths
+PRIOR = 10.0  # ratings' worth of belief in a model, where its weight against the biases is estimated
+ENOUGH = 50  # ratings of a user or an item, on average, from which a model needs no help from the biases
+
+_Values = TypeVar("_Values")
+
+
+class Unit(NamedTuple):
+    """The unit that rating models compute in: any scale as 1 to 5 stars, a rating being shift + factor x.
+
+    Regularisation, learning rates and first weights mean something only in a unit. With this one a model learns the
+    same from ratings, from ratings times 20, and from ratings plus 3.
+    """
+
+    shift: float
+    factor: float
+
+    @classmethod
+    def of(cls, scale: tuple[float, float]) -> Unit:
+        """The unit of a scale, lowest to highest rating; the ratings themselves where it is 1 to 5."""
+        low, high = scale
+        factor = (high - low) / 4 if high > low else 1.0
+        return cls(low - factor, factor)
+
+    @classmethod
+    def read(cls, arrays: Any) -> Unit:
+        """The array `unit` of a file (`recae.recommender.learned.LearnedArrays`).
+
+        Raises:
+            Invalid: it is none.
+        """
+        shift, factor = map(float, arrays.floats("unit", 2, dtype="float64"))
+        require(factor > 0, "the unit's factor is not above 0")
+        return cls(shift, factor)
+
+    def inside(self, ratings: _Values) -> _Values:
+        """Ratings, array or tensor, in this unit."""
+        return ratings if self == RATINGS else (ratings - self.shift) / self.factor  # type: ignore[operator, return-value]
+
+    def outside(self, values: _Values) -> _Values:
+        """Values in this unit, array or tensor, as ratings."""
+        return values if self == RATINGS else values * self.factor + self.shift  # type: ignore[operator, return-value]
+
+
+RATINGS = Unit(0.0, 1.0)  # ratings as they are
 
 
 class Biases(NamedTuple):
@@ -43,11 +90,23 @@ class Biases(NamedTuple):
 
 def fit_baseline(ratings: RatingMatrix) -> Biases:
     """The biases that models start from, and that answer for whoever has no ratings."""
-    return fit_biases(ratings, user_l2=10.0, item_l2=5.0, sweeps=3)
+    return fit_biases(ratings, user_l2=USER_L2, item_l2=ITEM_L2, sweeps=SWEEPS)
+
+
+def few_ratings(shape: tuple[int, int], n_ratings: int) -> bool:
+    """Whether users or items have so few ratings, on average, that a model may be worse than the biases."""
+    return n_ratings < ENOUGH * max(shape)
+
+
+def weighed(weight: float, own: _Values, baseline: _Values) -> _Values:
+    """What a model says, arrays or tensors, drawn towards what the biases say; `weight` 1 is the model itself."""
+    return own if weight == 1 else baseline + weight * (own - baseline)  # type: ignore[operator]
 
 
 def fit_biases(ratings: RatingMatrix, *, user_l2: float, item_l2: float, sweeps: int) -> Biases:
     """Minimise Σ (r - mu - b_u - b_i)² + user_l2 Σ b_u² + item_l2 Σ b_i² by alternating exact solutions.
+
+    There are at most `sweeps` alternations, and no more where one changes nothing that matters.
 
     Koren (2010), "Factor in the neighbors", section 2.1; mu is the mean rating.
     """
@@ -68,7 +127,9 @@ def fit_biases(ratings: RatingMatrix, *, user_l2: float, item_l2: float, sweeps:
         for first, users, items, deviation in blocks:
             sums = np.bincount(users - first, deviation - item[items])
             total[first : first + len(sums)] = sums
-        user = _ratio(total, n_user)
+        before, user = user, _ratio(total, n_user)
+        if np.abs(user - before).max(initial=0) <= CHANGE * (ratings.scale[1] - ratings.scale[0]):
+            break
     return Biases(float(mean), user.astype(np.float32), item.astype(np.float32))
 
 
@@ -91,7 +152,21 @@ def _block(rows: Csr, mean: float, first: int, last: int) -> tuple[int, Any, Any
     return first, users, rows.indices[part], rows.data[part].astype(np.float64) - mean
 
 
-def user_deviations(user_rows: Csr, biases: Biases, user_l2: float) -> FloatArray:
+def ridge_weight(truth: FloatArray, baseline: FloatArray, own: FloatArray | DoubleArray) -> float:
+    """argmin over w of Σ (r - b - w (m - b))², with as much pull towards 1 as `PRIOR` ratings have; within 0 and 1.
+
+    Args:
+        truth, baseline, own: ratings r, what the biases say b and what a model says m, (n,).
+    """
+    difference, wanted = np.asarray(own, np.float64) - baseline, np.asarray(truth, np.float64) - baseline
+    squares = float(difference @ difference)
+    if squares == 0:
+        return 1.0
+    pull = PRIOR * squares / len(truth)
+    return float(np.clip((difference @ wanted + pull) / (squares + pull), 0.0, 1.0))
+
+
+def user_deviations(user_rows: Csr, biases: Biases, user_l2: float = USER_L2) -> FloatArray:
     """b_u of unseen users from their rows (n_rows, n_items): (n_rows,)."""
     rows = np.repeat(np.arange(user_rows.shape[0]), np.diff(user_rows.indptr))
     deviation = user_rows.data - biases.mean - biases.item[user_rows.indices]

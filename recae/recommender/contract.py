@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from recae._types import Csr, FloatArray, IntArray, Mask, Scores
-from recae.errors import NotFittedError
+from recae.errors import NotFittedError, ParameterError
 from recae.ratings import RatingMatrix
-from recae.recommender.biases import Biases
+from recae.recommender.biases import (
+    PRIOR,
+    RATINGS,
+    Biases,
+    Unit,
+    fit_biases,
+    ridge_weight,
+    user_deviations,
+    weighed,
+)
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import Parameters
-from recae.recommender.scoring import popular_where, scores_at, with_prior
+from recae.recommender.scoring import finite, popular_where, scores_at, with_prior
+from recae.schemas import require
+from recae.splitting import take_validation
+
+ASIDE = 0.1  # share of the ratings that the weight against the biases is estimated on
 
 
 class Contract(Parameters, ABC):
@@ -33,6 +47,8 @@ class Contract(Parameters, ABC):
     _derived: dict[str, Any]  # made from what was learnt at the first request that needs it
     _baseline_: Biases | None = None
     prior_: FloatArray | None = None  # what lists add to each item's score, (n_items,); see `DrawnToPopularity`
+    _unit: Unit = RATINGS  # that a rating model computes in
+    _model_weight: float = 1.0  # of a rating model's own answers, the rest being the biases' (`weighing`)
 
     # ---------------------------------------------------------------- what a model writes
 
@@ -56,6 +72,75 @@ class Contract(Parameters, ABC):
             Invalid: an array is missing, or has another type or shape than this model's, or is not finite.
         """
 
+    def _baseline(self) -> Biases:  # written in `Recommender`
+        raise NotImplementedError
+
+    def _saved_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """`_arrays`, and what is learnt beside them: a ranker's prior; a rating model's unit and weight."""
+        arrays = self._arrays()
+        if self.prior_ is not None:
+            arrays = {**arrays, "prior": self.prior_}
+        if self.predicts_ratings:
+            arrays = {**arrays, "unit": np.array(self._unit), "model_weight": np.array(self._model_weight)}
+        return arrays
+
+    def _restore_saved(self, arrays: LearnedArrays) -> None:
+        """Take back what `_saved_arrays` gave; `ratings_` and hyper-parameters are set already.
+
+        Raises:
+            Invalid: see `_restore`.
+        """
+        if "prior" in arrays:
+            self.prior_ = arrays.floats("prior", self.ratings_.n_items)
+        if self.predicts_ratings:
+            self._unit, self._model_weight = RATINGS, 1.0
+            if "unit" in arrays:
+                self._unit, self._model_weight = Unit.read(arrays), arrays.number("model_weight")
+                require(0 <= self._model_weight <= 1, "the model's weight is not within 0 and 1")
+            else:
+                self._read_as_before()
+        self._restore(arrays)
+
+    def _read_as_before(self) -> None:
+        """Keep the meaning of a file of recae 0.1.0, whose models computed in ratings and had other biases."""
+        self._baseline_ = fit_biases(self.ratings_, user_l2=10.0, item_l2=5.0, sweeps=3)
+
+    # ---------------------------------------------------------------- answers drawn towards the biases
+
+    def _fitted(self) -> RatingMatrix:
+        return fitted_ratings(self)
+
+    def _needs_ratings(self) -> None:
+        if not self.predicts_ratings:
+            raise ParameterError(
+                f"{type(self).__name__} ranks items and predicts no ratings",
+                remedy=("ask it to recommend", "use a model such as AutoRec"),
+            )
+
+    def _estimate_weight(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> float:
+        """The weight of the model against the biases, from ratings that it did not learn from.
+
+        Without a validation part a tenth of the ratings is put aside, and a copy of the model is fitted on the rest;
+        the model itself has learnt from all.
+        """
+        if validation is not None:
+            return self._weight_on(validation)
+        if ASIDE * ratings.n_ratings < PRIOR:  # too few to say anything
+            return 1.0
+        rest, aside = take_validation(ratings, ASIDE, self.get_params().get("rng", 0))
+        copy: Any = self.clone()
+        copy._fit_alone(rest, None, replace(options, checkpoint=None, resume=False))
+        return float(copy._weight_on(aside))
+
+    def _weight_on(self, aside: RatingMatrix) -> float:
+        """The weight from ratings that the model did not learn from; cold pairs are the baseline's in any case."""
+        users, items, truth = aside.pairs()
+        served = self._serves("user", users) & self._serves("item", items)
+        users, items, truth = users[served], items[served], truth[served]
+        return ridge_weight(truth, self._baseline().at(users, items), self._pairs(users, items))
+
+    # ---------------------------------------------------------------- scores
+
     def score_users(self, user_index: IntArray) -> Scores:
         """Scores of known users, (n,) to (n, n_items), unclipped. By default from their training rows."""
         return self.score(self.ratings_.user_rows[user_index])
@@ -71,17 +156,33 @@ class Contract(Parameters, ABC):
         models would list items in catalogue order. Such users are ranked by how many ratings each item has, unless the
         model knows more of them (features), or gives everybody the same list (`personal` is False).
         """
-        scores: Scores = self._or_popular(self.score_users(user_index), ~self._serves("user", user_index))
+        scores: Scores = self._list_scores_of(self.score_users(user_index), user_index)
         return scores
 
     def ranking_scores_new(self, user_rows: Csr) -> Scores:
         """The same for unseen users from their ratings, (n_rows, n_items) to (n_rows, n_items)."""
-        scores: Scores = self._or_popular(self.score(user_rows), np.diff(user_rows.indptr) == 0)
+        own = self.score(user_rows)
+        if self._model_weight < 1:
+            own = self._weighed_scores(own, user_deviations(user_rows, self._baseline()))
+        scores: Scores = self._or_popular(own, np.diff(user_rows.indptr) == 0)
         return scores
 
     def _list_scores(self, user_index: IntArray) -> Any:
         """As `ranking_scores`, or a tensor on a GPU."""
-        return self._or_popular(self._device_scores(user_index), ~self._serves("user", user_index))
+        return self._list_scores_of(self._device_scores(user_index), user_index)
+
+    def _list_scores_of(self, own: Any, user_index: IntArray) -> Any:
+        """What lists are ranked by, from the model's own scores of known users."""
+        if self._model_weight < 1:
+            own = self._weighed_scores(own, self._baseline().user[user_index])
+        return self._or_popular(own, ~self._serves("user", user_index))
+
+    def _weighed_scores(self, own: Any, user: FloatArray) -> Any:
+        """Scores (n, n_items), array or tensor, drawn towards the biases of items and of these users, (n,)."""
+        level, item = (self._baseline().mean + user)[:, None], self._baseline().item[None, :]
+        if not isinstance(own, np.ndarray):
+            level, item = own.new_tensor(level), own.new_tensor(item)
+        return weighed(self._model_weight, own, level + item)
 
     def _or_popular(self, scores: Any, empty: Mask) -> Any:
         if not self.personal:
@@ -91,6 +192,11 @@ class Contract(Parameters, ABC):
     def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
         """Scores of pairs of known users and items, (n,); by default through dense blocks."""
         return scores_at(user_index, item_index, self.ratings_.n_items, self.score_users)
+
+    def _weighed_pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
+        """`_pairs`, finite, drawn towards the biases."""
+        own: Scores = finite(self._pairs(user_index, item_index))
+        return weighed(self._model_weight, own, self._baseline().at(user_index, item_index))
 
     def _pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
         """Scores of pairs (row of `user_rows`, item) of unseen users, (n,); by default through dense blocks."""

@@ -22,6 +22,7 @@ from recae.errors import DataError, DataWarning, ParameterError, Phrase, Remedy
 from recae.ratings import RatingMatrix
 from recae.ratings.ids import plain
 from recae.ratings.matching import match, same_ids
+from recae.recommender.biases import RATINGS, Unit
 from recae.recommender.params import Parameters
 from recae.recommender.scoring import blocks, top_allowed
 from recae.sparse import SparseRows
@@ -272,6 +273,7 @@ def rating_error(
     predict: Callable[[Any, Any, SparseRows], Tensor],
     parts: Sequence[tuple[Any, SparseRows]],
     scale: tuple[float, float],
+    unit: Unit = RATINGS,
 ) -> Callable[[Any], float]:
     """A validation figure for `Trainer.fit`: RMSE of held-out ratings, predictions being clipped to the scale.
 
@@ -281,17 +283,18 @@ def rating_error(
         predict: (network, input, held-out rows) to predictions at the stored entries of these rows, (nnz,).
         parts: input and held-out rows, a part at a time, on any device that `predict` can read from.
         scale: lowest and highest rating.
+        unit: of the predictions and of the held-out rows.
     """
-    ranks = current()
+    ranks, limits = current(), (unit.inside(scale[0]), unit.inside(scale[1]))
 
     def validate(network: Any) -> float:
         squares = 0.0
         for given, held_out in parts:
-            predicted = predict(network, given, held_out).clamp(*scale)
+            predicted = predict(network, given, held_out).clamp(*limits)
             error = predicted - held_out.values.to(predicted.device)
             squares += float(error.square().sum())
         total, n = ranks.total(squares, sum(held_out.nnz for _, held_out in parts))
-        return math.sqrt(total / max(1, n))
+        return math.sqrt(total / max(1, n)) * unit.factor
 
     return validate
 

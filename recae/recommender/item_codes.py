@@ -16,17 +16,19 @@ from recae.nn.layers import ACTIVATIONS
 from recae.ratings import RatingMatrix
 from recae.recommender.epochs import TrainedInEpochs, load_network, network_arrays
 from recae.recommender.learned import LearnedArrays
-from recae.recommender.params import hyperparameters, learned, param
+from recae.recommender.params import DrawnToBiases, hyperparameters, learned, param
 from recae.recommender.scoring import products_at
+from recae.sparse import SparseRows
 from recae.sparse.resources import kernel_threads
 
 
 @hyperparameters
-class ItemCodes(TrainedInEpochs):
+class ItemCodes(DrawnToBiases, TrainedInEpochs):
     """Base of models with a network whose score is f(w_u · h_i + b_u).
 
     h are the items' codes (n_items, k), w the users' output weights (n_users, k) and b their biases (n_users,). Both
-    are made at the first request and kept. f is the identity, unless `_finish` says otherwise.
+    are made at the first request and kept. f brings outputs from the model's unit to the scale, unless `_finish` says
+    otherwise.
 
     A subclass writes `_fit`, `_network`, `_make_codes`, `_make_output_layer` and `_solve`.
     """
@@ -59,11 +61,16 @@ class ItemCodes(TrainedInEpochs):
 
     def _finish(self, logits: Scores, columns: IntArray | None = None) -> Scores:
         """Ratings from outputs, of the same shape; `columns` are the users they belong to, None for unseen ones."""
-        return logits
+        return self._unit.outside(logits)
 
     def _finish_tensor(self, logits: Tensor, columns: Tensor | None = None) -> Tensor:
         """The same of tensors."""
-        return logits
+        return self._unit.outside(logits)
+
+    def _inside(self, matrix: Csr, device: torch.device | None = None) -> SparseRows:
+        """Rows of ratings in the model's unit, on a device, by default the CPU."""
+        rows = SparseRows.from_scipy(matrix, device=device or "cpu")
+        return rows.with_values(self._unit.inside(rows.values))
 
     # ---------------------------------------------------------------- scoring
 

@@ -254,6 +254,18 @@ class ReadsValues(Parameters):
     )
 
 
+@hyperparameters
+class DrawnToBiases(Parameters):
+    """What rating models declare whose answers are drawn towards the biases where little is known."""
+
+    shrink: Literal["auto", "always", "never"] = param(
+        "auto",
+        "draw predictions towards the biases by a weight that held-out ratings give, a tenth of them where there is no "
+        "validation part (a second fit); auto: where users or items have fewer than 50 ratings on average",
+        choices=("auto", "always", "never"),
+    )
+
+
 def as_input(user_rows: Csr, values: Values) -> Csr:
     """Rows as a model reads them, of the same sparsity pattern: ones, or the ratings themselves.
 

@@ -108,9 +108,7 @@ def _restored(
     except ParameterError as error:
         raise Invalid(f"its hyper-parameters: {error}") from None
     model._set_ratings(ratings)
-    if "prior" in arrays:
-        model.prior_ = arrays.floats("prior", ratings.n_items)
-    model._restore(arrays)
+    model._restore_saved(arrays)
     arrays.finish()
     return model
 

@@ -57,10 +57,11 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer):
         "of ordinal output: the same between levels for all, or each output unit's own",
         choices=("shared", "column"),
     )
-    input: Literal["auto", "raw", "centred"] = param(
+    input: Literal["auto", "raw", "centred", "residual"] = param(
         "auto",
-        "ratings as they are, or less their column's mean; auto: raw item-based, centred user-based",
-        choices=("auto", "raw", "centred"),
+        "ratings as they are, less their column's mean, or less their row's level as well, which is added to the "
+        "outputs (residual); auto: raw item-based, residual user-based",
+        choices=("auto", "raw", "centred", "residual"),
     )
     mask_input: bool = param(False, "what was rated, whatever the rating, is a second input, with weights of its own")
     l2: float | None = param(
@@ -124,7 +125,8 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer):
             return self._make_network(n_cols, ratings, {
                 "activation": self.activation, "output": self._head(n_cols, ratings), "scale": ratings.scale,
                 "start": start, "dropout": self.dropout, "noise": self.noise, "l2": self._l2(ratings),
-                "inner_l2": self.inner_l2, "centred": self._centred(), "mask_input": self.mask_input,
+                "inner_l2": self.inner_l2, "mask_input": self.mask_input,
+                "centred": self._input() == "centred", "levelled": self._input() == "residual",
             })  # fmt: skip
 
     def _rows(self, matrix: Csr, index: IntArray | None = None, device: torch.device | None = None) -> Any:
@@ -137,10 +139,10 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer):
     def _head(self, n_cols: int, ratings: RatingMatrix) -> Head:
         """The output head; an ordinal one's levels are the ratings that occur."""
         if self.output != "ordinal":
-            return make_head(self.output, ratings.scale)
+            return make_head(self.output, ratings.scale, self._unit)
         levels, counts = np.unique(ratings.user_rows.data, return_counts=True)
         own = n_cols if self.thresholds == "column" else 0
-        return OrdinalHead(torch.from_numpy(levels), torch.from_numpy(counts), own)
+        return OrdinalHead(torch.from_numpy(levels), torch.from_numpy(counts), own, self._unit)
 
     def _l2(self, ratings: RatingMatrix) -> float:
         """`l2`, or by default a value found on held-out training data of MovieLens (100,000 and 1,000,000 ratings)."""
@@ -149,9 +151,21 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer):
         plain = 100.0 if self.by == "item" else 100.0 * math.sqrt(ratings.n_ratings / 1e6)
         return plain * ORDINAL_L2 if self.output == "ordinal" else plain
 
-    def _centred(self) -> bool:
-        """Whether ratings are read less their column's mean: short raw rows tell little but their number of ratings."""
-        return self.input == "centred" or (self.input == "auto" and self.by == "user")
+    def _is_weighed(self, ratings: RatingMatrix) -> bool:
+        return self.output != "ordinal" and super()._is_weighed(ratings)  # whose answer is a distribution's mean
+
+    def _read_as_before(self) -> None:
+        super()._read_as_before()
+        if self.input == "auto" and self.by == "user":
+            self.input = "centred"
+
+    def _input(self) -> str:
+        """How ratings are read, where `input` is "auto": short raw rows tell little but their number of ratings."""
+        if self.input != "auto":
+            return self.input
+        if self.by == "item":
+            return "raw"
+        return "residual" if self.output == "identity" else "centred"
 
     def _validator(self, rows: Any, validation: RatingMatrix) -> Any:
         """RMSE of held-out ratings, a block of rows at a time; of several processes, each has its share of the rows."""

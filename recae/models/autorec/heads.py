@@ -13,6 +13,7 @@ from torch.nn import functional
 from recae.errors import ParameterError, Remedy
 from recae.models.autorec.ordinal import CumulativeLogit
 from recae.nn.losses import masked_squared_error
+from recae.recommender.biases import RATINGS, Unit
 from recae.sparse import SparseRows
 
 OUTPUTS = ("identity", "sigmoid", "selu", "ordinal")
@@ -21,56 +22,65 @@ THRESHOLD_L2 = 10.0  # a column's own gaps between levels have a standard deviat
 
 
 class Head(nn.Module):
-    """The rating is the logit; the loss is squared error."""
+    """The rating is the logit, in the model's unit; the loss is squared error in that unit."""
+
+    def __init__(self, unit: Unit = RATINGS) -> None:
+        super().__init__()
+        self.unit = unit
 
     def finish(self, logits: Tensor, columns: Tensor | None = None) -> Tensor:
         """Ratings, shape of `logits`, not clipped."""
+        return self.unit.outside(self.output(logits))
+
+    def output(self, logits: Tensor) -> Tensor:
+        """Ratings in the model's unit, shape of `logits`."""
         return logits
 
     def to_logits(self, ratings: Tensor) -> Tensor:
         """Logits whose `finish` is `ratings`."""
-        return ratings
+        return self.unit.inside(ratings)
 
     def loss(self, logits: Tensor, target: SparseRows, weight: Tensor | None = None) -> Tensor:
         """Summed over stored ratings, each times `weight` where given, and divided by the number of rows."""
-        ratings = self.finish(logits, target.indices)
+        predicted, truth = self.output(logits), self.unit.inside(target.values)
         if weight is None:
-            return masked_squared_error(ratings, target.values, len(target))
-        return torch.dot(weight, (ratings - target.values).square()) / max(1, len(target))
+            return masked_squared_error(predicted, truth, len(target))
+        return torch.dot(weight, (predicted - truth).square()) / max(1, len(target))
 
 
 class SigmoidHead(Head):
     """The rating is low + (high - low) σ(logit)."""
 
-    def __init__(self, scale: tuple[float, float]) -> None:
-        super().__init__()
-        self.low, self.high = scale
-        if not self.high > self.low:
+    def __init__(self, scale: tuple[float, float], unit: Unit = RATINGS) -> None:
+        super().__init__(unit)
+        self.low, self.high = unit.inside(scale[0]), unit.inside(scale[1])
+        if not scale[1] > scale[0]:
             raise ParameterError(
-                f"it needs a scale wider than {self.low:g} to {self.high:g}",
+                f"it needs a scale wider than {scale[0]:g} to {scale[1]:g}",
                 name="output",
                 value="sigmoid",
                 remedy=Remedy("use {output}", output="identity"),
             )
 
-    def finish(self, logits: Tensor, columns: Tensor | None = None) -> Tensor:
+    def output(self, logits: Tensor) -> Tensor:
         return self.low + (self.high - self.low) * torch.sigmoid(logits)
 
     def to_logits(self, ratings: Tensor) -> Tensor:
         """As in `Head`; pulled 2 % inside the scale."""
-        return torch.logit(((ratings - self.low) / (self.high - self.low)).clamp(0.02, 0.98))
+        return torch.logit(((self.unit.inside(ratings) - self.low) / (self.high - self.low)).clamp(0.02, 0.98))
 
 
 class SeluHead(Head):
-    """The rating is selu(logit), as in DeepRec; it cannot be below -1.758."""
+    """The rating is selu(logit), in the model's unit, as in DeepRec; it cannot be below -1.758 there."""
 
-    def finish(self, logits: Tensor, columns: Tensor | None = None) -> Tensor:
+    def output(self, logits: Tensor) -> Tensor:
         return functional.selu(logits)
 
     def to_logits(self, ratings: Tensor) -> Tensor:
         """As in `Head`; pulled to -1.7 at the lowest."""
-        below = torch.log1p(ratings.clamp(-1.7, 0) / (SELU_SCALE * SELU_ALPHA))
-        return torch.where(ratings >= 0, ratings / SELU_SCALE, below)
+        inside = self.unit.inside(ratings)
+        below = torch.log1p(inside.clamp(-1.7, 0) / (SELU_SCALE * SELU_ALPHA))
+        return torch.where(inside >= 0, inside / SELU_SCALE, below)
 
 
 class OrdinalHead(Head):
@@ -78,10 +88,11 @@ class OrdinalHead(Head):
 
     Args:
         levels, counts, n_cols: see `CumulativeLogit`.
+        unit: the unit that the network reads ratings in; levels are ratings as they are.
     """
 
-    def __init__(self, levels: Tensor, counts: Tensor, n_cols: int = 0) -> None:
-        super().__init__()
+    def __init__(self, levels: Tensor, counts: Tensor, n_cols: int = 0, unit: Unit = RATINGS) -> None:
+        super().__init__(unit)
         self.model = CumulativeLogit(levels, counts, n_cols)
         if self.model.weight is not None:
             self.model.weight.decay_factor = THRESHOLD_L2  # type: ignore[attr-defined]
@@ -99,16 +110,16 @@ class OrdinalHead(Head):
         return -total / max(1, len(target))
 
 
-def make_head(output: str, scale: tuple[float, float]) -> Head:
+def make_head(output: str, scale: tuple[float, float], unit: Unit = RATINGS) -> Head:
     """The head called `output`, of those that need no ratings to be made.
 
     Raises:
         ParameterError: there is none of that name, or the scale is too narrow for it.
     """
     if output == "selu":
-        return SeluHead()
+        return SeluHead(unit)
     if output == "sigmoid":
-        return SigmoidHead(scale)
+        return SigmoidHead(scale, unit)
     if output != "identity":
         raise ParameterError(name="output", value=output, expected=("identity", "sigmoid", "selu", "ordinal"))
-    return Head()
+    return Head(unit)

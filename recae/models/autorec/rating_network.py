@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from recae.errors import ParameterError, Remedy
 from recae.models.autorec.heads import Head, make_head
 from recae.nn import Autoencoder, Decode, Decoder, Encoder
 from recae.nn.layers import Beside, Rows, check_fraction, glorot_uniform
 from recae.nn.products import affine
+from recae.recommender.biases import RATINGS, Unit
 from recae.sparse import SparseRows, sddmm, spmm
 from recae.training import Batch
 
@@ -20,6 +22,21 @@ from recae.training import Batch
 # `python -m benchmarks.speed --only crossing`). A GPU is better at dense products, and its memory is smaller.
 DENSE_ABOVE = {"cpu": 0.3, "cuda": 0.1, "mps": 0.0}
 DENSE_BYTES = 2**30
+LEVEL_L2 = 10.0  # as the biases of users have it (`recae.recommender.biases.fit_baseline`)
+
+
+class Given(NamedTuple):
+    """What the network is given of a batch.
+
+    Attributes:
+        rows: ratings in the model's unit, less means and level; hidden ones are 0.
+        shown: which ratings are shown, bool (nnz,); None for all.
+        level: the mean deviation of each row's shown ratings, (batch,); None where it stays in the rows.
+    """
+
+    rows: SparseRows
+    shown: Tensor | None
+    level: Tensor | None
 
 
 class RowNoise(nn.Module):
@@ -29,27 +46,44 @@ class RowNoise(nn.Module):
         fraction: share of the ratings that is hidden in training.
         means: mean ratings of the columns, (n,), subtracted from stored ratings; None for ratings as they are.
         whole: share of the rows that lose all their ratings in training.
+        unit: the unit that ratings are brought to.
+        level_l2: ratings' worth of pull towards 0 of a row's level, which is subtracted too; None for no level.
     """
 
     means: Tensor | None
 
-    def __init__(self, fraction: float, means: Tensor | None = None, whole: float = 0.0) -> None:
+    def __init__(
+        self, fraction: float, means: Tensor | None = None, whole: float = 0.0, *, unit: Unit = RATINGS,
+        level_l2: float | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.fraction, self.whole = check_fraction("noise", fraction), check_fraction("hide_rows", whole)
+        self.unit, self.level_l2 = unit, level_l2
         self.register_buffer("means", None if means is None else means.clone())
 
     def forward(self, rows: SparseRows) -> SparseRows:
-        return self.with_shown(rows)[0]
+        return self.given(rows).rows
 
-    def with_shown(self, rows: SparseRows) -> tuple[SparseRows, Tensor | None]:
-        """The rows, hidden ratings being 0; and which ratings are shown, bool (nnz,), None for all."""
-        values = rows.values if self.means is None else rows.values - self.means[rows.indices]
-        if not self.training or not (self.fraction or self.whole):
-            return rows.with_values(values), None
-        shown = torch.rand_like(values) >= self.fraction
-        if self.whole:
-            shown &= (torch.rand(len(rows), device=rows.device) >= self.whole)[rows.row_of()]
-        return rows.with_values(values * shown), shown
+    def given(self, rows: SparseRows) -> Given:
+        """What the network is given of `rows` (batch, n)."""
+        values = self.unit.inside(rows.values) if self.means is None else self._centred(rows)
+        shown = None
+        if self.training and (self.fraction or self.whole):
+            shown = torch.rand_like(values) >= self.fraction
+            if self.whole:
+                shown &= (torch.rand(len(rows), device=rows.device) >= self.whole)[rows.row_of()]
+            values = values * shown
+        if self.level_l2 is None:
+            return Given(rows.with_values(values), shown, None)
+        n = rows.lengths() if shown is None else rows.with_values(shown.to(values.dtype)).sums()
+        level = rows.with_values(values).sums() / (n + self.level_l2)
+        values = values - level[rows.row_of()]
+        return Given(rows.with_values(values if shown is None else values * shown), shown, level)
+
+    def _centred(self, rows: SparseRows) -> Tensor:
+        """Ratings less their column's mean, in the unit, (nnz,)."""
+        assert self.means is not None
+        return (rows.values - self.means[rows.indices]) / self.unit.factor
 
 
 class Presence(nn.Module):
@@ -64,7 +98,7 @@ class Presence(nn.Module):
         glorot_uniform(self.weight)
 
     def forward(self, rows: SparseRows, shown: Tensor | None) -> Tensor:
-        """(batch, k); `shown`: see `RowNoise.with_shown`."""
+        """(batch, k); `shown`: see `Given`."""
         ones = torch.ones_like(rows.values) if shown is None else shown.to(rows.values.dtype)
         return spmm(rows.with_values(ones), self.weight)
 
@@ -80,6 +114,7 @@ class RatingNetwork(nn.Module):
         scale: lowest and highest rating.
         start: mean ratings of columns, (n_cols,): the outputs before training; None for the middle of the scale.
         centred: the input is ratings less `start`, not the ratings themselves.
+        levelled: the input is, besides, less the row's own mean deviation from `start`, which is added to the outputs.
         mask_input: which ratings there are, whatever their values, is input too (`Presence`).
         noise: share of input ratings hidden in training.
         code_dropout: share of the code's units dropped in training.
@@ -90,18 +125,24 @@ class RatingNetwork(nn.Module):
     def __init__(
         self, n_cols: int, hidden: tuple[int, ...], *, activation: str, output: str | Head,
         scale: tuple[float, float], start: Tensor | None = None, dropout: float = 0.0, noise: float = 0.0,
-        l2: float = 0.0, inner_l2: float = 0.0, centred: bool = False, mask_input: bool = False,
+        l2: float = 0.0, inner_l2: float = 0.0, centred: bool = False, levelled: bool = False, mask_input: bool = False,
         code_dropout: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__()
         start = torch.full((n_cols,), sum(scale) / 2) if start is None else start
         middle = (len(hidden) + 1) // 2
+        self.head = make_head(output, scale) if isinstance(output, str) else output
+        if levelled and type(self.head) is not Head:
+            raise ParameterError(
+                "rows can be read less their level only where the output is the rating itself",
+                name="input", value="residual", remedy=Remedy("use {output}", output="identity"),
+            )  # fmt: skip
+        means, level_l2 = (start if centred or levelled else None), (LEVEL_L2 if levelled else None)
         self.core = Autoencoder(
             Encoder([n_cols, *hidden[:middle]], activation, dropout),
             Decoder([*hidden[middle - 1 :], n_cols], activation, dropout=dropout),
-            noise=RowNoise(noise, start if centred else None),
+            noise=RowNoise(noise, means, unit=self.head.unit, level_l2=level_l2),
         )
-        self.head = make_head(output, scale) if isinstance(output, str) else output
         self.presence = Presence(n_cols, hidden[0]) if mask_input else None
         self.code_dropout = nn.Dropout(check_fraction("code_dropout", code_dropout))
         self.dense = False
@@ -155,12 +196,12 @@ class RatingNetwork(nn.Module):
 
     # ---------------------------------------------------------------- from rows to logits
 
-    def read(self, rows: Any) -> tuple[Tensor, Tensor | None]:
-        """Input of the output layer, (batch, k), and which stored ratings made it: bool (nnz,), None for all."""
-        given, shown = self.core.noise.with_shown(self.ratings_of(rows))  # type: ignore[operator]
-        beside = self.beside(rows, given, shown)
-        x = given.to_dense() if self.dense and self.training else given
-        return self.through(x, beside), shown
+    def read(self, rows: Any) -> tuple[Tensor, Given]:
+        """Input of the output layer, (batch, k), and what it was made of."""
+        given: Given = self.core.noise.given(self.ratings_of(rows))  # type: ignore[operator]
+        beside = self.beside(rows, given.rows, given.shown)
+        x = given.rows.to_dense() if self.dense and self.training else given.rows
+        return self.through(x, beside), given
 
     def through(self, x: Rows, beside: Beside = ()) -> Tensor:
         """Output of the last hidden layer, (batch, k), from centred rows and terms to add to each layer."""
@@ -199,12 +240,17 @@ class RatingNetwork(nn.Module):
 
     def logits_at(self, rows: Any, pattern: SparseRows) -> Tensor:
         """Input of the head at the stored entries of `pattern`, (nnz,)."""
-        return sddmm(pattern, self.hidden(rows), *self.output_layer())
+        hidden, given = self.read(rows)
+        logits = sddmm(pattern, hidden, *self.output_layer())
+        return logits if given.level is None else logits + given.level[pattern.row_of()]
 
     def full(self, rows: Any) -> Tensor:
         """All predictions of `rows`, (batch, n), unclipped."""
         weight, bias = self.output_layer()
-        logits = affine(bias, self.hidden(rows), weight.t())
+        hidden, given = self.read(rows)
+        logits = affine(bias, hidden, weight.t())
+        if given.level is not None:
+            logits = logits + given.level[:, None]
         return self.finish(logits, torch.arange(len(bias), device=bias.device))
 
     def finish(self, logits: Tensor, columns: Tensor | None = None) -> Tensor:
@@ -222,9 +268,9 @@ class RatingNetwork(nn.Module):
 def rating_loss(network: RatingNetwork, batch: Batch) -> Tensor:
     """The head's loss at the stored ratings, summed, divided by the number of rows."""
     target = network.ratings_of(batch.target)
-    hidden, shown = network.read(batch.input)
-    logits = _logits(network, hidden, target, *network.output_layer())
-    return network.head.loss(logits, target, network.entry_weights(shown))
+    hidden, given = network.read(batch.input)
+    logits = _logits(network, hidden, target, *network.output_layer(), given.level)
+    return network.head.loss(logits, target, network.entry_weights(given.shown))
 
 
 def pretraining_loss(network: RatingNetwork) -> Callable[[Any, Batch], Tensor]:
@@ -232,15 +278,20 @@ def pretraining_loss(network: RatingNetwork) -> Callable[[Any, Batch], Tensor]:
 
     def loss(pair: Any, batch: Batch) -> Tensor:
         target = network.ratings_of(batch.target)
-        x = pair.noise(batch.input)
+        x, _, level = pair.noise.given(batch.input)
         code = pair.encoder(x.to_dense() if network.dense else x)
-        return network.head.loss(_logits(network, code, target, *pair.decoder.layers[-1].parameters()), target)
+        weight, bias = pair.decoder.layers[-1].parameters()
+        return network.head.loss(_logits(network, code, target, weight, bias, level), target)
 
     return loss
 
 
-def _logits(network: RatingNetwork, hidden: Tensor, target: SparseRows, weight: Tensor, bias: Tensor) -> Tensor:
+def _logits(
+    network: RatingNetwork, hidden: Tensor, target: SparseRows, weight: Tensor, bias: Tensor, level: Tensor | None
+) -> Tensor:
     """Input of the head at the stored entries of `target`, (nnz,)."""
     if network.dense:
-        return affine(bias, hidden, weight.t())[target.row_of(), target.indices.long()]
-    return sddmm(target, hidden, weight, bias)
+        logits = affine(bias, hidden, weight.t())[target.row_of(), target.indices.long()]
+    else:
+        logits = sddmm(target, hidden, weight, bias)
+    return logits if level is None else logits + level[target.row_of()]

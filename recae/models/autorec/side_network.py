@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from recae.models.autorec.rating_network import RatingNetwork, RowNoise
+from recae.models.autorec.rating_network import Given, RatingNetwork, RowNoise
 from recae.models.autorec.side_rows import SideRows
 from recae.nn.layers import Beside, glorot_uniform
 from recae.sparse import SparseRows
@@ -60,7 +60,8 @@ class SideNetwork(RatingNetwork):
         l2: float = 0.0, noise: float = 0.0, start: Tensor | None = None, centred: bool = False, **more: Any,
     ) -> None:  # fmt: skip
         super().__init__(n_cols, hidden, l2=l2, start=start, centred=centred, **more)
-        self.core.noise = RowNoise(noise, self.core.noise.means, hide_rows)  # type: ignore[arg-type]
+        means, level_l2 = self.core.noise.means, self.core.noise.level_l2
+        self.core.noise = RowNoise(noise, means, hide_rows, unit=self.head.unit, level_l2=level_l2)  # type: ignore[arg-type]
         self.register_buffer("columns", columns.clone(), persistent=False)
         self.shown_weight, self.hidden_weight = shown_weight, hidden_weight
         width = n_features + vector
@@ -91,11 +92,11 @@ class SideNetwork(RatingNetwork):
             terms[number] = layer(x) if before is None else before + layer(x)
         return terms
 
-    def read(self, rows: Any) -> tuple[Tensor, Tensor | None]:
-        hidden, shown = super().read(rows)
-        if shown is None and self.training:
-            shown = torch.ones_like(self.ratings_of(rows).values, dtype=torch.bool)
-        return torch.cat([hidden, self.side_of(rows)], 1), shown
+    def read(self, rows: Any) -> tuple[Tensor, Given]:
+        hidden, given = super().read(rows)
+        if given.shown is None and self.training:
+            given = given._replace(shown=torch.ones_like(self.ratings_of(rows).values, dtype=torch.bool))
+        return torch.cat([hidden, self.side_of(rows)], 1), given
 
     def output_layer(self) -> tuple[Tensor, Tensor]:
         weight = torch.cat([self.last.weight, self.wide.weight], 1)

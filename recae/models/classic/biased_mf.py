@@ -13,28 +13,35 @@ from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
-from recae.recommender.params import hyperparameters, learned, param
+from recae.recommender.params import DrawnToBiases, hyperparameters, learned, param
 from recae.recommender.registry import register
 from recae.recommender.scoring import products_at
 
 
 @register("biased-mf", "matrix factorisation with biases: predicts ratings")
 @hyperparameters
-class BiasedMF(Recommender):
+class BiasedMF(DrawnToBiases, Recommender):
     """r = mu + b_u + b_i + p_u·q_i (Koren, Bell and Volinsky, 2009) by alternating least squares on stored ratings.
 
-    Minimises Σ over stored ratings of (r - r̂)² + Σ_u (l2 n_u^power |p_u|² + bias_l2 b_u²) + the same over items, n
-    being how many ratings one has: power 1 is ALS-WR (Zhou et al., 2008), 0 the plain penalty. With the items' side
-    given, each user is one ridge regression of k + 1 unknowns, and vice versa; an unseen user is that regression.
+    Minimises Σ over stored ratings of (r - r̂)² + Σ_u (l2 (n_u + prior)^power |p_u|² + bias_l2 b_u²) + the same over
+    items, n being how many ratings one has: power 1 and prior 0 are ALS-WR (Zhou et al., 2008), power 0 the plain
+    penalty. With the items' side given, each user is one ridge regression of k + 1 unknowns, and vice versa; an unseen
+    user is that regression.
     """
 
     predicts_ratings: ClassVar[bool] = True
 
     factors: int = param(32, "width of the factors", low=1, tune=(8, 128, "log"))
-    l2: float = param(0.08, "L2 weight on factors, times n^power", low=0, tune=(0.02, 0.3, "log"))
-    bias_l2: float = param(1.0, "L2 weight on biases", low=0, tune=(0.1, 10.0, "log"))
+    l2: float = param(0.12, "L2 weight on factors, times (n + prior)^power", low=0, tune=(0.02, 0.3, "log"))
+    bias_l2: float = param(4.0, "L2 weight on biases", low=0, tune=(0.1, 10.0, "log"))
     power: float = param(
         1.0, "how much stronger the penalty is for whoever has more ratings: 0 to 1", low=0, tune=(0.0, 1.0)
+    )
+    prior: float = param(
+        10.0,
+        "ratings that each user and item counts as having besides, in the penalty",
+        low=0,
+        tune=(1.0, 100.0, "log"),
     )
     sweeps: int = param(15, "alternations between users and items", low=1)
     rng: int = param(0, "seed of the first factors")
@@ -47,7 +54,7 @@ class BiasedMF(Recommender):
         rng = np.random.default_rng(self.rng)
         start = self._baseline()
         self.mean_ = start.mean
-        factors = rng.normal(0, 0.1 / np.sqrt(self.factors), (ratings.n_items, self.factors))
+        factors = rng.normal(0, 0.1 * np.sqrt(self._unit.factor / self.factors), (ratings.n_items, self.factors))
         self.item_ = np.column_stack([factors, start.item]).astype(np.float32)
         item_rows = ratings.rows("item")
         for sweep in range(self.sweeps):
@@ -65,8 +72,9 @@ class BiasedMF(Recommender):
             rows.data,
             other,
             self.mean_,
-            max(self.l2, 1e-6),
+            max(self.l2, 1e-6) * self._unit.factor,
             self.power,
+            self.prior,
             self.bias_l2 + 1e-6,
             out,
         )
@@ -100,6 +108,10 @@ class BiasedMF(Recommender):
         """The items' factors, (n_items, factors)."""
         return self.item_[:, :-1]
 
+    def _read_as_before(self) -> None:
+        super()._read_as_before()
+        self.prior = 0.0
+
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"mean": np.array(self.mean_), "user": self.user_, "item": self.item_}
 
@@ -111,7 +123,16 @@ class BiasedMF(Recommender):
 
 @jit_kernel(parallel=True)
 def _ridge_rows(
-    indptr: Any, indices: Any, data: Any, other: Any, mean: float, l2: float, power: float, bias_l2: float, out: Any
+    indptr: Any,
+    indices: Any,
+    data: Any,
+    other: Any,
+    mean: float,
+    l2: float,
+    power: float,
+    prior: float,
+    bias_l2: float,
+    out: Any,
 ) -> None:
     """Each row: argmin over (p, b) of Σ (r - mean - b_j - p·q_j - b)² + l2 n^power |p|² + bias_l2 b², by Cholesky."""
     width = out.shape[1]
@@ -130,7 +151,7 @@ def _ridge_rows(
                 for b in range(a + 1):
                     normal[a, b] += feature[a] * feature[b]
         for a in range(width - 1):
-            normal[a, a] += l2 * n**power
+            normal[a, a] += l2 * (n + prior) ** power
         normal[width - 1, width - 1] += bias_l2
         _solve_in_place(normal, target)
         for a in range(width):

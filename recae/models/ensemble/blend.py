@@ -16,6 +16,7 @@ from recae.models.ensemble.members import member_of, plain_params
 from recae.ratings import RatingMatrix
 from recae.recommender import files
 from recae.recommender.base import Recommender
+from recae.recommender.biases import few_ratings, fit_baseline, ridge_weight
 from recae.recommender.fitting import FitOptions
 from recae.recommender.frames import normalised
 from recae.recommender.learned import LearnedArrays
@@ -58,6 +59,8 @@ class Blend(Recommender):
     little evidence means equal weights, and too few ratings for any mean exactly these. Then the members are fitted
     again, on all ratings. A validation part that is given to `fit` is used instead of the part put aside, and
     nothing is fitted twice.
+
+    Where ratings are few, the mixture is drawn towards the biases, by a weight from the same part.
 
     An unseen user is what each member makes of them. One member and several `seeds` is the plain mean of one model's
     fits, which have the same weight.
@@ -130,7 +133,13 @@ class Blend(Recommender):
             return
         predicted = np.column_stack([_pairs_of(group, users, items) for group in groups]).astype(np.float64)
         self.member_rmse_ = np.sqrt(np.mean((np.clip(predicted, *aside.scale) - truth[:, None]) ** 2, axis=0))
-        self.weights_, self.intercept_ = stacking(predicted, truth.astype(np.float64), self.l2)
+        unit = self._unit
+        weights, level = stacking(unit.inside(predicted), unit.inside(truth.astype(np.float64)), self.l2)
+        self.weights_ = weights
+        self.intercept_ = unit.factor * level + unit.shift * (1 - float(weights.sum()))
+        if few_ratings(known.shape, known.n_ratings):
+            mixed = predicted @ self.weights_ + self.intercept_
+            self._model_weight = ridge_weight(truth, fit_baseline(known).at(users, items), mixed)
 
     def _new_groups(self) -> list[Group]:
         """The members with nothing learnt."""
@@ -144,7 +153,10 @@ class Blend(Recommender):
 
     def _seeded(self, model: Recommender) -> Iterator[Recommender]:
         """The model once for each seed; once in all, if nothing in it is random."""
-        seed = model.get_params().get("rng")
+        params = model.get_params()
+        if params.get("shrink") == "auto":  # the weights of the blend do that
+            model.set_params(shrink="never")
+        seed = params.get("rng")
         if seed is None:
             yield model
             return
@@ -190,14 +202,14 @@ class Blend(Recommender):
     # ---------------------------------------------------------------- files
 
     def save(self, path: str | Path) -> Path:
-        return files.write_model(path, type(self).__name__, plain_params(self), self._fitted(), self._arrays())
+        return files.write_model(path, type(self).__name__, plain_params(self), self._fitted(), self._saved_arrays())
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         arrays = {"weights": self.weights_, "intercept": np.array(self.intercept_)}
         if self.member_rmse_ is not None:
             arrays["member_rmse"] = self.member_rmse_
         for prefix, model in self._each(self.groups_):
-            arrays |= {prefix + name: array for name, array in model._arrays().items()}
+            arrays |= {prefix + name: array for name, array in model._saved_arrays().items()}
         return arrays
 
     def _restore(self, arrays: LearnedArrays) -> None:
@@ -211,7 +223,7 @@ class Blend(Recommender):
         self.groups_ = self._new_groups()
         for prefix, model in self._each(self.groups_):
             model._set_ratings(self.ratings_)
-            model._restore(arrays.under(prefix))
+            model._restore_saved(arrays.under(prefix))
 
     @staticmethod
     def _each(groups: list[Group]) -> Iterator[tuple[str, Recommender]]:

@@ -88,7 +88,7 @@ class Dated(Recommender):
 
     def _set_base(self, base: Recommender, ratings: RatingMatrix) -> None:
         """The base, and what it left over of its ratings, by users and by items."""
-        self.base_ = base
+        self.base_, self._model_weight = base, base._model_weight
         users, items, truth = ratings.pairs()
         left = (truth - _base_scores(base, users, items)).astype(np.float64)
         times = _timestamps(ratings).astype(np.float64)
@@ -187,15 +187,15 @@ class Dated(Recommender):
     # ---------------------------------------------------------------- files
 
     def save(self, path: str | Path) -> Path:
-        return files.write_model(path, type(self).__name__, plain_params(self), self._fitted(), self._arrays())
+        return files.write_model(path, type(self).__name__, plain_params(self), self._fitted(), self._saved_arrays())
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
-        return {"theta": self.theta_, **{f"base/{k}": v for k, v in self.base_._arrays().items()}}
+        return {"theta": self.theta_, **{f"base/{k}": v for k, v in self.base_._saved_arrays().items()}}
 
     def _restore(self, arrays: LearnedArrays) -> None:
         base = self._new_base()
         base._set_ratings(self.ratings_)
-        base._restore(arrays.under("base/"))
+        base._restore_saved(arrays.under("base/"))
         self.theta_ = arrays.floats("theta", len(USER_SPANS) + len(ITEM_SPANS) + 4, dtype="float64")
         self._set_base(base, self.ratings_)
 
@@ -226,4 +226,4 @@ def _checked(timestamps: Any, n: int) -> DoubleArray:
 def _base_scores(base: Recommender, users: IntArray, items: IntArray) -> Scores:
     """The base's scores of pairs, (n,), unclipped, a part at a time."""
     parts = [slice(start, start + PAIRS) for start in range(0, len(users), PAIRS)]
-    return np.concatenate([base._pairs(users[p], items[p]) for p in parts] or [np.empty(0, np.float32)])
+    return np.concatenate([base._weighed_pairs(users[p], items[p]) for p in parts] or [np.empty(0, np.float32)])

@@ -17,7 +17,6 @@ from recae.recommender.item_codes import ItemCodes, as_numpy
 from recae.recommender.params import default, hyperparameters, learned, param
 from recae.recommender.registry import register
 from recae.recommender.scoring import products_at
-from recae.sparse import SparseRows
 from recae.training import Reconstruction, RowBatches
 from recae.training.pretraining import pretrain
 
@@ -55,17 +54,17 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
     network_: DualNetwork = learned()
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
-        rows = SparseRows.from_scipy(ratings.rows("item"))
+        rows = self._inside(ratings.rows("item"))
         users = self._user_rows(ratings.user_rows)
         trainer = self._trainer(ratings, validation, options, decay=1 / len(rows), kernels=True)
         device = torch.device(trainer.device)
         validate = None
         if validation is not None:
             given = DualInput(rows.to(device), torch.arange(len(rows), device=device), users.to(device))
-            held_out = SparseRows.from_scipy(validation.rows("item"), device=device)
-            validate = rating_error(DualNetwork.at, [(given, held_out)], ratings.scale)
+            held_out = self._inside(validation.rows("item"), device)
+            validate = rating_error(DualNetwork.at, [(given, held_out)], ratings.scale, self._unit)
         batches = DualBatches(rows, users, batch_size=self._rows_a_step(len(rows)))
-        network = self._network(ratings, torch.from_numpy(self._baseline().user_means)).to(device)
+        network = self._network(ratings, torch.from_numpy(self._unit.inside(self._baseline().user_means))).to(device)
         if self.pretrain_epochs and not trainer.resumes():
             item_rows = RowBatches(rows.to(device), batch_size=batches.batch_size)
             objective = Reconstruction("summed-squared-error", stored_only=True)
@@ -87,7 +86,7 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
         item_rows, device = self.ratings_.rows("item"), self.network_.offset.device
         blocks = []
         for index in torch.split(torch.arange(item_rows.shape[0]), BLOCK):
-            rows = SparseRows.from_scipy(item_rows[index.numpy()], device=device)
+            rows = self._inside(item_rows[index.numpy()], device)
             blocks.append(as_numpy(self.network_.codes(rows, index.to(device))))
         return np.concatenate(blocks)
 
@@ -104,7 +103,9 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
         row = np.repeat(np.arange(user_rows.shape[0]), np.diff(user_rows.indptr))
         padded = np.concatenate([np.zeros((len(encoded), width), np.float32), encoded], 1)
         no_bias = np.zeros(len(encoded), np.float32)
-        residual = user_rows.data - products_at(padded, no_bias, codes, row, user_rows.indices.astype(np.int64))
+        residual = self._unit.inside(user_rows.data) - products_at(
+            padded, no_bias, codes, row, user_rows.indices.astype(np.int64)
+        )
         solved, new_bias = solve_columns(
             codes[:, :width], user_rows, residual, weight[:width], bias, l2=max(self.l2 / 2, 1e-3)
         )
@@ -116,4 +117,4 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
 
     def _user_rows(self, user_rows: Csr) -> UserRows:
         """Rows as the user encoder reads them, on the CPU."""
-        return UserRows.of(SparseRows.from_scipy(user_rows), torch.from_numpy(self._baseline().item_means))
+        return UserRows.of(self._inside(user_rows), torch.from_numpy(self._unit.inside(self._baseline().item_means)))

@@ -77,7 +77,7 @@ class GLocalK(KernelRecommender):
         validate = None
         if held_out is not None:
             parts = [(rows.to(trainer.device), held_out.to(trainer.device))]
-            validate = rating_error(KernelNetwork.at, parts, scale)
+            validate = rating_error(KernelNetwork.at, parts, scale, self._unit)
         return trainer.fit(self.network_, RowBatches(rows, batch_size=0), kernel_loss, validate)
 
     def _global_stage(
@@ -92,7 +92,7 @@ class GLocalK(KernelRecommender):
         validate = None
         if held_out is not None:
             given = (whole.rows, whole.around)
-            validate = rating_error(_global_predictions, [(given, held_out.to(device))], scale)
+            validate = rating_error(_global_predictions, [(given, held_out.to(device))], scale, self._unit)
         return trainer.fit(self.network_, whole, global_loss, validate)
 
     def _l2(self, ratings: RatingMatrix) -> float:
@@ -112,7 +112,7 @@ class GLocalK(KernelRecommender):
     def _ordered(self, part: RatingMatrix, ratings: RatingMatrix) -> SparseRows:
         """Item rows of `part`, items and users in the order that `ratings` define."""
         users, items = ordering(ratings, self.order)
-        return SparseRows.from_scipy(part.rows("item")[items][:, users])
+        return self._inside(part.rows("item")[items][:, users])
 
     def _make_codes(self) -> FloatArray:
         device = next(self.network_.parameters()).device

@@ -68,9 +68,10 @@ class KernelRecommender(ItemCodes):
     def _solve(self, user_rows: Csr) -> tuple[FloatArray, FloatArray]:
         """Ridge regression of unseen users; `l2` counts in full, as the kernel in training is at most 1."""
         l2 = max(self._l2(self.ratings_) / 2, 1e-3)
-        return solve_columns(self._codes(), user_rows, user_rows.data, *self._mean_output(), l2=l2)
+        targets = self._unit.inside(user_rows.data)
+        return solve_columns(self._codes(), user_rows, targets, *self._mean_output(), l2=l2)
 
 
 def published(at_100k: float, at_1m: float, n_ratings: int) -> float:
-    """A weight published for 100,000 and for a million ratings, continued as a power law."""
-    return at_1m * math.pow(n_ratings / 1e6, math.log10(at_1m / at_100k))
+    """A weight published for 100,000 and for a million ratings, continued as a power law, but not below 100,000."""
+    return at_1m * math.pow(max(n_ratings, 100_000) / 1e6, math.log10(at_1m / at_100k))

@@ -17,7 +17,6 @@ from recae.recommender.fitting import FitOptions, rating_error
 from recae.recommender.item_codes import as_numpy
 from recae.recommender.params import default, hyperparameters
 from recae.recommender.registry import register
-from recae.sparse import SparseRows
 from recae.training import RowBatches
 
 BLOCK = 2048  # item rows encoded at once
@@ -45,14 +44,16 @@ class SparseFC(KernelRecommender, TrainedByOptimizer):
     epochs: int = default(20, help="passes over the rows, at most; with lbfgs, rounds of 20 iterations", tune=(8, 30))
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
-        rows = SparseRows.from_scipy(ratings.rows("item"))
+        rows = self._inside(ratings.rows("item"))
         trainer = self._trainer(ratings, validation, options, decay=1 / len(rows), kernels=True)
         network = self._network(ratings)
         validate = None
         if validation is not None:
             own = current().share(torch.arange(len(rows)))
-            held_out = SparseRows.from_scipy(validation.rows("item"), device=trainer.device)
-            validate = rating_error(KernelNetwork.at, [(rows.to(trainer.device)[own], held_out[own])], ratings.scale)
+            held_out = self._inside(validation.rows("item"), torch.device(trainer.device))
+            validate = rating_error(
+                KernelNetwork.at, [(rows.to(trainer.device)[own], held_out[own])], ratings.scale, self._unit
+            )
         batches = RowBatches(rows, batch_size=self._rows_a_step(len(rows)))
         self.history_ = trainer.fit(network, batches, kernel_loss, validate)
         self.network_ = network
@@ -74,7 +75,7 @@ class SparseFC(KernelRecommender, TrainedByOptimizer):
         self._fitted()
         weight, bias = self._output_layer()
         with self._inference():
-            return self._encode(item_rows) @ weight.T + bias
+            return self._unit.outside(self._encode(item_rows) @ weight.T + bias)
 
     def _make_codes(self) -> FloatArray:
         return self._encode(self.ratings_.rows("item"))
@@ -84,7 +85,7 @@ class SparseFC(KernelRecommender, TrainedByOptimizer):
         weights, _ = self.network_.weights()
         device = weights[0].device
         blocks = [
-            as_numpy(self.network_.hidden(SparseRows.from_scipy(item_rows[at : at + BLOCK], device=device), weights))
+            as_numpy(self.network_.hidden(self._inside(item_rows[at : at + BLOCK], device), weights))
             for at in range(0, item_rows.shape[0], BLOCK)
         ]
         return np.concatenate(blocks) if blocks else np.empty((0, weights[-1].shape[1]), np.float32)

@@ -1,0 +1,143 @@
+"""Rating models on any scale (stars times 20, or plus 3), and their pull towards the biases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from contract import COLD_FILM, ratings, small
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from rating_toys import low_rank, parted
+
+import recae
+from recae.models import MODELS
+from recae.ratings import RatingMatrix
+from recae.recommender.biases import RATINGS, Unit, fit_baseline, ridge_weight
+
+RATING = [name for name, entry in MODELS.items() if entry.model_class.predicts_ratings]
+EXAMPLES = settings.default.max_examples if settings.default.max_examples >= 1000 else 3  # a fit takes its time
+few = settings(
+    max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
+)  # fmt: skip
+
+
+def quick(name: str, **more: Any) -> Any:
+    """The model of the contract, trained for a few epochs where it trains."""
+    model = small(name, **more)
+    short = {key: value for key, value in {"epochs": 3, "tune_epochs": 2}.items() if key in model.get_params()}
+    return model.set_params(**short)
+
+
+def restated(data: RatingMatrix, factor: float, shift: float) -> RatingMatrix:
+    """The same opinions on another scale."""
+    rows = data.user_rows.copy()
+    rows.data = (rows.data.astype(np.float64) * factor + shift).astype(np.float32)
+    low, high = data.scale
+    return data.with_rows(rows, data.timestamps, scale=(low * factor + shift, high * factor + shift))
+
+
+def table(seed: int) -> RatingMatrix:
+    """The contract's users and films with other stars."""
+    data, rng = ratings(), np.random.default_rng(seed)
+    rows = data.user_rows.copy()
+    rows.data = rng.integers(1, 6, rows.nnz).astype(np.float32)
+    return data.with_rows(rows, data.timestamps)
+
+
+@pytest.mark.parametrize("name", RATING)
+@few
+@given(seed=st.integers(0, 10**6), factor=st.sampled_from([0.5, 3.0, 20.0]), shift=st.sampled_from([-40.0, 0.0, 3.0]))
+def test_another_scale_gives_the_same_model(name: str, seed: int, factor: float, shift: float) -> None:
+    """Predictions for known, cold and unseen users are those of the stars, on the other scale."""
+    stars = table(seed)
+    other = restated(stars, factor, shift)
+    one, two = quick(name).fit(stars), quick(name).fit(other)
+    rng = np.random.default_rng(seed)
+    users, items = rng.integers(0, stars.n_users, 50), rng.integers(0, stars.n_items, 50)
+    close = {"atol": 0.02 * factor, "rtol": 0}
+    expected = one.predict_pairs(users, items) * factor + shift
+    np.testing.assert_allclose(two.predict_pairs(users, items), expected, **close)
+    expected = one.predict_pairs_new(stars.user_rows, users, items) * factor + shift
+    np.testing.assert_allclose(two.predict_pairs_new(other.user_rows, users, items), expected, **close)
+
+
+def test_the_unit_of_five_stars_is_the_ratings() -> None:
+    """On 1 to 5 nothing is computed, so nothing changes by a bit; on others the ends are 1 and 5."""
+    values = np.array([1.0, 2.5], np.float32)
+    assert Unit.of((1.0, 5.0)) == RATINGS
+    assert RATINGS.inside(values) is values
+    unit = Unit.of((-10.0, 10.0))
+    assert (unit.inside(-10.0), unit.inside(10.0), unit.outside(3.0)) == (1.0, 5.0, 0.0)
+
+
+# ---------------------------------------------------------------- the pull towards the biases
+
+
+def test_the_weight_is_that_of_least_squares() -> None:
+    """With many ratings it is the slope of what the biases leave over on what the model adds; noise alone has none."""
+    rng = np.random.default_rng(0)
+    baseline, added = rng.normal(3, 1, 100_000), rng.normal(0, 1, 100_000)
+    truth = baseline + 0.3 * added + rng.normal(0, 1, 100_000)
+    assert ridge_weight(truth, baseline, baseline + added) == pytest.approx(0.3, abs=0.01)
+    assert ridge_weight(baseline - added, baseline, baseline + added) == 0
+    assert ridge_weight(baseline + 2 * added, baseline, baseline + added) == 1
+
+
+def noise(n_users: int = 120, n_items: int = 50) -> RatingMatrix:
+    """Stars that depend on nothing but who gives them: a model of tastes learns noise."""
+    rng = np.random.default_rng(3)
+    users, items = np.nonzero(rng.random((n_users, n_items)) < 0.3)
+    stars = np.clip(np.round(rng.normal(3, 0.7, n_users)[users] + rng.normal(0, 0.8, len(users))), 1, 5)
+    return RatingMatrix.from_columns(users, items, stars, scale=(1.0, 5.0))
+
+
+@pytest.mark.parametrize(
+    "name", ["i-autorec", "u-autorec", "dual-autorec", "biased-mf", "cfn", "wide-deep", "sparse-fc"]
+)
+def test_where_there_is_nothing_to_learn_the_biases_answer(name: str) -> None:
+    """By default a model of pure noise is at most a little worse than the biases; without the pull it is far worse."""
+    train, test = parted(noise())
+    users, items, truth = test.pairs()
+
+    def error(model: Any) -> float:
+        return float(np.sqrt(np.mean((model.predict_pairs(users, items) - truth) ** 2)))
+
+    biases = error(recae.make_model("bias").fit(train))
+    more = {"epochs": 30} if "epochs" in small(name).get_params() else {}
+    drawn, own = (error(small(name, shrink=shrink, **more).fit(train)) for shrink in ("auto", "never"))
+    assert own > 1.02 * biases
+    assert drawn < 1.01 * biases
+
+
+def test_a_validation_part_gives_the_weight() -> None:
+    """With one, nothing is fitted twice, and the weight is that of these ratings."""
+    train, validation = parted(noise())
+    model = small("i-autorec").fit(train, validation)
+    users, items, truth = validation.pairs()
+    own = model._pairs(users, items)
+    assert model._model_weight == ridge_weight(truth, fit_baseline(train).at(users, items), own)
+
+
+def test_lists_and_predictions_agree(tmp_path: Any) -> None:
+    """What is predicted, what lists are ranked by, and what a file gives back are drawn by the same weight."""
+    model = small("i-autorec").fit(low_rank())
+    model._model_weight = 0.4
+    users, items = np.arange(60), np.full(60, 7)
+    lists = model.ranking_scores(users)
+    np.testing.assert_allclose(np.clip(lists[:, 7], 1, 5), model.predict_pairs(users, items), atol=1e-5)
+    rows = model.ratings_.user_rows
+    new = model.ranking_scores_new(rows)
+    np.testing.assert_allclose(np.clip(new[:, 7], 1, 5), model.predict_pairs_new(rows, users, items), atol=1e-5)
+    again = recae.load_model(model.save(tmp_path / "m.recae"))
+    np.testing.assert_array_equal(again.ranking_scores(users), lists)
+
+
+def test_a_new_user_has_a_level() -> None:
+    """Of an item without ratings a new user's own mean deviation is known, as a known user's is."""
+    model, data = small("i-autorec").fit(ratings()), ratings()
+    row = data.user_rows[:1]
+    item = data.item_index([COLD_FILM])
+    known = model.predict_pairs(np.array([0]), item)
+    np.testing.assert_allclose(model.predict_pairs_new(row, np.array([0]), item), known, atol=0.02)
