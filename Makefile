@@ -29,7 +29,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $(READY)
 
 run: $(READY)
-	$(BIN)/recae train sample --model i-autorec --out sample.recae
+	$(BIN)/recae train sample --out sample.recae
 	$(BIN)/recae recommend sample.recae --user 1 -n 10
 	@echo
 	@echo "That was the generated sample. Real data next:"

@@ -29,6 +29,7 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 SMALL_FOR: dict[str, dict[str, Any]] = {
     "cfn": {"l2": 2.0, "beta": 1.0, "hide_rows": 0.0}, "wide-deep": {"l2": 2.0, "vector_l2": 300.0, "hide_rows": 0.0},
+    "auto": {"task": "rankings"},
     "deep-rec": {"hidden": (8, 8, 8), "code_dropout": 0.1, "optimizer": "adam"},
     "i-autorec": {"l2": 2.0}, "u-autorec": {"l2": 2.0},
     "glocal-k": {"l2": 2.0, "dot_scale": 0.1, "epochs": 10, "tune_epochs": 10, "order": "singular"},
@@ -42,8 +43,8 @@ SMALL_FOR: dict[str, dict[str, Any]] = {
     **{name: {"l2": 100.0} for name in ("ease", "edlae", "dlae", "rlae", "dan", "sparse-ease")},
 }  # fmt: skip
 
-# The same list for everybody, but for what each has seen.
-IMPERSONAL = {"bias", "global-mean", "popularity"}
+# The same list for everybody, but for what each has seen; of so few users `auto` takes popularity.
+IMPERSONAL = {"auto", "bias", "global-mean", "popularity"}
 # Known users have parameters of their own: an unseen user with the same ratings gets nearly, not exactly, the same.
 SOLVED_FOR = {
     "i-autorec",

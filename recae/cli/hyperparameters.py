@@ -18,10 +18,17 @@ if TYPE_CHECKING:
     from recae.recommender.params import Param
     from recae.recommender.registry import Entry
 
-DEFAULT_MODEL = "i-autorec"
+DEFAULT_MODEL, AUTO = "i-autorec", "auto"
 _GENERATED, _GIVEN, _ARGS = "recae.generated", "recae.given", "recae.args"
 _NAMED, _SETTINGS = "recae.named", "recae.settings"
 _SEED = "rng"  # the hyper-parameter that --seed sets
+
+
+def default_model(ctx: click.Context) -> str:
+    """The model where none is named: `auto`, unless hyper-parameters are given, or several processes share the fit."""
+    from recae.distributed.launch import launch
+
+    return DEFAULT_MODEL if given_params(ctx) or launch().size > 1 else AUTO
 
 
 def option_name(name: str) -> str:

@@ -75,6 +75,9 @@ def train(ctx: click.Context, model: Recommender, checkpoint: Path | None, given
     if not given["out"]:
         note("The model will not be saved; add --out m.recae to save it.")
     seconds = fit(ctx, model, parts, checkpoint, given)
+    if (choice := getattr(model, "choice_", None)) is not None:  # `auto`: from here on the model that it took
+        note(f"auto takes {choice.reason}.")
+        model, given["name"] = vars(model)["model_"], choice.name
     if not launch().is_first:
         return
     if given["out"]:

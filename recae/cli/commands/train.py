@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from recae.cli import options
-from recae.cli.hyperparameters import DEFAULT_MODEL, ModelCommand
+from recae.cli.hyperparameters import ModelCommand, default_model
 from recae.cli.param_types import Share
 
 # `recae.splitting.HOW`, which is not imported here: it takes SciPy. A test compares the two.
@@ -39,10 +39,9 @@ and SIGHUP. --resume resumes from it and gives the same model as training withou
     "-m",
     "--model",
     "name",
-    default=DEFAULT_MODEL,
-    show_default=True,
     metavar="NAME",
-    help="Model to train; 'recae models' lists all.",
+    help="Model to train; 'recae models' lists all.  [default: auto, which looks at the data; with hyper-parameters, "
+    "and under torchrun, i-autorec]",
 )
 @click.option(
     "--settings",
@@ -113,4 +112,5 @@ def train(ctx: click.Context, /, **given: Any) -> None:
     """  # fmt: skip
     from recae.cli.train_steps import run
 
+    given["name"] = given["name"] or default_model(ctx)
     run(ctx, given)

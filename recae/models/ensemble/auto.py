@@ -1,0 +1,122 @@
+"""Auto: the model that suits a table of ratings or purchases, chosen on a part of it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from recae._types import Csr, IntArray, Scores
+from recae.models.ensemble.choose_ranker import Choice, choose_ranker
+from recae.models.ensemble.choose_rating_model import choose_rating_model
+from recae.ratings import RatingMatrix
+from recae.recommender.base import Recommender
+from recae.recommender.fitting import FitOptions
+from recae.recommender.learned import LearnedArrays
+from recae.recommender.params import hyperparameters, learned, param
+from recae.recommender.registry import make_model, register
+
+log = logging.getLogger("recae")
+LONG_TAIL = 10.0  # whole numbers whose largest is so many times their mean are counts
+
+
+@register("auto", "looks at the data, and takes the model that is best on a part of it")
+@hyperparameters
+class Auto(Recommender):
+    """A rating model where the values are ratings, a ranker where they are purchases or counts.
+
+    The candidates are few: each is the best of its kind on several public data sets (docs/which_model.md). They are
+    fitted on a bounded part of the data, ratings hidden from them decide, and the one that is taken learns from all.
+    The choice costs less than two fits of it. `model_` is the fitted model and `choice_` says why it was taken; a file
+    that `save` writes holds `model_`.
+    """
+
+    iterative: ClassVar[bool] = True  # the model may be; then there is something to resume
+
+    task: Literal["auto", "ratings", "rankings"] = param(
+        "auto",
+        "predict ratings or rank items; auto: rank where all values are equal, or are counts",
+        choices=("auto", "ratings", "rankings"),
+    )
+    rng: int = param(0, "seed of the part that decides, and of the model")
+
+    model_: Recommender = learned()
+    choice_: Choice = learned()
+
+    # ---------------------------------------------------------------- fitting
+
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+        rates = self.task == "ratings" or (self.task == "auto" and are_ratings(ratings))
+        self.choice_ = choose_rating_model(ratings, self.rng) if rates else choose_ranker(ratings, self.rng)
+        log.info("auto takes %s", self.choice_.reason)
+        model = make_model(self.choice_.name, **self.choice_.params)
+        if "rng" in model.get_params():
+            model.set_params(rng=self.rng)
+        if not model.iterative:
+            options = replace(options, checkpoint=None, resume=False)
+        hidden = options.validation_input is not None and not model.meets_hidden_users and model.iterative
+        self._take(model.fit(
+            ratings, None if hidden else validation, progress=options.progress, checkpoint=options.checkpoint,
+            checkpoint_seconds=options.checkpoint_seconds, resume=options.resume,
+            validation_input=None if hidden else options.validation_input,
+        ))  # fmt: skip
+
+    def _take(self, model: Recommender) -> None:
+        """Answer by a fitted model."""
+        self.model_ = model
+        for name in ("predicts_ratings", "personal", "linear", "prior_", "_baseline_", "_unit", "_model_weight"):
+            setattr(self, name, getattr(model, name))
+
+    # ---------------------------------------------------------------- scoring
+
+    def score(self, user_rows: Csr) -> Scores:
+        return self.model_.score(user_rows)
+
+    def score_users(self, user_index: IntArray) -> Scores:
+        return self.model_.score_users(user_index)
+
+    def _device_scores(self, user_index: IntArray) -> Any:
+        return self.model_._device_scores(user_index)
+
+    def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
+        return self.model_._pairs(user_index, item_index)
+
+    def _pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
+        return self.model_._pairs_new(user_rows, row_index, item_index)
+
+    def _serves(self, by: Literal["user", "item"], index: IntArray) -> npt.NDArray[np.bool_]:
+        return self.model_._serves(by, index)
+
+    def item_vectors(self) -> npt.NDArray[np.float32] | Csr:
+        return self.model_.item_vectors()
+
+    # ---------------------------------------------------------------- files
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model that was chosen; `recae.load_model` gives that one."""
+        self._fitted()
+        return self.model_.save(path)
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return self.model_._arrays()
+
+    def _restore(self, arrays: LearnedArrays) -> None:
+        raise NotImplementedError("a file holds the model that was chosen")
+
+
+def are_ratings(ratings: RatingMatrix) -> bool:
+    """Whether values say how much something was liked: neither all equal, nor counts of what was bought or played.
+
+    Counts are whole numbers from 1 whose largest is far above their mean, or of which more than half are 1.
+    """
+    values = ratings.user_rows.data
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        return False
+    counts = low == 1 and bool((values == np.round(values)).all())
+    tail = high > LONG_TAIL * float(values.mean(dtype=np.float64)) or float((values == 1).mean()) > 0.5
+    return not (counts and tail)
