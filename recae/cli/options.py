@@ -95,6 +95,27 @@ def excel_safe(command: F) -> F:
     )(command)
 
 
+def output(*forms: str) -> Callable[[F], F]:
+    """--format, --json and -o, --out; `recae.cli.outputs.Output.of` takes their values. The first form is the usual."""
+
+    def add(command: F) -> F:
+        for option in (
+            click.option(
+                "-o", "--out", type=click.Path(), metavar="FILE",
+                help="Write the result to this file, in the format of its suffix (.csv, .ndjson, .json).",
+            ),
+            click.option("--json", "as_json", is_flag=True, help="The same as --format json."),
+            click.option(
+                "--format", "form", type=click.Choice(forms),
+                help=f"Format of the result; ndjson: a line of JSON for each row.  [default: {forms[0]}]",
+            ),
+        ):  # fmt: skip
+            command = option(command)
+        return command
+
+    return add
+
+
 def list_length(command: F) -> F:
     """-n, --number."""
     return click.option(

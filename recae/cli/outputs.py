@@ -1,16 +1,23 @@
-"""Files that commands write: commands check before the work that they can write them."""
+"""Where results go: stdout or a file, as a table, csv, lines of JSON or JSON. Files are checked before the work."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
+
+from recae.cli.options import note
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FORMULA = tuple("=+-@\t\r")  # what a cell that a spreadsheet runs begins with
 NUMBER = re.compile(r"[+-]?[0-9]+([.][0-9]+)?")
+_SUFFIXES = {".csv": "csv", ".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 
 
 def check_writable(*files: str | Path | None) -> None:
@@ -29,8 +36,13 @@ def check_writable(*files: str | Path | None) -> None:
 def as_csv(frame: pd.DataFrame, *, excel_safe: bool = False) -> str:
     """A frame as csv; with `excel_safe`, no text in it is a formula to a spreadsheet (see OWASP, CSV injection)."""
     if excel_safe:
-        frame = frame.map(_no_formula).rename(columns=_no_formula)
+        frame = frame.apply(_no_formulas).rename(columns=_no_formula)
     return frame.to_csv(index=False)
+
+
+def _no_formulas(column: pd.Series) -> pd.Series:
+    """The column without formulas; one of numbers keeps its type, and so its digits."""
+    return column if column.dtype.kind in "biuf" else column.map(_no_formula)
 
 
 def _no_formula(cell: Any) -> Any:
@@ -45,3 +57,69 @@ def write_text(file: str | Path, text: str) -> None:
     from recae.atomic import write_text as write
 
     write(file, text)
+
+
+@dataclass(frozen=True)
+class Output:
+    """What `recae.cli.options.output` was given.
+
+    Attributes:
+        form: table, csv, ndjson or json.
+        file: where to write it; None for stdout.
+        excel_safe: no text in csv is a formula to a spreadsheet.
+    """
+
+    form: str
+    file: str | None
+    excel_safe: bool = False
+
+    @classmethod
+    def of(
+        cls, form: str | None, as_json: bool, file: str | None, usual: str = "table", *, excel_safe: bool = False
+    ) -> Output:
+        """The form that was asked for, or the file's suffix says; `usual` where neither does. The file is checked.
+
+        Raises:
+            UsageError: --json beside another form, or a table in a file.
+            ModelFileError: the file cannot be written.
+        """
+        if as_json and form not in (None, "json"):
+            raise click.UsageError(f"--json is --format json, and --format {form} is given")
+        if file is not None and form == "table":
+            raise click.UsageError("a table is for the terminal: choose --format csv, ndjson or json for a file")
+        by_suffix = None if file is None else _SUFFIXES.get(Path(file).suffix.lower(), "csv")
+        check_writable(file)
+        return cls("json" if as_json else form or by_suffix or usual, file, excel_safe)
+
+    def write(
+        self, frame: pd.DataFrame, what: str, table: Callable[[], None] | None = None, document: Any = None
+    ) -> None:
+        """Print or save a result.
+
+        Args:
+            frame: a row an entry: the rows of csv and the lines of ndjson.
+            what: what its rows are, for the line that says that they are saved.
+            table: prints it for people.
+            document: the JSON; by default a list of the frame's rows.
+        """
+        from recae.cli.console import echo_data
+        from recae.cli.printing import json_text, print_json, records
+
+        if self.form == "table" and table is not None:
+            table()
+            return
+        if self.form == "json":
+            found = records(frame) if document is None else document
+            if self.file is None:
+                print_json(found)
+                return
+            text = json_text(found, indent=2) + "\n"
+        elif self.form == "ndjson":
+            text = "".join(json_text(row) + "\n" for row in records(frame))
+        else:
+            text = as_csv(frame, excel_safe=self.excel_safe)
+        if self.file is None:
+            echo_data(text)
+            return
+        write_text(self.file, text)
+        note(f"{len(frame):,} {what} saved to {self.file}.")

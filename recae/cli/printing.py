@@ -20,8 +20,12 @@ NARROWEST = 24  # minimum width of a wrapped last column, in characters
 
 def print_json(value: Any) -> None:
     """Print `value` as JSON on stdout. NaN and infinities, which JSON does not have, become null."""
-    text = json.dumps(plain(value), indent=2, ensure_ascii=not writes_unicode(), allow_nan=False)
-    echo(printable_json(text))
+    echo(printable_json(json_text(value, indent=2, ensure_ascii=not writes_unicode())))
+
+
+def json_text(value: Any, *, indent: int | None = None, ensure_ascii: bool = False) -> str:
+    """`value` as JSON. NaN and infinities, which JSON does not have, become null; ids keep their type."""
+    return json.dumps(plain(value), indent=indent, ensure_ascii=ensure_ascii, allow_nan=False)
 
 
 def plain(value: Any) -> Any:

@@ -26,18 +26,30 @@ Examples:
 )
 @options.list_length
 @options.device
-@options.as_json
+@options.excel_safe
+@options.output("table", "csv", "ndjson", "json")
 @options.loudness
 def explain(
-    model: str, user: str | None, item: str, new_ratings: str | None, n: int, device: str | None, as_json: bool
+    model: str,
+    user: str | None,
+    item: str,
+    new_ratings: str | None,
+    n: int,
+    device: str | None,
+    excel_safe: bool,
+    form: str | None,
+    as_json: bool,
+    out: str | None,
 ) -> None:
     """Show how much each rating of a user adds to the score that MODEL gives an item, largest first."""
     from recae.cli.inputs import items_of, load_model, users_of
-    from recae.cli.printing import print_json, records
+    from recae.cli.outputs import Output
+    from recae.cli.printing import records
     from recae.explanation import explain as explained_by
 
     if (user is None) == (new_ratings is None):
         raise click.UsageError("no user; give one with --user ID, or a file of ratings with --new-ratings")
+    output = Output.of(form, as_json, out, excel_safe=excel_safe)
     fitted = load_model(model, device)
     found = items_of(fitted).find([item])[0]
     if new_ratings is None:
@@ -45,10 +57,10 @@ def explain(
     else:
         who = _from_file(new_ratings, fitted)
     contributions = explained_by(fitted, who, found, n=n)
-    if as_json:
-        print_json({"user": user, "item": found, **contributions.attrs, "contributions": records(contributions)})
-    else:
-        _print(contributions, fitted, found)
+    asked: dict[str, Any] = {"user": who if new_ratings is None else None, "item": found}
+    about: Any = contributions.attrs
+    document = {**asked, **about, "contributions": records(contributions)}
+    output.write(contributions, "contributions", lambda: _print(contributions, fitted, found), document)
 
 
 def _from_file(file: str, fitted: Any) -> Any:

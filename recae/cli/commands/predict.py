@@ -32,7 +32,6 @@ REMEDY = "--unknown baseline predicts from biases, --unknown warn leaves the pre
 @click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="Predict ratings for pairs of users and items.")
 @click.argument("model", type=click.Path())
 @click.argument("pairs", type=click.Path())
-@click.option("-o", "--out", type=click.Path(), metavar="FILE", help="Write the csv to this file.  [default: stdout]")
 @options.unknown(
     "baseline",
     help="For an unknown id: stop with an error, predict from biases (of the known user or item), or leave the "
@@ -49,19 +48,20 @@ REMEDY = "--unknown baseline predicts from biases, --unknown warn leaves the pre
 @options.text
 @options.device
 @options.excel_safe
-@options.as_json
+@options.output("csv", "ndjson", "json")
 @options.loudness
 def predict(
     model: str,
     pairs: str,
-    out: str | None,
     unknown: UnknownPairs,
     new_ratings: str | None,
     user_column: Any,
     item_column: Any,
     device: str | None,
     excel_safe: bool,
+    form: str | None,
     as_json: bool,
+    out: str | None,
     **text: Any,
 ) -> None:
     """Predict ratings for PAIRS, a table (text or Parquet) with a column of users and a column of items; - is stdin.
@@ -69,12 +69,12 @@ def predict(
     The output is the same table as csv with one more column: rating, or prediction if there is a column rating already.
     A model that uses dates reads them from a column named timestamp, time or date.
     """  # fmt: skip
-    from recae.cli.console import echo_data
-    from recae.cli.inputs import load_model, read_pairs
-    from recae.cli.outputs import as_csv, check_writable, write_text
-    from recae.cli.printing import print_json, records
+    import pandas as pd
 
-    check_writable(out)
+    from recae.cli.inputs import items_of, load_model, read_pairs, users_of
+    from recae.cli.outputs import Output
+
+    output = Output.of(form, as_json, out, "csv", excel_safe=excel_safe)
     fitted = load_model(model, device)
     if not fitted.predicts_ratings:
         raise Misuse(f"{model} holds a {type(fitted).__name__}, which ranks items and predicts no ratings")
@@ -85,15 +85,10 @@ def predict(
     )
     column = "prediction" if "rating" in frame.columns else "rating"
     frame[column] = [round(float(value), 4) for value in predicted]
-    if as_json:
-        print_json(records(frame))
-        return
-    csv = as_csv(frame, excel_safe=excel_safe)
-    if out is None:
-        echo_data(csv)
-    else:
-        write_text(out, csv)
-        options.note(f"{len(frame):,} predictions saved to {out}.")
+    if output.form != "csv":  # ids have the type that they have in the model; a text file has texts
+        for name, known in ((table.user, users_of(fitted)), (table.item, items_of(fitted))):
+            frame[name] = pd.Series(known.find(frame[name], unknown="keep"), frame.index, dtype=object)
+    output.write(frame, "predictions")
 
 
 def _of_known(model: Recommender, table: Pairs, unknown: UnknownPairs) -> npt.NDArray[np.float32]:

@@ -19,7 +19,7 @@ _EXAMPLES = """\b
 Examples:
   recae recommend m.recae --user 42 -n 10
   recae recommend m.recae --user 42 --user 43 --exclude 260,1196 --json
-  recae recommend m.recae --users users.txt --candidates in-stock.txt --json
+  recae recommend m.recae --users users.txt --candidates in-stock.txt --out lists.csv
   recae recommend m.recae --new-ratings ratings-of-new-users.csv
 """
 
@@ -48,7 +48,8 @@ Examples:
     "without.",
 )
 @options.device
-@options.as_json
+@options.excel_safe
+@options.output("table", "csv", "ndjson", "json")
 @options.loudness
 def recommend(
     model: str,
@@ -61,14 +62,19 @@ def recommend(
     include_seen: bool,
     unknown: UnknownUsers,
     device: str | None,
+    excel_safe: bool,
+    form: str | None,
     as_json: bool,
+    out: str | None,
 ) -> None:
     """List the items that MODEL scores highest for each user, best first."""  # fmt: skip
     from recae.cli.inputs import ids_from, items_of, load_model
-    from recae.cli.printing import print_json, print_lists, records
+    from recae.cli.outputs import Output
+    from recae.cli.printing import print_lists
 
     if not users and users_file is None and new_ratings is None:
         raise click.UsageError("no user; give one with --user ID, or a file with --users or --new-ratings")
+    output = Output.of(form, as_json, out, excel_safe=excel_safe)
     fitted = load_model(model, device)
     items = items_of(fitted)
     how: dict[str, Any] = {
@@ -80,12 +86,10 @@ def recommend(
     wanted = [*users, *_lines(users_file)]
     known = new_ratings is None
     lists = _for_known(fitted, wanted, n, how) if known else _for_new(fitted, str(new_ratings), wanted, n, how)
-    if as_json:
-        print_json(records(lists))
-    elif lists.empty:
+    if lists.empty and output.form == "table":
         options.note("No items to list: the users have rated all allowed items; --include-seen lists rated items too.")
     else:
-        print_lists(lists, "user", "item")
+        output.write(lists, "items", lambda: print_lists(lists, "user", "item"))
 
 
 def _lines(file: str | None) -> list[str]:
