@@ -18,6 +18,7 @@ from cli_helpers import done, inline, parsed
 
 import recae
 from recae.errors import DataWarning, ParameterError, UnknownIdError
+from recae.recommender.biases import USER_L2
 
 FRAME = pd.DataFrame(
     {"user": [1, 1, 2, 2, 3, 3, 3], "item": list("abacbcd"), "rating": [5.0, 3.0, 4.0, 2.0, 1.0, 5.0, 4.0]}
@@ -103,10 +104,11 @@ def test_predictions_keep_their_places(unknown: Any) -> None:
 
 
 def test_new_pairs_by_the_baseline() -> None:
-    """predict_new(unknown="baseline"): a user without ratings gets what a user unknown to the model gets."""
+    """predict_new(unknown="baseline"): of a user without ratings nothing is known, of one with ratings the level is."""
     new = pd.DataFrame({"user": ["x"], "item": ["a"], "rating": [5.0]})
     found = RATES.predict_new(new, pd.DataFrame({"user": ["9", "x"], "item": ["a", "9"]}), unknown="baseline")
-    np.testing.assert_allclose(found, RATES.predict([9, 9], ["a", "9"], unknown="baseline"), rtol=1e-6)
+    of_a, mean = RATES.predict([9, 9], ["a", "9"], unknown="baseline")
+    np.testing.assert_allclose(found, [of_a, mean + (5 - of_a) / (1 + USER_L2)], rtol=1e-6)
 
 
 @pytest.mark.parametrize("method", ["recommend_new", "similar_items", "predict_new"])

@@ -277,13 +277,11 @@ def rating_error(
 ) -> Callable[[Any], float]:
     """A validation figure for `Trainer.fit`: RMSE of held-out ratings, predictions being clipped to the scale.
 
-    Of several processes that fit together, each is given its own parts; all get the figure of all.
-
     Args:
         predict: (network, input, held-out rows) to predictions at the stored entries of these rows, (nnz,).
-        parts: input and held-out rows, a part at a time, on any device that `predict` can read from.
-        scale: lowest and highest rating.
-        unit: of the predictions and of the held-out rows.
+        parts: input and held-out rows, a part at a time, on any device that `predict` can read from. Of several
+            processes that fit together, each is given its own; all get the figure of all.
+        scale, unit: lowest and highest rating; the unit of predictions and held-out rows.
     """
     ranks, limits = current(), (unit.inside(scale[0]), unit.inside(scale[1]))
 
