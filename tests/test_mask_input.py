@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,8 @@ from test_autorec import By, as_rows, both, low_rank, network, quick
 
 from recae.models.autorec.rating_network import Presence, RowNoise, rating_loss
 from recae.ratings import RatingMatrix
+from recae.recommender import base
+from recae.recommender.biases import RATINGS
 from recae.sparse import SparseRows
 from recae.training import Batch
 
@@ -46,7 +50,7 @@ def test_a_hidden_rating_is_hidden_from_the_mask_too() -> None:
     torch.testing.assert_close(presence(given, None), presence.weight.sum(0, keepdim=True))
 
 
-def test_what_was_rated_says_something() -> None:
+def test_what_was_rated_says_something(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two groups give 0 (of -2 to 2) to films of their own kind: only which ones tells what else they like."""
     rng = np.random.default_rng(0)
     rows = []
@@ -57,9 +61,10 @@ def test_what_was_rated_says_something() -> None:
     data = RatingMatrix.from_columns(*map(np.array, zip(*rows)), scale=(-2.0, 2.0))
     shown = data.select(data.pairs()[2] == 0.0).user_rows
     users, films = np.repeat(np.arange(120), 10), np.tile(np.arange(20, 30), 120)
+    monkeypatch.setattr(base, "Unit", SimpleNamespace(of=lambda scale: RATINGS))  # a 0 is 0 to the network
     error = {}
     for mask in (False, True):
-        model = quick("user", input="centred", mask_input=mask, noise=0.5).fit(data)
+        model = quick("user", input="raw", mask_input=mask, noise=0.5).fit(data)
         guess = model.predict_pairs_new(shown, users, films)
         error[mask] = float(np.sqrt(np.mean((guess - (2.0 - 4 * (users % 2))) ** 2)))
     assert error[False] > 1.8

@@ -44,7 +44,16 @@ def ratings(seed: int = 0) -> RatingMatrix:
 
 
 def model(name: str = "adam", **more: Any) -> AutoRec:
-    settings = {"hidden": 6, "epochs": 5, "batch_size": 8, "l2": 1.0, "device": "cpu", "rng": 3, **SETTINGS[name]}
+    settings = {
+        "hidden": 6,
+        "epochs": 5,
+        "batch_size": 8,
+        "l2": 1.0,
+        "device": "cpu",
+        "rng": 3,
+        "shrink": "never",
+        **SETTINGS[name],
+    }
     return AutoRec(**{**settings, **more})
 
 

@@ -68,7 +68,7 @@ def _type_hint(index: pd.Index, bad: Any) -> str:
         try:
             if convert(bad) in index:
                 return f"; {convert(bad)!r} is known: pass ids with the type they have in the ratings"
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             continue
     return ""
 

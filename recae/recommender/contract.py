@@ -25,7 +25,7 @@ from recae.recommender.biases import (
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import Parameters
-from recae.recommender.scoring import finite, popular_where, scores_at, with_prior
+from recae.recommender.scoring import as_on, finite, popular_where, scores_at, with_prior
 from recae.schemas import require
 from recae.splitting import take_validation
 
@@ -179,10 +179,9 @@ class Contract(Parameters, ABC):
 
     def _weighed_scores(self, own: Any, user: FloatArray) -> Any:
         """Scores (n, n_items), array or tensor, drawn towards the biases of items and of these users, (n,)."""
-        level, item = (self._baseline().mean + user)[:, None], self._baseline().item[None, :]
-        if not isinstance(own, np.ndarray):
-            level, item = own.new_tensor(level), own.new_tensor(item)
-        return weighed(self._model_weight, own, level + item)
+        level, item = (self._baseline().mean + user)[:, None], self._baseline().item
+        baseline = with_prior(level if isinstance(own, np.ndarray) else as_on(own, level), item)
+        return weighed(self._model_weight, own, baseline)
 
     def _or_popular(self, scores: Any, empty: Mask) -> Any:
         if not self.personal:

@@ -70,9 +70,14 @@ def with_prior(scores: Any, prior: FloatArray | None) -> Any:
     """`scores` (n, n_items) with `prior`, (n_items,), added to each row; of a tensor, on its device."""
     if prior is None or isinstance(scores, np.ndarray):
         return scores if prior is None else scores + prior
+    return scores + as_on(scores, prior)
+
+
+def as_on(tensor: Any, values: FloatArray) -> Any:
+    """An array as a tensor of the type and on the device of another one."""
     import torch
 
-    return scores + torch.as_tensor(prior, dtype=scores.dtype, device=scores.device)
+    return torch.as_tensor(values, dtype=tensor.dtype, device=tensor.device)
 
 
 def popular_where(empty: Mask, scores: Any, counts: IntArray) -> Any:
