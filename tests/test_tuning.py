@@ -61,7 +61,7 @@ def test_the_model_s_own_settings_come_first(found: Tuning) -> None:
 
 
 def test_a_figure_is_what_the_settings_give_on_the_validation_part(found: Tuning) -> None:
-    """Fitted by hand on the same part without validation, the best settings give the figure of the network that was reported."""
+    """Fitted by hand on the same part without validation, the best settings give the figure of the network reported."""
     train, validation = take_validation(ratings(), 0.1, 2)
     model = found.model().set_params(patience=None, shrink="never").fit(train)
     assert recae.evaluate(model, validation)["rmse"] == pytest.approx(found.value, abs=1e-6)
