@@ -164,11 +164,14 @@ def test_a_single_rating_is_no_table_of_purchases() -> None:
 
 
 def test_train_says_what_to_do_with_purchases(tmp_path: Path) -> None:
-    """`recae train purchases.csv` names the model to ask for, and that model is trained."""
+    """A rating model names the model to ask for, and that model is trained; without a model, `auto` takes a ranker."""
     file = tmp_path / "purchases.csv"
     ratings().to_frame()[["user", "item"]].assign(rating=1).to_csv(file, index=False)
     for more in ([], ["--rating-column", "none"]):
-        refused = inline("train", str(file), *more)
+        refused = inline("train", str(file), "--model", "i-autorec", *more)
         assert refused.exit_code == 1
         assert "--model ease" in refused.stderr
     assert "recall@17" in done(inline("train", str(file), "--model", "ease", "--l2", "10"))
+    chosen = inline("train", str(file))
+    assert "auto takes popularity" in chosen.stderr
+    assert "recall@17" in done(chosen)
