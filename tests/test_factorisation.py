@@ -132,7 +132,7 @@ def test_biased_mf_solves_each_user_by_ridge_regression(power: float) -> None:
     for user in range(39):
         rated = np.flatnonzero(X[user])
         features = np.column_stack([items[rated, :3], np.ones(len(rated))])
-        weight = np.array([0.3 * (len(rated) + 10) ** power] * 3 + [0.8])
+        weight = np.array([0.3 * (len(rated) + 30) ** power] * 3 + [0.8])
         expected = ridge(features, dense[user, rated] - model.mean_ - items[rated, 3], weight)
         assert model.user_[user] == pytest.approx(expected, abs=1e-4)
     assert not model.user_[39].any()

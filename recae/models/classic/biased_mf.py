@@ -32,13 +32,13 @@ class BiasedMF(DrawnToBiases, Recommender):
     predicts_ratings: ClassVar[bool] = True
 
     factors: int = param(32, "width of the factors", low=1, tune=(8, 128, "log"))
-    l2: float = param(0.12, "L2 weight on factors, times (n + prior)^power", low=0, tune=(0.02, 0.3, "log"))
+    l2: float = param(0.08, "L2 weight on factors, times (n + prior)^power", low=0, tune=(0.02, 0.3, "log"))
     bias_l2: float = param(4.0, "L2 weight on biases", low=0, tune=(0.1, 10.0, "log"))
     power: float = param(
         1.0, "how much stronger the penalty is for whoever has more ratings: 0 to 1", low=0, tune=(0.0, 1.0)
     )
     prior: float = param(
-        10.0,
+        30.0,
         "ratings that each user and item counts as having besides, in the penalty",
         low=0,
         tune=(1.0, 100.0, "log"),
