@@ -29,10 +29,9 @@ LONG_TAIL = 10.0  # whole numbers whose largest is so many times their mean are 
 class Auto(Recommender):
     """A rating model where the values are ratings, a ranker where they are purchases or counts.
 
-    The candidates are few: each is the best of its kind on several public data sets (docs/which_model.md). They are
-    fitted on a bounded part of the data, ratings hidden from them decide, and the one that is taken learns from all.
-    The choice costs less than two fits of it. `model_` is the fitted model and `choice_` says why it was taken; a file
-    that `save` writes holds `model_`.
+    The candidates are few (docs/which_model.md). They are fitted on a bounded part of the data, what is hidden from
+    them decides, and the one that is taken learns from all. `model_` is the fitted model and `choice_` says why it was
+    taken; a file that `save` writes holds `model_`.
     """
 
     iterative: ClassVar[bool] = True  # the model may be; then there is something to resume

@@ -21,10 +21,10 @@ MOST_RATINGS = 300_000  # that a choice looks at
 def choose_rating_model(ratings: RatingMatrix, rng: int = 0) -> Choice:
     """The rating model, with its defaults, whose predictions of hidden ratings are best.
 
-    DualAutoRec and matrix factorisation are compared, each drawn towards the biases as far as helps it: between them
-    they are best, or within 1 % of the best, on all sets of docs/which_model.md. A tenth of the ratings is hidden. Of
-    many ratings, all those of some users are looked at. The biases are taken where no model improves on them by
-    more than a standard error.
+    DualAutoRec and matrix factorisation are compared, each drawn towards the biases as far as helps it. The weights
+    come from the same hidden ratings, so the figures are for choosing, and a little too good as estimates. A tenth of
+    the ratings is hidden. Of many ratings, all those of some users are looked at. The biases are taken where no model
+    improves on them by more than a standard error.
 
     Args:
         ratings: to choose for.
