@@ -23,12 +23,12 @@ from recae.errors import ModelFileError
 from recae.settings import read_settings
 
 ROOT = Path(__file__).parents[1]
-CASES = 20 * len(FAMILIES)
+CASES = 40 * len(FAMILIES)
 
 
 @pytest.mark.slow
 def test_changed_files_of_every_family_are_refused_or_work(tmp_path: Path) -> None:
-    """Seeded changes end in an error or in finite results; of each family some are refused, and of all some read."""
+    """Seeded changes end in an error or in finite results; of each family some are refused, and some are read."""
     command = [sys.executable, "-m", "fuzz", "--cases", str(CASES), "--seed", "0", "--out", str(tmp_path / "f.json")]
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
     ended = subprocess.run(command, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True, check=False)
@@ -36,8 +36,7 @@ def test_changed_files_of_every_family_are_refused_or_work(tmp_path: Path) -> No
     found = json.loads((tmp_path / "f.json").read_text())
     assert found["cases"] == CASES
     assert all(sum(counts[how] for how in BAD) == 0 for counts in found["families"].values())
-    assert all(counts["clean"] for counts in found["families"].values()), found["families"]
-    assert sum(counts["accepted"] for counts in found["families"].values()) > CASES / 10, found["families"]
+    assert all(counts["clean"] and counts["accepted"] for counts in found["families"].values()), found["families"]
 
 
 class Toy:

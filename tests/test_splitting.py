@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from splitting_toys import random_ratings
 
@@ -49,13 +49,23 @@ def test_disjoint_and_complete(ratings: RatingMatrix, how: Any, seed: int, valid
 
 @settings(max_examples=25, deadline=None)
 @given(ratings=sets, how=st.sampled_from(list(HOW)), seed=st.integers(0, 2**40))
+@example(ratings=random_ratings(8, 16, 150, 45), how="held-out-users", seed=0)  # only validation users rated one item
 def test_the_seed_decides(ratings: RatingMatrix, how: Any, seed: int) -> None:
-    """One seed gives one split, as a number or as a generator, and the test part does not depend on validation."""
+    """One seed gives one split, as a number or as a generator, and the test part does not depend on validation.
+
+    Of held-out users that holds for the users, and for their ratings where the train users left know the same items.
+    """
     made = make(ratings, how, seed, validation=0.2)
     again = make(ratings, how, np.random.default_rng(seed), validation=0.2)
     for name, part in made.parts().items():
         assert rows_of(part) == rows_of(again.parts()[name])
-    assert rows_of(made.test) == rows_of(make(ratings, how, seed).test)
+    without = make(ratings, how, seed)
+    assert np.array_equal(made.test.user_ids, without.test.user_ids)
+    if np.array_equal(made.test.item_ids, without.test.item_ids):
+        assert rows_of(made.test) == rows_of(without.test)
+    else:
+        assert how == "held-out-users"
+        assert set(made.test.item_ids) < set(without.test.item_ids)
 
 
 def test_another_seed_is_another_split() -> None:

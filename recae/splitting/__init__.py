@@ -77,7 +77,8 @@ def split(
             as the test part is: by user for ``per-user``, the latest for ``time`` (a share, a date or a span), else at
             random.
             For ``held-out-users`` the share of *all* users, or their number.
-        rng: seed or generator. The test part does not depend on `validation`.
+        rng: seed or generator. The test part does not depend on `validation`; of ``held-out-users`` the users do not,
+            while items that only validation users rated leave all parts.
         options: ``k-fold``: `folds` (5) and `fold` (0 to folds - 1; the same seed for each).
             ``per-user``: `last` (False; True hides each user's latest ratings).
             ``leave-one-out``: `last` (None: the latest where there are timestamps, else any; True; False).

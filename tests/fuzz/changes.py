@@ -64,6 +64,17 @@ def changed_array(rng: random.Random, array: Any) -> Any:
     return array
 
 
+def exchanged_numbers(rng: random.Random, array: Any) -> Any:
+    """An array of which some numbers have changed places: of the same type and shape, and plausible."""
+    array = np.array(array)
+    flat = array.reshape(-1)
+    for _ in range(rng.choice([1, 3, 20])):
+        if flat.size:
+            one, other = rng.randrange(flat.size), rng.randrange(flat.size)
+            flat[[one, other]] = flat[[other, one]]
+    return array
+
+
 def wild_numbers(dtype: np.dtype) -> list[Any]:
     """Numbers of a type that few files have a use for."""
     limit = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)

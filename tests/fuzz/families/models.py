@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fuzz.changes import JUNK, changed_array, changed_bytes, set_junk
+from fuzz.changes import JUNK, changed_array, changed_bytes, exchanged_numbers, set_junk
 from fuzz.uses import of_model, toy_ratings
 from recae.models import load_model, make_model
 from recae.storage import read_file, write_file
@@ -25,6 +25,10 @@ MODELS: dict[str, dict[str, Any]] = {
     "mult-vae": {"hidden": 8, "epochs": 1}, "rec-vae": {"hidden": 8, "epochs": 1}, "cdae": {"hidden": 4, "epochs": 1},
     "blend": {"members": ("bias", "biased-mf")}, "dated": {"base": {"model": "biased-mf", "factors": 4}},
 }  # fmt: skip
+
+WAYS = [
+    "bytes", "header", *["array"] * 3, "two", *["content"] * 2, "params", "ids", *["exchanged"] * 3,
+]  # fmt: skip
 
 
 def prepare(base: Path) -> None:
@@ -42,7 +46,7 @@ def read(work: Path) -> Iterator[str]:
 def write(rng: random.Random, base: Path, work: Path) -> str:
     name = rng.choice(list(MODELS))
     source, path = base / f"{name}.recae", work / "m.recae"
-    how = rng.choice(["bytes", "header", "array", "array", "array", "two", "content", "content", "params", "ids"])
+    how = rng.choice(WAYS)
     if how in ("bytes", "header"):
         data = source.read_bytes()
         path.write_bytes(changed_bytes(rng, data) if how == "bytes" else changed_header(rng, data))
@@ -50,7 +54,11 @@ def write(rng: random.Random, base: Path, work: Path) -> str:
     arrays, content = read_file(source, "model")
     arrays, content, what = dict(arrays), copy.deepcopy(content), []
     at = [key for key, _ in content["tree"]["items"]].index("params")
-    if how in ("array", "two"):
+    if how == "exchanged":
+        part = rng.choice(sorted(arrays))
+        arrays[part] = exchanged_numbers(rng, arrays[part])
+        what.append(part)
+    elif how in ("array", "two"):
         for _ in range(1 + (how == "two")):
             part = rng.choice(sorted(arrays))
             arrays[part] = changed_array(rng, arrays[part])

@@ -56,10 +56,11 @@ def prepare(base: Path) -> None:
 
 def write(rng: random.Random, base: Path, work: Path) -> str:
     n, chosen, columns = rng.choice([0, 1, 3, 20, 20, 200]), {}, {}
+    share = rng.choice([0.7, 0.7, 1.0])  # of columns that are of a usual type
     for name, usual in USUAL.items():
         if name == "timestamp" and rng.random() < 0.5:
             continue
-        chosen[name] = rng.choice(usual) if rng.random() < 0.7 else rng.choice(list(KINDS))
+        chosen[name] = rng.choice(usual) if rng.random() < share else rng.choice(list(KINDS))
         columns[name] = KINDS[chosen[name]]([rng.randrange(6) for _ in range(n)])
     path = work / "r.parquet"
     packing, rows = rng.choice(["snappy", "none", "gzip", "zstd"]), rng.choice([3, 1000])
