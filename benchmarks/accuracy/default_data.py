@@ -73,12 +73,20 @@ def thinned(ratings: Any, share: float, seed: int = 0) -> Any:
     return chosen.with_rows(rows, chosen.timestamps, scale=(20 * low, 20 * high), name=f"ml-1m-{share:.0%}")
 
 
-def split(name: str, task: str, seed: int) -> Any:
-    """Train and test part of a data set for a task ("rating", "ranking" or "unseen") and a seed."""
+def split(name: str, task: str, seed: int, part: str = "test") -> Any:
+    """Train and test part of a data set for a task ("rating", "ranking" or "unseen") and a seed.
+
+    Where `part` is "validation", the train part is split again in the same way, and the test part is not looked at.
+    """
     import recae
 
-    if task == "unseen":
-        return recae.split(load("ml-100k"), "held-out-users", test=100, fold_in=0.8, rng=seed)
-    if task == "ranking":
-        return recae.split(load(name), "per-user", test=0.2, rng=seed)
-    return recae.split(load(name), "random", test=RATED[name], rng=seed)
+    ratings = load("ml-100k" if task == "unseen" else name)
+    for _ in range(1 if part == "test" else 2):
+        if task == "unseen":
+            parts = recae.split(ratings, "held-out-users", test=100, fold_in=0.8, rng=seed)
+        elif task == "ranking":
+            parts = recae.split(ratings, "per-user", test=0.2, rng=seed)
+        else:
+            parts = recae.split(ratings, "random", test=RATED[name], rng=seed)
+        ratings = parts.train
+    return parts

@@ -2,16 +2,19 @@
 
     python -m benchmarks.accuracy.defaults                            # everything: hours
     python -m benchmarks.accuracy.defaults --task rating --data filmtrust --model u-autorec
-    python -m benchmarks.accuracy.defaults --missing                  # only what the table lacks
+    python -m benchmarks.accuracy.defaults --missing                  # only what the tables lack
+    python -m benchmarks.accuracy.defaults --part validation          # a part of train, to choose defaults on
 
 Nothing is tuned: `make_model(NAME, rng=seed).fit(train)`. Rating models are measured by RMSE on ratings hidden at
 random, and on users that they did not learn from; rankers by Recall@20 and NDCG@20 on a fifth of each user's entries.
 The difference to the baseline (the biases; popularity) comes with its standard error over the hidden ratings (over the
-test users), paired. Each fit runs in a process of its own. Rows are written when they are done.
+test users), paired. Each fit runs in a process of its own. Rows are written when they are done, a file a task. Two
+runs of different tasks may go on side by side.
 """
 
 from __future__ import annotations
 
+import ast
 import json
 from itertools import product
 from typing import Any
@@ -29,6 +32,7 @@ Row = dict[str, Any]
 SEEDS = {"filmtrust": 5, "ml-1m-5%": 2, UNSEEN: 10}
 BASELINES = {"rating": "bias", "ranking": "popularity", "unseen": "bias"}
 NOT_MEASURED = {"global-mean", "blend", "dated"}  # the mean; what is made of other models and needs to be told which
+PARTS = ("test", "validation")
 
 
 def models(task: str) -> list[str]:
@@ -36,26 +40,34 @@ def models(task: str) -> list[str]:
     from recae.models import MODELS
 
     rate = task != "ranking"
-    names = [name for name, entry in MODELS.items() if entry.model_class.predicts_ratings == rate]
+    names = [name for name, entry in MODELS.items() if entry.model_class.predicts_ratings == rate or name == "auto"]
     return sorted(set(names) - NOT_MEASURED, key=lambda name: (name != BASELINES[task], names.index(name)))
 
 
-def one_fit(task: str, data: str, name: str, seed: int) -> Row:
-    """Figures of one fit beside the baseline's: the mean difference of each hidden rating or user, and its error."""
+def one_fit(task: str, data: str, name: str, seed: int, part: str = "test") -> Row:
+    """Figures of one fit beside the baseline's: the mean difference of each hidden rating or user, and its error.
+
+    `name` may be followed by settings: "biased-mf l2=0.1 prior=10".
+    """
     import time
 
     import recae
 
-    parts = default_data.split(data, task, seed)
-    model = recae.make_model(name)
+    parts = default_data.split(data, task, seed, part)
+    name, *settings = name.split()
+    model: Any = recae.make_model(name, **{one[: one.index("=")]: literal(one) for one in settings})
     if "rng" in model.get_params():
         model.set_params(rng=seed)
+    if name == "auto":
+        model.set_params(task="rankings" if task == "ranking" else "ratings")
     cpu = time.process_time()
     seconds, _ = timed(lambda: model.fit(parts.train, progress=False))
     cpu = time.process_time() - cpu
     baseline = recae.make_model(BASELINES[task]).fit(parts.train)
     measure = ranking_figures if task == "ranking" else rating_figures
-    return {"seed": seed, **measure(model, baseline, parts), "seconds": seconds, "cpu": cpu, "peak_mb": peak_mb()}
+    chosen = {"chosen": model.choice_.name} if name == "auto" else {}
+    figures = measure(getattr(model, "model_", model), baseline, parts)
+    return {"seed": seed, **figures, **chosen, "seconds": seconds, "cpu": cpu, "peak_mb": peak_mb()}
 
 
 def rating_figures(model: Any, baseline: Any, parts: Any) -> Row:
@@ -84,6 +96,15 @@ def ranking_figures(model: Any, baseline: Any, parts: Any) -> Row:
     return {**figures, **difference(by_user)}
 
 
+def literal(setting: str) -> Any:
+    """The value of "name=value": a Python literal, else the text itself."""
+    text = setting[setting.index("=") + 1 :]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
 def difference(values: Any) -> Row:
     """Mean of paired differences, and its standard error."""
     return {"difference": float(np.mean(values)), "error": float(np.std(values, ddof=1) / np.sqrt(len(values)))}
@@ -93,32 +114,37 @@ def difference(values: Any) -> Row:
 @click.option("--task", "tasks", multiple=True, type=click.Choice(list(BASELINES)), default=list(BASELINES))
 @click.option("--data", "wanted", multiple=True, help="Only these data sets.")
 @click.option("--model", "names", multiple=True, help="Only these models.")
+@click.option("--set", "settings", multiple=True, help="name=value: not the default, but this; the row's name says so.")
 @click.option("--seeds", type=int, help="Splits of each set; by default 1 (filmtrust 5, unseen users 10).")
 @click.option("--missing", is_flag=True, help="Only what the table lacks.")
-@click.option("--out", default="defaults", show_default=True, help="Name of the result file.")
+@click.option("--part", type=click.Choice(PARTS), default=PARTS[0], show_default=True, help="validation: of train.")
+@click.option("--out", help="Name of the result files; the task is added.  [default: defaults, defaults-validation]")
 @click.option("--one", hidden=True, nargs=4)
 def main(
-    tasks: tuple[str, ...], wanted: tuple[str, ...], names: tuple[str, ...], seeds: int | None, missing: bool, out: str,
-    one: tuple[str, str, str, str] | None,
+    tasks: tuple[str, ...], wanted: tuple[str, ...], names: tuple[str, ...], seeds: int | None, missing: bool,
+    settings: tuple[str, ...], part: str, out: str | None, one: tuple[str, str, str, str] | None,
 ) -> None:  # fmt: skip
     if one is not None:
-        click.echo(json.dumps(one_fit(one[0], one[1], one[2], int(one[3]))))
+        click.echo(json.dumps(one_fit(one[0], one[1], one[2], int(one[3]), part)))
         return
+    out = out or ("defaults" if part == PARTS[0] else f"defaults-{part}")
     sets: dict[str, Any] = {"rating": list(RATED), "ranking": RANKED, "unseen": [UNSEEN]}
     for task in tasks:
         for data, name in product(sets[task], models(task)):
             if (wanted and data not in wanted) or (names and name not in names):
                 continue
-            table = {(row["task"], row["data"], row["model"]): row for row in read(out, {"rows": []})["rows"]}
+            name = " ".join((name, *settings))
+            rows = read(f"{out}-{task}", {"rows": []})["rows"]
+            table = {(row["task"], row["data"], row["model"]): row for row in rows}
             if missing and (task, data, name) in table:
                 continue
             fits = [
-                run_module("benchmarks.accuracy.defaults", "--one", task, data, name, seed)
+                run_module("benchmarks.accuracy.defaults", "--part", part, "--one", task, data, name, seed)
                 for seed in range(seeds or SEEDS.get(data, 1))
             ]
             table[task, data, name] = found = summary(task, data, name, fits)
             click.echo(in_words(found))
-            write(out, {"rows": list(table.values())})
+            write(f"{out}-{task}", {"rows": list(table.values())})
 
 
 def summary(task: str, data: str, name: str, fits: list[Row]) -> Row:
