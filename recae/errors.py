@@ -14,6 +14,16 @@ import difflib
 from collections.abc import Sequence
 from typing import Any
 
+LONGEST = 80  # characters of a value that a message shows
+
+
+def shown(value: Any) -> str:
+    """A value of a file as a message shows it: as Python writes it, its end left out where it is long."""
+    if isinstance(value, int) and abs(value) >= 10**LONGEST:  # Python refuses to write very long ones
+        return f"a whole number of more than {LONGEST} digits"
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 20]}... ({len(text):,} characters)"
+
 
 class Phrase(str):
     """Words of a remedy that each interface says in its own way: these are the API's, as in

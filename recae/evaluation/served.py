@@ -19,6 +19,7 @@ from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
 from recae.ratings.ids import plain
 from recae.ratings.matching import in_one_vocabulary
+from recae.ratings.numbers import as_numbers
 from recae.splitting import Split
 
 DEFAULTS = ("recall@10", "ndcg@10", "map@10", "coverage@10")
@@ -112,8 +113,8 @@ def _checked(lists: pd.DataFrame) -> pd.DataFrame:
         raise DataError(f"lists needs columns user, item, rank; it has {', '.join(map(str, lists.columns))}")
     if not len(lists):
         raise DataError("lists has no rows: there is no list to measure")
-    ranks = pd.to_numeric(lists["rank"], errors="coerce").to_numpy(np.float64)
-    bad = ~((ranks >= 1) & (ranks == np.floor(ranks)))
+    ranks = as_numbers(lists["rank"])
+    bad = ~((ranks >= 1) & (ranks == np.floor(ranks)) & (ranks < 2**53))
     if bad.any():
         row = int(np.argmax(bad))
         raise DataError(f"row {row + 1}: rank {plain(lists['rank'].iloc[row])!r} is no whole number from 1")

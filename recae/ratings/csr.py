@@ -13,8 +13,9 @@ import pandas as pd
 from scipy import sparse
 
 from recae._types import Csr, FloatArray, IntArray, Mask
-from recae.errors import DataError, DataWarning, ParameterError, Remedy
+from recae.errors import DataError, DataWarning, ParameterError, Remedy, shown
 from recae.ratings.ids import WORTH_A_THREAD, plain
+from recae.ratings.numbers import as_numbers
 from recae.ratings.times import Where
 
 Duplicates = Literal["last", "first", "mean", "sum", "max", "count", "error"]
@@ -91,11 +92,11 @@ def finite_ratings(column: pd.Series, name: str, where: Where = row_number) -> F
     """Ratings as float32; what is no number is refused. Missing ones become NaN, which `refuse_bad_values` names."""
     if column.dtype == np.float32:
         return np.asarray(column.to_numpy())
-    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    values = as_numbers(column)
     bad = np.isnan(values) & ~column.isna().to_numpy()
     if bad.any():
         row = int(np.argmax(bad))
-        raise DataError(f"{where(row)}: rating {column.iloc[row]!r} in column {name!r} is not a number")
+        raise DataError(f"{where(row)}: rating {shown(column.iloc[row])} in column {name!r} is not a number")
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as that
         return values.astype(np.float32)
 

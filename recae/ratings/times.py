@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from recae._types import DoubleArray, IntArray
-from recae.errors import DataError, DataWarning, Remedy
+from recae.errors import DataError, DataWarning, Remedy, shown
 from recae.ratings.day_and_month import day_and_month
+from recae.ratings.numbers import as_numbers
 
 Where = Callable[[int], str]  # position of a rating, from 0 -> how a message names it ("row 7", "x.csv, line 8")
 UNITS = ((10**17, 10**9, "nanoseconds"), (10**14, 10**6, "microseconds"), (10**11, 10**3, "milliseconds"))
@@ -38,15 +39,14 @@ def seconds(
         return _in_seconds(column.to_numpy().astype(np.int64, copy=False), name, where)
     if pd.api.types.is_datetime64_any_dtype(column):
         return _of_dates(column, column, name, where)
-    values = pd.to_numeric(column, errors="coerce").astype(np.float64)
-    numbers = values.to_numpy()
+    numbers = as_numbers(column)
     if np.isfinite(numbers).all():
         whole = pd.to_numeric(column)  # 19 digits lose nothing as integers
         if isinstance(whole.dtype, np.dtype) and whole.dtype.kind in "iu":
             return _in_seconds(whole.to_numpy().astype(np.int64), name, where)
         return _in_seconds(numbers.astype(np.float64), name, where)
     if not np.isnan(numbers).all():  # some are numbers: then all must be
-        _refuse_missing(values.where(np.isfinite(values)), column, name, where)
+        _refuse_missing(pd.Series(np.where(np.isfinite(numbers), numbers, np.nan)), column, name, where)
     dates = day_and_month(column, name, where, day_first, is_part=is_part)
     return _of_dates(_parsed(column) if dates is None else dates, column, name, where)
 
@@ -126,7 +126,7 @@ def _refuse_missing(values: pd.Series, column: pd.Series, name: str, where: Wher
     if missing.any():
         row = int(np.argmax(missing))
         raise DataError(
-            f"{where(row)}: timestamp {column.iloc[row]!r} in column {name!r} is neither a number of seconds nor a "
-            "date",
+            f"{where(row)}: timestamp {shown(column.iloc[row])} in column {name!r} is neither a number of seconds nor "
+            "a date",
             remedy=("write it like 2005-09-06", Remedy("leave the column out with {timestamp}", timestamp=False)),
         )

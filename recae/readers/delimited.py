@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recae.errors import DataError, DataWarning
+from recae.errors import DataError, DataWarning, shown
 from recae.readers.columns import MISSING, Choice, assign, is_position
 from recae.readers.id_columns import id_column
 from recae.readers.integers import DELIMITERS, bytes_are_plain, read_plain
@@ -276,7 +276,8 @@ def explained(
             return DataError(f"{name}, line {line}: {len(fields)} fields, {expected}")
         if rating is not None and _number(fields[rating], comma=comma) is None:
             return DataError(
-                f"{name}, line {line}: rating {fields[rating]!r} in column {layout.names[rating]!r} is not a number"
+                f"{name}, line {line}: rating {shown(fields[rating])} in column {layout.names[rating]!r} is not a "
+                "number"
             )
     detail = str(error).splitlines()[0]
     if "UTF8" in detail or "UTF-8" in detail:
