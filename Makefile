@@ -7,13 +7,14 @@ QUICK := $(addprefix tests/test_,layers.py house.py ratings.py splitting.py metr
 	nn.py linear.py autorec.py storage.py cli_printing.py)
 .DEFAULT_GOAL := help
 
-.PHONY: help run test test-quick test-bounds fuzz kills lint test-gpu bench bench-quick bench-gpu clean
+.PHONY: help run test test-quick test-bounds fuzz properties kills lint test-gpu bench bench-quick bench-gpu clean
 
 help:
 	@echo "make run       set up, then train, evaluate and recommend on the embedded sample"
 	@echo "make test      set up, then lint, type-check and test"
 	@echo "make test-quick  the tests that fail first, in under a minute"
 	@echo "make fuzz      changed files of all kinds, CASES=1000 from SEED=0, read and used in child processes"
+	@echo "make properties  property tests with 1,000 random examples each, of FILES=\"tests/test_metrics.py ...\""
 	@echo "make kills     work that is killed at random moments, KILLS=200 times, and begun again"
 	@echo "make test-bounds  every model's kernels with bounds checks"
 	@echo "make lint      ruff and mypy alone"
@@ -49,6 +50,11 @@ test-quick: $(READY)
 fuzz: $(READY)
 	NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m fuzz --cases $(or $(CASES),1000) \
 		--seed $(or $(SEED),0) $(if $(OUT),--out $(OUT))
+
+# Property tests, 1,000 random examples each instead of the few that `make test` tries: hours where examples are fits.
+properties: $(READY)
+	HYPOTHESIS_PROFILE=thorough NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto \
+		$(or $(FILES),$(shell grep -l "^from property_examples" tests/test_*.py) tests/test_reading_any_table.py)
 
 # Preparations, trainings and searches that are killed at random moments and begun again.
 kills: $(READY)

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from property_examples import THOROUGH
 
-settings.register_profile("thorough", max_examples=1000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+# What a push is tested with is the same every time. Examples that nobody has seen are looked for by `make properties`.
+settings.register_profile("the-same", derandomize=True)
+settings.register_profile("thorough", max_examples=THOROUGH)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "the-same"))
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pytest
 from contract import COLD_FILM, ratings, small
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from property_examples import examples
 from rating_toys import low_rank, parted
 
 import recae
@@ -17,10 +18,9 @@ from recae.ratings import RatingMatrix
 from recae.recommender.biases import RATINGS, Unit, fit_baseline, ridge_weight
 
 RATING = [name for name, entry in MODELS.items() if entry.model_class.predicts_ratings]
-EXAMPLES = settings.default.max_examples if settings.default.max_examples >= 1000 else 3  # a fit takes its time
-few = settings(
-    max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
-)  # fmt: skip
+few = settings(  # a fit takes its time
+    max_examples=examples(3), deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
+)
 
 
 def quick(name: str, **more: Any) -> Any:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from property_examples import examples
 from scipy import integrate, special, stats
 from variants_toys import FORMS, N_COLS, structured_rows, trainer
 
@@ -35,7 +36,7 @@ from recae.training import Reconstruction, RowBatches
 
 
 @given(st.floats(0.01, 0.99), st.lists(st.floats(0.01, 0.99), min_size=1, max_size=6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_the_sparsity_penalty_is_scipys_relative_entropy(rho: float, means: list[float]) -> None:
     """KL(rho ‖ mean) of a Bernoulli variable, against SciPy's entropy of the two-point distributions."""
     expected = [stats.entropy([rho, 1 - rho], [mean, 1 - mean]) for mean in means]
@@ -85,7 +86,7 @@ def test_a_k_sparse_code_keeps_the_k_largest() -> None:
 
 
 @given(st.floats(-2, 2), st.floats(-3, 1.5))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_gaussian_kl_is_what_numerical_integration_gives(mean: float, logvar: float) -> None:
     """The closed form of KL(N(mean, var) ‖ N(0, 1)) against the integral of q log(q / p)."""
     q, p = stats.norm(mean, math.exp(logvar / 2)), stats.norm(0, 1)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from linear_toys import Dense, assert_sane, ones_of, random_ratings, ratings_of, ridge, sparse_sets
+from property_examples import examples
 from scipy.linalg import subspace_angles
 
 from recae.errors import DivergenceError, ParameterError
@@ -203,7 +204,7 @@ def test_als_says_so_where_float32_does_not_see_the_penalty() -> None:
         model.score(RATINGS.user_rows)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(ratings=sparse_sets())
 def test_no_nan_whatever_is_missing(ratings: Any) -> None:
     """Users without ratings, unrated items, zeros, no penalty at all: scores are finite, lists come out."""

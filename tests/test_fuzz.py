@@ -11,6 +11,7 @@ from contract import small
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from linear_toys import assert_sane, random_ratings, ratings_of, sparse_sets
+from property_examples import examples
 
 from recae.errors import DataError, DivergenceError, ParameterError
 from recae.models import MODELS
@@ -63,7 +64,7 @@ def test_hard_sets(name: str, case: str, values: str) -> None:
 
 
 @pytest.mark.parametrize("name", RANKING)
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(8), deadline=None, suppress_health_check=list(HealthCheck))
 @given(ratings=with_twins())
 @example(ratings=HARD["empty rows and columns"])
 def test_any_set(name: str, ratings: RatingMatrix) -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from property_examples import examples
 from scipy import sparse, special
 from torch import Tensor
 
@@ -26,7 +27,7 @@ def case(seed: int = 0, n_rows: int = 5, n_cols: int = 7) -> tuple[Tensor, Spars
 
 
 @given(st.integers(0, 10_000), st.integers(1, 6), st.integers(1, 9))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_multinomial_is_the_dense_one(seed: int, n_rows: int, n_cols: int) -> None:
     """Loss and gradient are those of `losses.multinomial` on the dense target, for any shape and empty rows."""
     logits, target = case(seed, n_rows, n_cols)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from property_examples import examples
 
 from recae.errors import ParameterError
 from recae.nn.kernel import KernelWeight, kernel_weight, reference_kernel
@@ -42,7 +43,7 @@ def oracle_gradient(weight: Array, left: Array, right: Array, grad: Array, grad_
     return [grad * kernel, pull.sum(1), -pull.sum(0)]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(n=st.integers(1, 40), m=st.integers(1, 9), d=st.integers(1, 6), seed=st.integers(0, 99))
 def test_product_and_gradients_are_those_of_the_definition(n: int, m: int, d: int, seed: int) -> None:
     """For any shape, more chunks than rows included, forward and backward agree with NumPy to 1e-10."""

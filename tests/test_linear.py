@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from linear_toys import Dense, assert_sane, ones_of, random_ratings, ratings_of, ridge, sparse_sets
+from property_examples import examples
 
 from recae.errors import DivergenceError, ParameterError
 from recae.models.linear import closed_form as linear_module
@@ -241,7 +242,7 @@ def test_free_memory_is_at_most_what_the_container_leaves(monkeypatch: pytest.Mo
     assert memory.available_bytes(CPU) == 100
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(ratings=sparse_sets())
 def test_no_nan_whatever_is_missing(ratings: Any) -> None:
     """Users without ratings, unrated items, single ratings, stored zeros: scores are finite, lists come out."""

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from property_examples import examples
 
 from recae.errors import DataError, DatasetNotFoundError, ParameterError
 from recae.loaders import DATASETS, datasets, info, load
@@ -111,7 +112,7 @@ def test_one_odd_id_among_integers_is_kept(tmp_path: Path, odd: str) -> None:
 @given(
     st.integers(0, 40), st.sampled_from(["1,2,3.5\n", "1,02,3.5\n", "01,2,3.5\n", "1,2,+3\n", "1,-2,3\n", "1, 2,3\n"])
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_odd_numbers_are_seen_wherever_a_block_ends(
     tmp_path_factory: pytest.TempPathFactory, shift: int, line: str
 ) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from property_examples import examples
 from scipy import sparse
 from sklearn.metrics import mean_absolute_error, mean_squared_error, ndcg_score
 from sklearn.metrics.pairwise import cosine_similarity
@@ -116,7 +117,7 @@ ACCURACY: dict[str, Callable[[metrics.Hits, int], np.ndarray]] = {
 }
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(seed=st.integers(0, 10_000), k=st.integers(1, WIDTH), name=st.sampled_from(list(ACCURACY)))
 def test_bounds_and_invariance(seed: int, k: int, name: str) -> None:
     """In [0, 1] without NaN; renumbering items, reordering users and what stands beyond k change nothing."""
@@ -137,7 +138,7 @@ def test_bounds_and_invariance(seed: int, k: int, name: str) -> None:
     np.testing.assert_allclose(measure(metrics.find_hits(cut, relevant), k), values)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(seed=st.integers(0, 10_000), k=st.integers(1, 14))
 def test_growing_lists(seed: int, k: int) -> None:
     """Hit rate, reciprocal rank and plain recall never fall as the list grows; a better-placed hit never hurts."""
@@ -218,7 +219,7 @@ def test_unrated_items_are_finite() -> None:
     np.testing.assert_allclose(metrics.diversity(np.array([[0, 3], [3, 1]]), 2, train), [1.0, 1.0])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(seed=st.integers(0, 10_000), k=st.integers(2, WIDTH))
 def test_diversity_agrees_with_scikit_learn(seed: int, k: int) -> None:
     """1 - the mean of scikit-learn's cosines over the pairs of each list."""

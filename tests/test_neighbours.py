@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from linear_toys import Dense, assert_sane, ones_of, random_ratings, ratings_of, sparse_sets
+from property_examples import examples
 
 from recae.errors import ParameterError
 from recae.models.linear import neighbours
@@ -109,7 +110,7 @@ def test_slim_refuses_a_catalogue_too_large() -> None:
 # ---------------------------------------------------------------- bad input
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(ratings=sparse_sets())
 def test_no_nan_whatever_is_missing(ratings: Any) -> None:
     """Unrated items, users without ratings, zeros, no shrinkage, no penalty: finite scores, and no warning."""

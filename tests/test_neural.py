@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from linear_toys import assert_sane, random_ratings, ratings_of, sparse_sets
+from property_examples import examples
 from test_resume import StopAt
 from torch import nn
 
@@ -117,7 +118,7 @@ def test_a_learnt_taste_is_recommended_to_strangers(name: str) -> None:
 
 
 @given(sparse_sets())
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @pytest.mark.parametrize("values", ["binary", "ratings"])
 @each
 def test_any_set_gives_finite_scores(name: str, values: str, ratings: RatingMatrix) -> None:

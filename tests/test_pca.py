@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from linear_toys import Dense, assert_sane, ones_of, random_ratings, ratings_of, sparse_sets
+from property_examples import examples
 from scipy.linalg import subspace_angles
 
 from recae.errors import ParameterError
@@ -157,7 +158,7 @@ def test_training_stops_by_the_ranking_of_held_out_items() -> None:
 # ---------------------------------------------------------------- bad input
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(ratings=sparse_sets())
 def test_no_nan_whatever_is_missing(ratings: Any) -> None:
     """Users without ratings, unrated items, stored zeros only: scores are finite, lists come out."""

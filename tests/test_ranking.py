@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from property_examples import examples
 from scipy import sparse
 
 from recae.errors import DataError, ParameterError
@@ -19,7 +20,7 @@ few_values = st.sampled_from([-np.inf, -2.5, -0.0, 0.0, 1e-40, 1.0, 3.25, np.flo
 any_value = st.floats(width=32, allow_nan=True, allow_infinity=True)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     scores=hnp.arrays(
         np.float32, st.tuples(st.integers(0, 4), st.integers(1, 300)), elements=st.one_of(few_values, any_value)

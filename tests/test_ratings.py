@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from property_examples import examples
 from scipy import sparse
 
 from recae.errors import DataError, ParameterError, UnknownIdError
 from recae.ratings import RatingMatrix
 
-SMALL = settings(max_examples=60, deadline=None)
+SMALL = settings(max_examples=examples(60), deadline=None)
 USERS = st.sampled_from(["007", "7", "ann", "Łódź", "a,b", "日本", ""])
 ITEMS = st.integers(-3, 9)
 RATINGS = st.sampled_from([-10.0, -0.5, 0.0, 1.0, 2.5, 5.0])

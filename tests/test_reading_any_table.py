@@ -1,6 +1,6 @@
 """Any table, written in any format and layout, is read back as it was, or refused: no row is lost, moved or merged.
 
-`HYPOTHESIS_PROFILE=thorough` tries 1,000 tables.
+`make properties` tries 1,000 tables.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
+from property_examples import examples
 
 import recae
 from recae.errors import DataError, DataWarning
@@ -294,7 +295,7 @@ def test_any_typed_table(tmp_path_factory: pytest.TempPathFactory, table: Table,
         assert isinstance(ids[0], str) == isinstance(column[0], str)
 
 
-@settings(MANY, max_examples=40)
+@settings(MANY, max_examples=examples(40))
 @given(table=tables(lines=True), form=FORMS)
 def test_a_store_of_any_text_file(tmp_path_factory: pytest.TempPathFactory, table: Table, form: Form) -> None:
     """A store holds what memory holds, and is refused where memory refuses."""

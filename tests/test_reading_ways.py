@@ -10,6 +10,7 @@ import pytest
 from fuzz.ways import as_is, differences, packed, stored
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from property_examples import examples
 
 from recae.errors import RecaeError
 
@@ -48,7 +49,7 @@ def found(data: bytes, name: str = "r.csv") -> list[str]:
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=tables())
 def test_every_way_gives_the_same(data: bytes) -> None:
     """Lone carriage returns, decimal commas and rows that are cut: no way reads what another one refuses."""

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from linear_toys import random_ratings
+from property_examples import examples
 from scipy import special, stats
 from torch import nn
 
@@ -41,7 +42,7 @@ def encode(arrays: dict[str, Any], x: Any) -> tuple[Any, Any]:
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_the_priors_density(seed: int) -> None:
     """The log of 3/20 N(0, 1) + 3/4 N(m, v) + 1/10 N(0, e¹⁰), as SciPy's densities give it, also far out."""
     rng = np.random.default_rng(seed)

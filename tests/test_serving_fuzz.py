@@ -10,6 +10,7 @@ import pytest
 from contract import FILMS, USERS, fitted
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from property_examples import examples
 
 pytest.importorskip("fastapi")
 from fastapi.testclient import TestClient
@@ -50,7 +51,7 @@ def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield client
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(200), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(["/recommend", "/predict", "/similar", "/explain", "/reload"]), body=bodies | anything)
 def test_no_body_breaks_the_server(client: TestClient, path: str, body: Any) -> None:
     """Fields of right and wrong types, ids known and unknown, numbers of any size: 2xx or 4xx, as JSON."""
@@ -63,7 +64,7 @@ def test_no_body_breaks_the_server(client: TestClient, path: str, body: Any) -> 
     assert "fingerprint" in answer if found.status_code == 200 else set(answer) == {"error", "message"}
 
 
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=200), path=st.sampled_from(["/recommend", "/explain", "/model", "/docs", "/x"]))
 def test_no_bytes_break_the_server(client: TestClient, content: bytes, path: str) -> None:
     """Bodies that are no JSON at all."""
@@ -71,7 +72,7 @@ def test_no_bytes_break_the_server(client: TestClient, content: bytes, path: str
         assert client.post(path, content=content, headers={"Content-Type": kind}).status_code in range(400, 500)
 
 
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=st.text(max_size=30), n=st.integers(-1, 200) | st.text(max_size=3))
 def test_no_search_breaks_the_server(client: TestClient, query: str, n: Any) -> None:
     """Any text is searched for, and any number is a number of results or refused."""

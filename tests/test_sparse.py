@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from property_examples import examples
 from scipy import sparse
 from torch import Tensor
 
@@ -82,7 +83,7 @@ def test_empty_rows_give_zeros_and_no_entries() -> None:
     torch.testing.assert_close(sddmm(rows, hidden, weight), torch.tensor([11, 33, 11, 22], dtype=torch.float64))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.data())
 def test_both_operations_agree_with_the_dense_result_on_anything(data: Any) -> None:
     """Random shapes and fillings: kernel, reference and dense product agree, and the reference is no kernel."""

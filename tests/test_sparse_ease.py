@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from linear_toys import assert_sane, ones_of, random_ratings, ratings_of, ridge, sparse_sets
+from property_examples import examples
 
 from recae.errors import DivergenceError, ParameterError
 from recae.models.linear import sparse_ease
@@ -81,7 +82,7 @@ def test_what_it_cannot_do_is_said() -> None:
 
 
 @given(sparse_sets())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_nothing_said_is_nan(ratings: object) -> None:
     """Any small set gives finite scores and lists."""
     assert_sane(SparseEASE(l2=2.0, neighbours=3).fit(ratings), ratings)

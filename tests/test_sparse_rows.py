@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from property_examples import examples
 from scipy import sparse
 
 from recae.errors import ParameterError
@@ -70,7 +71,7 @@ def test_duplicates_are_summed_as_scipy_means_them() -> None:
     assert matrix.nnz == 3
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.lists(st.integers(0, 7), max_size=20), st.integers(0, 99))
 def test_rows_are_taken_in_the_order_asked_for(wanted: list[int], seed: int) -> None:
     """Any selection, repeats and none at all included, is the dense matrix's; kernel and reference agree."""

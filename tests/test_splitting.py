@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from property_examples import examples
 from splitting_toys import random_ratings
 
 from recae.ratings import RatingMatrix
@@ -34,7 +35,7 @@ def make(ratings: RatingMatrix, how: Any, seed: int = 0, **changes: Any) -> Spli
 sets = st.builds(random_ratings, st.integers(8, 20), st.integers(9, 17), st.integers(150, 300), st.integers(0, 10_000))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(ratings=sets, how=st.sampled_from(KNOWN_USERS), seed=st.integers(0, 2**40), validation=st.sampled_from([0, 0.2]))
 def test_disjoint_and_complete(ratings: RatingMatrix, how: Any, seed: int, validation: float) -> None:
     """Each rating, with its value and its time, is in exactly one part, and the parts share their indices."""
@@ -47,7 +48,7 @@ def test_disjoint_and_complete(ratings: RatingMatrix, how: Any, seed: int, valid
         assert part.item_ids is ratings.item_ids
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(ratings=sets, how=st.sampled_from(list(HOW)), seed=st.integers(0, 2**40))
 @example(ratings=random_ratings(8, 16, 150, 45), how="held-out-users", seed=0)  # only validation users rated one item
 def test_the_seed_decides(ratings: RatingMatrix, how: Any, seed: int) -> None:
@@ -75,7 +76,7 @@ def test_another_seed_is_another_split() -> None:
         assert rows_of(make(ratings, how, 1).test) != rows_of(make(ratings, how, 2).test), how
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(ratings=sets, test=st.floats(0.05, 0.8), validation=st.floats(0.1, 0.5))
 def test_sizes_of_a_random_split(ratings: RatingMatrix, test: float, validation: float) -> None:
     """The test part is that share of all ratings, the validation part that share of the train ratings."""
@@ -95,7 +96,7 @@ def test_autorec_protocol() -> None:
     assert repr(made) == "Split('ratings', random: train 810, validation 90, test 100 ratings)"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(ratings=sets, folds=st.integers(2, 7), seed=st.integers(0, 1000))
 def test_folds_cover_everything_once(ratings: RatingMatrix, folds: int, seed: int) -> None:
     """Every rating is tested in exactly one fold, sizes differ by one at most, and single folds can be asked for."""
@@ -115,7 +116,7 @@ def test_folds_agree_without_a_seed() -> None:
         assert rows_of(*(one.test for one in k_folds(ratings, 4, rng=rng))) == rows_of(ratings)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(ratings=sets, test=st.floats(0.1, 0.9), last=st.booleans())
 def test_per_user_sizes(ratings: RatingMatrix, test: float, last: bool) -> None:
     """Of n ratings of a user round(test n) are hidden, never all; with last=True none shown is later than a hidden."""
@@ -134,7 +135,7 @@ def assert_hidden_are_later(made: Split) -> None:
     assert (shown[both] <= hidden[both]).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(ratings=sets, last=st.sampled_from([None, True, False]))
 def test_leave_one_out(ratings: RatingMatrix, last: bool | None) -> None:
     """One rating of each user with two or more is hidden: the latest, unless any is asked for."""
@@ -161,7 +162,7 @@ def test_leave_one_out_by_hand() -> None:
     assert any_item == {1, 2, 3}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(ratings=sets, test=st.floats(0.05, 0.8))
 def test_time_cut(ratings: RatingMatrix, test: float) -> None:
     """Every hidden rating is later than every shown one, validation lies between, and the share is reached."""
@@ -180,7 +181,7 @@ def test_time_keeps_a_moment_together() -> None:
     assert made.test.to_frame()["user"].tolist() == ["d", "e", "f"]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(ratings=sets, fold_in=st.floats(0.3, 0.7), validation=st.sampled_from([0, 3, 0.2]), seed=st.integers(0, 99))
 def test_held_out_users(ratings: RatingMatrix, fold_in: float, validation: float, seed: int) -> None:
     """Users are parted, items are those of train users, nothing but ratings for other items is lost, targets fit."""

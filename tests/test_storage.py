@@ -20,6 +20,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from property_examples import examples
 
 from recae.errors import ModelFileError
 from recae.storage import FORMAT, pack, read_file, unpack, write_file
@@ -102,7 +103,7 @@ def same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(_TREES)
 def test_any_nest_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, tree: Any) -> None:
     """Dicts (any plain keys, in order), lists, tuples, numbers, texts and arrays of any shape survive a file."""

@@ -19,6 +19,7 @@ import pytest
 from cli_helpers import LIMITS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from property_examples import examples
 from store_toys import Killed, prepared, same, table, take_small_steps
 
 import recae
@@ -36,7 +37,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---------------------------------------------------------------- a store holds what memory would
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(
         st.tuples(st.integers(0, 6), st.integers(0, 9), st.integers(1, 10), st.integers(0, 3)), min_size=1, max_size=60
