@@ -58,7 +58,7 @@ properties: $(READY)
 
 # Preparations, trainings and searches that are killed at random moments and begun again.
 kills: $(READY)
-	NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python tests/kill_programs.py --kills $(or $(KILLS),200) \
+	NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m kill_programs --kills $(or $(KILLS),200) \
 		--seed $(or $(SEED),0) $(if $(OUT),--out $(OUT))
 
 # A part of the suite that every model passes, its kernels compiled with bounds checks (into a cache of their own).

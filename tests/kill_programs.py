@@ -1,4 +1,4 @@
-"""Processes killed at random moments, and begun again: `python tests/kill_programs.py [--kills N] [--seed S]`.
+"""Processes killed at random moments, and begun again: `make kills KILLS=200 SEED=0`.
 
 Three kinds of work that resume: preparations of a store, trainings with a checkpoint, searches with a study. Each runs
 in a forked child that gets SIGKILL after a random part of the time that the whole takes, up to eight times; then it
@@ -26,6 +26,7 @@ import pandas as pd
 from safetensors.numpy import load_file
 
 import recae
+from benchmarks.common.record import context
 from recae.jit import run_serially
 from recae.models import make_model
 from recae.store import chunks, making
@@ -169,7 +170,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
         found = list(run(given.kills, given.seed, Path(folder)))
     if given.out:
-        given.out.write_text(json.dumps({"seed": given.seed, "work": found}, indent=2) + "\n", encoding="utf-8")
+        figures = {**context(), "seed": given.seed, "work": found}
+        given.out.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     print(table(found))
     return int(any(one["other"] or one["left"] for one in found))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,17 +17,10 @@ ROOT = Path(__file__).parents[1]
 @pytest.mark.slow
 def test_nothing_is_lost_by_kills(tmp_path: Path) -> None:
     """Preparations, trainings and searches, killed and begun again, end as if nothing had happened."""
-    command = [
-        sys.executable,
-        "-W",
-        "ignore",
-        kill_programs.__file__,
-        "--kills",
-        "9",
-        "--out",
-        str(tmp_path / "k.json"),
-    ]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    command = [sys.executable, "-W", "ignore", "-m", "kill_programs", "--kills", "9", "--out", str(tmp_path / "k.json")]
+    paths = os.pathsep.join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"PYTHONPATH": paths}
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     found = json.loads((tmp_path / "k.json").read_text())["work"]
     assert [one["kills"] for one in found] == [3, 3, 3]

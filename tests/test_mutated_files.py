@@ -88,7 +88,7 @@ def test_each_way_to_end_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_the_published_figures_are_those_of_the_run() -> None:
     """The table of SECURITY.md is made of the JSON that a run wrote; no case of it went wrong."""
     found = json.loads((ROOT / "docs" / "figures" / "fuzz.json").read_text())
-    assert found["cases"] >= 960
+    assert found["cases"] >= 5000
     assert found["failures"] == []
     assert set(found["families"]) == set(FAMILIES)
     assert table(found) in (ROOT / "SECURITY.md").read_text()

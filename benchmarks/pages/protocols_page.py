@@ -1,4 +1,4 @@
-"""The table of docs/protocols.md."""
+"""The tables of docs/protocols.md."""
 
 from __future__ import annotations
 
@@ -14,7 +14,17 @@ PAGE = DOCS / "protocols.md"
 def parts() -> dict[str, str]:
     """The page's parts by name."""
     found = read("protocols")
-    return {"time": "\n\n".join(one_set(result) for result in found["sets"])}
+    return {"time": "\n\n".join(one_set(result) for result in found["sets"]), "repeats": repeats(found["repeats"])}
+
+
+def repeats(found: dict[str, Any]) -> str:
+    """Purchases that are merged before they are cut by time, and after it."""
+    sizes = found["sizes"]
+    head = ["model", "merged, then cut", "cut, then merged", "with what is bought again"]
+    rows = [[f"`{row['model']}`", *(f"{row[way]:.4f}" for way in sizes)] for row in found["rows"]]
+    counts = [f"{sizes[way]['train']:,} / {sizes[way]['test']:,}" for way in sizes]
+    said = f"{found['purchases']:,} purchases of {found['pairs']:,} pairs, of which the last {found['cut']} are hidden."
+    return f"{said}\n\n" + table(head, [["pairs to train on / tested", *counts], *rows])
 
 
 def one_set(result: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 
 import fuzz
+from benchmarks.common.record import context
 from fuzz.family import FAMILIES, family
 from fuzz.figures import BAD, figures, table
 from fuzz.pool import ending, run
@@ -46,7 +47,7 @@ def main() -> int:
                 print(f"{one.family} {one.case}: {one.how}: {one.what}", flush=True)
     found = figures(endings, given.seed, names)
     if given.out:
-        given.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        given.out.write_text(json.dumps({**context(), **found}, indent=2) + "\n", encoding="utf-8")
     print(table(found))
     return int(bool(found["failures"]))
 
