@@ -20,6 +20,7 @@ import torch
 from recae._types import Arrays
 from recae.atomic import refuse_irregular, write_bytes
 from recae.errors import ModelFileError, Phrase, Remedy
+from recae.headers import checksum_of
 from recae.schemas import Invalid, as_object, is_int, parse_json, refusing, require
 
 FORMAT = 2
@@ -41,7 +42,7 @@ def write_file(path: str | Path, kind: str, arrays: Arrays, content: dict[str, A
     arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}  # a scalar keeps its shape ()
     checksums = {name: _checksum_of_array(array) for name, array in arrays.items()}
     body = {"kind": kind, "format": FORMAT, "content": content, "arrays": checksums}
-    body["checksum"] = _checksum_of_body(body)
+    body["checksum"] = checksum_of(body)
     return write_bytes(path, save(arrays, metadata={"recae": json.dumps(body)}))
 
 
@@ -134,7 +135,7 @@ def _changed_part(body: dict[str, Any], arrays: Arrays, digests: dict[str, str],
         everything = verify and _checksum_of_everything(body["kind"], arrays, body["content"]) != body["checksum"]
         return "everything" if everything else None
     checksums = body.get("arrays")
-    if _checksum_of_body(body) != body["checksum"] or not isinstance(checksums, dict):
+    if checksum_of(body) != body["checksum"] or not isinstance(checksums, dict):
         return "the content"
     if checksums.keys() != arrays.keys():
         return "the list of arrays"
@@ -198,13 +199,6 @@ def _hashable(key: Any) -> Any:
     flat = all(part is None or isinstance(part, str | int | float | bool) for part in parts)
     require(flat, "a key is neither a number nor a text")
     return key
-
-
-def _checksum_of_body(body: dict[str, Any]) -> str:
-    """Of all that the metadata says, the checksums of the arrays included."""
-    return hashlib.sha256(
-        json.dumps([body["kind"], body["format"], body["content"], body.get("arrays")], sort_keys=True).encode()
-    ).hexdigest()
 
 
 def _checksum_of_array(array: npt.NDArray[Any]) -> str:

@@ -33,6 +33,8 @@ COMMANDS = {
     "tune": "recae.cli.commands.tune:tune",
     "compare": "recae.cli.commands.compare:compare",
     "split": "recae.cli.commands.split:split",
+    "info": "recae.cli.commands.info:info",
+    "card": "recae.cli.commands.info:card",
     "check": "recae.cli.commands.check:check",
     "data": "recae.cli.commands.data:data",
     "models": "recae.cli.commands.models:models",

@@ -93,6 +93,10 @@ class KnownIds:
         return known
 
     def message(self, text: str, remedy: str = "") -> str:
+        if not self.by_text:
+            return f"{self.kind} {text!r} is unknown: the model was saved without ratings and {self.kind}s; " + (
+                remedy or "ask it about new users"
+            )
         like = ", ".join(list(self.by_text)[:3])
         known = f"the {len(self.by_text):,} {self.kind}s that the model knows (such as {like})"
         return f"{self.kind} {text!r} is not among {known}" + (f"; {remedy}" if remedy else "")

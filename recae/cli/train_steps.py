@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recae.cli.failures import Failure, Misuse, interrupted_code
-from recae.cli.hyperparameters import command_with, model_of
+from recae.cli.hyperparameters import AUTO, command_with, model_of
 from recae.cli.inputs import load_ratings
 from recae.cli.options import note, verbosity
 from recae.cli.outputs import as_csv, check_writable, write_text
@@ -24,7 +24,7 @@ from recae.cli.own_parts import (
     way_of,
 )
 from recae.cli.printing import print_json
-from recae.cli.training_result import Parts, TrainingResult, as_object, measure, print_result
+from recae.cli.training_result import Parts, TrainingResult, as_object, as_training, measure, print_result
 from recae.distributed.launch import launch
 from recae.errors import DivergenceError
 
@@ -49,6 +49,8 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
     refuse_idle_options(given)
     model, here = model_of(ctx, given["name"], given["seed"]), launch()
     refuse_many_processes(type(model))
+    if given["without_ratings"] and given["name"] != AUTO and not model._reads_only_rows():
+        raise Misuse(f"--without-ratings: {given['name']} serves new users from the ratings of others; ease does not")
     if here.restarts and model.iterative:
         resume_after_restart(given)
     checkpoint = checkpoint_of(given, model)
@@ -80,13 +82,15 @@ def train(ctx: click.Context, model: Recommender, checkpoint: Path | None, given
         model, given["name"] = vars(model)["model_"], choice.name
     if not launch().is_first:
         return
-    if given["out"]:
-        model.save(given["out"])
-    remove(checkpoint)
     if parts.validation is not None:
         say_if_worse(model, parts.validation, None)
     result = TrainingResult(given, model, ratings, parts, seconds)
-    measure(result)
+    try:
+        measure(result)
+    finally:  # the file says what was measured; what measuring ends with does not cost the model
+        if given["out"]:
+            model.save(given["out"], ratings=not given["without_ratings"], training=as_training(result))
+    remove(checkpoint)
     if given["as_json"]:
         print_json(as_object(result))
     else:
@@ -121,6 +125,8 @@ def refuse_idle_options(given: dict[str, Any]) -> None:
     Raises:
         Misuse: there is one.
     """
+    if given["without_ratings"] and not given["out"]:
+        raise Misuse("--without-ratings is about the file that --out names")
     if given["test"] == 0:
         for name in ("save_test", "metrics"):
             if given[name]:

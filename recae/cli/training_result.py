@@ -126,6 +126,18 @@ def as_object(result: TrainingResult) -> dict[str, Any]:
     return found
 
 
+def as_training(result: TrainingResult) -> dict[str, Any]:
+    """What the model's file says of its training, for `recae info`; figures where it was measured."""
+    from recae.cli.printing import plain
+
+    whole = as_object(result)
+    kept = ("model", "dataset", "split", "seed", "n_train", "n_validation", "n_test", "seconds", "epochs", "best_epoch",
+            "intervals", "simple_model")  # fmt: skip
+    figures = {} if result.report is None else dict(result.report)
+    found: dict[str, Any] = plain({**{name: whole[name] for name in kept if name in whole}, "figures": figures})
+    return found
+
+
 def validation_name(result: TrainingResult) -> str:
     """The name of the validation figure that early stopping uses; for rankers it is 1 - NDCG@100."""
     return "validation_rmse" if result.model.predicts_ratings else "validation_ranking_error"

@@ -96,6 +96,9 @@ class Popularity(Recommender):
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         self.counts_ = ratings.counts("item").astype(np.float32)
 
+    def _reads_only_rows(self) -> bool:
+        return True
+
     def score(self, user_rows: Csr) -> Scores:
         return np.broadcast_to(self.counts_, (user_rows.shape[0], len(self.counts_)))
 

@@ -27,6 +27,9 @@ def look_up(index: pd.Index, ids: Any, kind: str, *, missing: str = "error") -> 
     found = index.get_indexer(pd.Index(wanted)).astype(np.int64)
     if missing == "error" and (found < 0).any():
         bad = wanted[int(np.argmax(found < 0))]
+        if not len(index):
+            raise UnknownIdError(f"{kind} {plain(bad)!r} is unknown: the model was saved without ratings and {kind}s",
+                                 remedy="ask with the user's own ratings (new ratings)")  # fmt: skip
         raise UnknownIdError(
             f"{kind} {plain(bad)!r} is not among the {len(index):,} known {kind}s{_type_hint(index, bad)}"
         )

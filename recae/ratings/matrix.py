@@ -231,6 +231,8 @@ class RatingMatrix:
         if by == "user":
             return self.user_rows
         if by == "item":
+            if self.n_users == 0:
+                raise DataError("there are no ratings: the model was saved without them, and serves new users only")
             if "item_rows" not in self._cache:
                 item_rows = self.user_rows.T.tocsr()
                 item_rows.sort_indices()

@@ -12,12 +12,12 @@ import pandas as pd
 from recae._types import Csr, IntArray, Mask, Scores
 from recae.ratings import RatingMatrix
 from recae.ratings.any_frame import as_pandas
-from recae.recommender import files, frames
+from recae.recommender import frames
 from recae.recommender.biases import Biases, Unit, few_ratings, fit_baseline, user_deviations, weighed
-from recae.recommender.contract import Contract
 from recae.recommender.fitting import FitOptions, check_fit, checked_validation
 from recae.recommender.params import check
 from recae.recommender.row import row_of
+from recae.recommender.saving import Saving
 from recae.recommender.scoring import finite, most_similar, top_allowed, top_n_for_users
 
 UnknownItems = Literal["error", "warn", "ignore"]
@@ -25,7 +25,7 @@ UnknownUsers = Literal["error", "popular", "warn", "ignore"]
 UnknownPairs = Literal["error", "baseline", "warn", "ignore"]
 
 
-class Recommender(Contract):
+class Recommender(Saving):
     """Base of all models.
 
     A model is a keyword-only dataclass of hyper-parameters (`recae.recommender.params.param`) that writes `_fit`,
@@ -93,7 +93,7 @@ class Recommender(Contract):
 
     def _set_ratings(self, ratings: RatingMatrix) -> None:
         """Keep the ratings that the model is fitted on, and forget what was derived from others."""
-        self.ratings_, self._derived = ratings, {}
+        self.ratings_, self._derived, self._about = ratings, {}, {}
 
     def _baseline(self) -> Biases:
         """mu + b_u + b_i of the training ratings, fitted once: by `fit`, or at the first request of a saved model."""
@@ -312,14 +312,3 @@ class Recommender(Contract):
         index = frames.find(ratings, "item", wanted, unknown, "they get no list")
         found = most_similar(frames.normalised(self.item_vectors()), index[index >= 0], n)
         return frames.ranked_frame(wanted[index >= 0], *found, ratings, of="item", found="similar")
-
-    # ---------------------------------------------------------------- files
-
-    def save(self, path: str | Path) -> Path:
-        """Write the fitted model to one file (safetensors and JSON), all or nothing; `recae.load_model` reads it.
-
-        Raises:
-            NotFittedError: there is nothing to save.
-            ModelFileError: the file could not be written; an older one is still whole.
-        """
-        return files.write_model(path, type(self).__name__, self.get_params(), self._fitted(), self._saved_arrays())

@@ -50,6 +50,8 @@ class Contract(Parameters, ABC):
     _unit: Unit = RATINGS  # that a rating model computes in
     _model_weight: float = 1.0  # of a rating model's own answers, the rest being the biases' (`weighing`)
 
+    _about: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed: what the model's file says of its making
+
     # ---------------------------------------------------------------- what a model writes
 
     @abstractmethod
@@ -71,6 +73,10 @@ class Contract(Parameters, ABC):
         Raises:
             Invalid: an array is missing, or has another type or shape than this model's, or is not finite.
         """
+
+    def _reads_only_rows(self) -> bool:
+        """Whether `score` takes a row and what `_arrays` holds, and no ratings of others: a lean file serves it."""
+        return False
 
     def _baseline(self) -> Biases:  # written in `Recommender`
         raise NotImplementedError

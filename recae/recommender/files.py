@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from recae.errors import ModelFileError
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
 from recae.ratings.ids import plain
+from recae.recommender.biases import Biases
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.packed_lists import pack_list, unpack_list
 from recae.schemas import as_object, check_array, check_csr, check_ids, is_column, is_int, is_number, refusing, require
@@ -30,20 +32,37 @@ _PARTS = (
 
 
 def write_model(
-    path: str | Path, class_name: str, params: dict[str, Any], ratings: RatingMatrix, arrays: Arrays
-) -> Path:
-    """Write one model file; see `recae.storage.write_file`."""
+    path: str | Path, class_name: str, params: dict[str, Any], ratings: RatingMatrix, arrays: Arrays,
+    about: dict[str, Any] | None = None, lean: dict[str, Any] | None = None,
+) -> Path:  # fmt: skip
+    """Write one model file; see `recae.storage.write_file`.
+
+    Args:
+        about: what is said of the model, its data and its making, as JSON has it; it stands in the file's header.
+        lean: of a file without ratings, what `lean_parts` gives.
+    """
     try:
-        parts, twin = pack({"params": params, "ratings": _as_tree(ratings), "learned": arrays})
+        parts, twin = pack({"params": params, "ratings": _as_tree(ratings, lean), "learned": arrays})
     except TypeError as error:
         raise ModelFileError(
             f"{path}: {error}; ids and table entries of a saved model are numbers, texts or tuples"
         ) from None
-    return write_file(path, KIND, parts, {"class": class_name, "tree": twin})
+    return write_file(path, KIND, parts, {"class": class_name, "tree": twin, "about": about or {}})
 
 
-def read_model(path: str | Path, *, verify: bool = True) -> tuple[str, dict[str, Any], RatingMatrix, LearnedArrays]:
-    """Class name, hyper-parameters, ratings and learned arrays of a model file.
+class ModelParts(NamedTuple):
+    """What a model file holds; `baseline` are the biases that a lean file keeps, and None in others."""
+
+    class_name: str
+    params: dict[str, Any]
+    ratings: RatingMatrix
+    learned: LearnedArrays
+    about: dict[str, Any]
+    baseline: Biases | None
+
+
+def read_model(path: str | Path, *, verify: bool = True) -> ModelParts:
+    """The parts of a model file.
 
     All but the learned arrays has been checked; those are when a model asks for them.
 
@@ -56,12 +75,32 @@ def read_model(path: str | Path, *, verify: bool = True) -> tuple[str, dict[str,
         require(isinstance(class_name, str), "the model's class is not named")
         tree = as_object(unpack(arrays, content.get("tree")), "the model", ("params", "ratings", "learned"))
         params = as_object(tree["params"], "its hyper-parameters")
-        ratings = _from_tree(as_object(tree["ratings"], "its ratings", _PARTS))
+        parts = as_object(tree["ratings"], "its ratings", _PARTS)
+        lean, ratings = parts.get("lean"), _from_tree(parts)
         learned = as_object(tree["learned"], "what it has learnt")
-        return str(class_name), params, ratings, LearnedArrays({name: _numpy(v, name) for name, v in learned.items()})
+        taken = LearnedArrays({name: _numpy(v, name) for name, v in learned.items()})
+        about = as_object(content.get("about", {}), "what is said of it")
+        return ModelParts(str(class_name), params, ratings, taken, about, _lean_baseline(lean, ratings.n_items))
 
 
-def _as_tree(ratings: RatingMatrix) -> dict[str, Any]:
+def lean_parts(ratings: RatingMatrix, baseline: Biases | None) -> dict[str, Any]:
+    """What a file without ratings keeps of them: how many each item has, and the items' biases for rating models."""
+    biases = {} if baseline is None else {"mean": np.array(baseline.mean), "item": baseline.item}
+    return {"counts": ratings.counts("item"), **biases}
+
+
+def _lean_baseline(lean: Any, n_items: int) -> Biases | None:
+    if lean is None or "item" not in lean:
+        return None
+    arrays = LearnedArrays({name: _numpy(lean[name], name) for name in ("mean", "item") if name in lean})
+    return Biases(arrays.number("mean"), np.zeros(0, np.float32), arrays.floats("item", n_items))
+
+
+def _as_tree(ratings: RatingMatrix, lean: dict[str, Any] | None) -> dict[str, Any]:
+    if lean is not None:
+        nobody = make_csr(np.zeros(0, np.float32), np.zeros(0, np.int32), np.zeros(1, np.int64), (0, ratings.n_items))
+        bare = {"user_ids": ratings.user_ids[:0], "user_table": None}
+        return {**_as_tree(ratings.with_rows(nobody, **bare), None), "lean": lean}
     rows = ratings.user_rows
     return {
         "indptr": rows.indptr.astype(np.int64), "indices": rows.indices, "data": rows.data,
@@ -82,11 +121,18 @@ def _from_tree(tree: dict[str, Any]) -> RatingMatrix:
     stamps = None if tree["timestamps"] is None else _numpy(tree["timestamps"], "the timestamps")
     if stamps is not None:
         check_array(stamps, "the timestamps", "int64", data.shape)
-    return RatingMatrix(
+    ratings = RatingMatrix(
         make_csr(data, indices, indptr, (len(users), len(items))), users, items, scale, stamps,
         _frame(tree["item_table"], "the item table"), _frame(tree["user_table"], "the user table"), name,
         _read_as(tree.get("read_as", {})),
     )  # fmt: skip
+    if (lean := tree.get("lean")) is not None:
+        counts = _numpy(as_object(lean, "what is kept of the ratings", ("counts",))["counts"], "the items' counts")
+        check_array(counts, "the items' counts", "int64", (ratings.n_items,))
+        require(ratings.n_users == 0 and bool((counts >= 0).all()), "a lean file has no users, and counts from 0")
+        counts.flags.writeable = False
+        return replace(ratings, _cache={"item_counts": counts})
+    return ratings
 
 
 def _read_as(tree: Any) -> dict[str, Any]:

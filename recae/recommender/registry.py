@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from recae.errors import DataError, ModelFileError, ParameterError
-from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
-from recae.recommender.files import read_model
-from recae.recommender.learned import LearnedArrays
+from recae.recommender.files import ModelParts, read_model
 from recae.recommender.params import check
 from recae.schemas import Invalid, refusing
 from recae.storage import REMEDY
@@ -84,7 +82,8 @@ def load_model(path: str | Path, *, device: str | None = None, verify: bool = Tr
         ModelFileError: the file is missing, foreign, truncated, tampered with, or from a newer version; or a part of
             it is not what the model has.
     """
-    class_name, params, ratings, arrays = read_model(path, verify=verify)
+    parts = read_model(path, verify=verify)
+    class_name, params = parts.class_name, parts.params
     classes = {entry.model_class.__name__: entry.model_class for entry in MODELS.values()}
     if class_name not in classes:
         raise ModelFileError(
@@ -94,22 +93,21 @@ def load_model(path: str | Path, *, device: str | None = None, verify: bool = Tr
         params = {**params, "device": device}
     try:
         with refusing(ModelFileError, path, REMEDY):
-            return _restored(classes[class_name], params, ratings, arrays)
+            return _restored(classes[class_name], params, parts)
     except DataError as error:
         raise ModelFileError(f"{path}: {error}", remedy=REMEDY) from None
 
 
-def _restored(
-    model_class: type[Recommender], params: dict[str, Any], ratings: RatingMatrix, arrays: LearnedArrays
-) -> Recommender:
+def _restored(model_class: type[Recommender], params: dict[str, Any], parts: ModelParts) -> Recommender:
     try:
         model = model_class().set_params(**params)
         check(model)
     except ParameterError as error:
         raise Invalid(f"its hyper-parameters: {error}") from None
-    model._set_ratings(ratings)
-    model._restore_saved(arrays)
-    arrays.finish()
+    model._set_ratings(parts.ratings)
+    model._about, model._baseline_ = parts.about, parts.baseline
+    model._restore_saved(parts.learned)
+    parts.learned.finish()
     return model
 
 

@@ -156,7 +156,8 @@ def _warm(model: Recommender) -> float:
         start = time.thread_time()
         model.recommend_row(items, values, n)
         seconds.append(time.thread_time() - start)
-    model.recommend_users(np.zeros(1, np.int64), n)
+    if ratings.n_users:
+        model.recommend_users(np.zeros(1, np.int64), n)
     ratings.item_index(ratings.item_ids[:1])
     return median(seconds[2:])
 

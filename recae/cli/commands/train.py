@@ -54,6 +54,11 @@ and SIGHUP. --resume resumes from it and gives the same model as training withou
     "-o", "--out", type=click.Path(), metavar="FILE", help="Save the model to this file.  [default: not saved]"
 )
 @click.option(
+    "--without-ratings",
+    is_flag=True,
+    help="Save the model without the ratings and the users' ids: it serves new users only.",
+)
+@click.option(
     "--test", type=Share(),
     help="Share of the ratings held out as the test part; by time a date or a span such as 7D; or a file; 0 for none.  "
     "[default: 0.1]",

@@ -54,6 +54,9 @@ class RowAutoencoder(ItemCodes):
 
     # ---------------------------------------------------------------- scoring
 
+    def _reads_only_rows(self) -> bool:
+        return self.by == "user"
+
     def score(self, user_rows: Csr) -> Scores:
         return self._score_rows(user_rows) if self.by == "user" else super().score(user_rows)
 

@@ -86,6 +86,9 @@ class SideAutoencoder(AutoRec):
         rows = SparseRows.from_scipy(matrix, device=device)
         return SideRows(rows, torch.from_numpy(own).to(device), torch.from_numpy(known).to(device))
 
+    def _reads_only_rows(self) -> bool:
+        return False  # features are of users, too
+
     def _serves(self, by: Literal["user", "item"], index: IntArray) -> npt.NDArray[np.bool_]:
         assert self._side_features is not None
         described: npt.NDArray[np.bool_] = (self._side_features[by] != 0).any(axis=1)

@@ -95,10 +95,10 @@ class Auto(Recommender):
 
     # ---------------------------------------------------------------- files
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, *, ratings: bool = True, training: dict[str, Any] | None = None) -> Path:
         """Write the model that was chosen; `recae.load_model` gives that one."""
         self._fitted()
-        return self.model_.save(path)
+        return self.model_.save(path, ratings=ratings, training=training)
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return self.model_._arrays()

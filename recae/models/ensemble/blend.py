@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +13,6 @@ from recae._types import Csr, DoubleArray, IntArray, Scores
 from recae.errors import ParameterError
 from recae.models.ensemble.members import member_of, plain_params
 from recae.ratings import RatingMatrix
-from recae.recommender import files
 from recae.recommender.base import Recommender
 from recae.recommender.biases import few_ratings, fit_baseline, ridge_weight
 from recae.recommender.fitting import FitOptions
@@ -201,8 +199,8 @@ class Blend(Recommender):
 
     # ---------------------------------------------------------------- files
 
-    def save(self, path: str | Path) -> Path:
-        return files.write_model(path, type(self).__name__, plain_params(self), self._fitted(), self._saved_arrays())
+    def _saved_params(self) -> dict[str, Any]:
+        return plain_params(self)
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         arrays = {"weights": self.weights_, "intercept": np.array(self.intercept_)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, ClassVar, get_args
 
 import numpy as np
@@ -13,7 +12,7 @@ from recae.errors import DataError, ParameterError, Remedy
 from recae.models.ensemble.members import member_of, plain_params
 from recae.models.ensemble.time_kernel import near_counts, near_means
 from recae.ratings import RatingMatrix
-from recae.recommender import files, frames
+from recae.recommender import frames
 from recae.recommender.base import Recommender, UnknownPairs
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
@@ -186,8 +185,8 @@ class Dated(Recommender):
 
     # ---------------------------------------------------------------- files
 
-    def save(self, path: str | Path) -> Path:
-        return files.write_model(path, type(self).__name__, plain_params(self), self._fitted(), self._saved_arrays())
+    def _saved_params(self) -> dict[str, Any]:
+        return plain_params(self)
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {"theta": self.theta_, **{f"base/{k}": v for k, v in self.base_._saved_arrays().items()}}

@@ -19,7 +19,7 @@ from recae.recommender.memory import GIB, available_bytes
 from recae.sparse import SparseRows, sddmm
 from recae.training import Batch
 
-ORDERS = ("given", "popularity", "singular")
+ORDERS: tuple[str, ...] = ("given", "popularity", "singular")
 DENSE_FROM = 0.05  # share of entries with a rating near: above it a dense product is faster than the sparse loops
 WIDTH = 3  # of the convolution's kernel, and its height
 CENTRE = WIDTH * WIDTH // 2

@@ -190,6 +190,9 @@ class ClosedForm(ReadsValues, MemoryLimited):
 
     # ---------------------------------------------------------------- scoring
 
+    def _reads_only_rows(self) -> bool:
+        return True
+
     def score(self, user_rows: Csr) -> Scores:
         if user_rows.shape[0] == 1 and user_rows.nnz <= FEW and self.weights_.device.type == "cpu":
             # one short row: calling an operator of PyTorch takes longer than this

@@ -61,6 +61,9 @@ class ELSA(ReadsValues, StopsByOwnPart):
         self.history_ = trainer.fit(model, RowBatches(rows, batch_size=self.batch_size), cosine_loss, validate)
         self.codes_ = model().detach()
 
+    def _reads_only_rows(self) -> bool:
+        return True
+
     def score(self, user_rows: Csr) -> Scores:
         given = as_input(user_rows, self.values)
         rows = SparseRows.from_scipy(given, device=self.codes_.device)

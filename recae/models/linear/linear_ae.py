@@ -70,6 +70,9 @@ class LinearAutoencoder(ReadsValues, StopsByOwnPart):
                 parameter.decay_factor = 2.0  # type: ignore[attr-defined]  # it is both W and U
         return network
 
+    def _reads_only_rows(self) -> bool:
+        return True
+
     def score(self, user_rows: Csr) -> Scores:
         return self._reconstruct(user_rows).cpu().numpy()
 

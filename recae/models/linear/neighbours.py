@@ -35,6 +35,9 @@ class SparseWeights(ReadsValues, Recommender):
 
     weights_: Csr = learned()
 
+    def _reads_only_rows(self) -> bool:
+        return True
+
     def score(self, user_rows: Csr) -> Scores:
         return np.asarray((as_input(user_rows, self.values) @ self.weights_).toarray(), np.float32)
 

@@ -64,6 +64,9 @@ class PCARecommender(ReadsValues, ChoosesOnOwnPart):
         self.components_, self.strengths_ = directions(rows, chosen["factors"], centre=self.centre, seed=self.rng)
         self.mean_ = mean.astype(np.float32)
 
+    def _reads_only_rows(self) -> bool:
+        return True
+
     def score(self, user_rows: Csr) -> Scores:
         rest = self.mean_ - (self.mean_ @ self.components_) @ self.components_.T
         codes = as_input(user_rows, self.values) @ self.components_

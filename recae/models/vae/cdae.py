@@ -69,6 +69,9 @@ class CDAE(NeuralRanker):
             return super()._validator(ratings, validation, options)
         return ranking_error(self._logits, ratings, validation, with_users=True)
 
+    def _reads_only_rows(self) -> bool:
+        return False  # users have vectors of their own
+
     def score(self, user_rows: Csr) -> Scores:
         scores: Scores = self._logits(user_rows).cpu().numpy()
         return scores

@@ -132,6 +132,9 @@ class NeuralRanker(ReadsValues, StopsByOwnPart):
         """Rows as the network reads them, of what `as_input` gave."""
         return SparseRows.from_scipy(unit_rows(rows), device=device)
 
+    def _reads_only_rows(self) -> bool:
+        return True
+
     def score(self, user_rows: Csr) -> Scores:
         scores: Scores = self._logits(user_rows).cpu().numpy()
         return scores

@@ -1,0 +1,63 @@
+"""What stands at the beginning of a recae file, read without NumPy and without the arrays: in a few milliseconds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recae.errors import ModelFileError
+
+LARGEST = 100_000_000  # bytes of a header, as safetensors has it
+
+
+@dataclass(frozen=True)
+class Header:
+    """Attributes:
+    kind: of the file, such as "model".
+    format: the format's version.
+    content: what the writer handed in.
+    fingerprint: twelve digits that tell contents of files apart.
+    shapes: of the arrays, by name.
+    """
+
+    kind: str
+    format: int
+    content: dict[str, Any]
+    fingerprint: str
+    shapes: dict[str, list[int]]
+
+
+def read_header(path: str | Path) -> Header:
+    """The header of a file that `recae.storage.write_file` wrote. Its arrays are neither read nor compared.
+
+    Raises:
+        ModelFileError: there is no such file, it is foreign, or the header has been changed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelFileError(f"no file {path}" if not path.exists() else f"{path} is no file")
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        text = file.read(size) if size <= min(LARGEST, path.stat().st_size) else b""
+    try:
+        found = json.loads(text)
+        arrays = {name: about["shape"] for name, about in found.items() if name != "__metadata__"}
+        body = json.loads(found["__metadata__"]["recae"])
+        kind, form, content, checksum = (body[name] for name in ("kind", "format", "content", "checksum"))
+        whole = isinstance(kind, str) and isinstance(form, int) and isinstance(content, dict)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        whole = False
+    if not whole:
+        raise ModelFileError(f"{path} is not a recae file, or it is cut short")
+    if form > 1 and checksum_of(body) != checksum:
+        raise ModelFileError(f"{path} has been changed since it was written", remedy="fetch or save it anew")
+    return Header(kind, form, content, str(checksum)[:12], arrays)
+
+
+def checksum_of(body: dict[str, Any]) -> str:
+    """The checksum of all that the metadata says, the checksums of the arrays included."""
+    text = json.dumps([body["kind"], body["format"], body["content"], body.get("arrays")], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
