@@ -42,7 +42,7 @@ def test_every_command_explains_itself(path: str) -> None:
 
 @pytest.mark.parametrize("path", [path for path, ctx in ALL.items() if not isinstance(ctx.command, click.Group)])
 def test_every_command_that_prints_a_result_can_print_json(path: str) -> None:
-    """--json, -v and -q are options of every command that does something, but of `serve` (HTTP) and `card` (Markdown)."""
+    """--json, -v and -q are options of every command, but of `serve` (HTTP) and `card` (Markdown)."""
     options = {opt for option in ALL[path].command.params for opt in option.opts}
     assert {"--json", "-v", "-q"} - ({"--json"} if path in ("recae serve", "recae card") else set()) <= options
 
