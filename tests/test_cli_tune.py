@@ -145,3 +145,19 @@ def test_for_people_a_table_and_the_next_command(tmp_path: Path) -> None:
     assert done(result).splitlines()[0].split() == ["rmse", "epochs", "seconds"]
     assert sum(line.startswith("trial ") for line in result.stderr.splitlines()) == 2
     assert "--model i-autorec --epochs 2" in result.stderr
+
+
+def test_a_saved_split_is_searched_on_without_its_test_part(tmp_path: Path) -> None:
+    """Its train part is learnt from and its validation part measured on; options that would split again are refused."""
+    parts = recae.split(recae.load("sample"), "random", test=0.3, validation=0.2, rng=1)
+    assert parts.validation is not None
+    path = parts.save(tmp_path / "parts.npz")
+    command = ("tune", path, "--model", "bias", "--try", "user_l2=5", "--budget", "1", "--json")
+    found = json.loads(done(inline(*command)))
+    assert (found["n_train"], found["n_validation"]) == (parts.train.n_ratings, parts.validation.n_ratings)
+    by_hand = recae.evaluate(recae.make_model("bias", user_l2=5.0).fit(parts.train), parts.validation)
+    assert found["value"] == by_hand["rmse"]
+    for option in (("--test", "0.2"), ("--split", "time"), ("--validation", "0.2")):
+        refused = inline(*command, *option)
+        assert refused.exit_code == 2
+        assert f"{option[0]}: the data is a saved split" in refused.stderr

@@ -16,7 +16,7 @@ import recae
 from recae.errors import DataError, MissingExtraError, ModelFileError, ParameterError
 from recae.models import EASE, AutoRec, Bias, GlobalMean
 from recae.settings import load_settings, read_settings, write_settings
-from recae.splitting import take_validation
+from recae.splitting import Split, take_validation
 from recae.tuning import Tuning, tune
 from recae.tuning.budget import Budget
 
@@ -65,6 +65,26 @@ def test_a_figure_is_what_the_settings_give_on_the_validation_part(found: Tuning
     train, validation = take_validation(ratings(), 0.1, 2)
     model = found.model().set_params(patience=None, shrink="never").fit(train)
     assert recae.evaluate(model, validation)["rmse"] == pytest.approx(found.value, abs=1e-6)
+
+
+def test_a_split_is_measured_on_its_validation_part() -> None:
+    """A split with a validation part needs no other; without one, its train part is cut; its test part has no part."""
+    parts = recae.split(ratings(), "random", test=0.2, validation=0.2, rng=1)
+    assert parts.validation is not None
+    by_split = tune(Bias(), parts, {"user_l2": [5.0]}, 1)
+    assert by_split.value == recae.evaluate(Bias(user_l2=5.0).fit(parts.train), parts.validation)["rmse"]
+    uncut = recae.split(ratings(), "random", test=0.2, rng=1)
+    by_train = tune(Bias(), uncut.train, {"user_l2": [5.0]}, 1, rng=3)
+    assert tune(Bias(), uncut, {"user_l2": [5.0]}, 1, rng=3).value == by_train.value
+
+
+def test_held_out_users_of_a_split_are_met_with_what_they_show() -> None:
+    """A ranker is measured on the split's validation users, with the ratings that they show."""
+    data = recae.load("sample")
+    parts = recae.split(data, "held-out-users", test=20, validation=20, rng=1)
+    found = tune("ease", parts, {"l2": [30.0]}, 1, metric="ndcg@10")
+    again = Split(parts.train, parts.validation, test_input=parts.validation_input, how="held-out-users")
+    assert found.value == recae.evaluate(EASE(l2=30.0).fit(parts.train), again, "ndcg@10")["ndcg@10"]
 
 
 @pytest.mark.parametrize("after", [0, 1, 7])

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from recae.cli.failures import Misuse
 from recae.cli.inputs import load_ratings
 
@@ -28,15 +30,17 @@ def saved_split(source: str) -> Split | None:
     return Split.load(source) if is_split(Path(source)) else None
 
 
-def refuse_options_of_a_split(given: dict[str, Any]) -> None:
-    """Refuse options that say how to split, where the data is split already.
+def refuse_options_of_a_split(*allowed: str) -> None:
+    """Refuse options of the command that say how to split, where the data is split already.
 
     Raises:
         Misuse: names the first one.
     """
-    for name in ("test", "validation", "fold", "folds", "windows", "again", "threshold"):
-        if given.get(name):
-            raise Misuse(f"--{name}: the data is a saved split, whose parts are made")
+    context = click.get_current_context()
+    for name in ("how", "test", "validation", "fold", "folds", "windows", "again", "threshold"):
+        given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if given and name not in allowed:
+            raise Misuse(f"--{'split' if name == 'how' else name}: the data is a saved split, whose parts are made")
 
 
 def load_own_parts(train: RatingMatrix, given: dict[str, Any]) -> Split:
@@ -105,7 +109,7 @@ def to_compare_on(source: str, given: dict[str, Any]) -> tuple[Any, str, dict[st
 
     saved = saved_split(source)
     if saved is not None:
-        refuse_options_of_a_split(given)
+        refuse_options_of_a_split()
         return saved, saved.how, {}
     ratings, how = load_ratings(source, **given), way_of(given)
     made = {name: given[name] for name in ("test", "validation", "fold", "again") if given[name] is not None}

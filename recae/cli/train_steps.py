@@ -183,7 +183,7 @@ def divide(ratings: RatingMatrix, model: Recommender, given: dict[str, Any], sav
     test, seed = given["test"], given["seed"]
     parts = Parts(ratings)
     if saved is not None:
-        refuse_options_of_a_split(given)
+        refuse_options_of_a_split()
         parts = Parts(saved.train, None if saved.validation_input is not None else saved.validation, split=saved)
     elif isinstance(test, Path):
         made = load_own_parts(ratings, given)

@@ -13,13 +13,14 @@ from recae.cli.hyperparameters import command_with, given_params, model_of, opti
 from recae.cli.inputs import load_ratings
 from recae.cli.options import note
 from recae.cli.outputs import check_writable
-from recae.cli.own_parts import split_options, way_of
+from recae.cli.own_parts import refuse_options_of_a_split, saved_split, split_options, way_of
 from recae.cli.param_types import Value, shown
 from recae.cli.printing import print_json, print_table
 
 if TYPE_CHECKING:
     from recae.models import Recommender
     from recae.ratings import RatingMatrix
+    from recae.splitting import Split
     from recae.tuning import Tuning
 
 BEST = 5  # trials in the final table
@@ -28,6 +29,7 @@ BEST = 5  # trials in the final table
 def run(ctx: click.Context, given: dict[str, Any]) -> None:
     """Load, split the test part off, search, write, print; `given` are the options of `recae tune`."""
     from recae.recommender.params import check
+    from recae.splitting import Split
     from recae.tuning import tune
     from recae.tuning.space import space_of
 
@@ -37,10 +39,11 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
     study = study_of(given)
     log = Path(given["out"]).with_suffix(".json") if given["out"] else None
     check_writable(given["out"], log, study)
-    ratings = to_search_on(load_ratings(given["dataset"], **given), given)
+    ratings = to_search_on(given)
     if given["restart"] and study is not None:
         study.unlink(missing_ok=True)
-    note(f"Searching {', '.join(space)} of {given['name']} on {ratings.n_ratings:,} ratings ...")
+    n_ratings = (ratings.train if isinstance(ratings, Split) else ratings).n_ratings
+    note(f"Searching {', '.join(space)} of {given['name']} on {n_ratings:,} ratings ...")
     try:
         found = tune(
             model, ratings, space, given["budget"], validation=given["validation"], hide=hide_of(given),
@@ -119,10 +122,15 @@ def hide_of(given: dict[str, Any]) -> Any:
     return "time" if given["hide"] == "auto" and by_time else given["hide"]
 
 
-def to_search_on(ratings: RatingMatrix, given: dict[str, Any]) -> RatingMatrix:
-    """The train part of the split that `recae train` makes; the search never uses the test part."""
+def to_search_on(given: dict[str, Any]) -> RatingMatrix | Split:
+    """The train part of the split that `recae train` makes, or a saved split; the search never uses the test part."""
     from recae.splitting import split
 
+    saved = saved_split(given["dataset"])
+    if saved is not None:
+        refuse_options_of_a_split(*([] if saved.validation is not None else ["validation"]))
+        return saved
+    ratings = load_ratings(given["dataset"], **given)
     if given["test"] == 0:
         return ratings
     return split(ratings, way_of(given), rng=given["seed"], **split_options(given)).train

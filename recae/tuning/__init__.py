@@ -14,7 +14,7 @@ from typing import Any, Literal
 from recae.errors import DataError
 from recae.models import Recommender, make_model
 from recae.ratings import RatingMatrix
-from recae.splitting import Cut
+from recae.splitting import Cut, Split
 from recae.tuning.budget import Budget
 from recae.tuning.outcome import Tuning
 from recae.tuning.search import Search
@@ -26,7 +26,7 @@ __all__ = ["Tuning", "tune"]
 
 def tune(
     model: str | Recommender,
-    ratings: RatingMatrix,
+    ratings: RatingMatrix | Split,
     space: Mapping[str, Any] | None = None,
     budget: int | str = 30,
     *,
@@ -40,16 +40,17 @@ def tune(
 ) -> Tuning:
     """Search for a model's best settings on a part of `ratings`, and measure each on another part of them.
 
-    Pass the train part of a split: whatever is passed is searched on, and nothing else is ever seen.
+    Pass the train part of a split, or a split: its train part is searched on, its validation part is measured on where
+    it has one, and its test part is never seen.
 
     Args:
         model: a name (`recae.MODELS`), or a model, whose settings are kept where they are not searched.
-        ratings: what may be used for the choice.
+        ratings: what may be used for the choice, or a split.
         space: hyper-parameter to (low, high), (low, high, "log"), or a list of values; by default what the model
             declares. The model's own settings are the first trial.
         budget: so many trials in all, or a time such as "90s", "20m" or "2h", after which none is begun.
         validation: share of the ratings (of the users) that trials are measured on; one and the same for all. By time
-            also a date or a span, such as "7D".
+            also a date or a span, such as "7D". A split that has a validation part is measured on that.
         hide: what is held out of `ratings`: ratings at random, whole users who are met with 80 % of their
             ratings, or the latest ratings ("time"); "auto": ratings for models that predict them, users for those
             that rank.
@@ -61,8 +62,10 @@ def tune(
         progress: called with a line about each trial.
 
     A trial's figure is that of its last epoch (early stopping is off), as the model is to be fitted on all of
-    `ratings` later, where there is nothing to stop by: epochs are one of the settings. Candidates are drawn by a
-    tree-structured Parzen estimator (Bergstra et al., 2011; Optuna).
+    `ratings` later, where there is nothing to stop by: epochs are one of the settings. Of models that
+    train in epochs it is the network's own figure, before answers are drawn towards the biases (`shrink`): the best
+    network is looked for, and `fit` decides how far it is trusted. Candidates are drawn by a tree-structured Parzen
+    estimator (Bergstra et al., 2011; Optuna).
 
     Raises:
         ParameterError: a setting is out of range, or `study` holds another search.
@@ -70,8 +73,8 @@ def tune(
         MissingExtraError: Optuna is not installed.
     """
     model = make_model(model) if isinstance(model, str) else model.clone()
-    if not isinstance(ratings, RatingMatrix):
-        raise DataError(f"tune takes a RatingMatrix, not {type(ratings).__name__}; pass the train part of a split")
+    if not isinstance(ratings, RatingMatrix | Split):
+        raise DataError(f"tune takes a RatingMatrix or a Split, not {type(ratings).__name__}")
     limit = Budget.read(budget)
     task = task_of(model, ratings, validation, hide, metric, rng)
     search = Search(task, space_of(model, space), limit, None if study is None else Path(study), prune, rng, progress)

@@ -61,24 +61,40 @@ class Task:
 
 
 def task_of(
-    model: Recommender, ratings: RatingMatrix, validation: float | Cut, hide: str, metric: str | None, rng: int
+    model: Recommender, ratings: RatingMatrix | Split, validation: float | Cut, hide: str, metric: str | None, rng: int
 ) -> Task:
     """The task of a search; see `recae.tune`."""
     if hide not in HIDE:
         raise ParameterError(name="hide", value=hide, expected=HIDE)
-    if hide == "auto":
-        hide = "ratings" if model.predicts_ratings else "users"
-    if hide == "users":
-        parts = split(ratings, "held-out-users", test=validation, rng=rng)
+    if isinstance(ratings, Split) and ratings.validation is not None:
+        parts, hide = measured_on_validation(ratings), ratings.how
+        measured: Any = checksum(parts.test)
+        ratings = ratings.train
     else:
-        way: Literal["random", "time"] = "time" if hide == "time" else "random"
-        parts = Split(*take_validation(ratings, validation, rng, way), how=way)
+        ratings = ratings.train if isinstance(ratings, Split) else ratings
+        if hide == "auto":
+            hide = "ratings" if model.predicts_ratings else "users"
+        parts, measured = parts_of(ratings, validation, hide, rng), as_text(validation)
     if metric is None:
         n = parts.train.n_items
         metric = "rmse" if model.predicts_ratings else f"ndcg@{min(100, n)}"
     parse_metrics([metric])
     fingerprint = {
         "model": type(model).__name__, "settings": {k: repr(v) for k, v in model.get_params().items() if k != "device"},
-        "ratings": checksum(ratings), "validation": as_text(validation), "hide": hide, "metric": metric, "seed": rng,
+        "ratings": checksum(ratings), "validation": measured, "hide": hide, "metric": metric, "seed": rng,
     }  # fmt: skip
     return Task(model, parts, metric, fingerprint)
+
+
+def measured_on_validation(split: Split) -> Split:
+    """Train and validation part of a split; its test part is not among them."""
+    assert split.validation is not None
+    return Split(split.train, split.validation, test_input=split.validation_input, how=split.how)
+
+
+def parts_of(ratings: RatingMatrix, validation: float | Cut, hide: str, rng: int) -> Split:
+    """Ratings in two: to learn from, and to measure trials on."""
+    if hide == "users":
+        return split(ratings, "held-out-users", test=validation, rng=rng)
+    way: Literal["random", "time"] = "time" if hide == "time" else "random"
+    return Split(*take_validation(ratings, validation, rng, way), how=way)
