@@ -13,7 +13,7 @@ from cli_helpers import done, inline, parsed
 
 import recae
 from recae.comparison import compare
-from recae.errors import DataError, DataWarning
+from recae.errors import DataError, DataWarning, ParameterError
 from recae.evaluation import evaluate
 from recae.ratings.csr import DUPLICATES
 from recae.splitting import Split, rolling_windows, split, take_validation
@@ -185,3 +185,30 @@ def test_an_own_metric_says_whether_lower_is_better() -> None:
     assert lower.to_dict()["lower_is_better"] == {"rank_of_first": True, "ndcg@5": False}
     values = [row["rank_of_first"] for row in lower.rows]
     assert values == sorted(values)
+
+
+def test_a_validation_part_by_time_may_keep_what_is_bought_again() -> None:
+    """With again=True it has the pairs of the validation part that `split` makes; other ways refuse it."""
+    data = load(purchases())
+    made = cut(data, test="10D", validation="10D", again=True)
+    train = cut(data, test="10D", again=True).train
+    rest, validation = take_validation(train, "10D", how="time", again=True)
+    assert (rows_of(rest), rows_of(validation)) == (rows_of(made.train), rows_of(made.validation))
+    with pytest.raises(ParameterError, match="only a part by time"):
+        take_validation(train, 0.1, again=True)
+
+
+def test_a_store_says_that_its_rows_were_merged_before_the_cut(tmp_path: Path) -> None:
+    """Once for each store that merged rows; a store of distinct pairs says nothing."""
+    frame = purchases()
+    for name, rows in (("twice", frame), ("once", frame.drop_duplicates(["user", "item"]))):
+        rows.to_csv(tmp_path / f"{name}.csv", index=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)
+            recae.prepare_store([tmp_path / f"{name}.csv"], tmp_path / name, progress=False)
+    store = recae.load(tmp_path / "twice")
+    with pytest.warns(DataWarning, match=f"{len(frame) - store.n_ratings} rows that repeat a pair"):
+        split(store, "time", test="10D", validation="10D")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DataWarning)
+        split(recae.load(tmp_path / "once"), "time", test="10D")

@@ -131,21 +131,26 @@ def take_validation(
     fraction: float | Cut,
     rng: Rng = None,
     how: Literal["random", "per-user", "time"] = "random",
+    *,
+    again: bool = False,
 ) -> tuple[RatingMatrix, RatingMatrix]:
     """`train` in two: what is left of it, and a validation part to choose settings on.
 
     Args:
         fraction: share of the train ratings that become the validation part, in (0, 1); by time also a date or a span.
         how: any ratings (``random``), a share of each user's (``per-user``), or the latest (``time``).
+        again: by time, whether pairs that what is left has, too, stay in the validation part (as in `split`).
 
     Returns:
         (train, validation), with the users and items of the `train` given.
     """
+    if again and how != "time":
+        raise ParameterError("only a part by time uses it", name="again", value=again, remedy="leave it out")
     if how not in ("random", "per-user", "time"):
         raise ParameterError(name="how", value=how, expected=("random", "per-user", "time"))
     if how == "time":
         check_before_use(train)
-        rest, validation, n_again = cut_by_time(train, fraction, "validation")
+        rest, validation, n_again = cut_by_time(train, fraction, "validation", again=again)
         say_again(n_again, "validation", train.name)
         return rest, validation
     check_fraction("fraction", fraction)

@@ -39,6 +39,7 @@ def cut_by_time(ratings: RatingMatrix, cut: float | Cut, part: str, *, again: bo
     """
     if not is_cut(cut):
         check_fraction(part, cut)
+    _say_merged(ratings)
     times = event_times(ratings)
     first = _first_after(ratings, times, cut) if is_cut(cut) else _first_of_share(ratings, times, cut)  # type: ignore[arg-type]
     before, after, n_again = between(ratings, None, first), between(ratings, first, None), 0
@@ -94,6 +95,17 @@ def say_again(n_again: int, part: str, name: str) -> None:
         warnings.warn(
             f"{name}: {n_again:,} pairs of user and item of the {part} part occur before it, too, and are left out of "
             "it: again=True tests them", DataWarning, stacklevel=3,
+        )  # fmt: skip
+
+
+def _say_merged(ratings: RatingMatrix) -> None:
+    """A `DataWarning`, once, where a store has merged rows before they can be cut."""
+    n_merged = ratings._cache.pop("n_merged", 0)
+    if n_merged:
+        warnings.warn(
+            f"{ratings.name}: {n_merged:,} rows that repeat a pair of user and item were merged as the store was made, "
+            "and each pair is on one side of the cut: to cut rows first, split the table itself", DataWarning,
+            stacklevel=4,
         )  # fmt: skip
 
 

@@ -41,6 +41,7 @@ def open_store(folder: str | Path, name: str | None = None) -> RatingMatrix:
         _cache={
             "item_rows": _rows(folder, manifest, "item_rows", (n_items, n_users)),
             "mean": manifest.total / manifest.n_ratings,
+            "n_merged": manifest.n_rows - manifest.n_ratings,  # which a split by time cannot take apart again
         },
     )  # fmt: skip
 
