@@ -22,7 +22,7 @@ from typing import Any
 import click
 import numpy as np
 
-from benchmarks.accuracy import default_data
+from benchmarks.accuracy import default_data, default_peers
 from benchmarks.accuracy.default_data import RANKED, RATED, UNSEEN
 from benchmarks.common.child_processes import run_module
 from benchmarks.common.record import peak_mb, read, write
@@ -36,12 +36,13 @@ PARTS = ("test", "validation")
 
 
 def models(task: str) -> list[str]:
-    """Names of the models that a task is for, the baseline first."""
+    """Names of the models that a task is for, the baseline first and Surprise's last."""
     from recae.models import MODELS
 
     rate = task != "ranking"
     names = [name for name, entry in MODELS.items() if entry.model_class.predicts_ratings == rate or name == "auto"]
-    return sorted(set(names) - NOT_MEASURED, key=lambda name: (name != BASELINES[task], names.index(name)))
+    ours = sorted(set(names) - NOT_MEASURED, key=lambda name: (name != BASELINES[task], names.index(name)))
+    return ours + (list(default_peers.METHODS) if task == "rating" else [])
 
 
 def one_fit(task: str, data: str, name: str, seed: int, part: str = "test") -> Row:
@@ -54,6 +55,10 @@ def one_fit(task: str, data: str, name: str, seed: int, part: str = "test") -> R
     import recae
 
     parts = default_data.split(data, task, seed, part)
+    baseline = recae.make_model(BASELINES[task]).fit(parts.train)
+    if name in default_peers.METHODS:
+        predicted, seconds = default_peers.predicted(name, parts)
+        return {"seed": seed, **beside(predicted, answers(baseline, parts), parts), "seconds": seconds, "cpu": seconds}
     name, *settings = name.split()
     model: Any = recae.make_model(name, **{one[: one.index("=")]: literal(one) for one in settings})
     if "rng" in model.get_params():
@@ -63,7 +68,6 @@ def one_fit(task: str, data: str, name: str, seed: int, part: str = "test") -> R
     cpu = time.process_time()
     seconds, _ = timed(lambda: model.fit(parts.train, progress=False))
     cpu = time.process_time() - cpu
-    baseline = recae.make_model(BASELINES[task]).fit(parts.train)
     measure = ranking_figures if task == "ranking" else rating_figures
     chosen = {"chosen": model.choice_.name} if name == "auto" else {}
     figures = measure(getattr(model, "model_", model), baseline, parts)
@@ -71,19 +75,25 @@ def one_fit(task: str, data: str, name: str, seed: int, part: str = "test") -> R
 
 
 def rating_figures(model: Any, baseline: Any, parts: Any) -> Row:
+    """Figures of both models' predictions."""
+    return beside(answers(model, parts), answers(baseline, parts), parts)
+
+
+def answers(model: Any, parts: Any) -> Any:
+    """Predictions of the test ratings, (n,); of users who were not learnt from, by what they show."""
+    users, items, _ = parts.test.pairs()
+    if parts.test_input is not None:
+        return model.predict_pairs_new(parts.test_input.user_rows, users, items)
+    dates = {"timestamps": parts.test.timestamps} if model.reads_dates else {}
+    return model.predict_pairs(users, items, **dates)
+
+
+def beside(predicted: Any, simple: Any, parts: Any) -> Row:
     """RMSE, that of the biases, and the mean difference of squared errors with its standard error."""
-    users, items, truth = parts.test.pairs()
-
-    def squared(one: Any) -> Any:
-        if parts.test_input is None:
-            dates = {"timestamps": parts.test.timestamps} if one.reads_dates else {}
-            predicted = one.predict_pairs(users, items, **dates)
-        else:
-            predicted = one.predict_pairs_new(parts.test_input.user_rows, users, items)
-        return np.square(predicted.astype(np.float64) - truth)
-
-    own, simple = squared(model), squared(baseline)
-    return {"rmse": float(np.sqrt(own.mean())), "baseline": float(np.sqrt(simple.mean())), **difference(own - simple)}
+    truth = parts.test.pairs()[2]
+    own, baseline = (np.square(values.astype(np.float64) - truth) for values in (predicted, simple))
+    figures = {"rmse": float(np.sqrt(own.mean())), "baseline": float(np.sqrt(baseline.mean()))}
+    return {**figures, **difference(own - baseline)}
 
 
 def ranking_figures(model: Any, baseline: Any, parts: Any) -> Row:
@@ -152,7 +162,7 @@ def summary(task: str, data: str, name: str, fits: list[Row]) -> Row:
     keys = ("rmse", "recall@20", "ndcg@20", "baseline", "difference", "seconds", "cpu")
     means = {key: float(np.mean([fit[key] for fit in fits])) for key in keys if key in fits[0]}
     error = float(np.sqrt(np.sum(np.square([fit["error"] for fit in fits]))) / len(fits))
-    peak = max(fit["peak_mb"] for fit in fits)
+    peak = max(fit.get("peak_mb", 0.0) for fit in fits)
     return {"task": task, "data": data, "model": name, **means, "error": error, "peak_mb": peak, "fits": fits}
 
 
