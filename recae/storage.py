@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from recae._types import Arrays
 from recae.atomic import refuse_irregular, write_bytes
@@ -147,9 +147,9 @@ def pack(tree: Any) -> tuple[Arrays, Any]:
     arrays: Arrays = {}
 
     def strip(node: Any) -> Any:
-        if isinstance(node, torch.Tensor | np.ndarray):
+        if isinstance(node, np.ndarray) or _is_tensor(node):
             name = f"t{len(arrays)}"
-            arrays[name] = node.detach().cpu().numpy() if isinstance(node, torch.Tensor) else node
+            arrays[name] = node if isinstance(node, np.ndarray) else node.detach().cpu().numpy()
             return {"#": "tensor", "name": name}
         if isinstance(node, dict):
             return {"#": "dict", "items": [[strip(k), strip(v)] for k, v in node.items()]}
@@ -164,8 +164,14 @@ def pack(tree: Any) -> tuple[Arrays, Any]:
     return arrays, strip(tree)
 
 
-def unpack(arrays: Arrays, twin: Any) -> Any:
-    """What `pack` was given, with tensors on the CPU, which share the memory of `arrays`.
+def _is_tensor(node: Any) -> bool:
+    """Whether it is a tensor; where PyTorch was not imported, nothing is."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(node, torch.Tensor)
+
+
+def unpack(arrays: Arrays, twin: Any, *, tensors: bool = True) -> Any:
+    """What `pack` was given, with tensors on the CPU, which share the memory of `arrays`; or these themselves.
 
     Raises:
         Invalid: `twin` is not of the form that `pack` makes, or an array is not there or is used twice.
@@ -180,7 +186,12 @@ def unpack(arrays: Arrays, twin: Any) -> Any:
         if kind == "tensor":
             name = str(node.get("name"))
             require(name in left, f"array {name!r} is not there, or is used twice")
-            return torch.from_numpy(left.pop(name))
+            array = left.pop(name)
+            if not tensors:
+                return array
+            import torch  # files of models are read without it
+
+            return torch.from_numpy(array)
         items: Any = node.get("items")
         require(kind in ("dict", "list", "tuple") and isinstance(items, list), "a value is of no known kind")
         if kind != "dict":

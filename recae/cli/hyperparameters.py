@@ -151,11 +151,13 @@ def entry_of(name: str, ctx: click.Context, hint: str = "--model") -> Entry:
     Raises:
         click.BadParameter: there is none of that name; the message lists the names.
     """
+    from recae.cli.model_list import names
+
+    if name not in names():  # said before PyTorch is imported
+        text = choose(name, names(), OptionWording(ctx))
+        raise click.BadParameter(f"{name!r}: {text}", ctx, param_hint=hint)
     from recae.models import MODELS
 
-    if name not in MODELS:
-        text = choose(name, tuple(MODELS), OptionWording(ctx))
-        raise click.BadParameter(f"{name!r}: {text}", ctx, param_hint=hint)
     return MODELS[name]
 
 

@@ -22,8 +22,14 @@ if TYPE_CHECKING:
     from recae.readers.sniffing import TextOptions
 
 
-def load_model(path: str, device: str | None = None) -> Recommender:
-    """The model at `path`, on `device` where one is given."""
+def load_model(path: str, device: str | None = None, *, for_few: bool = False) -> Recommender:
+    """The model at `path`, on `device` where one is given; for a few lists, a linear one without importing PyTorch."""
+    if for_few and device in (None, "cpu", "auto"):
+        from recae.recommender.saved_linear import read_linear
+
+        if (linear := read_linear(path)) is not None:
+            note(f"{linear} on {linear.ratings_}", level=1)
+            return linear
     from recae.models import load_model
 
     model = load_model(path, device=device)

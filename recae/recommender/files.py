@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 
 from recae._types import Arrays, IdArray
 from recae.errors import ModelFileError
@@ -73,7 +72,9 @@ def read_model(path: str | Path, *, verify: bool = True) -> ModelParts:
     with refusing(ModelFileError, path, REMEDY):
         class_name = content.get("class")
         require(isinstance(class_name, str), "the model's class is not named")
-        tree = as_object(unpack(arrays, content.get("tree")), "the model", ("params", "ratings", "learned"))
+        tree = as_object(
+            unpack(arrays, content.get("tree"), tensors=False), "the model", ("params", "ratings", "learned")
+        )
         params = as_object(tree["params"], "its hyper-parameters")
         parts = as_object(tree["ratings"], "its ratings", _PARTS)
         lean, ratings = parts.get("lean"), _from_tree(parts)
@@ -144,8 +145,8 @@ def _read_as(tree: Any) -> dict[str, Any]:
 
 
 def _numpy(value: Any, part: str) -> npt.NDArray[Any]:
-    require(isinstance(value, torch.Tensor), f"{part} is not an array")
-    array: npt.NDArray[Any] = value.numpy()
+    require(isinstance(value, np.ndarray), f"{part} is not an array")
+    array: npt.NDArray[Any] = value
     return array
 
 
@@ -157,8 +158,8 @@ def _ids(ids: IdArray) -> Any:
 
 
 def _array(ids: Any, part: str) -> IdArray:
-    if isinstance(ids, torch.Tensor):
-        out: IdArray = ids.numpy()
+    if isinstance(ids, np.ndarray):
+        out: IdArray = ids
     else:
         values = unpack_list(ids, part)
         out = np.empty(len(values), dtype=object)

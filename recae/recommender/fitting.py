@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import importlib
 import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from torch import Tensor
 
 from recae import metrics
 from recae._types import Scores
-from recae.distributed.ranks import current
 from recae.errors import DataError, DataWarning, ParameterError, Phrase, Remedy
 from recae.ratings import RatingMatrix
 from recae.ratings.ids import plain
@@ -25,10 +24,15 @@ from recae.ratings.matching import match, same_ids
 from recae.recommender.biases import RATINGS, Unit
 from recae.recommender.params import Parameters
 from recae.recommender.scoring import blocks, top_allowed
-from recae.sparse import SparseRows
 from recae.store import check_before_use
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from recae.sparse import SparseRows
+
 LIST = 100  # length of the lists that validation ranks
+ASIDE = "take them from recae.splitting.take_validation(train, 0.1)"
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ def checked_validation(
 
 
 def refuse_what_no_file_holds(ratings: RatingMatrix) -> None:
-    """Refuse, before the work, ids and entries of tables that `Recommender.save` could not write.
+    """Refuse ids and entries of tables that `Recommender.save` could not write.
 
     Raises:
         DataError: names the first one, and its type.
@@ -144,8 +148,7 @@ def refuse_many_processes(model: type[Any]) -> None:
     Raises:
         ParameterError: there are several processes, and the model cannot share rows among them.
     """
-    n = current().size
-    if n > 1 and not model.shares_rows:
+    if (n := _processes().size) > 1 and not model.shares_rows:
         raise ParameterError(
             f"{model.__name__} is fitted by one process, and torchrun started {n}",
             remedy="start it without torchrun (docs/scale.md lists the models that several processes can share)",
@@ -181,9 +184,8 @@ def matched_validation(ratings: RatingMatrix, validation: RatingMatrix | None) -
     """
     if not isinstance(validation, RatingMatrix):
         return validation
-    if validation.user_ids is ratings.user_ids and validation.item_ids is ratings.item_ids:  # parts of one split
-        return validation
-    if same_ids(validation, ratings):
+    of_one_split = validation.user_ids is ratings.user_ids and validation.item_ids is ratings.item_ids
+    if of_one_split or same_ids(validation, ratings):
         return validation
     matched, n_left_out = match(validation, ratings)
     if matched.n_ratings == 0:
@@ -219,18 +221,11 @@ def check_validation(
             raise DataError(
                 f"validation has {validation.shape[0]} users and {validation.shape[1]} items, training "
                 f"{ratings.shape[0]} and {ratings.shape[1]}",
-                remedy=(
-                    "take both from one recae.split of ratings (not of users)",
-                    "take them from recae.splitting.take_validation(train, 0.1)",
-                    "of hidden users, give validation_input= too",
-                ),
+                remedy=("take both from one recae.split of ratings", ASIDE, "of hidden users, give validation_input="),
             )
         return
     if not meets_hidden:
-        raise DataError(
-            "this model stops by ratings of users it learns from, not of hidden ones (validation_input)",
-            remedy="take them from recae.splitting.take_validation(train, 0.1)",
-        )
+        raise DataError("this model stops by users it learns from, not by hidden ones (validation_input)", remedy=ASIDE)
     if validation is None or validation.shape != shown.shape or shown.n_items != ratings.n_items:
         wanted = None if validation is None else validation.shape
         raise DataError(
@@ -238,6 +233,11 @@ def check_validation(
             "items",
             remedy="give validation and validation_input of one recae.split(..., 'held-out-users')",
         )
+
+
+def _processes() -> Any:
+    """Those that fit together, as `current` has it; it takes PyTorch, which a saved linear model lists without."""
+    return importlib.import_module("recae.distributed.ranks").current()
 
 
 # ---------------------------------------------------------------- what a checkpoint belongs to
@@ -283,7 +283,7 @@ def rating_error(
             processes that fit together, each is given its own; all get the figure of all.
         scale, unit: lowest and highest rating; the unit of predictions and held-out rows.
     """
-    ranks, limits = current(), (unit.inside(scale[0]), unit.inside(scale[1]))
+    ranks, limits = _processes(), (unit.inside(scale[0]), unit.inside(scale[1]))
 
     def validate(network: Any) -> float:
         squares = 0.0
@@ -292,7 +292,7 @@ def rating_error(
             error = predicted - held_out.values.to(predicted.device)
             squares += float(error.square().sum())
         total, n = ranks.total(squares, sum(held_out.nnz for _, held_out in parts))
-        return math.sqrt(total / max(1, n)) * unit.factor
+        return float(math.sqrt(total / max(1, n)) * unit.factor)
 
     return validate
 
@@ -310,7 +310,7 @@ def ranking_error(
         validation: held-out ratings of the same users and items.
         with_users: `score` is given the users' indices as well, for models that tell their users apart.
     """
-    ranks, held_out = current(), np.flatnonzero(validation.counts("user"))
+    ranks, held_out = _processes(), np.flatnonzero(validation.counts("user"))
     users, every_item = ranks.share(held_out), np.ones(ratings.n_items, bool)
 
     def validate(_: Any) -> float:
@@ -320,6 +320,6 @@ def ranking_error(
             scores = score(rows, users[block]) if with_users else score(rows)
             ranked, _ = top_allowed(scores, rows, LIST, every_item)
             total += float(metrics.ndcg(metrics.find_hits(ranked, validation.user_rows[users[block]]), LIST).sum())
-        return 1 - ranks.total(total)[0] / max(1, len(held_out))
+        return 1 - float(ranks.total(total)[0]) / max(1, len(held_out))
 
     return validate

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy.typing as npt
-import torch
-from torch import nn
-from torch.overrides import TorchFunctionMode
 
 from recae._types import Arrays, Csr
 from recae.ratings.csr import make_csr
 from recae.schemas import Invalid, check_array, check_csr, require
 
-_Network = TypeVar("_Network", bound=nn.Module)
-_DRAWS = ("normal_", "uniform_", "trunc_normal_", "bernoulli_", "exponential_")
+if TYPE_CHECKING:
+    from torch import nn
 
-
-class _NoDraws(TorchFunctionMode):
-    """Within, random initial values are not drawn: on tensors without memory PyTorch imports its compiler for that."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if getattr(func, "__module__", "") == "torch.nn.init" or getattr(func, "__name__", "") in _DRAWS:
-            return args[0] if args else kwargs["tensor"]
-        return func(*args, **(kwargs or {}))
+_Network = TypeVar("_Network", bound="nn.Module")
 
 
 class LearnedArrays:
@@ -73,19 +63,9 @@ class LearnedArrays:
         """
         names = [name for name in self._arrays if name.startswith(self._prefix)]
         state = {name.removeprefix(self._prefix): self._arrays.pop(name) for name in names}
-        try:
-            with torch.device("meta"), _NoDraws():
-                wanted = make().state_dict()
-        except (RuntimeError, OverflowError) as error:  # PyTorch's words for sizes that no array can have
-            raise Invalid(f"its hyper-parameters make no network ({error})") from None
-        for name in wanted.keys() ^ state.keys():
-            raise Invalid(f"array {self._prefix + name!r} {'is missing' if name in wanted else 'has no use'}")
-        for name, tensor in wanted.items():
-            kind = str(tensor.dtype).removeprefix("torch.")
-            check_array(state[name], f"array {self._prefix + name!r}", (kind, "float32"), tuple(tensor.shape))
-        network = make()
-        network.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})
-        return network
+        from recae.recommender.learned_network import filled  # PyTorch, which models without a network need none of
+
+        return filled(make, state, self._prefix)
 
     def finish(self) -> None:
         """Refuse arrays that no part has read."""

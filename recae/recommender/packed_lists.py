@@ -39,7 +39,7 @@ def unpack_list(tree: Any, part: str) -> list[Any]:
     """
     if isinstance(tree, list):
         return tree
-    arrays = {name: value.numpy() for name, value in as_object(tree, part).items() if hasattr(value, "numpy")}
+    arrays = {name: value for name, value in as_object(tree, part).items() if isinstance(value, np.ndarray)}
     if "json" in arrays:
         check_array(arrays["json"], part, "uint8", (-1,))
         values = unpack({}, parse_json(arrays["json"].tobytes(), part))

@@ -28,8 +28,8 @@ Examples:
 def models(ctx: click.Context, name: str | None, as_json: bool) -> None:
     """List the models; with NAME, list the hyper-parameters of that model: option, default, values, meaning."""
     from recae.cli.hyperparameters import entry_of
+    from recae.cli.model_list import listed_models
     from recae.cli.printing import print_json, print_table
-    from recae.models import MODELS
 
     if name is not None:
         entry = entry_of(name, ctx, "NAME")
@@ -38,9 +38,11 @@ def models(ctx: click.Context, name: str | None, as_json: bool) -> None:
         else:
             _print_model(name, entry)
     elif as_json:
+        from recae.models import MODELS
+
         print_json([described(name, entry) for name, entry in MODELS.items()])
     else:
-        rows = [[name, _predicts(entry), entry.about] for name, entry in MODELS.items()]
+        rows = [[model.name, model.gives, model.about] for model in listed_models()]
         print_table(rows, ["model", "gives", "description"], "lll")
         options.note(f"\n'{ctx.command_path} NAME' lists the hyper-parameters of a model.")
 

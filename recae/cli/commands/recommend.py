@@ -75,7 +75,7 @@ def recommend(
     if not users and users_file is None and new_ratings is None:
         raise click.UsageError("no user; give one with --user ID, or a file with --users or --new-ratings")
     output = Output.of(form, as_json, out, excel_safe=excel_safe)
-    fitted = load_model(model, device)
+    fitted = load_model(model, device, for_few=users_file is None)
     items = items_of(fitted)
     how: dict[str, Any] = {
         "filter_seen": not include_seen,
