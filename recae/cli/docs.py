@@ -29,6 +29,14 @@ If an id contains a comma, write the ids to a file, one per line, and give the f
 them with defaults and meaning; `recae models u-autorec` prints them as a table. The hidden units of several layers are
 written `500,250,500`, and Python's None is written `none`. Both lists come from the model's declaration.
 
+**Completion.** The shell completes commands, options, models, data sets, demos and files, once it is told to:
+
+| shell | a line in | |
+|---|---|---|
+| bash (4.4 or later) | `~/.bashrc` | `eval "$(_RECAE_COMPLETE=bash_source recae)"` |
+| zsh | `~/.zshrc` | `eval "$(_RECAE_COMPLETE=zsh_source recae)"` |
+| fish | `~/.config/fish/completions/recae.fish` | `_RECAE_COMPLETE=fish_source recae \\| source` |
+
 **Interrupted training.** For a model that trains in epochs, `recae train` writes a checkpoint, `OUT.ckpt`, once a
 minute and on Ctrl-C. It deletes the checkpoint when it has saved the model. `--resume` resumes training from the
 checkpoint. On the CPU the resumed training gives the same weights, bit for bit, as training without an interruption.

@@ -96,7 +96,7 @@ class ModelCommand(RecaeCommand):
         ctx.meta[_ARGS] = list(args)
         args, name = self._with_settings(ctx, args), _model_in(args)
         name = name or ctx.meta.get(_NAMED)
-        if name is not None or not {"-h", "--help"} & set(args):
+        if name is not None or not ({"-h", "--help"} & set(args) or ctx.resilient_parsing):  # a shell completes
             ctx.meta[_GENERATED] = name or DEFAULT_MODEL, model_options(entry_of(name or DEFAULT_MODEL, ctx))
         try:
             return super().parse_args(ctx, args)

@@ -176,7 +176,9 @@ def table(command: F) -> F:
         help="A text file holds lists, 'user item item ...' per line.  [default: detected where ids are numbers]",
     )(command)  # fmt: skip
     for kind, what in (("users", "their ages, jobs, ..."), ("items", "their titles, categories, ...")):
-        command = click.option(f"--{kind}", metavar="FILE", help=f"Table of {kind}: ids, and {what}")(command)
+        command = click.option(
+            f"--{kind}", type=click.Path(), metavar="FILE", help=f"Table of {kind}: ids, and {what}"
+        )(command)
     return columns(data_dir(command))
 
 

@@ -53,6 +53,7 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
         raise Misuse(f"--without-ratings: {given['name']} serves new users from the ratings of others; ease does not")
     if here.restarts and model.iterative:
         resume_after_restart(given)
+    check_metrics(given["metrics"], *([model] if given["name"] != AUTO else []))
     checkpoint = checkpoint_of(given, model)
     if here.is_first:
         check_writable(given["out"], given["save_test"], checkpoint)
@@ -104,6 +105,22 @@ def resume_after_restart(given: dict[str, Any]) -> None:
     """Resume from the checkpoint, without --resume, after torchrun has restarted all processes."""
     given["resume"], given["restart"] = bool(given["checkpoint"] or given["out"]), False
     note("torchrun has restarted all processes; training resumes from the checkpoint, if there is one.")
+
+
+def check_metrics(names: str | None, *models: Recommender) -> None:
+    """Refuse, before the work, metrics that are unknown, or that none of the models has.
+
+    Raises:
+        ParameterError: a name is no metric.
+        Misuse: a metric is of predicted ratings, and a model ranks.
+    """
+    from recae.evaluation.names import parse_metrics
+
+    found = parse_metrics([name.strip() for name in names.split(",")]) if names else []
+    of_ratings = next((metric.name for metric in found if metric.kind == "rating"), None)
+    ranker = next((model for model in models if not model.predicts_ratings), None)
+    if of_ratings is not None and ranker is not None:
+        raise Misuse(f"--metrics {of_ratings}: {type(ranker).__name__} ranks items and predicts no ratings")
 
 
 def load_ratings_in_turn(given: dict[str, Any]) -> RatingMatrix:

@@ -16,6 +16,7 @@ from recae.cli.outputs import check_writable
 from recae.cli.own_parts import refuse_options_of_a_split, saved_split, split_options, way_of
 from recae.cli.param_types import Value, shown
 from recae.cli.printing import print_json, print_table
+from recae.cli.train_steps import check_metrics
 
 if TYPE_CHECKING:
     from recae.models import Recommender
@@ -34,6 +35,7 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
     from recae.tuning.space import space_of
 
     model = model_of(ctx, given["name"], given["seed"])
+    check_metrics(given["metric"], model)
     check(model)
     space = space_of(model, searched(model, given["tries"]), tuple(given_params(ctx)))
     study = study_of(given)

@@ -200,7 +200,7 @@ class TrainingLoop:
         )  # fmt: skip
         self.seconds_before = 0.0
         self.update_best(figure)
-        figures = {"loss": loss, "validation": figure, "best": self.history.best}
+        figures = {"loss": loss, "val": figure}  # short: the line has to fit 80 columns
         known = {name: f"{value:.4f}" for name, value in figures.items() if value is not None}
         self.bar.set_postfix(known, refresh=False)
         if figure is not None:

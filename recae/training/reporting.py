@@ -11,6 +11,8 @@ from typing import Any
 import pandas as pd
 
 Watcher = Callable[[int, float], None]
+# Without the steps a second: with the loss and the validation figure, the line fits a terminal of 80 columns.
+_BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 _watcher: ContextVar[Watcher | None] = ContextVar("recae.training.watcher", default=None)
 
 
@@ -70,7 +72,7 @@ def progress_bar(total: int, *, done: int = 0, show: bool | None = None, label: 
     except ImportError:  # a bare GPU machine has no tqdm
         return NoBar()
     hide = None if show is None else not show
-    return tqdm(total=total, initial=done, desc=label, unit="step", mininterval=0.2, disable=hide)
+    return tqdm(total=total, initial=done, desc=label, mininterval=0.2, disable=hide, bar_format=_BAR)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recae.cli import options
+from recae.cli import completion, options
 from recae.cli.click_classes import RecaeCommand
 from recae.cli.commands.train import SPLITS
 from recae.cli.param_types import Seeds, Share
@@ -28,8 +28,15 @@ Examples:
 
 
 @click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="Compare several models on one split, in a table.")
-@click.argument("dataset", default="sample")
-@click.option("-m", "--models", required=True, metavar="NAME,NAME,...", help="Models; 'recae models' lists all.")
+@click.argument("dataset", default="sample", shell_complete=completion.datasets)
+@click.option(
+    "-m",
+    "--models",
+    required=True,
+    metavar="NAME,NAME,...",
+    help="Models; 'recae models' lists all.",
+    shell_complete=completion.several_models,
+)
 @click.option(
     "--split",
     "how",
@@ -78,9 +85,11 @@ def compare(
     from recae.cli.outputs import check_writable
     from recae.cli.own_parts import is_again, to_compare_on
     from recae.cli.printing import print_json
+    from recae.cli.train_steps import check_metrics
     from recae.comparison import compare as run
 
     check_writable(out, figure)
+    check_metrics(metrics)
     given = {"how": how, "test": test, "validation": validation, "windows": windows, "fold": fold}
     given |= {"again": again or None, "threshold": threshold, **table}
     ratings, how, made = to_compare_on(train or dataset, given)

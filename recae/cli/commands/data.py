@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recae.cli import options
+from recae.cli import completion, options
 from recae.cli.click_classes import SuggestingGroup
 from recae.cli.failures import Failure
 
@@ -91,7 +91,7 @@ def _entry(dataset: Dataset, data_dir: str | None) -> dict[str, Any]:
 
 
 @data.command(epilog=_INFO, short_help="Describe a data set, a file or a store.")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.datasets)
 @options.table
 @options.as_json
 @options.loudness
@@ -130,7 +130,7 @@ def _shape(name: str, table: dict[str, Any]) -> dict[str, Any]:
 
 
 @data.command(epilog=_FETCH, short_help="Download a data set and verify it.")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.datasets)
 @options.data_dir
 @options.as_json
 @options.loudness

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from recae.cli import options
+from recae.cli import completion, options
 from recae.cli.click_classes import RecaeCommand
 
 _EXAMPLES = """\b
@@ -17,7 +17,7 @@ Examples:
 
 
 @click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="Run demos on digits and on text, which write pictures.")
-@click.argument("name", metavar="NAME|all|list")
+@click.argument("name", metavar="NAME|all|list", shell_complete=completion.demos)
 @click.option(
     "-o", "--out", default="figures", show_default=True, metavar="FOLDER", help="Folder for pictures and JSON files."
 )

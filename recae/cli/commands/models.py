@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recae.cli import options
+from recae.cli import completion, options
 from recae.cli.click_classes import RecaeCommand
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ Examples:
 
 
 @click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="List the models and their hyper-parameters.")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completion.models)
 @options.as_json
 @options.loudness
 @click.pass_context

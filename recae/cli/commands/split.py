@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from recae.cli import options
+from recae.cli import completion, options
 from recae.cli.click_classes import RecaeCommand
 from recae.cli.commands.train import SPLITS
 from recae.cli.param_types import Share
@@ -22,7 +22,7 @@ Examples:
 
 
 @click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="Split ratings, and save the parts in a file.")
-@click.argument("dataset", default="sample")
+@click.argument("dataset", default="sample", shell_complete=completion.datasets)
 @click.option("-o", "--out", type=click.Path(), required=True, metavar="FILE", help="Write the parts to this file.")
 @click.option(
     "--split",

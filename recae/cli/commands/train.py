@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from recae.cli import options
+from recae.cli import completion, options
 from recae.cli.hyperparameters import ModelCommand, default_model
 from recae.cli.param_types import Share
 
@@ -34,11 +34,12 @@ and SIGHUP. --resume resumes from it and gives the same model as training withou
 
 
 @click.command(cls=ModelCommand, epilog=_EXAMPLES, short_help="Train a model and measure it.")
-@click.argument("dataset", default="sample")
+@click.argument("dataset", default="sample", shell_complete=completion.datasets)
 @click.option(
     "-m",
     "--model",
     "name",
+    shell_complete=completion.models,
     metavar="NAME",
     help="Model to train; 'recae models' lists all.  [default: auto, which looks at the data; with hyper-parameters, "
     "and under torchrun, i-autorec]",

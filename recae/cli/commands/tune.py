@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from recae.cli import options
+from recae.cli import completion, options
 from recae.cli.commands.train import SPLITS
 from recae.cli.hyperparameters import DEFAULT_MODEL, ModelCommand
 from recae.cli.param_types import Share
@@ -26,11 +26,12 @@ log of the search next to the settings (OUT with the ending .json).
 
 
 @click.command(cls=ModelCommand, epilog=_EXAMPLES, short_help="Search for a model's best settings.")
-@click.argument("dataset", default="sample")
+@click.argument("dataset", default="sample", shell_complete=completion.datasets)
 @click.option(
     "-m",
     "--model",
     "name",
+    shell_complete=completion.models,
     default=DEFAULT_MODEL,
     show_default=True,
     metavar="NAME",
