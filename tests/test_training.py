@@ -243,7 +243,7 @@ def test_progress_goes_to_stderr_only(capfd: pytest.CaptureFixture[str]) -> None
     Trainer(epochs=2, progress=True, label="learning", device="cpu").fit(linear(), batches, SQUARED, Scripted(2.0, 1.0))
     out, err = capfd.readouterr()
     assert out == ""
-    for word in ("learning", "8/8", "loss=", "validation=1.0000", "best=1.0000"):
+    for word in ("learning", "8/8", "loss=", "val=1.0000"):
         assert word in err
     Trainer(epochs=1, device="cpu").fit(linear(), batches, SQUARED)
     assert capfd.readouterr() == ("", "")
