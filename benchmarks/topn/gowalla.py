@@ -34,7 +34,7 @@ METRICS = ("recall-plain@20", "ndcg@20")
 PUBLISHED = {
     "ease": (0.1765, 0.1467), "LightGCN": (0.1820, 0.1547), "UltraGCN": (0.1862, 0.1580), "BSPM-EM": (0.1920, 0.1597),
 }  # fmt: skip
-BARS = {"ease": (0.1765, 0.1467), "edlae": (0.1840, 0.1535), "dan": (0.1865, 0.1560)}
+BARS = {"ease": (0.1765, 0.1467), "edlae": (0.1840, 0.1535), "dan": (0.1865, 0.1560), "spectral": (0.1954, 0.1628)}
 ALPHAS = (0.0, 0.05, 0.1, 0.2)
 Settings = dict[str, Any]
 

@@ -20,6 +20,7 @@ from recae.models.linear.elsa import ELSA as ELSA
 from recae.models.linear.neighbours import ItemKNN as ItemKNN
 from recae.models.linear.neighbours import SLIM as SLIM
 from recae.models.linear.sparse_ease import SparseEASE as SparseEASE
+from recae.models.linear.spectral import Spectral as Spectral
 from recae.models.vae.mult_vae import MultVAE as MultVAE
 from recae.models.vae.mult_vae import MultDAE as MultDAE
 from recae.models.vae.recvae import RecVAE as RecVAE

@@ -17,7 +17,7 @@ from recae.recommender.params import ReadsValues, as_input, hyperparameters, lea
 from recae.recommender.registry import register
 
 RANKS = (1, 2, 3, 5, 8, 12, 20, 30, 50, 80)  # that are chosen among
-_SMALL = 2**20  # entries: below, the matrix is decomposed densely and exactly
+SMALL = 2**20  # entries: below, the matrix is decomposed densely and exactly
 
 
 @register("pca", "PCA of sparse rows (PureSVD): the linear autoencoder without training")
@@ -93,8 +93,8 @@ def directions(rows: Csr, factors: int, *, centre: bool, seed: int) -> tuple[Flo
     scikit-learn's; k is `factors`, or fewer where the matrix has fewer.
     """
     k = min(factors, min(rows.shape) - 1)
-    if k < 1 or rows.shape[0] * rows.shape[1] <= _SMALL:
-        return _dense_directions(rows, max(1, k), centre)
+    if k < 1 or rows.shape[0] * rows.shape[1] <= SMALL:
+        return dense_directions(rows, max(1, k), centre=centre)
     from sklearn.decomposition import PCA, TruncatedSVD
 
     if centre:
@@ -105,7 +105,8 @@ def directions(rows: Csr, factors: int, *, centre: bool, seed: int) -> tuple[Flo
     return np.ascontiguousarray(solver.components_.T, np.float32), solver.singular_values_.astype(np.float32)
 
 
-def _dense_directions(rows: Csr, k: int, centre: bool) -> tuple[FloatArray, FloatArray]:
+def dense_directions(rows: Csr, k: int, *, centre: bool) -> tuple[FloatArray, FloatArray]:
+    """The same, of a small matrix by LAPACK."""
     dense = rows.toarray().astype(np.float64)
     _, strength, right = np.linalg.svd(dense - dense.mean(0) if centre else dense, full_matrices=False)
     return np.ascontiguousarray(right[:k].T, np.float32), strength[:k].astype(np.float32)

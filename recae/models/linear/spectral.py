@@ -1,0 +1,182 @@
+"""A filter on the spectrum of items' co-occurrence: a linear autoencoder whose matrix is applied, and never formed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.polynomial import Chebyshev
+from scipy import sparse
+
+from recae._types import Arrays, Csr, DoubleArray, FloatArray, Scores
+from recae.models.linear.pca_recommender import SMALL, dense_directions
+from recae.ratings import RatingMatrix
+from recae.recommender.fitting import FitOptions
+from recae.recommender.learned import LearnedArrays
+from recae.recommender.own_part import ChoosesOnOwnPart
+from recae.recommender.params import ReadsValues, as_input, hyperparameters, learned, param
+from recae.recommender.registry import register
+from recae.schemas import require
+from recae.sparse import SparseRows, spmm
+
+RIDGES = (0.05, 0.15, 0.45, 1.5)  # that are chosen among
+LOW_PASSES = (0.0, 0.2)
+SHARE, MOST = 0.027, 800  # directions where they are not said: a share of the smaller side, and no more than these
+BLOCK = 256  # rows of users that are filtered at once
+Filter = Callable[[DoubleArray], DoubleArray]
+
+
+@register("spectral", "filter on the spectrum of items' co-occurrence, for any number of items")
+@hyperparameters
+class Spectral(ReadsValues, ChoosesOnOwnPart):
+    """Scores of a row x: g^post (f(S) + w V Vᵀ) (g^-pre x), a filter f of items' normalised co-occurrence S.
+
+    X holds the ratings, n_u and n_i their numbers by user and by item, and g = n_i + `prior`. R is X with each entry
+    divided by n_u^`user_power` and by √g, and S is RᵀR divided by its largest eigenvalue, so that its spectrum lies in
+    0 to 1. V (n_items, `factors`) holds its leading eigenvectors: the "ideal low pass" that GF-CF (Shen et al., CIKM
+    2021) and ChebyCF (Kim et al., SIGIR 2025) add with a weight w. f is s / (s + c) ("ridge", the filter of a ridge
+    regression), s ("linear", as in GF-CF), or for "plateau" 1 less the c-th power of 1 - s.
+
+    Nothing of size n_items x n_items is formed. On V the filter is exact; on what is left the spectrum ends at the last
+    eigenvalue of V, and f is a Chebyshev polynomial of `degree`, each degree of which takes two sparse products.
+    """
+
+    linear: ClassVar[bool] = True
+
+    filter: Literal["ridge", "plateau", "linear"] = param(
+        "ridge", "f: s / (s + c), 1 - (1 - s)^c, or s", choices=("ridge", "plateau", "linear"), tune=None
+    )
+    strength: float | None = param(
+        None, "c of the filter; none to choose it on a part of the ratings", low=1e-6, tune=(0.02, 2.0, "log")
+    )
+    low_pass: float | None = param(
+        None, "weight w of the leading eigenvectors; none to choose it on a part of the ratings", low=0, tune=(0.0, 1.0)
+    )
+    factors: int | None = param(
+        None, "leading eigenvectors; none for 2.7 % of the smaller of users and items, at most 800", low=1,
+        tune=(10, 800, "log"),
+    )  # fmt: skip
+    user_power: float = param(0.25, "power of users' numbers of ratings by which entries are divided", low=0)
+    prior: float = param(5.0, "added to items' numbers of ratings", low=0, tune=(0.0, 60.0))
+    pre: float = param(0.5, "power of items' numbers by which what is read is divided", tune=(0.0, 1.0))
+    post: float = param(0.45, "power of items' numbers by which scores are multiplied", tune=(0.0, 1.0))
+    degree: int = param(3, "degree of the polynomial beyond the leading eigenvectors", low=1, tune=None)
+    rng: int = param(0, "seed of the eigenvectors' solver")
+
+    components_: FloatArray = learned()
+    gains_: FloatArray = learned()
+    coefficients_: FloatArray = learned()
+    end_: float = learned()
+    largest_: float = learned()
+
+    # ---------------------------------------------------------------- fitting
+
+    def _candidates(self, ratings: RatingMatrix) -> list[dict[str, Any]]:
+        strengths = RIDGES if self.strength is None else (self.strength,)
+        weights = LOW_PASSES if self.low_pass is None else (self.low_pass,)
+        return [{"strength": c, "low_pass": w} for c in strengths for w in weights]
+
+    def _learn(self, ratings: RatingMatrix, options: FitOptions, chosen: dict[str, Any]) -> None:
+        weighed = self._weighed(ratings)
+        wanted = self.factors or max(1, min(MOST, round(SHARE * min(ratings.shape))))
+        self.components_, strengths = leading(weighed, wanted, self.rng)
+        self.largest_ = max(float(strengths[0]), float(np.finfo(np.float32).tiny))
+        self._read(ratings)
+        eigenvalues = (strengths.astype(np.float64) / self.largest_) ** 2
+        self.end_ = float(max(eigenvalues[-1], 1e-6))
+        f = _filter(self.filter, chosen["strength"])
+        self.gains_ = (f(eigenvalues) + chosen["low_pass"]).astype(np.float32)
+        polynomial = Chebyshev.interpolate(f, self.degree, domain=[0, self.end_])
+        self.coefficients_ = polynomial.coef.astype(np.float32)
+
+    def _weighed(self, ratings: RatingMatrix) -> Csr:
+        """R, (n_users, n_items)."""
+        counts = np.maximum(ratings.counts("user"), 1).astype(np.float32)
+        rows = as_input(ratings.user_rows, self.values).multiply(counts[:, None] ** np.float32(-self.user_power))
+        return sparse.csr_array(rows.multiply(self._by_item(ratings, -0.5)))
+
+    def _by_item(self, ratings: RatingMatrix, power: float) -> FloatArray:
+        """g to a power, (n_items,); an item without a rating counts as one with one."""
+        numbers: FloatArray = np.maximum(ratings.counts("item") + self.prior, 1).astype(np.float32)
+        return numbers ** np.float32(power)
+
+    def _read(self, ratings: RatingMatrix) -> None:
+        """Keep what scores are made with, of the ratings learnt from."""
+        rows = sparse.csr_array(self._weighed(ratings) / np.float32(self.largest_))
+        self._sides = SparseRows.from_scipy(rows), SparseRows.from_scipy(rows.T.tocsr())
+        self._reads, self._writes = self._by_item(ratings, -self.pre), self._by_item(ratings, self.post)
+
+    # ---------------------------------------------------------------- scoring
+
+    def _reads_only_rows(self) -> bool:
+        return False  # the filter runs over everybody's rows
+
+    def score(self, user_rows: Csr) -> Scores:
+        read = sparse.csr_array(as_input(user_rows, self.values).multiply(self._reads))
+        out = np.empty(user_rows.shape, np.float32)
+        for start in range(0, user_rows.shape[0], BLOCK):
+            out[start : start + BLOCK] = self._filtered(read[start : start + BLOCK])
+        out *= self._writes
+        return out
+
+    def _filtered(self, rows: Csr) -> FloatArray:
+        """Rows by f(S) + w V Vᵀ, (n, n_items): exactly on V, and by the recurrence of Chebyshev on what is left."""
+        codes = rows @ self.components_
+        left = torch.from_numpy(rows.toarray() - codes @ self.components_.T).T.contiguous()
+        before, now = left, self._moved(left)
+        total = self.coefficients_[0] * before + self.coefficients_[1] * now
+        for coefficient in self.coefficients_[2:]:
+            before, now = now, 2 * self._moved(now) - before
+            total += coefficient * now
+        found: FloatArray = total.T.numpy() + (codes * self.gains_) @ self.components_.T
+        return found
+
+    def _moved(self, block: torch.Tensor) -> torch.Tensor:
+        """(2 S / end - 1) applied to columns: the spectrum that is left, moved to -1 to 1."""
+        rows, columns = self._sides
+        return spmm(columns, spmm(rows, block)) * (2 / self.end_) - block
+
+    def item_vectors(self) -> FloatArray:
+        """Eigenvectors times the root of what the filter leaves of each, (n_items, k)."""
+        return self.components_ * np.sqrt(self.gains_)
+
+    # ---------------------------------------------------------------- files
+
+    def _arrays(self) -> Arrays:
+        return {
+            "components": self.components_, "gains": self.gains_, "coefficients": self.coefficients_,
+            "end": np.array(self.end_), "largest": np.array(self.largest_),
+        }  # fmt: skip
+
+    def _restore(self, arrays: LearnedArrays) -> None:
+        self.components_ = arrays.floats("components", self.ratings_.n_items, -1)
+        self.gains_ = arrays.floats("gains", self.components_.shape[1])
+        self.coefficients_ = arrays.floats("coefficients", self.degree + 1)
+        self.end_, self.largest_ = arrays.number("end"), arrays.number("largest")
+        require(self.end_ > 0 and self.largest_ > 0, "an end of the spectrum is not above 0")
+        self._read(self.ratings_)
+
+
+def leading(rows: Csr, factors: int, seed: int) -> tuple[FloatArray, FloatArray]:
+    """The first right singular vectors (n_cols, k) and values (k,): exactly of a small matrix, else by random products.
+
+    k is `factors`, or fewer where the matrix has fewer (Halko, Martinsson and Tropp, SIAM Review 2011; scikit-learn's).
+    """
+    k = max(1, min(factors, min(rows.shape) - 1))
+    if rows.shape[0] * rows.shape[1] <= SMALL:
+        return dense_directions(rows, k, centre=False)
+    from sklearn.utils.extmath import randomized_svd
+
+    _, strengths, right = randomized_svd(sparse.csr_matrix(rows), k, n_iter=4, random_state=seed)
+    return np.ascontiguousarray(right.T, np.float32), strengths.astype(np.float32)
+
+
+def _filter(name: str, c: float) -> Filter:
+    """f of the class's docstring, from 0 at 0."""
+    if name == "linear":
+        return lambda s: s
+    if name == "plateau":
+        return lambda s: 1 - np.power(np.clip(1 - s, 0, 1), c)
+    return lambda s: s / (s + c)
