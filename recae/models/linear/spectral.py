@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from numpy.polynomial import Chebyshev
+from numpy.polynomial.chebyshev import chebval, chebvander
 from scipy import sparse
 
 from recae._types import Arrays, Csr, DoubleArray, FloatArray, Scores
@@ -24,6 +24,7 @@ from recae.sparse import SparseRows, spmm
 RIDGES = (0.05, 0.15, 0.45, 1.5)  # that are chosen among
 LOW_PASSES = (0.0, 0.2)
 SHARE, MOST = 0.027, 800  # directions where they are not said: a share of the smaller side, and no more than these
+MOST_DEGREE, NEAR = 16, 1e-3
 BLOCK = 256  # rows of users that are filtered at once
 Filter = Callable[[DoubleArray], DoubleArray]
 
@@ -39,8 +40,9 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
     2021) and ChebyCF (Kim et al., SIGIR 2025) add with a weight w. f is s / (s + c) ("ridge", the filter of a ridge
     regression), s ("linear", as in GF-CF), or for "plateau" 1 less the c-th power of 1 - s.
 
-    Nothing of size n_items x n_items is formed. On V the filter is exact; on what is left the spectrum ends at the last
-    eigenvalue of V, and f is a Chebyshev polynomial of `degree`, each degree of which takes two sparse products.
+    Nothing of size n_items x n_items is formed. f(S) is a polynomial in S, each degree of which takes two sparse
+    products, and on V it is corrected to f itself. So the polynomial has to be right only where the spectrum is left,
+    from 0 to the last eigenvalue of V, and a low degree does.
     """
 
     linear: ClassVar[bool] = True
@@ -62,13 +64,16 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
     prior: float = param(5.0, "added to items' numbers of ratings", low=0, tune=(0.0, 60.0))
     pre: float = param(0.5, "power of items' numbers by which what is read is divided", tune=(0.0, 1.0))
     post: float = param(0.45, "power of items' numbers by which scores are multiplied", tune=(0.0, 1.0))
-    degree: int = param(3, "degree of the polynomial beyond the leading eigenvectors", low=1, tune=None)
+    degree: int | None = param(
+        None, "degree of the polynomial; none for the lowest that is within a thousandth of f beyond V, at most 16",
+        low=1, high=64, tune=None,
+    )  # fmt: skip
     rng: int = param(0, "seed of the eigenvectors' solver")
 
     components_: FloatArray = learned()
     gains_: FloatArray = learned()
+    strengths_: FloatArray = learned()
     coefficients_: FloatArray = learned()
-    end_: float = learned()
     largest_: float = learned()
 
     # ---------------------------------------------------------------- fitting
@@ -84,12 +89,12 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
         self.components_, strengths = leading(weighed, wanted, self.rng)
         self.largest_ = max(float(strengths[0]), float(np.finfo(np.float32).tiny))
         self._read(ratings)
-        eigenvalues = (strengths.astype(np.float64) / self.largest_) ** 2
-        self.end_ = float(max(eigenvalues[-1], 1e-6))
+        self.strengths_ = strengths / np.float32(self.largest_)
+        eigenvalues = self.strengths_.astype(np.float64) ** 2
         f = _filter(self.filter, chosen["strength"])
-        self.gains_ = (f(eigenvalues) + chosen["low_pass"]).astype(np.float32)
-        polynomial = Chebyshev.interpolate(f, self.degree, domain=[0, self.end_])
-        self.coefficients_ = polynomial.coef.astype(np.float32)
+        self.coefficients_ = polynomial(f, float(eigenvalues[-1]), self.degree)
+        off = f(eigenvalues) - chebval(2 * eigenvalues - 1, self.coefficients_)
+        self.gains_ = (off + chosen["low_pass"]).astype(np.float32)
 
     def _weighed(self, ratings: RatingMatrix) -> Csr:
         """R, (n_users, n_items)."""
@@ -122,40 +127,41 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
         return out
 
     def _filtered(self, rows: Csr) -> FloatArray:
-        """Rows by f(S) + w V Vᵀ, (n, n_items): exactly on V, and by the recurrence of Chebyshev on what is left."""
-        codes = rows @ self.components_
-        left = torch.from_numpy(rows.toarray() - codes @ self.components_.T).T.contiguous()
-        before, now = left, self._moved(left)
+        """Rows by f(S) + w V Vᵀ, (n, n_items): the recurrence of Chebyshev, and what it lacks on V."""
+        before = torch.from_numpy(rows.toarray()).T.contiguous()
+        now = self._moved(before)
         total = self.coefficients_[0] * before + self.coefficients_[1] * now
         for coefficient in self.coefficients_[2:]:
             before, now = now, 2 * self._moved(now) - before
             total += coefficient * now
-        found: FloatArray = total.T.numpy() + (codes * self.gains_) @ self.components_.T
+        found: FloatArray = total.T.numpy() + ((rows @ self.components_) * self.gains_) @ self.components_.T
         return found
 
     def _moved(self, block: torch.Tensor) -> torch.Tensor:
-        """(2 S / end - 1) applied to columns: the spectrum that is left, moved to -1 to 1."""
+        """2 S - 1 applied to columns: its spectrum lies in -1 to 1."""
         rows, columns = self._sides
-        return spmm(columns, spmm(rows, block)) * (2 / self.end_) - block
+        return 2 * spmm(columns, spmm(rows, block)) - block
 
     def item_vectors(self) -> FloatArray:
-        """Eigenvectors times the root of what the filter leaves of each, (n_items, k)."""
-        return self.components_ * np.sqrt(self.gains_)
+        """Eigenvectors times the roots of their eigenvalues, (n_items, k)."""
+        return self.components_ * self.strengths_
 
     # ---------------------------------------------------------------- files
 
     def _arrays(self) -> Arrays:
         return {
             "components": self.components_, "gains": self.gains_, "coefficients": self.coefficients_,
-            "end": np.array(self.end_), "largest": np.array(self.largest_),
+            "strengths": self.strengths_, "largest": np.array(self.largest_),
         }  # fmt: skip
 
     def _restore(self, arrays: LearnedArrays) -> None:
         self.components_ = arrays.floats("components", self.ratings_.n_items, -1)
         self.gains_ = arrays.floats("gains", self.components_.shape[1])
-        self.coefficients_ = arrays.floats("coefficients", self.degree + 1)
-        self.end_, self.largest_ = arrays.number("end"), arrays.number("largest")
-        require(self.end_ > 0 and self.largest_ > 0, "an end of the spectrum is not above 0")
+        self.strengths_ = arrays.floats("strengths", self.components_.shape[1])
+        self.coefficients_ = arrays.floats("coefficients", -1)
+        require(2 <= len(self.coefficients_) <= 65, "the polynomial is not of a degree from 1 to 64")
+        self.largest_ = arrays.number("largest")
+        require(self.largest_ > 0, "the largest singular value is not above 0")
         self._read(self.ratings_)
 
 
@@ -171,6 +177,24 @@ def leading(rows: Csr, factors: int, seed: int) -> tuple[FloatArray, FloatArray]
 
     _, strengths, right = randomized_svd(sparse.csr_matrix(rows), k, n_iter=4, random_state=seed)
     return np.ascontiguousarray(right.T, np.float32), strengths.astype(np.float32)
+
+
+def polynomial(f: Filter, end: float, degree: int | None) -> FloatArray:
+    """Coefficients on Chebyshev polynomials of 2 s - 1, of what is near f from 0 to `end`, and bounded up to 1.
+
+    Least squares, in which the part beyond `end` counts little: it is corrected, but not without losing digits where
+    the polynomial is far off.
+    """
+    nodes = (1 - np.cos(np.linspace(0, np.pi, 200))) / 2
+    within, beyond = nodes * end, end + nodes * (1 - end)
+    s, weights = np.concatenate([within, beyond]), np.repeat([1.0, 1e-5], 200)
+    for n in range(1, MOST_DEGREE + 1) if degree is None else (degree,):
+        terms = chebvander(2 * s - 1, n)
+        found = np.linalg.lstsq(terms * weights[:, None], f(s) * weights, rcond=None)[0]
+        if np.abs(terms[:200] @ found - f(within)).max() <= NEAR * abs(f(np.array(end))):
+            break
+    coefficients: FloatArray = found.astype(np.float32)
+    return coefficients
 
 
 def _filter(name: str, c: float) -> Filter:
