@@ -17,7 +17,7 @@ def test_where_popularity_is_all_there_is_it_is_taken() -> None:
     choice = choose_ranker(by_popularity())
     assert choice.name == "popularity"
     assert choice.reason.startswith("popularity: Recall@20 + NDCG@20 ")
-    assert set(choice.figures) == {"dan", "ease", "edlae", "als", "item-knn", "popularity"}
+    assert set(choice.figures) == {"dan", "ease", "edlae", "spectral", "als", "item-knn", "popularity"}
     assert "\n" not in choice.reason
 
 
@@ -37,7 +37,7 @@ def test_tastes_are_met_by_a_personal_ranker_that_is_nearly_the_best() -> None:
 def test_of_many_items_nothing_dense_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the number of items for which a matrix of items is solved, sparse EASE stands for the closed forms."""
     monkeypatch.setattr(module, "MOST_ITEMS", 50)
-    assert set(choose_ranker(by_taste()).figures) == {"sparse-ease", "als", "item-knn", "popularity"}
+    assert set(choose_ranker(by_taste()).figures) == {"sparse-ease", "spectral", "als", "item-knn", "popularity"}
 
 
 def test_nothing_to_hide_is_popularity() -> None:

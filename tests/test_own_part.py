@@ -39,7 +39,7 @@ def same(a: Any, b: Any) -> bool:
 def test_the_rankers_are_there() -> None:
     """The models that the tests below run over."""
     assert set(EPOCHS) == {"linear-ae", "elsa", "mult-vae", "mult-dae", "rec-vae", "cdae"}
-    assert set(AT_ONCE) == {"pca", "item-knn", "slim", "als", "bpr"}
+    assert set(AT_ONCE) == {"pca", "item-knn", "slim", "spectral", "als", "bpr"}
     assert set(DRAWN) == {*EPOCHS, *AT_ONCE}
 
 

@@ -43,6 +43,10 @@ CANDIDATES: dict[str, list[Settings]] = {
         {"hidden": 200, "batch_size": 100}, {"hidden": 200, "batch_size": 100, "dropout": 0.8},
     ],
     "elsa": [{}, {"factors": 128}, {"factors": 512}, {"lr": 0.01}, {"lr": 0.1}, {"epochs": 40}],
+    "spectral": [
+        {"strength": strength, "low_pass": weight, "popularity": 0.0} for strength in (0.15, 0.45, 1.5)
+        for weight in (0.0, 0.2)
+    ],
     "sparse-ease": [
         {"l2": 500.0, "dropout": 0.0}, {"l2": 250.0, "dropout": 0.0}, {"l2": 1000.0, "dropout": 0.0},
         {"l2": 500.0, "dropout": 0.0, "neighbours": 400}, {"l2": 250.0, "dropout": 0.3},

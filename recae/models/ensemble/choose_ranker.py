@@ -15,6 +15,7 @@ from recae.models.linear.closed_form import EASE
 from recae.models.linear.ease_relatives import DAN, EDLAE
 from recae.models.linear.neighbours import ItemKNN
 from recae.models.linear.sparse_ease import SparseEASE
+from recae.models.linear.spectral import Spectral
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.own_part import HIDDEN, densest, own_part
@@ -71,7 +72,12 @@ def _candidates(ratings: RatingMatrix, rng: int) -> list[tuple[str, Recommender]
     """What is compared, by name: of many items only what needs no matrix of items by items."""
     closed: list[tuple[str, Recommender]] = [("dan", DAN()), ("ease", EASE()), ("edlae", EDLAE())]
     sparse: list[tuple[str, Recommender]] = [("sparse-ease", SparseEASE())]
-    others = [("als", ImplicitALS(rng=rng)), ("item-knn", ItemKNN()), ("popularity", Popularity())]
+    others = [
+        ("spectral", Spectral(rng=rng)),
+        ("als", ImplicitALS(rng=rng)),
+        ("item-knn", ItemKNN()),
+        ("popularity", Popularity()),
+    ]
     return [*(closed if ratings.n_items <= MOST_ITEMS else sparse), *others]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -83,6 +83,17 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
         weights = LOW_PASSES if self.low_pass is None else (self.low_pass,)
         return [{"strength": c, "low_pass": w} for c in strengths for w in weights]
 
+    def _trials(
+        self, ratings: RatingMatrix, candidates: list[dict[str, Any]]
+    ) -> Iterator[tuple[dict[str, Any], Spectral]]:
+        """All filters on the eigenvectors of one decomposition."""
+        model = self.clone()
+        model._learn(ratings, FitOptions(), candidates[0])
+        model._set_ratings(ratings)
+        for candidate in candidates:
+            model._set_filter(candidate["strength"], candidate["low_pass"])
+            yield candidate, model
+
     def _learn(self, ratings: RatingMatrix, options: FitOptions, chosen: dict[str, Any]) -> None:
         weighed = self._weighed(ratings)
         wanted = self.factors or max(1, min(MOST, round(SHARE * min(ratings.shape))))
@@ -90,11 +101,14 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
         self.largest_ = max(float(strengths[0]), float(np.finfo(np.float32).tiny))
         self._read(ratings)
         self.strengths_ = strengths / np.float32(self.largest_)
-        eigenvalues = self.strengths_.astype(np.float64) ** 2
-        f = _filter(self.filter, chosen["strength"])
+        self._set_filter(chosen["strength"], chosen["low_pass"])
+
+    def _set_filter(self, strength: float, low_pass: float) -> None:
+        """The polynomial, and what it lacks on the leading eigenvectors."""
+        f, eigenvalues = _filter(self.filter, strength), self.strengths_.astype(np.float64) ** 2
         self.coefficients_ = polynomial(f, float(eigenvalues[-1]), self.degree)
         off = f(eigenvalues) - chebval(2 * eigenvalues - 1, self.coefficients_)
-        self.gains_ = (off + chosen["low_pass"]).astype(np.float32)
+        self.gains_ = (off + low_pass).astype(np.float32)
 
     def _weighed(self, ratings: RatingMatrix) -> Csr:
         """R, (n_users, n_items)."""
