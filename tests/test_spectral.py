@@ -30,8 +30,8 @@ def by_hand(model: Spectral, ratings: RatingMatrix) -> tuple[np.ndarray, np.ndar
     c = model.strength
     f = {"ridge": values / (values + c), "plateau": 1 - (1 - values.clip(max=1)) ** c, "linear": values}[model.filter]
     k = model.components_.shape[1]
-    gains = f + np.where(np.arange(len(values)) < k, model.low_pass or 0.0, 0)
-    return (x / g**model.pre) @ (vectors * gains) @ vectors.T * g**model.post, values
+    gains = f + np.where(np.arange(len(values)) < k, model.low_pass, 0)
+    return (x / g**model.pre) @ (vectors * gains) @ vectors.T * g**model.post_, values
 
 
 @pytest.mark.parametrize("name", ["ridge", "plateau", "linear"])
@@ -49,7 +49,7 @@ def test_scores_are_those_of_the_dense_filter(name: str, factors: int) -> None:
 
 def test_a_low_degree_is_enough_beyond_the_leading_eigenvectors() -> None:
     """The degree falls with the spectrum that is left, and a degree that is given is taken, however far off it is."""
-    some: dict[str, Any] = {"strength": 0.45, "low_pass": 0.0, "popularity": 0.0}
+    some: dict[str, Any] = {"strength": 0.45, "low_pass": 0.0, "popularity": 0.0, "post": 0.45}
     degrees = [len(Spectral(**some, factors=k).fit(RATINGS).coefficients_) - 1 for k in (1, 6, 25)]
     assert degrees[0] > degrees[1] > degrees[2]
     low = Spectral(**some, factors=1, degree=1).fit(RATINGS)
@@ -85,7 +85,7 @@ def test_two_items_that_always_come_together() -> None:
 
 def test_blocks_and_files_change_nothing(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """Scores do not depend on how many users are filtered at once, nor on a file between."""
-    model = Spectral(strength=0.3, low_pass=0.1, factors=4, popularity=0.0).fit(RATINGS)
+    model = Spectral(strength=0.3, low_pass=0.1, factors=4, popularity=0.0, post=0.4).fit(RATINGS)
     wanted = model.score(RATINGS.user_rows)
     monkeypatch.setattr("recae.models.linear.spectral.BLOCK", 7)
     np.testing.assert_allclose(model.score(RATINGS.user_rows), wanted, atol=1e-6)
@@ -95,11 +95,12 @@ def test_blocks_and_files_change_nothing(tmp_path: object, monkeypatch: pytest.M
 
 def test_what_is_given_is_taken_and_the_rest_is_chosen() -> None:
     """Candidates are the strengths and weights that are not said."""
-    assert len(Spectral()._candidates(RATINGS)) == 8
+    assert len(Spectral()._candidates(RATINGS)) == 10
     assert Spectral(strength=0.2)._candidates(RATINGS) == [
-        {"strength": 0.2, "low_pass": 0.0}, {"strength": 0.2, "low_pass": 0.2},
+        {"strength": 0.2, "post": 0.35}, {"strength": 0.2, "post": 0.45},
     ]  # fmt: skip
-    assert Spectral(strength=0.2, low_pass=0.0)._candidates(RATINGS) == [{"strength": 0.2, "low_pass": 0.0}]
+    assert Spectral(strength=0.2, post=0.5)._candidates(RATINGS) == [{"strength": 0.2, "post": 0.5}]
+    assert Spectral(strength=0.2, post=0.5).fit(RATINGS).post_ == 0.5
 
 
 def test_random_products_find_the_leading_directions() -> None:

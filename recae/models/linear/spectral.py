@@ -21,8 +21,7 @@ from recae.recommender.registry import register
 from recae.schemas import require
 from recae.sparse import SparseRows, spmm
 
-RIDGES = (0.05, 0.15, 0.45, 1.5)  # that are chosen among
-LOW_PASSES = (0.0, 0.2)
+STRENGTHS, POSTS = (0.02, 0.05, 0.15, 0.45, 1.5), (0.35, 0.45)  # that are chosen among
 SHARE, MOST = 0.027, 800  # directions where they are not said: a share of the smaller side, and no more than these
 MOST_DEGREE, NEAR = 16, 1e-3
 BLOCK = 256  # rows of users that are filtered at once
@@ -53,9 +52,7 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
     strength: float | None = param(
         None, "c of the filter; none to choose it on a part of the ratings", low=1e-6, tune=(0.02, 2.0, "log")
     )
-    low_pass: float | None = param(
-        None, "weight w of the leading eigenvectors; none to choose it on a part of the ratings", low=0, tune=(0.0, 1.0)
-    )
+    low_pass: float = param(0.2, "weight w of the leading eigenvectors", low=0, tune=(0.0, 1.0))
     factors: int | None = param(
         None, "leading eigenvectors; none for 2.7 % of the smaller of users and items, at most 800", low=1,
         tune=(10, 800, "log"),
@@ -63,7 +60,10 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
     user_power: float = param(0.25, "power of users' numbers of ratings by which entries are divided", low=0)
     prior: float = param(5.0, "added to items' numbers of ratings", low=0, tune=(0.0, 60.0))
     pre: float = param(0.5, "power of items' numbers by which what is read is divided", tune=(0.0, 1.0))
-    post: float = param(0.45, "power of items' numbers by which scores are multiplied", tune=(0.0, 1.0))
+    post: float | None = param(
+        None, "power of items' numbers by which scores are multiplied; none to choose it on a part of the ratings",
+        tune=(0.0, 1.0),
+    )  # fmt: skip
     degree: int | None = param(
         None, "degree of the polynomial; none for the lowest that is within a thousandth of f beyond V, at most 16",
         low=1, high=64, tune=None,
@@ -75,13 +75,14 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
     strengths_: FloatArray = learned()
     coefficients_: FloatArray = learned()
     largest_: float = learned()
+    post_: float = learned()
 
     # ---------------------------------------------------------------- fitting
 
     def _candidates(self, ratings: RatingMatrix) -> list[dict[str, Any]]:
-        strengths = RIDGES if self.strength is None else (self.strength,)
-        weights = LOW_PASSES if self.low_pass is None else (self.low_pass,)
-        return [{"strength": c, "low_pass": w} for c in strengths for w in weights]
+        strengths = STRENGTHS if self.strength is None else (self.strength,)
+        posts = POSTS if self.post is None else (self.post,)
+        return [{"strength": c, "post": power} for power in posts for c in strengths]
 
     def _trials(
         self, ratings: RatingMatrix, candidates: list[dict[str, Any]]
@@ -91,24 +92,26 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
         model._learn(ratings, FitOptions(), candidates[0])
         model._set_ratings(ratings)
         for candidate in candidates:
-            model._set_filter(candidate["strength"], candidate["low_pass"])
+            model._set_filter(candidate["strength"])
+            model.post_, model._writes = candidate["post"], model._by_item(ratings, candidate["post"])
             yield candidate, model
 
     def _learn(self, ratings: RatingMatrix, options: FitOptions, chosen: dict[str, Any]) -> None:
         weighed = self._weighed(ratings)
         wanted = self.factors or max(1, min(MOST, round(SHARE * min(ratings.shape))))
         self.components_, strengths = leading(weighed, wanted, self.rng)
+        self.post_ = chosen["post"]
         self.largest_ = max(float(strengths[0]), float(np.finfo(np.float32).tiny))
         self._read(ratings)
         self.strengths_ = strengths / np.float32(self.largest_)
-        self._set_filter(chosen["strength"], chosen["low_pass"])
+        self._set_filter(chosen["strength"])
 
-    def _set_filter(self, strength: float, low_pass: float) -> None:
+    def _set_filter(self, strength: float) -> None:
         """The polynomial, and what it lacks on the leading eigenvectors."""
         f, eigenvalues = _filter(self.filter, strength), self.strengths_.astype(np.float64) ** 2
         self.coefficients_ = polynomial(f, float(eigenvalues[-1]), self.degree)
         off = f(eigenvalues) - chebval(2 * eigenvalues - 1, self.coefficients_)
-        self.gains_ = (off + low_pass).astype(np.float32)
+        self.gains_ = (off + self.low_pass).astype(np.float32)
 
     def _weighed(self, ratings: RatingMatrix) -> Csr:
         """R, (n_users, n_items)."""
@@ -125,7 +128,7 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
         """Keep what scores are made with, of the ratings learnt from."""
         rows = sparse.csr_array(self._weighed(ratings) / np.float32(self.largest_))
         self._sides = SparseRows.from_scipy(rows), SparseRows.from_scipy(rows.T.tocsr())
-        self._reads, self._writes = self._by_item(ratings, -self.pre), self._by_item(ratings, self.post)
+        self._reads, self._writes = self._by_item(ratings, -self.pre), self._by_item(ratings, self.post_)
 
     # ---------------------------------------------------------------- scoring
 
@@ -165,7 +168,7 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
     def _arrays(self) -> Arrays:
         return {
             "components": self.components_, "gains": self.gains_, "coefficients": self.coefficients_,
-            "strengths": self.strengths_, "largest": np.array(self.largest_),
+            "strengths": self.strengths_, "largest": np.array(self.largest_), "post": np.array(self.post_),
         }  # fmt: skip
 
     def _restore(self, arrays: LearnedArrays) -> None:
@@ -174,8 +177,9 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
         self.strengths_ = arrays.floats("strengths", self.components_.shape[1])
         self.coefficients_ = arrays.floats("coefficients", -1)
         require(2 <= len(self.coefficients_) <= 65, "the polynomial is not of a degree from 1 to 64")
-        self.largest_ = arrays.number("largest")
+        self.largest_, self.post_ = arrays.number("largest"), arrays.number("post")
         require(self.largest_ > 0, "the largest singular value is not above 0")
+        require(abs(self.post_) <= 10, "the power of items' numbers is not within -10 and 10")
         self._read(self.ratings_)
 
 

@@ -18,8 +18,8 @@ from recae.storage import read_file, write_file
 MODELS: dict[str, dict[str, Any]] = {
     "bias": {}, "popularity": {}, "item-knn": {}, "ease": {}, "sparse-ease": {}, "slim": {}, "als": {"factors": 4},
     "biased-mf": {"factors": 4}, "bpr": {"factors": 4, "iterations": 2}, "pca": {"factors": 4},
-    "spectral": {"factors": 4}, "elsa": {"factors": 4, "epochs": 1}, "i-autorec": {"hidden": 4, "epochs": 1}, "u-autorec": {"hidden": 4,
-    "epochs": 1},
+    "spectral": {"factors": 4}, "elsa": {"factors": 4, "epochs": 1}, "i-autorec": {"hidden": 4, "epochs": 1},
+    "u-autorec": {"hidden": 4, "epochs": 1},
     "cfn": {"hidden": 4, "epochs": 1}, "wide-deep": {"epochs": 1}, "deep-rec": {"epochs": 1},
     "dual-autorec": {"epochs": 1}, "sparse-fc": {"hidden": 4, "epochs": 1}, "glocal-k": {"epochs": 1},
     "mult-vae": {"hidden": 8, "epochs": 1}, "rec-vae": {"hidden": 8, "epochs": 1}, "cdae": {"hidden": 4, "epochs": 1},
