@@ -7,12 +7,13 @@ QUICK := $(addprefix tests/test_,layers.py house.py ratings.py splitting.py metr
 	nn.py linear.py autorec.py storage.py cli_printing.py)
 .DEFAULT_GOAL := help
 
-.PHONY: help run test test-quick test-bounds fuzz properties kills lint test-gpu bench bench-quick bench-gpu clean
+.PHONY: help run test test-quick test-bounds fuzz properties kills lint test-gpu bench bench-quick bench-gpu docs clean
 
 help:
 	@echo "make run       set up, then train, evaluate and recommend on the embedded sample"
 	@echo "make test      set up, then lint, type-check and test"
 	@echo "make test-quick  the tests that fail first, in under a minute"
+	@echo "make docs      the site, into build/site (no network is needed once the environment is made)"
 	@echo "make fuzz      changed files of all kinds, CASES=1000 from SEED=0, read and used in child processes"
 	@echo "make properties  property tests with 1,000 random examples each, of FILES=\"tests/test_metrics.py ...\""
 	@echo "make kills     work that is killed at random moments, KILLS=200 times, and begun again"
@@ -26,7 +27,7 @@ help:
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0 -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0 -e '.[dev,docs]'
 	@touch $(READY)
 
 run: $(READY)
@@ -65,6 +66,11 @@ kills: $(READY)
 test-bounds: $(READY)
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=.bounds-cache NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1 \
 		$(BIN)/python -m pytest -q -n auto tests/test_models.py -k "hidden_films or unknown_users or similar_items"
+
+# The site, with warnings as errors. Everything that a page loads lies in build/site.
+docs: $(READY)
+	$(BIN)/python -m sphinx -W --keep-going -q -j auto -b html docs build/site
+	@echo "open build/site/index.html"
 
 lint: $(READY)
 	$(BIN)/ruff check .
