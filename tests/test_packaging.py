@@ -42,3 +42,18 @@ def test_a_wheel_holds_the_pages(tmp_path: Path) -> None:
     wanted = {name for name in files if "__pycache__" not in name}
     assert any(name.endswith("serving/static/index.html") for name in wanted)
     assert wanted - held == set()
+
+
+def test_the_version_is_said_once() -> None:
+    """The package, the command, the distribution's metadata and CITATION.cff have one version."""
+    import tomllib
+
+    import recae
+
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert settings["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "recae.__version__"}
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {recae.__version__}\n" in citation
+    command = [sys.executable, "-m", "recae", "--version"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert printed.split()[-1] == recae.__version__

@@ -93,7 +93,7 @@ def test_one_table_writer_and_one_p_value() -> None:
 
 def test_every_documented_program_is_there() -> None:
     """Each `python -m benchmarks.NAME` in the documents, the Makefile, the programs and the results can be run."""
-    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "Makefile"]
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "Makefile"]
     documents += [path for kind in ("md", "py", "toml", "json") for path in BENCHMARKS.rglob(f"*.{kind}")]
     named = {name for path in documents for name in re.findall(r"-m benchmarks\.([a-z_.]*[a-z])", path.read_text())}
     assert len(named) > 20

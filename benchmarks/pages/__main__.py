@@ -18,6 +18,7 @@ import click
 from benchmarks.common.paths import BENCHMARKS, DOCS, ROOT
 from benchmarks.pages import (
     demos_page,
+    figures_page,
     limits_page,
     linear_vs_mf_page,
     peers_page,
@@ -31,15 +32,15 @@ from benchmarks.pages import (
 from benchmarks.pages.marks import changed_parts, current_parts, replace_parts
 
 MODULES = (
-    readme_page, ratings_page, topn_page, linear_vs_mf_page, peers_page, scale_page, demos_page, limits_page,
-    protocols_page, serving_page,
+    readme_page, figures_page, ratings_page, topn_page, linear_vs_mf_page, peers_page, scale_page, demos_page,
+    limits_page, protocols_page, serving_page,
 )  # fmt: skip
 WRITERS: dict[Path, Callable[[], dict[str, str]]] = {module.PAGE: module.parts for module in MODULES}
 
 
 def all_pages() -> list[Path]:
     """Every Markdown page that may have generated parts."""
-    return sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), *BENCHMARKS.glob("*.md")])
+    return sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *BENCHMARKS.glob("*.md")])
 
 
 def generate(pages: Iterable[Path], writers: Mapping[Path, Callable[[], dict[str, str]]]) -> dict[Path, str]:

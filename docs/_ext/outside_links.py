@@ -28,7 +28,11 @@ class OutsideLinks(SphinxTransform):
     default_priority = 5
 
     def apply(self, **kwargs: object) -> None:
-        for node in [*self.document.findall(addnodes.download_reference), *self.document.findall(addnodes.pending_xref)]:
+        del kwargs
+        for node in [
+            *self.document.findall(addnodes.download_reference),
+            *self.document.findall(addnodes.pending_xref),
+        ]:
             self._turn(node)
 
     def _turn(self, node: nodes.Element) -> None:
