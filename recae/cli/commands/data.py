@@ -13,6 +13,7 @@ from recae.cli.failures import Failure
 
 if TYPE_CHECKING:
     from recae.loaders import Dataset
+    from recae.ratings import RatingMatrix
 
 _EXAMPLES = """\b
 Examples:
@@ -122,11 +123,21 @@ def _shape(name: str, table: dict[str, Any]) -> dict[str, Any]:
         "filled": ratings.density, "scale": list(ratings.scale), "mean": ratings.mean,
         "ratings_per_user": {"least": int(users.min()), "mean": float(users.mean()), "most": int(users.max())},
         "ratings_per_item": {"least": int(items.min()), "mean": float(items.mean()), "most": int(items.max())},
-        "timestamps": ratings.timestamps is not None,
+        "timestamps": ratings.timestamps is not None, "sessions": _sessions(ratings),
         "user_ids": [str(one) for one in ratings.user_ids[:3]], "item_ids": [str(one) for one in ratings.item_ids[:3]],
         "item_table": [] if ratings.item_table is None else list(map(str, ratings.item_table.columns)),
         "user_table": [] if ratings.user_table is None else list(map(str, ratings.user_table.columns)),
     }  # fmt: skip
+
+
+def _sessions(ratings: RatingMatrix) -> dict[str, Any] | None:
+    """What half an hour without an event cuts the ratings into; None where times do not say, and for a store."""
+    from recae.events.sessions import sessions
+
+    stamps = ratings.timestamps
+    if stamps is None or ratings.is_mapped or stamps.min() == stamps.max():
+        return None
+    return sessions(ratings).statistics()
 
 
 @data.command(epilog=_FETCH, short_help="Download a data set and verify it.")

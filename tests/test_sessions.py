@@ -1,0 +1,209 @@
+"""Sessions: what they are cut from and into, and the parts of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import recae
+from recae.errors import DataError, DataWarning, ParameterError
+from recae.events.session_splits import TEST, TRAIN, VALIDATION, split_sessions
+from recae.events.sessions import Sessions, sessions
+
+MINUTE = 60
+
+
+def log(rows: list[tuple[str, str, float, int]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["user", "item", "rating", "timestamp"])
+
+
+TWO = log([
+    ("v", "c", 1, 500 * MINUTE), ("u", "a", 5, 100 * MINUTE), ("u", "b", 4, 100 * MINUTE + 1), ("v", "a", 2, 0),
+    ("u", "c", 3, 130 * MINUTE + 1), ("u", "d", 2, 160 * MINUTE + 2),
+])  # fmt: skip
+
+
+def matrix(frame: pd.DataFrame, **more) -> recae.RatingMatrix:
+    return recae.RatingMatrix.from_frame(frame, timestamp="timestamp", **more)
+
+
+def as_lists(cut: Sessions) -> dict[str, list[list[str]]]:
+    """User to sessions to items."""
+    frame = cut.to_frame()
+    return {
+        user: [part["item"].tolist() for _, part in rows.groupby("session")] for user, rows in frame.groupby("user")
+    }
+
+
+def test_a_gap_ends_a_session() -> None:
+    """Events in any order are put in that of time; more than 30 minutes without one begin a session, 30 do not."""
+    cut = sessions(matrix(TWO))
+    assert as_lists(cut) == {"u": [["a", "b", "c"], ["d"]], "v": [["a"], ["c"]]}
+    assert cut.statistics()["events_per_session"] == {"least": 1, "median": 1.0, "mean": 1.5, "most": 3}
+    assert cut.since().tolist() == [-1, 1, 30 * MINUTE, 30 * MINUTE + 1, -1, 500 * MINUTE]
+    assert as_lists(sessions(matrix(TWO), gap="1D")) == {"u": [["a", "b", "c", "d"]], "v": [["a", "c"]]}
+    assert as_lists(sessions(matrix(TWO), gap=31 * MINUTE)) == as_lists(sessions(TWO, gap="31min"))
+
+
+def test_rows_of_one_pair_are_events_of_their_own() -> None:
+    """Who plays c three times has three events, from a table and from a matrix, and the last one is the rating."""
+    frame = pd.concat([TWO, log([("v", "c", 4, 10), ("v", "c", 5, 20)])])
+    with pytest.warns(DataWarning, match="repeat a pair"):
+        cut = sessions(matrix(frame))
+    assert as_lists(cut)["v"] == [["a", "c", "c"], ["c"]]
+    with pytest.warns(DataWarning, match="repeat a pair"):
+        assert as_lists(sessions(frame)) == as_lists(cut)
+    again = cut.to_ratings()
+    assert again.n_ratings == 6
+    assert as_lists(sessions(again)) == as_lists(cut)
+    assert cut.to_ratings(cut.times <= 20).user_rows[[1], [2]] == 5
+
+
+def test_a_column_names_sessions() -> None:
+    """Names may have gaps and be shared by users; sessions are in the order of their first events."""
+    frame = TWO.assign(visit=[9, 7, 7, 2, 3, 40])
+    assert as_lists(sessions(frame, column="visit")) == {"u": [["a", "b"], ["c"], ["d"]], "v": [["a"], ["c"]]}
+    with pytest.raises(DataError, match="row 2: the session in column 'visit' is missing"):
+        sessions(frame.assign(visit=[1, None, 1, 1, 1, 1]), column="visit")
+    with pytest.raises(DataError, match="user 'u' in column 'visit' overlap"):
+        sessions(frame.assign(visit=[1, 7, 8, 1, 7, 7]), column="visit")
+    with pytest.raises(ParameterError, match="give the table"):
+        sessions(matrix(TWO), column="visit")
+    with pytest.raises(DataError, match="no column 'day'"):
+        sessions(TWO, column="day")
+
+
+def test_what_says_nothing_of_order_is_refused() -> None:
+    """No timestamps, one moment for all, a gap that is none: each is named."""
+    with pytest.raises(DataError, match="no timestamps"):
+        sessions(recae.RatingMatrix.from_frame(TWO))
+    with pytest.raises(DataError, match="all 6 timestamps of 'ratings' are 5"):
+        sessions(matrix(TWO.assign(timestamp=5)))
+    with pytest.raises(DataError, match="takes a RatingMatrix or a table"):
+        sessions(5)
+    for gap in (0, -1, float("nan"), "soon", True, None):
+        with pytest.raises(ParameterError, match=r"gap|span"):
+            sessions(matrix(TWO), gap)
+
+
+def test_one_event_and_a_long_session() -> None:
+    """A single event is a session; 50,000 events, half a minute apart, are one."""
+    assert as_lists(sessions(TWO.iloc[:1])) == {"v": [["c"]]}
+    n = 50_000
+    long = log([("u", f"i{k % 700}", 1, 30 * k) for k in range(n)])
+    with pytest.warns(DataWarning, match="repeat a pair"):
+        cut = sessions(long)
+    assert (cut.n_events, cut.n_sessions, cut.n_users) == (n, 1, 1)
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> pd.DataFrame:
+    rows = draw(st.lists(
+        st.tuples(st.integers(0, 4), st.integers(0, 6), st.integers(1, 5), st.integers(0, 400)), min_size=2, max_size=40
+    ))  # fmt: skip
+    rows = [*rows, (0, 0, 1, 0), (0, 1, 1, 401)]  # so that moments differ
+    return pd.DataFrame(rows, columns=["user", "item", "rating", "timestamp"]).assign(rating=lambda f: f.rating * 1.0)
+
+
+@given(logs(), st.integers(1, 200))
+@settings(max_examples=60)
+@pytest.mark.filterwarnings("ignore::recae.errors.DataWarning")
+def test_every_event_is_in_one_session(frame: pd.DataFrame, gap: int) -> None:
+    """Nothing is lost; times rise within a user; a pause is longer than the gap exactly where a session begins."""
+    cut = sessions(frame, gap=gap)
+    columns = ["user", "item", "rating", "timestamp"]
+    found, wanted = (f[columns].sort_values(columns).to_numpy() for f in (cut.to_frame(), frame))
+    np.testing.assert_array_equal(found, wanted)
+    since, first = cut.since(), np.zeros(cut.n_events, bool)
+    first[cut.session_starts[:-1]] = True
+    assert ((since == -1) == np.isin(np.arange(cut.n_events), cut.event_starts[:-1])).all()
+    assert (first == ((since > gap) | (since == -1))).all()
+    assert (since >= -1).all()
+
+
+@given(logs(), st.integers(1, 200), st.booleans())
+@settings(max_examples=60)
+@pytest.mark.filterwarnings("ignore::recae.errors.DataWarning")
+def test_the_last_session_is_the_test(frame: pd.DataFrame, gap: int, validation: bool) -> None:
+    """Of who has enough sessions the last one is the test, the one before it validation; parts are all events."""
+    cut = sessions(frame, gap=gap)
+    needed, counts = 2 + validation, np.diff(cut.user_starts)
+    if counts.max() < needed:
+        with pytest.raises(DataError, match="no user"):
+            split_sessions(cut, validation=validation)
+        return
+    parts = split_sessions(cut, validation=validation)
+    for user in range(cut.n_users):
+        of_user = [set(parts.part[a:b]) for a, b in zip(cut.session_starts, cut.session_starts[1:])]
+        of_user = of_user[cut.user_starts[user] : cut.user_starts[user + 1]]
+        late = [{VALIDATION}, {TEST}] if validation else [{TEST}]
+        enough = len(of_user) >= needed
+        assert of_user == [{TRAIN}] * (len(of_user) - enough * len(late)) + (late if enough else [])
+    events = sum(sessions_of(part) for part in (parts.train, parts.validation, parts.test) if part is not None)
+    assert events == cut.n_events
+
+
+def sessions_of(ratings: recae.RatingMatrix) -> int:
+    """How many events ratings hold."""
+    return ratings.n_ratings + (
+        0 if ratings.repeats is None else len(ratings.repeats) - len(set(ratings.repeats.position))
+    )
+
+
+@given(logs(), st.floats(0.05, 0.6))
+@settings(max_examples=60)
+@pytest.mark.filterwarnings("ignore::recae.errors.DataWarning")
+def test_a_cut_by_time_parts_nothing_of_one_moment(frame: pd.DataFrame, share: float) -> None:
+    """Train is before validation, validation before the test; the test has its share at least."""
+    cut = sessions(frame, gap=50)
+    wanted = max(1, int(share * cut.n_events + 0.5))
+    left = cut.times[cut.times < np.sort(cut.times)[-wanted]]
+    if len(left) == 0 or np.sort(left)[-max(1, int(share * len(left) + 0.5))] == left.min():
+        with pytest.raises(DataError, match="leaves the train part empty"):
+            split_sessions(cut, "time", test=share)
+        return
+    parts = split_sessions(cut, "time", test=share)
+    ends = [(cut.times[parts.part == k].min(), cut.times[parts.part == k].max()) for k in (TRAIN, VALIDATION, TEST)]
+    assert ends[0][1] < ends[1][0] <= ends[1][1] < ends[2][0]
+    assert (parts.part == TEST).sum() >= wanted
+    assert parts.up_to(VALIDATION).n_events == (parts.part < TEST).sum()
+    assert (parts.up_to(VALIDATION).users == cut.users[parts.part < TEST]).all()
+
+
+def test_events_of_one_moment_are_not_in_catalogue_order() -> None:
+    """Of 40 users with 8 events of one moment each, neighbours rise about as often as they fall; order is the same."""
+    users, items = np.divmod(np.arange(320), 8)
+    data = recae.RatingMatrix.from_columns(users, items, np.ones(320), users * 10_000)
+    cut = sessions(data)
+    rises = np.diff(cut.items.reshape(40, 8)) > 0
+    assert 0.35 < rises.mean() < 0.65
+    few = sessions(data.select((users == 7) | (users == 9)))
+    np.testing.assert_array_equal(few.items[:8], cut.items[56:64])
+
+
+def test_ways_to_split_that_there_are_not() -> None:
+    """An unknown way, a share for last sessions, a date after all events: errors that say so."""
+    cut = sessions(TWO)
+    with pytest.raises(ParameterError, match="'last-session' or 'time'"):
+        split_sessions(cut, "random")  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match="does not use it"):
+        split_sessions(cut, test=0.1)
+    with pytest.raises(DataError, match="leaves the test part empty"):
+        split_sessions(cut, "time", test="2024-01-01")
+    with pytest.raises(ParameterError, match="share"):
+        split_sessions(cut, "time", test=1.5)
+    dated = split_sessions(cut, "time", test="1970-01-01 02:40:00", validation=False)
+    assert dated.part.tolist() == [TRAIN] * 3 + [TEST] + [TRAIN, TEST]
+    assert dated.validation is None
+
+
+def test_a_store_gives_the_same_sessions(tmp_path) -> None:
+    """Ratings that are memory-mapped are cut as those in memory."""
+    TWO.to_csv(tmp_path / "log.csv", index=False)
+    recae.prepare_store([tmp_path / "log.csv"], tmp_path / "store", progress=False)
+    stored = recae.load(tmp_path / "store")
+    assert stored.is_mapped
+    assert as_lists(sessions(stored)) == as_lists(sessions(TWO))
