@@ -75,7 +75,7 @@ def _row_of(model: Recommender, ratings: RatingMatrix, user: Any) -> Csr:
     """The user's ratings, (1, n_items)."""
     if isinstance(user, pd.DataFrame | RatingMatrix):
         new = user.assign(user="new user") if isinstance(user, pd.DataFrame) and "user" not in user else user
-        rows = frames.new_users(new, ratings, needs_rating=model.predicts_ratings).user_rows
+        rows = frames.new_users(new, model).user_rows
         if rows.shape[0] != 1:
             raise DataError(f"ratings of {rows.shape[0]} users are given, and one user's score is explained at a time")
         name = "the new user"

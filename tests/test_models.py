@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from contract import (
     COLD_FILM,
+    COUNTS_FOLLOWERS,
     FILMS,
     FILMS_A,
     IMPERSONAL,
@@ -163,7 +164,7 @@ def test_the_hidden_films_come_first(name: str) -> None:
     """What learns tastes lists the two hidden films of the own group before anything else, for nearly everybody."""
     frame = fitted(name).recommend(USERS, n=2)
     found = [len({FILMS[f] for f in hidden_films(u)} & set(lists(frame, USERS[u]))) for u in range(len(USERS))]
-    assert np.mean(found) >= 1.8
+    assert np.mean(found) >= (1.4 if name in COUNTS_FOLLOWERS else 1.8)
 
 
 @each
@@ -281,6 +282,6 @@ def test_names_that_are_not_registered() -> None:
 
 def test_the_lists_of_exceptions_are_up_to_date() -> None:
     """Every name that the contract makes an exception for is a registered model."""
-    assert set(MODELS) >= IMPERSONAL | SOLVED_FOR
+    assert set(MODELS) >= IMPERSONAL | SOLVED_FOR | COUNTS_FOLLOWERS
     assert all(issubclass(entry.model_class, Recommender) and len(entry.about) > 10 for entry in MODELS.values())
     assert len(set(FILMS)) > FILMS_A

@@ -34,7 +34,9 @@ def test_what_new_users_may_bring(name: str) -> None:
     model = fitted(name)
     frame, expected = frame_of(2), model.recommend_new(frame_of(2), n=4)
     frames_agree(model.recommend_new(frame[::-1], n=4), expected, 1e-5)
-    more = pd.concat([frame, pd.DataFrame({"user": ["new one"], "item": ["no such film"], "rating": [4.0]})])
+    more = pd.concat(
+        [frame, pd.DataFrame({"user": ["new one"], "item": ["no such film"], "rating": [4.0], "timestamp": [0]})]
+    )
     with pytest.warns(UserWarning, match="no such film"):
         frames_agree(model.recommend_new(more, n=4), expected, 1e-5)
     few = model.recommend_new(frame, n=9, candidates=expected["item"][:2])

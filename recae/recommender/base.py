@@ -146,9 +146,9 @@ class Recommender(Saving):
         Raises:
             UnknownIdError: an id is unknown, and `unknown` is "error".
         """
-        ratings = self._fitted()
+        self._fitted()
         frames.check_choice("unknown", unknown, get_args(UnknownPairs))
-        new = frames.new_users(new_ratings, ratings, needs_rating=self.predicts_ratings, unknown=unknown)
+        new = frames.new_users(new_ratings, self, unknown=unknown)
         pairs = as_pandas(pairs)
         frames.require(pairs, ("user", "item"), "pairs")
         index = frames.find_pairs(new, pairs["user"], pairs["item"], unknown)
@@ -249,12 +249,10 @@ class Recommender(Saving):
         ratings = self._fitted()
         frames.check_choice("unknown", unknown, get_args(UnknownItems))
         n = frames.checked_n(n, ratings.n_items)
-        new = frames.new_users(new_ratings, ratings, needs_rating=self.predicts_ratings, unknown=unknown)
+        new = frames.new_users(new_ratings, self, unknown=unknown)
         allowed = frames.allowed_items(ratings, candidates, exclude, unknown)
         seen = new.user_rows if filter_seen else None
-        found = top_n_for_users(
-            lambda rows: self.ranking_scores_new(new.user_rows[rows]), np.arange(new.n_users), seen, n, allowed
-        )
+        found = top_n_for_users(lambda rows: self._scores_of_new(new, rows), np.arange(new.n_users), seen, n, allowed)
         return frames.ranked_frame(new.user_ids, *found, ratings)
 
     def recommend_row(

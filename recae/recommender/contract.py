@@ -173,6 +173,10 @@ class Contract(Parameters, ABC):
         scores: Scores = self._or_popular(own, np.diff(user_rows.indptr) == 0)
         return scores
 
+    def _scores_of_new(self, new: RatingMatrix, rows: IntArray) -> Scores:
+        """`ranking_scores_new` of some rows of `new`; what reads dates also reads those of `new`."""
+        return self.ranking_scores_new(new.user_rows[rows])
+
     def _list_scores(self, user_index: IntArray) -> Any:
         """As `ranking_scores`, or a tensor on a GPU."""
         return self._list_scores_of(self._device_scores(user_index), user_index)

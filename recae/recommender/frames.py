@@ -17,6 +17,7 @@ from recae.ratings import RatingMatrix
 from recae.ratings.any_frame import as_pandas
 from recae.ratings.csr import make_csr
 from recae.ratings.ids import as_id_array, plain
+from recae.ratings.repeated_rows import kept_repeats
 
 __all__ = [
     "allowed_items",
@@ -96,30 +97,33 @@ def require(frame: pd.DataFrame, columns: tuple[str, ...], name: str) -> None:
         raise DataError(f"{name} needs columns {', '.join(columns)}; it has {', '.join(map(str, frame.columns))}")
 
 
-def new_users(
-    new_ratings: pd.DataFrame | RatingMatrix, known: RatingMatrix, *, needs_rating: bool, unknown: str = "warn"
-) -> RatingMatrix:
-    """Ratings of unseen users in the model's item vocabulary; items it does not know are left out.
+def new_users(new_ratings: pd.DataFrame | RatingMatrix, model: Any, *, unknown: str = "warn") -> RatingMatrix:
+    """Ratings of unseen users in the item vocabulary of a fitted `model`; items it does not know are left out.
 
     That is said by a `DataWarning`, unless `unknown` is "ignore".
-    Without a column `rating` every row counts 1, which `needs_rating` forbids: on a scale it would be a bad one.
+    Without a column `rating` every row counts 1, except for what predicts ratings: on a scale it would be a bad one.
+    A column `timestamp` is read for a model that reads dates.
     """
+    known: RatingMatrix = model.ratings_
     if isinstance(new_ratings, RatingMatrix):
         new = new_ratings
     else:
         new_ratings = as_pandas(new_ratings)
-        require(new_ratings, ("user", "item", "rating")[: 3 if needs_rating else 2], "new_ratings")
+        require(new_ratings, ("user", "item", "rating")[: 3 if model.predicts_ratings else 2], "new_ratings")
         rating = "rating" if "rating" in new_ratings.columns else None
         scale = None if rating is None else known.scale
-        new = RatingMatrix.from_frame(new_ratings, rating=rating, scale=scale, name="new users")
+        dates = "timestamp" if model.reads_dates and "timestamp" in new_ratings.columns else None
+        new = RatingMatrix.from_frame(new_ratings, rating=rating, timestamp=dates, scale=scale, name="new users")
     quiet = "ignore" if unknown == "ignore" else "warn"
     column = find(known, "item", new.item_ids, quiet, "ratings of these are left out")
     users, items, ratings = new.pairs()
     keep = column[items] >= 0
-    order = np.lexsort((column[items[keep]], users[keep]))
+    order = np.flatnonzero(keep)[np.lexsort((column[items[keep]], users[keep]))]
     indptr = np.concatenate([[0], np.cumsum(np.bincount(users[keep], minlength=new.n_users), dtype=np.int64)])
-    rows = make_csr(ratings[keep][order], column[items[keep]][order], indptr, (new.n_users, known.n_items))
-    return RatingMatrix(rows, new.user_ids, known.item_ids, known.scale, name=new.name)
+    rows = make_csr(ratings[order], column[items[order]], indptr, (new.n_users, known.n_items))
+    stamps = None if new.timestamps is None else new.timestamps[order]
+    repeats = kept_repeats(new.repeats, order, new.n_ratings)
+    return RatingMatrix(rows, new.user_ids, known.item_ids, known.scale, stamps, name=new.name, repeats=repeats)
 
 
 def allowed_items(

@@ -1,0 +1,1 @@
+"""Models that read the order of events: item to item counts, neighbouring sessions, recurrent networks."""
