@@ -6,10 +6,11 @@ from recae.errors import RecaeError as RecaeError
 from recae.evaluation import Report as Report
 from recae.evaluation import evaluate as evaluate
 from recae.evaluation import evaluate_lists as evaluate_lists
+from recae.evaluation.next_items import evaluate_next_items as evaluate_next_items
+from recae.events.cutting import sessions as sessions
 from recae.events.session_splits import SessionSplit as SessionSplit
 from recae.events.session_splits import split_sessions as split_sessions
 from recae.events.sessions import Sessions as Sessions
-from recae.events.sessions import sessions as sessions
 from recae.explanation import explain as explain
 from recae.loaders import load as load
 from recae.loaders import prepare_store as prepare_store

@@ -30,6 +30,8 @@ SMALL: dict[str, Any] = {
 SMALL_FOR: dict[str, dict[str, Any]] = {
     "cfn": {"l2": 2.0, "beta": 1.0, "hide_rows": 0.0}, "wide-deep": {"l2": 2.0, "vector_l2": 300.0, "hide_rows": 0.0},
     "auto": {"task": "rankings"},
+    "session-rnn": {"hidden": 16, "hierarchy": "none", "reads_times": False, "gap": 10_000.0, "dropout": 0.6,
+                    "l2": 0.03, "epochs": 60}, "session-rnn-ratings": {"epochs": 20},
     "markov": {"decay": 1.0, "gap": 10_000.0}, "v-sknn": {"decay": 1.0},
     "deep-rec": {"hidden": (8, 8, 8), "code_dropout": 0.1, "optimizer": "adam"},
     "i-autorec": {"l2": 2.0}, "u-autorec": {"l2": 2.0},
@@ -63,6 +65,8 @@ SOLVED_FOR = {
 
 # It counts what comes straight after what, of which 30 short orders say too little to find both hidden films.
 COUNTS_FOLLOWERS = {"markov"}
+# It learns from how users' ratings go on, of which 30 short orders say too little (tests/test_session_rnn.py has more).
+NEEDS_MORE_USERS = {"session-rnn-ratings"}
 
 N_A, N_B, FILMS_A, FILMS_B = 16, 14, 9, 8  # users and films of each group
 USERS = [f"{group}·{u:02d} ü" for group, n in (("a", N_A), ("b", N_B)) for u in range(n)]

@@ -8,7 +8,7 @@ import pytest
 
 import recae
 from recae.errors import DataError, DataWarning
-from recae.events.sessions import sessions
+from recae.events.cutting import sessions
 from recae.models.sessions.markov import Markov
 from recae.models.sessions.vsknn import VSKNN
 

@@ -7,11 +7,14 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 import recae
 from recae.errors import DataError, DataWarning, ParameterError
+from recae.events.cutting import sessions
+from recae.events.next_ranks import history, rank_figures, ranks_of_next
 from recae.events.session_splits import TEST, TRAIN, VALIDATION, split_sessions
-from recae.events.sessions import Sessions, sessions
+from recae.events.sessions import Sessions
 
 MINUTE = 60
 
@@ -207,3 +210,31 @@ def test_a_store_gives_the_same_sessions(tmp_path) -> None:
     stored = recae.load(tmp_path / "store")
     assert stored.is_mapped
     assert as_lists(sessions(stored)) == as_lists(sessions(TWO))
+
+
+def test_next_items_by_hand() -> None:
+    """Popularity's lists against what came next: ranks among what a user did not have; first events are left out."""
+    data = log([
+        ("u", "a", 1, 0), ("u", "b", 1, 60), ("u", "c", 1, 10**6), ("u", "d", 1, 10**6 + 60),
+        ("v", "a", 1, 5), ("v", "b", 1, 50), ("w", "a", 1, 5), ("w", "d", 1, 9),
+    ])  # fmt: skip
+    parts = split_sessions(sessions(matrix(data)), validation=False)
+    found = recae.evaluate_next_items(recae.Popularity().fit(parts.train), parts)
+    # d is asked after a, b and c: of what is left, only d; it is first
+    assert found == {"recall@5": 1.0, "recall@20": 1.0, "mrr@20": 1.0, "ndcg@20": 1.0, "n_events": 1, "n_users": 1}
+    counts = np.array([[3.0, 2.0, 0.0, 1.0]])
+    for target, seen, rank in ((3, [], 3), (3, [0], 2), (1, [0], 1), (2, [], 4), (0, [0], 0)):
+        row = sparse.csr_array((np.ones(len(seen)), (np.zeros(len(seen), int), seen)), shape=(1, 4))
+        assert ranks_of_next(counts, np.array([target]), row).tolist() == [rank]
+    figures = rank_figures(np.array([1, 6, 21, 0]))
+    assert figures["recall@5"].tolist() == [1, 0, 0]
+    assert figures["mrr@20"].tolist() == [1, 1 / 6, 0]
+    assert figures["ndcg@20"] == pytest.approx([1, 1 / np.log2(7), 0])
+
+
+@pytest.mark.filterwarnings("ignore::recae.errors.DataWarning")
+def test_history_is_what_was_before() -> None:
+    """Rows hold the items before a position, the latest rating of each."""
+    cut = sessions(log([("u", "a", 1, 0), ("u", "b", 2, 9), ("u", "a", 5, 20), ("v", "b", 4, 3)]))
+    rows = history(cut, np.array([0, 0, 0, 1]), np.array([0, 2, 3, 4]), values=True)
+    np.testing.assert_array_equal(rows.toarray(), [[0, 0], [1, 2], [5, 2], [0, 4]])

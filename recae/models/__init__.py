@@ -31,6 +31,8 @@ from recae.models.classic.biased_mf import BiasedMF as BiasedMF
 from recae.models.ensemble.blend import Blend as Blend
 from recae.models.ensemble.dated import Dated as Dated
 from recae.models.ensemble.auto import Auto as Auto
+from recae.models.sessions.session_rnn import SessionRNN as SessionRNN
+from recae.models.sessions.session_ratings import SessionRatingRNN as SessionRatingRNN
 from recae.models.sessions.vsknn import VSKNN as VSKNN
 from recae.models.sessions.markov import Markov as Markov
 from recae.models.baselines import GlobalMean as GlobalMean

@@ -132,7 +132,7 @@ def _shape(name: str, table: dict[str, Any]) -> dict[str, Any]:
 
 def _sessions(ratings: RatingMatrix) -> dict[str, Any] | None:
     """What half an hour without an event cuts the ratings into; None where times do not say, and for a store."""
-    from recae.events.sessions import sessions
+    from recae.events.cutting import sessions
 
     stamps = ratings.timestamps
     if stamps is None or ratings.is_mapped or stamps.min() == stamps.max():

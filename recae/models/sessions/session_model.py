@@ -10,7 +10,8 @@ import numpy.typing as npt
 from scipy import sparse
 
 from recae._types import Arrays, Csr, DoubleArray, FloatArray, IntArray, Scores
-from recae.events.sessions import Sessions, dated, sessions
+from recae.events.cutting import dated, sessions
+from recae.events.sessions import Sessions
 from recae.ratings import RatingMatrix
 from recae.ratings.repeated_rows import Repeats
 from recae.recommender.base import Recommender

@@ -1,0 +1,55 @@
+"""What comes next, step by step through the sessions of a part: any model's lists against what happened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from recae._types import IntArray, Scores
+from recae.events.next_ranks import history, rank_figures, ranked_events
+from recae.events.session_splits import TEST, SessionSplit
+from recae.recommender.base import Recommender
+
+
+def evaluate_next_items(
+    model: Recommender, split: SessionSplit, part: int = TEST, *, most: int | None = None
+) -> dict[str, Any]:
+    """Recall@5, Recall@20, MRR@20 and NDCG@20 of the events of a part, each asked before it happens.
+
+    All items are ranked. The first event of a session is not asked: nothing of the session is known then. What a model
+    is given grows event by event: those that read order get the user's events so far, others a row of them. Items that
+    the user had before are left out of lists where no pair of user and item occurs twice in the whole data.
+
+    Args:
+        model: fitted on `split.train`.
+        part: 2 for the test, 1 for validation; a user's events of earlier parts, and of this one, are known.
+        most: events that are asked, at most, drawn by a fixed seed; None for all.
+
+    Returns:
+        The figures (means over events), `n_events`, and `n_users`.
+    """
+    events, part_of = split.up_to(part), split.part[split.part <= part]
+    opens = np.zeros(events.n_events, bool)
+    opens[events.session_starts[:-1]] = True
+    chosen = np.flatnonzero((part_of == part) & ~opens)
+    if most is not None and len(chosen) > most:
+        chosen = np.sort(np.random.default_rng(0).permutation(chosen)[:most])
+    ranks = ranked_events(
+        events, chosen, _scorer(model, events, chosen), leave_out_seen=split.sessions.ratings.repeats is None
+    )
+    figures = rank_figures(ranks)
+    found = {name: float(values.mean()) if len(values) else float("nan") for name, values in figures.items()}
+    return {**found, "n_events": int((ranks > 0).sum()), "n_users": len(np.unique(events.users[chosen]))}
+
+
+def _scorer(model: Any, events: Any, chosen: IntArray) -> Any:
+    if hasattr(model, "scores_at"):  # of all at once: its states are made in one pass over each user
+        return model.scores_at(events, events.users[chosen], chosen)
+    if hasattr(model, "scores_before"):
+        return lambda users, stops: model.scores_before(events, users, stops)
+
+    def score(users: IntArray, stops: IntArray) -> Scores:
+        return np.asarray(model.score(history(events, users, stops, values=True)))
+
+    return score

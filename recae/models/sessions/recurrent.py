@@ -1,0 +1,189 @@
+"""`RecurrentModel`: how a network over sessions is trained, asked and stored; the two heads derive from it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from recae._types import FloatArray, IntArray, Mask, Scores
+from recae.distributed.ranks import choose_device
+from recae.events.cutting import joined_sessions
+from recae.events.sessions import Sessions
+from recae.models.sessions.session_model import SessionModel
+from recae.models.sessions.session_network import SessionNetwork, States
+from recae.models.sessions.session_packing import Packed, pack
+from recae.models.sessions.user_batches import UserBatches, longest_sessions
+from recae.ratings import RatingMatrix
+from recae.recommender.epochs import TrainedInBatches, load_network, network_arrays
+from recae.recommender.fitting import FitOptions
+from recae.recommender.learned import LearnedArrays
+from recae.recommender.params import default, hyperparameters, learned, param
+from recae.training import Batch
+
+Hierarchy = Literal["none", "init", "all"]
+EVENTS = 1 << 15  # of users that are asked at once
+
+
+@hyperparameters
+class RecurrentModel(SessionModel, TrainedInBatches):
+    """Base of `SessionRNN` and `SessionRatingRNN`.
+
+    A step takes all events of some users. The d-th sessions of all of them are computed together, as packed sequences,
+    so that its cost follows the number of events, and not users x sessions x longest session. Unseen users need no
+    table: they are served from their events.
+    """
+
+    hierarchy: Hierarchy = param(
+        "init", 'what a session knows of those before: "none"; its start ("init"); or each of its steps ("all")',
+        choices=("none", "init", "all"),
+    )  # fmt: skip
+    hidden: int = param(64, "width of embeddings and states", low=1, tune=(32, 256, "log"))
+    attention: bool = param(False, "attend to the events of the session, and to the sessions of the user")
+    reads_ratings: bool = param(True, "ratings are inputs")
+    reads_times: bool = param(True, "the time since the event before is an input")
+    dropout: float = param(0.2, "share of entries of inputs and states that training hides", low=0, high=0.95,
+                           tune=(0.0, 0.5))  # fmt: skip
+    l2: float = param(0.0, "L2 weight on the weights, against the loss of a mean event", low=0)
+    lr: float = default(3e-3, tune=(5e-4, 1e-2, "log"))
+    schedule: str = default("constant")
+    epochs: int = default(20)
+    patience: int | None = default(5, help="epochs without a better validation figure before stopping")
+    batch_size: int | None = default(None, help="users a step; none for an eighth of them, at most 32", low=1)
+
+    network_: Any = learned()
+
+    _largest_batch = 32
+
+    # ---------------------------------------------------------------- what a model writes
+
+    @abstractmethod
+    def _network(self, n_items: int) -> SessionNetwork:
+        """An untrained network."""
+
+    @abstractmethod
+    def _objective(self, model: nn.Module, batch: Batch) -> Tensor:
+        """What is minimised, a mean over the events of a batch."""
+
+    @abstractmethod
+    def _figure(self, events: Sessions, held_out: Mask) -> float:
+        """How far the network is from the events `held_out`, (n_events,), asked before they happen; small is good."""
+
+    def _facts(self, events: Sessions) -> tuple[FloatArray | None, FloatArray | None]:
+        """What each event's rating is compared with, and what it leaves over, (n_events,) each; None for none."""
+        return None, None
+
+    def _prepared(self, network: SessionNetwork, ratings: RatingMatrix) -> SessionNetwork:
+        """The network as training starts with it."""
+        return network
+
+    # ---------------------------------------------------------------- fitting
+
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+        events, device = self.cut(ratings), choose_device(self.device)
+        busy = np.flatnonzero(np.diff(events.user_starts))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.rng)
+            self.network_ = self._prepared(self._network(ratings.n_items), ratings).to(device)
+        facts = self._facts(events)
+
+        def make(index: Tensor, device: torch.device) -> Batch:
+            packed = self._packed(events, busy[index.numpy()], device, facts)
+            return Batch(packed, packed.items)
+
+        size = self._rows_a_step(len(busy))
+        batches = UserBatches(len(busy), make, size, len(busy), lengths=longest_sessions(events, busy))
+        trainer = self._trainer(ratings, validation, options, decay=self.l2)
+        validate = None if validation is None else self._validator(ratings, validation)
+        self.history_ = trainer.fit(self.network_, batches, self._objective, validate)
+
+    def _validator(self, ratings: RatingMatrix, validation: RatingMatrix) -> Any:
+        """Held-out events stand among the others, in the order of time; each is asked from those before it."""
+        events, part = joined_sessions([ratings, validation], 60 * self.gap)
+
+        def validate(network: nn.Module) -> float:
+            training = network.training
+            network.eval()
+            figure = self._figure(events, part == 1)
+            network.train(training)
+            return figure
+
+        return validate
+
+    # ---------------------------------------------------------------- asking the network
+
+    def _packed(
+        self, events: Sessions, users: IntArray, device: torch.device, facts: tuple[Any, Any] | None = None
+    ) -> Packed:
+        base, left = self._facts(events) if facts is None else facts
+        return pack(events, users, by_depth=self.hierarchy != "none", device=device, base=base, left=left)
+
+    def _asked(self, events: Sessions, users: IntArray) -> Iterator[tuple[IntArray, Packed, States]]:
+        """Blocks of distinct `users` (positions in it), their packed events and the network's states."""
+        device, facts = next(self.network_.parameters()).device, self._facts(events)
+        counts = np.diff(events.event_starts)[users]
+        block = np.cumsum(counts) // EVENTS
+        for k in np.unique(block):
+            chosen = np.flatnonzero(block == k)
+            packed = self._packed(events, users[chosen], device, facts)
+            with torch.no_grad():
+                yield chosen, packed, self.network_(packed)
+
+    def _states_before(self, events: Sessions, users: IntArray, stops: IntArray, fresh: Mask | None = None) -> Tensor:
+        """States from which what comes at the positions `stops` of `users` is predicted, (n, k), on the device.
+
+        Args:
+            fresh: whether a new session begins there, (n,). None where events say it: before an event, its session;
+                after all events of a user, the last one goes on.
+        """
+        out = torch.empty(len(users), self.hidden, device=next(self.network_.parameters()).device)
+        distinct, where = np.unique(users, return_inverse=True)
+        last = np.zeros(events.n_events + 1, bool)
+        last[events.session_starts[1:] - 1] = True
+        for chosen, packed, states in self._asked(events, distinct):
+            asked = np.flatnonzero((where >= chosen[0]) & (where <= chosen[-1]))
+            at = np.full(events.n_events + 1, -1)
+            at[packed.order] = np.arange(len(packed.order))
+            stop, user = stops[asked], users[asked]
+            end = stop >= events.event_starts[user + 1]
+            anew = (stop <= events.event_starts[user]) | (False if fresh is None else fresh[asked])
+            inside = ~end if fresh is None else ~end & (anew | ~last[np.maximum(stop - 1, 0)])
+            begins = end & anew
+            rest = ~inside & ~begins
+            for kind, found, index in (
+                (inside, states.before, at[stop]), (begins, states.start, where[asked] - chosen[0]),
+                (rest, states.after, at[np.maximum(stop - 1, 0)]),
+            ):  # fmt: skip
+                if kind.any():
+                    out[torch.from_numpy(asked[kind])] = found[torch.from_numpy(index[kind]).to(found.device)]
+        return out
+
+    # ---------------------------------------------------------------- files
+
+    def item_vectors(self) -> npt.NDArray[np.float32]:
+        """The items' embeddings, (n_items, k)."""
+        vectors: npt.NDArray[np.float32] = self.network_.items.weight.detach().cpu().numpy()
+        return vectors
+
+    def _parts(self) -> dict[str, Any]:
+        return {"attention": self.attention, "reads_ratings": self.reads_ratings, "reads_times": self.reads_times,
+                "dropout": self.dropout}  # fmt: skip
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return network_arrays(self.network_)
+
+    def _restore(self, arrays: LearnedArrays) -> None:
+        self.network_ = load_network(lambda: self._network(self.ratings_.n_items), arrays, self.device)
+
+
+def scores_of(states: Tensor, score: Any, n_items: int, cells: int) -> Scores:
+    """Scores of all items for each state, (n, n_items), so many states at a time that `cells` numbers are made."""
+    size = max(1, cells // max(1, n_items))
+    with torch.no_grad():
+        parts = [score(part).cpu().numpy() for part in torch.split(states, size)] if len(states) else []
+    return np.concatenate([np.empty((0, n_items), np.float32), *parts])

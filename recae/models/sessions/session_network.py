@@ -1,0 +1,181 @@
+"""Two levels of recurrence: events within a session, and sessions within a user's history."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+
+from recae.models.sessions.packed_gru import packed_gru
+from recae.models.sessions.session_packing import RATING_LEVELS, TIME_LEVELS, Level, Packed
+
+
+class States(NamedTuple):
+    """What the network knows; k is the width.
+
+    Attributes:
+        before: before each event, in the packed order, (n_events, k): what the event is predicted from.
+        after: after each event, (n_events, k).
+        start: where a next session of each user would start, (n_users, k).
+    """
+
+    before: Tensor
+    after: Tensor
+    start: Tensor
+
+
+class Attention(nn.Module):
+    """alpha = softmax(tanh(W h + b) · q) over what came so far; gives sum alpha h (Yang et al., NAACL 2016)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.inner = nn.Linear(width, width)
+        self.query = nn.Parameter(torch.empty(width))
+        self.outer = nn.Linear(width, width, bias=False)
+        nn.init.normal_(self.query, std=1 / math.sqrt(width))
+
+    def weight(self, states: Tensor) -> Tensor:
+        """exp(tanh(W h + b) · q) of states (..., k), (..., 1); the scores are bounded, so none overflows."""
+        return (torch.tanh(self.inner(states)) * self.query).sum(-1, keepdim=True).clamp(-30, 30).exp()
+
+    def over_steps(self, states: Tensor, level: Level) -> Tensor:
+        """The sum over the events of each session so far, mapped by a matrix, in packed order, (n, k)."""
+        padded, _ = pad_packed_sequence(PackedSequence(states, level.sizes))  # within one level: the only padding
+        weight = self.weight(padded)
+        mean = (weight * padded).cumsum(0) / weight.cumsum(0)
+        mapped: Tensor = self.outer(mean[level.steps, level.sessions])
+        return mapped
+
+
+class SessionNetwork(nn.Module):
+    """A GRU over the events of a session, and one over a user's sessions (HRNN: Quadrana et al., RecSys 2017).
+
+    An event is the sum of the embeddings of its item, its rating and the time since the user's event before. At the end
+    of a session the user's state takes a step; a session starts from tanh(W c + b), and with "all" c is an input of
+    every step too.
+
+    Args:
+        n_items: items.
+        width: of all embeddings and states.
+        hierarchy: "none" (a session knows nothing of those before), "init" or "all".
+        attention: states get what attention gives over the events of the session so far; a session's start, over the
+            states of the user so far.
+        reads_ratings, reads_times: whether these are inputs.
+        dropout: share of the entries of inputs, of starts and of the states predicted from that are hidden.
+        residual: what ratings leave over of their biases is an input.
+    """
+
+    def __init__(
+        self, n_items: int, width: int, hierarchy: str, *, attention: bool, reads_ratings: bool, reads_times: bool,
+        dropout: float, residual: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.width, self.hierarchy = width, hierarchy
+        self.items = nn.Embedding(n_items, width)
+        self.ratings = nn.Embedding(RATING_LEVELS, width) if reads_ratings else None
+        self.times = nn.Embedding(TIME_LEVELS, width) if reads_times else None
+        self.left = nn.Linear(1, width, bias=False) if residual else None
+        self.events = nn.GRU(width, width)
+        self.dropout = nn.Dropout(dropout)
+        self.over_events = Attention(width) if attention else None
+        if hierarchy != "none":
+            self.user, self.start = nn.GRUCell(width, width), nn.Linear(width, width)
+            self.over_sessions = Attention(width) if attention else None
+        if hierarchy == "all":
+            self.user_input = nn.Linear(width, width, bias=False)
+        for table in (self.items, self.ratings, self.times):
+            if table is not None:
+                nn.init.normal_(table.weight, std=1 / math.sqrt(width))
+
+    def inputs(self, batch: Packed) -> Tensor:
+        """What the session's GRU reads of each event, (n_events, k)."""
+        read: Tensor = self.items(batch.items)
+        if self.ratings is not None:
+            read = read + self.ratings(batch.ratings)
+        if self.times is not None:
+            read = read + self.times(batch.times)
+        if self.left is not None:
+            read = read + self.left(batch.left[:, None])
+        dropped: Tensor = self.dropout(read)
+        return dropped
+
+    def forward(self, batch: Packed) -> States:
+        inputs = self.inputs(batch)
+        user = inputs.new_zeros(batch.n_users, self.width)
+        seen = inputs.new_zeros(batch.n_users, self.width), inputs.new_zeros(batch.n_users, 1)
+        before, after = [], []
+        for level in batch.levels:
+            rows, (mean_sum, weights) = level.rows, seen
+            start = self._start(user[rows], mean_sum[rows], weights[rows])
+            read = inputs[level.events]
+            if self.hierarchy == "all":
+                read = read + self.user_input(user[rows])[level.sessions]
+            states = packed_gru(self.events, read, start, level)
+            out = states if self.over_events is None else states + self.over_events.over_steps(states, level)
+            after.append(out)
+            before.append(torch.cat([start, out])[level.previous])
+            if self.hierarchy != "none":
+                user, seen = self._end(user, seen, rows, states[level.last])
+        nothing = inputs[:0]
+        return States(torch.cat([nothing, *before]), torch.cat([nothing, *after]), self._start(user, *seen))
+
+    def _start(self, user: Tensor, mean_sum: Tensor, weights: Tensor) -> Tensor:
+        """Where sessions start, (n, k), from the states of their users."""
+        if self.hierarchy == "none":
+            return torch.zeros_like(user)
+        if self.over_sessions is not None:
+            user = user + self.over_sessions.outer(mean_sum / weights.clamp(min=1e-30))
+        started: Tensor = self.dropout(torch.tanh(self.start(user)))
+        return started
+
+    def _end(
+        self, user: Tensor, seen: tuple[Tensor, Tensor], rows: Tensor, last: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The users' states after a session of each of `rows`, whose last state is `last`; and attention's sums."""
+        state = self.user(last, user[rows])
+        user = user.index_copy(0, rows, state)
+        if self.over_sessions is not None:
+            weight = self.over_sessions.weight(state)
+            seen = seen[0].index_add(0, rows, weight * state), seen[1].index_add(0, rows, weight)
+        return user, seen
+
+
+class NextItemNetwork(SessionNetwork):
+    """Scores of the next item: the state times each item's embedding (the one that is read), and a bias."""
+
+    def __init__(self, n_items: int, width: int, hierarchy: str, **parts: bool | float) -> None:
+        super().__init__(n_items, width, hierarchy, **parts)  # type: ignore[arg-type]
+        self.bias = nn.Parameter(torch.zeros(n_items))
+
+    def logits(self, states: Tensor, items: Tensor | None = None) -> Tensor:
+        """Scores of all items, or of `items`, (m,), from states (n, k): (n, n_items) or (n, m)."""
+        if items is None:
+            return torch.addmm(self.bias, states, self.items.weight.T)
+        return torch.addmm(self.bias[items], states, self.items(items).T)
+
+    def logits_at(self, states: Tensor, items: Tensor) -> Tensor:
+        """Score of one item for each state, (n,)."""
+        found: Tensor = (states * self.items(items)).sum(1) + self.bias[items]
+        return found
+
+
+class RatingNetwork(SessionNetwork):
+    """What a rating leaves over of mu + b_u + b_i: a deviation of the item and an MLP of state, item and product."""
+
+    def __init__(self, n_items: int, width: int, hierarchy: str, **parts: bool | float) -> None:
+        super().__init__(n_items, width, hierarchy, residual=True, **parts)  # type: ignore[arg-type]
+        self.deviation = nn.Embedding(n_items, 1)
+        self.inner, self.outer = nn.Linear(3 * width, width), nn.Linear(width, 1)
+        nn.init.zeros_(self.deviation.weight)
+        nn.init.zeros_(self.outer.weight)
+        nn.init.zeros_(self.outer.bias)
+
+    def left_over(self, states: Tensor, items: Tensor) -> Tensor:
+        """What is left over for each state (n, k) and item (n,): (n,)."""
+        vectors = self.items(items)
+        deep = torch.relu(self.inner(torch.cat([states, vectors, states * vectors], 1)))
+        found: Tensor = (self.outer(self.dropout(deep)) + self.deviation(items)).squeeze(1)
+        return found

@@ -1,0 +1,225 @@
+"""SessionRatingRNN: the rating that a user is going to give, from the user's sessions so far."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, get_args
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from recae._types import Csr, DoubleArray, FloatArray, IntArray, Mask, Scores
+from recae.errors import ParameterError
+from recae.events.sessions import Sessions
+from recae.models.sessions.recurrent import RecurrentModel, scores_of
+from recae.models.sessions.session_model import sessions_of_new, undated
+from recae.models.sessions.session_network import RatingNetwork
+from recae.ratings.any_frame import as_pandas
+from recae.ratings.ids import as_id_array
+from recae.recommender import frames
+from recae.recommender.base import UnknownPairs
+from recae.recommender.biases import USER_L2
+from recae.recommender.params import default, hyperparameters
+from recae.recommender.registry import register
+from recae.training import Batch
+
+CELLS = 1 << 19  # pairs of a state and an item that are computed at once
+
+
+@register("session-rnn-ratings", "hierarchical recurrent network over sessions, for ratings in time")
+@hyperparameters
+class SessionRatingRNN(RecurrentModel):
+    """The rating of a user, an item and a moment, from what the user did before that moment.
+
+    The prediction is mu + b_i + b_u + d_i + MLP([s, e_i, s * e_i]). s is the state before the moment, of the two GRUs
+    of `SessionRNN`; mu and b_i are the biases of the ratings learnt from; b_u is the sum of what the user's earlier
+    ratings leave over of mu + b_i, divided by their number + 5; d_i and e_i are learnt. Nothing after the moment is
+    read. The loss is the mean squared error over ratings, each predicted from those before it. A validation part stops
+    training by RMSE, its ratings being asked in the order of time.
+
+    `predict(users, items, timestamps=...)` asks at moments; without them, and in lists, after all known ratings.
+    """
+
+    predicts_ratings: ClassVar[bool] = True
+    league: ClassVar[str] = "dates"
+
+    l2: float = default(1e-5)
+    lr: float = default(2e-3)
+
+    # ---------------------------------------------------------------- training
+
+    def _network(self, n_items: int) -> RatingNetwork:
+        return RatingNetwork(n_items, self.hidden, self.hierarchy, **self._parts())
+
+    def _facts(self, events: Sessions) -> tuple[FloatArray, FloatArray]:
+        of_item = self._of_items(events)
+        total, count = _before(events.values - of_item, events)
+        base = (of_item + total / (count + USER_L2)).astype(np.float32)
+        return base, np.asarray((events.values - base) / self._unit.factor, np.float32)
+
+    def _of_items(self, events: Sessions) -> DoubleArray:
+        """mu + b_i of each event, (n_events,)."""
+        biases = self._baseline()
+        return biases.mean + np.asarray(biases.item, np.float64)[events.items]
+
+    def _objective(self, model: nn.Module, batch: Batch) -> Tensor:
+        assert isinstance(model, RatingNetwork)
+        packed = batch.input
+        error = model.left_over(model.dropout(model(packed).before), packed.items) - packed.left
+        loss: Tensor = error.square().mean()
+        return loss
+
+    def _figure(self, events: Sessions, held_out: Mask) -> float:
+        known = np.bincount(events.items[~held_out], minlength=events.ratings.n_items) > 0
+        error = self._predicted(events, known)[held_out] - events.values[held_out].astype(np.float64)
+        return float(np.sqrt(np.square(error).mean()))
+
+    # ---------------------------------------------------------------- asking
+
+    def predict_events(self, events: Sessions) -> Scores:
+        """The rating of each event, (n_events,), predicted from the user's earlier events, within the scale.
+
+        Args:
+            events: in the item columns of the ratings that the model was fitted on, of any users.
+        """
+        return self._predicted(events, self._fitted().counts("item") > 0)
+
+    def _predicted(self, events: Sessions, known: Mask) -> Scores:
+        """As `predict_events`; items that are not `known`, (n_items,), are predicted by the biases."""
+        out = np.array(self._facts(events)[0], np.float32)
+        for _, packed, states in self._asked(events, np.flatnonzero(np.diff(events.user_starts))):
+            with torch.no_grad():
+                left = self.network_.left_over(states.before, packed.items).cpu().numpy()
+            out[packed.order] += np.where(known[events.items[packed.order]], self._unit.factor * left, 0)
+        return np.clip(out, *events.ratings.scale)
+
+    def predict(self, users: Any, items: Any, *, unknown: UnknownPairs = "error", timestamps: Any = None) -> Scores:
+        """As of any model; `timestamps` are the moments asked at, in seconds since 1970, (n,) or one for all.
+
+        Where none are given, ratings are predicted from all that is known of a user.
+        """
+        ratings = self._fitted()
+        frames.check_choice("unknown", unknown, get_args(UnknownPairs))
+        index = frames.find_pairs(ratings, users, items, unknown)
+        return frames.without_unknown(self.predict_pairs(*index, timestamps), *index, unknown)
+
+    def predict_pairs(self, user_index: IntArray, item_index: IntArray, timestamps: Any = None) -> Scores:
+        """Ratings for pairs of indices, (n,), within the scale; -1 for an unknown one; `timestamps` as in `predict`.
+
+        Raises:
+            ParameterError: timestamps are neither one nor as many as pairs, or not finite.
+        """
+        out = super().predict_pairs(user_index, item_index)
+        if timestamps is not None:
+            times = moments(timestamps, len(out))
+            served = self._serves("user", user_index) & self._serves("item", item_index)
+            out[served] = self._at(self.sessions_, user_index[served], item_index[served], times[served])
+        return np.clip(out, *self.ratings_.scale)
+
+    def predict_new(self, new_ratings: Any, pairs: pd.DataFrame, *, unknown: UnknownPairs = "error") -> Scores:
+        """As of any model. A column `timestamp` of `new_ratings` gives the order of a user's events.
+
+        Where `pairs` has one, too, each is asked at that moment, from the user's events before it.
+        """
+        self._fitted()
+        frames.check_choice("unknown", unknown, get_args(UnknownPairs))
+        new = frames.new_users(new_ratings, self, unknown=unknown)
+        if new.timestamps is None:
+            return super().predict_new(new_ratings, pairs, unknown=unknown)
+        table = as_pandas(pairs)
+        frames.require(table, ("user", "item"), "pairs")
+        users, items = frames.find_pairs(new, table["user"], table["item"], unknown)
+        events = sessions_of_new(new, 60 * self.gap)
+        times = None
+        if "timestamp" in table.columns:
+            times = moments(as_id_array(table["timestamp"]), len(users))
+        out = self._baseline().at(np.full(len(items), -1), items)
+        served = self._serves("item", items) & (users >= 0)
+        if not served.all():
+            whole = super().predict_pairs_new(new.user_rows, users, items)
+            out = np.where(served, out, whole)
+        at = None if times is None else times[served]
+        out[served] = self._at(events, users[served], items[served], at)
+        return frames.without_unknown(np.clip(out, *self.ratings_.scale), users, items, unknown)
+
+    def _at(self, events: Sessions, users: IntArray, items: IntArray, times: DoubleArray | None) -> Scores:
+        """Ratings of pairs at moments, (n,), unclipped; at the end of the users' events where no moments are said."""
+        stops, fresh = events.event_starts[users + 1], None
+        if times is not None:
+            stops = _stops(events, users, times)
+            last = np.append(events.times, 0)[np.maximum(stops - 1, 0)]
+            fresh = (stops == events.event_starts[users]) | (times - last > 60 * self.gap)
+        states = self._states_before(events, users, stops, fresh)
+        level = self._level(events, users, stops) + np.asarray(self._baseline().item)[items]
+        pairs = torch.from_numpy(np.asarray(items, np.int64)).to(states.device)
+        with torch.no_grad():
+            parts = [self.network_.left_over(*part).cpu().numpy()
+                     for part in zip(torch.split(states, CELLS), torch.split(pairs, CELLS))]  # fmt: skip
+        left = np.concatenate([np.empty(0, np.float32), *parts])
+        return np.asarray(level + self._unit.factor * left, np.float32)
+
+    def _level(self, events: Sessions, users: IntArray, stops: IntArray) -> FloatArray:
+        """mu + b_u from the events before the positions `stops` of users, (n,)."""
+        through = np.concatenate([[0.0], _running(events.values - self._of_items(events), events)])
+        start = events.event_starts[users]
+        total = np.where(stops > start, through[stops], 0.0)
+        return np.asarray(self._baseline().mean + total / (stops - start + USER_L2), np.float32)
+
+    # ---------------------------------------------------------------- lists
+
+    def scores_before(self, events: Sessions, users: IntArray, stops: IntArray) -> Scores:
+        states, n = self._states_before(events, users, stops), self.ratings_.n_items
+        every = torch.arange(n, device=states.device)
+
+        def score(part: Tensor) -> Tensor:
+            left: Tensor = self.network_.left_over(part.repeat_interleave(n, 0), every.repeat(len(part)))
+            return left.view(len(part), n)
+
+        left = scores_of(states, score, n, CELLS)
+        base = self._level(events, users, stops)[:, None] + np.asarray(self._baseline().item)
+        return np.asarray(base + self._unit.factor * left, np.float32)
+
+    def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
+        return self._at(self.sessions_, user_index, item_index, None)
+
+    def _pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
+        return self._at(undated(self.ratings_, user_rows), row_index, item_index, None)
+
+
+def moments(timestamps: Any, n: int) -> DoubleArray:
+    """Moments that are asked at, float64 (n,).
+
+    Raises:
+        ParameterError: they are neither one nor as many as pairs, or not finite.
+    """
+    times = np.asarray(timestamps, np.float64)
+    if times.ndim and times.shape != (n,):
+        raise ParameterError(f"{times.shape} for {n} pairs", name="timestamps", expected="one each, or one for all")
+    if not np.isfinite(times).all():
+        raise ParameterError("one is not a finite number", name="timestamps", expected="seconds since 1970")
+    return np.broadcast_to(times, (n,))
+
+
+def _stops(events: Sessions, users: IntArray, times: DoubleArray) -> IntArray:
+    """The user's first event that is not before the moment, of each pair, (n,)."""
+    out = np.empty(len(users), np.int64)
+    starts = events.event_starts
+    order = np.argsort(users, kind="stable")
+    distinct, first = np.unique(users[order], return_index=True)
+    for user, part in zip(distinct, np.split(order, first[1:])):
+        out[part] = starts[user] + np.searchsorted(events.times[starts[user] : starts[user + 1]], times[part])
+    return out
+
+
+def _running(values: DoubleArray, events: Sessions) -> DoubleArray:
+    """Sums up to each event of its user, that event included, (n_events,): each user's by itself."""
+    sums = pd.Series(values).groupby(events.users).cumsum().to_numpy()
+    return np.asarray(sums, np.float64)
+
+
+def _before(values: DoubleArray, events: Sessions) -> tuple[DoubleArray, IntArray]:
+    """Sums of the values of a user's earlier events, and how many there are, (n_events,) each."""
+    count = np.arange(events.n_events) - np.repeat(events.event_starts[:-1], np.diff(events.event_starts))
+    sums = np.concatenate([[0.0], _running(values, events)])[:-1]
+    return np.where(count > 0, sums, 0.0), count

@@ -1,0 +1,82 @@
+"""SessionRNN: the next item, from a user's sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from recae._types import IntArray, Mask, Scores
+from recae.events.next_ranks import ranked_events
+from recae.events.sessions import Sessions
+from recae.models.sessions.next_item_losses import Loss, next_item_loss
+from recae.models.sessions.recurrent import RecurrentModel, scores_of
+from recae.models.sessions.session_network import NextItemNetwork, SessionNetwork
+from recae.ratings import RatingMatrix
+from recae.recommender.params import hyperparameters, param
+from recae.recommender.registry import register
+from recae.training import Batch
+
+VALIDATION_EVENTS = 4000  # that a validation figure is of, at most
+CELLS = 1 << 24  # scores that are made at once
+
+
+@register("session-rnn", "hierarchical recurrent network over sessions, for the next item")
+@hyperparameters
+class SessionRNN(RecurrentModel):
+    """The next item from a GRU over the events of a session, started by a GRU over the user's sessions.
+
+    HRNN (Quadrana, Karatzoglou, Hidasi and Cremonesi, RecSys 2017): s = GRU(x, s) at each event, c = GRU(s_last, c) at
+    the end of each session, and the next session starts from tanh(W c + b). With `hierarchy="none"` it is GRU4Rec
+    (Hidasi et al., ICLR 2016). Scores are s · e_j + b_j, e_j being the embedding that is also read. The loss is a mean
+    over events. A validation part stops training by 1 - NDCG@20 of its events, each asked before it happens.
+    """
+
+    loss: Loss = param(
+        "softmax", "softmax over all items (over drawn ones from 50,000 items on), top1 or bpr",
+        choices=("softmax", "top1", "bpr"),
+    )  # fmt: skip
+    negatives: int = param(2048, "items drawn for a step, for all losses but the full softmax", low=1)
+
+    def _network(self, n_items: int) -> NextItemNetwork:
+        return NextItemNetwork(n_items, self.hidden, self.hierarchy, **self._parts())
+
+    def _prepared(self, network: SessionNetwork, ratings: RatingMatrix) -> SessionNetwork:
+        """Biases start from the log of the items' shares, which is the best list for everybody."""
+        assert isinstance(network, NextItemNetwork)
+        share = (ratings.counts("item") + 0.5) / (ratings.n_ratings + 0.5 * ratings.n_items)
+        with torch.no_grad():
+            network.bias.copy_(torch.from_numpy(np.log(share).astype(np.float32)))
+        return network
+
+    def _objective(self, model: nn.Module, batch: Batch) -> Tensor:
+        assert isinstance(model, NextItemNetwork)
+        before = model.dropout(model(batch.input).before)
+        return next_item_loss(model, before, batch.target, self.loss, self.negatives)
+
+    def _figure(self, events: Sessions, held_out: Mask) -> float:
+        chosen = np.flatnonzero(held_out)
+        if len(chosen) > VALIDATION_EVENTS:
+            chosen = np.sort(np.random.default_rng(0).permutation(chosen)[:VALIDATION_EVENTS])
+        score = self.scores_at(events, events.users[chosen], chosen)
+        repeated = events.ratings.repeats is not None
+        ranks = ranked_events(events, chosen, score, leave_out_seen=not repeated)
+        ranks = ranks[ranks > 0]
+        return 1 - float(np.where(ranks <= 20, 1 / np.log2(1 + ranks), 0.0).sum()) / max(1, len(ranks))
+
+    def _scores(self, states: Tensor) -> Scores:
+        return scores_of(states, self.network_.logits, len(self.network_.bias), CELLS)
+
+    def scores_at(self, events: Sessions, users: IntArray, stops: IntArray) -> Callable[[IntArray, IntArray], Scores]:
+        """`scores_before` of any of these users and stops, whose states are made once, in one pass over each user.
+
+        Args:
+            users, stops: as in `scores_before`, (n,); stops in rising order, and each once.
+        """
+        states = self._states_before(events, users, stops)
+        return lambda _users, some: self._scores(states[torch.from_numpy(np.searchsorted(stops, some))])
+
+    def scores_before(self, events: Sessions, users: IntArray, stops: IntArray) -> Scores:
+        return self._scores(self._states_before(events, users, stops))
