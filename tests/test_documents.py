@@ -20,6 +20,7 @@ NOT_RUN = {
     "scale.md": "several machines and downloads",
     "demos.md": "downloads MNIST",
     "protocols.md": "downloads MovieLens",
+    "sessions.md": "downloads MovieLens",
 }
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"-?\d[\d,]*\.?\d*")

@@ -296,13 +296,26 @@ def test_a_training_resumes_exactly(head: str, tmp_path) -> None:
     parts = recae.split_sessions(sessions(data), "time", test=0.1, validation=0.2)
     settings = {"epochs": 3, "dropout": 0.3}
     whole = small(head, "all", **settings).fit(parts.train, parts.validation)
-    path = tmp_path / "state"
-    first = small(head, "all", **settings)
-    from recae.recommender.fitting import FitOptions
+    path, steps = tmp_path / "state", []
 
-    first._fit_alone(parts.train, parts.validation, FitOptions(path, 0.0, stop_after=1))
+    class Lost(Exception):
+        """Ends a training between two steps, as a kill does."""
+
+    first = small(head, "all", **settings)
+    objective = first._objective
+
+    def until_lost(net, batch):
+        steps.append(1)
+        if len(steps) > 11:
+            raise Lost
+        return objective(net, batch)
+
+    first._objective = until_lost
+    with pytest.raises(Lost):
+        first.fit(parts.train, parts.validation, checkpoint=path, checkpoint_seconds=0.0)
     resumed = small(head, "all", **settings)
-    resumed._fit_alone(parts.train, parts.validation, FitOptions(path, 0.0, resume=True, stop_after=3))
+    resumed.fit(parts.train, parts.validation, checkpoint=path, checkpoint_seconds=0.0, resume=True)
+    assert [r["epoch"] for r in resumed.history_.records] == [1, 2, 3]
     for a, b in zip(whole.network_.parameters(), resumed.network_.parameters()):
         assert torch.equal(a, b)
 

@@ -41,11 +41,14 @@ NEXT: dict[str, tuple[str, dict[str, Any]]] = {
 }  # fmt: skip
 RATE: dict[str, tuple[str, dict[str, Any]]] = {
     "bias": ("bias", {}), "running bias": ("session-rnn-ratings", {"epochs": 0}),
-    "i-autorec": ("i-autorec", {}), "wide-deep": ("wide-deep", {}),
-    "session-rnn-ratings, none": ("session-rnn-ratings", {"hierarchy": "none"}),
-    "session-rnn-ratings, init": ("session-rnn-ratings", {"hierarchy": "init"}),
-    "session-rnn-ratings, all": ("session-rnn-ratings", {"hierarchy": "all"}),
-    "session-rnn-ratings, init, attention": ("session-rnn-ratings", {"hierarchy": "init", "attention": True}),
+    "session-rnn-ratings, init": ("session-rnn-ratings", {"hierarchy": "init", "epochs": 6}),
+    "session-rnn-ratings, none": ("session-rnn-ratings", {"hierarchy": "none", "epochs": 6}),
+    "i-autorec": ("i-autorec", {}),
+    "session-rnn-ratings, all": ("session-rnn-ratings", {"hierarchy": "all", "epochs": 6}),
+    "wide-deep": ("wide-deep", {}),
+    "session-rnn-ratings, init, attention": (
+        "session-rnn-ratings", {"hierarchy": "init", "attention": True, "epochs": 6}
+    ),
 }  # fmt: skip
 # V-SKNN's candidates; the best NDCG@20 of at most 2,000 validation events is taken.
 GRID = {"length": (5, 20, 100), "decay": (0.8, 0.95, 1.0), "idf": (0.0, 1.0), "k": (100, 300)}

@@ -27,13 +27,14 @@ from benchmarks.pages import (
     readme_page,
     scale_page,
     serving_page,
+    sessions_page,
     topn_page,
 )
 from benchmarks.pages.marks import changed_parts, current_parts, replace_parts
 
 MODULES = (
     readme_page, figures_page, ratings_page, topn_page, linear_vs_mf_page, peers_page, scale_page, demos_page,
-    limits_page, protocols_page, serving_page,
+    limits_page, protocols_page, serving_page, sessions_page,
 )  # fmt: skip
 WRITERS: dict[Path, Callable[[], dict[str, str]]] = {module.PAGE: module.parts for module in MODULES}
 

@@ -1,0 +1,66 @@
+"""The tables of docs/sessions.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from benchmarks.common.markdown import table
+from benchmarks.common.paths import DOCS, RESULTS
+from benchmarks.common.record import read
+
+PAGE = DOCS / "sessions.md"
+METRICS = ("recall@5", "recall@20", "mrr@20", "ndcg@20")
+GROUPS = ("known", "new", "all")
+
+
+def parts() -> dict[str, str]:
+    """The page's parts by name."""
+    return {
+        "next-item": "\n\n".join(map(next_items, results("next-item"))),
+        "ratings": "\n\n".join(map(ratings, results("ratings"))),
+    }
+
+
+def results(kind: str) -> list[dict[str, Any]]:
+    """The results of one kind, a set each."""
+    prefix = f"sessions-{kind}-"
+    return [read(path.stem) for path in sorted(RESULTS.glob(f"{prefix}*.json"))]
+
+
+def next_items(result: dict[str, Any]) -> str:
+    """Figures of the next item on one set."""
+    counts, first = result["statistics"], result["rows"][0]
+    head = (
+        f"`{result['data']}`: {counts['n_sessions']:,} sessions of {counts['n_users']:,} users; {first['n_events']:,} "
+        f"test events of {first['n_users']:,} users."
+    )
+    rows = [[name, *(mean(one[metric] for one in of) for metric in METRICS), seeds(of)] for name, of in grouped(result)]
+    return f"{head}\n\n" + table(["model", *METRICS, "seeds"], rows)
+
+
+def ratings(result: dict[str, Any]) -> str:
+    """RMSE on one set."""
+    sizes = result["sizes"]
+    head = f"`{result['data']}`: {sizes['known']:,} test ratings of known users, {sizes['new']:,} of new ones."
+    rows = [[name, *(mean(one["rmse"][group] for one in of) for group in GROUPS), seeds(of)]
+            for name, of in grouped(result)]  # fmt: skip
+    return f"{head}\n\n" + table(["model", *(f"{group} users" for group in GROUPS), "seeds"], rows)
+
+
+def grouped(result: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Rows of one name together, in the order of the result."""
+    names = dict.fromkeys(row["row"] for row in result["rows"])
+    return [(f"`{name}`", [row for row in result["rows"] if row["row"] == name]) for name in names]
+
+
+def mean(values: Iterable[float]) -> str:
+    """The mean of a figure over seeds."""
+    return f"{np.mean(list(values)):.4f}"
+
+
+def seeds(rows: list[dict[str, Any]]) -> str:
+    """How many fits there are."""
+    return str(len(rows))
