@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TESTS = ("contract.py", "conftest.py", "test_models.py", "test_models_new.py", "test_models_ratings.py")
+TESTS = (
+    "contract.py",
+    "conftest.py",
+    "property_examples.py",
+    "test_models.py",
+    "test_models_new.py",
+    "test_models_ratings.py",
+)
 
 
 def recipe() -> dict[str, str]:
