@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ORDER = (
     "errors", "schemas", "_types", "archives", "atomic", "jit", "ratings", "readers", "store", "datasets", "loaders",
-    "splitting", "events", "ranking", "metrics", "sparse", "nn", "headers", "storage", "distributed", "training",
+    "splitting", "events", "ranking", "metrics", "reranking", "sparse", "nn", "headers", "storage", "distributed", "training",
     "sklearn", "recommender", "models", "settings", "explanation", "evaluation", "comparison", "tuning", "plots",
     "demos", "serving", "cli",
 )  # fmt: skip

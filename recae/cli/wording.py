@@ -21,6 +21,8 @@ OTHER_NAMES = {
     "timestamp": "timestamp_column",
     "rng": "seed",
     "space": "tries",
+    "path": "out",
+    "boost": "boosts",
 }
 
 # Phrases of remedies (`recae.errors.Phrase`), for which the library has words of the API.

@@ -62,7 +62,11 @@ def _read(path: Path, encoding: str | None) -> pd.DataFrame:
 
 
 def _typed(column: pd.Series) -> pd.Series:
-    """Numbers where all fields are; ids and codes with leading zeros stay texts."""
+    """Numbers where all fields are, and truths (true, False); ids and codes with leading zeros stay texts."""
+    lower = column.str.lower()
+    if lower.isin(("true", "false")).any() and lower.isin(("true", "false", "")).all():
+        truths = lower.map({"true": True, "false": False})
+        return truths.astype(bool) if truths.notna().all() else truths.astype(object)
     if column.str.fullmatch(r"0|-?[1-9][0-9]{0,17}").all():
         return column.astype("int64")
     numbers = pd.to_numeric(column.replace("", None), errors="coerce")

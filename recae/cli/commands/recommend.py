@@ -21,13 +21,22 @@ Examples:
   recae recommend m.recae --user 42 --user 43 --exclude 260,1196 --json
   recae recommend m.recae --users users.txt --candidates in-stock.txt --out lists.csv
   recae recommend m.recae --new-ratings ratings-of-new-users.csv
+  recae recommend m.recae --user 42 --where '"Comedy" in genres and year >= 1990'
+  recae recommend m.recae --users all -n 20 --out lists.parquet     every user, tonight
 """
 
 
 @click.command(cls=RecaeCommand, epilog=_EXAMPLES, short_help="List the best items for users.")
 @click.argument("model", type=click.Path())
 @click.option("-u", "--user", "users", multiple=True, metavar="ID", help="User to list items for; may be repeated.")
-@click.option("--users", "users_file", type=click.Path(), metavar="FILE", help="File of user ids, one per line.")
+@click.option(
+    "--users",
+    "users_file",
+    type=click.Path(),
+    metavar="FILE|all",
+    help="File of user ids, one per line; or all: the lists of every known user into --out (.csv, .ndjson, .parquet), "
+    "which the same command goes on with after a kill.",
+)
 @options.list_length
 @click.option(
     "--new-ratings",
@@ -41,6 +50,24 @@ Examples:
     help="Items to choose from: 1,2,3, or a file of ids, one per line.  [default: all]",
 )
 @click.option("--exclude", metavar="IDS|FILE", help="Items to leave out: 1,2,3, or a file of ids, one per line.")
+@click.option(
+    "--where",
+    metavar="CONDITION",
+    help="Items to choose from, by their table: 'category == \"Garden\" and in_stock', '\"Comedy\" in genres'.",
+)
+@click.option(
+    "--boost",
+    "boosts",
+    multiple=True,
+    metavar="COLUMN=WEIGHT",
+    help="Raise items by a column of their table, in standard deviations of a user's scores; may be repeated.",
+)
+@click.option(
+    "--user-candidates",
+    type=click.Path(),
+    metavar="FILE",
+    help="Table of user and item: each user's own items to choose from.",
+)
 @click.option("--include-seen", is_flag=True, help="Also list items that the user has rated.")
 @options.unknown(
     "popular",
@@ -59,6 +86,9 @@ def recommend(
     new_ratings: str | None,
     candidates: str | None,
     exclude: str | None,
+    where: str | None,
+    boosts: tuple[str, ...],
+    user_candidates: str | None,
     include_seen: bool,
     unknown: UnknownUsers,
     device: str | None,
@@ -74,7 +104,12 @@ def recommend(
 
     if not users and users_file is None and new_ratings is None:
         raise click.UsageError("no user; give one with --user ID, or a file with --users or --new-ratings")
-    output = Output.of(form, as_json, out, excel_safe=excel_safe)
+    to_all = users_file == "all"
+    if new_ratings is not None and (boosts or user_candidates or to_all):
+        raise click.UsageError("--boost, --user-candidates and --users all are for users that the model knows")
+    if to_all and (users or out is None or form is not None or as_json or excel_safe):
+        raise click.UsageError("--users all takes --out FILE, whose suffix is the format, and no --user")
+    output = None if to_all else Output.of(form, as_json, out, excel_safe=excel_safe)
     fitted = load_model(model, device, for_few=users_file is None)
     items = items_of(fitted)
     how: dict[str, Any] = {
@@ -83,13 +118,74 @@ def recommend(
         "exclude": None if exclude is None else ids_from(exclude, items, unknown=unknown),
         "unknown": unknown,
     }
+    if where is not None:
+        how["candidates"] = _fulfilling(fitted, where, how["candidates"])
+    if user_candidates is not None:
+        how["candidates"] = _own_candidates(fitted, user_candidates, how["candidates"])
+    boost = dict(map(_weight, boosts))
+    if output is None:
+        _for_all(fitted, str(out), n, {**how, "boost": boost})
+        return
     wanted = [*users, *_lines(users_file)]
-    known = new_ratings is None
-    lists = _for_known(fitted, wanted, n, how) if known else _for_new(fitted, str(new_ratings), wanted, n, how)
+    if new_ratings is not None:
+        lists = _for_new(fitted, new_ratings, wanted, n, how)
+    else:
+        lists = _for_known(fitted, wanted, n, how, boost)
     if lists.empty and output.form == "table":
         options.note("No items to list: the users have rated all allowed items; --include-seen lists rated items too.")
     else:
         output.write(lists, "items", lambda: print_lists(lists, "user", "item"))
+
+
+def _weight(text: str) -> tuple[str, float]:
+    column, _, weight = text.rpartition("=")
+    try:
+        return column, float(weight)
+    except ValueError:
+        raise click.UsageError(f"--boost {text}: expected COLUMN=WEIGHT, such as margin=0.2") from None
+
+
+def _fulfilling(model: Recommender, where: str, candidates: list[Any] | None) -> list[Any]:
+    """The ids of the items that fulfil a condition, among `candidates` where there are some."""
+    from recae.ratings.conditions import items_where
+
+    ratings = model.ratings_
+    found: list[Any] = ratings.item_ids[items_where(where, ratings.item_table, ratings.item_ids)].tolist()
+    if candidates is None:
+        return found
+    among = set(candidates)
+    return [one for one in found if one in among]
+
+
+def _own_candidates(model: Recommender, file: str, candidates: list[Any] | None) -> pd.DataFrame:
+    """A frame of user and item with the model's ids; only of `candidates` where there are some."""
+    import pandas as pd
+
+    from recae.cli.inputs import items_of, read_pairs, users_of
+
+    pairs = read_pairs(file, None, None)
+    users, items = (known.find(pairs.frame[name], unknown="keep")
+                    for known, name in ((users_of(model), pairs.user), (items_of(model), pairs.item)))  # fmt: skip
+    frame = pd.DataFrame({"user": users, "item": items})
+    return frame if candidates is None else frame[frame["item"].isin(candidates)]
+
+
+def _for_all(model: Recommender, out: str, n: int, how: dict[str, Any]) -> None:
+    from recae.recommender.all_lists import write_lists
+    from recae.training.reporting import progress_bar
+
+    how["unknown"] = "error" if how["unknown"] == "popular" else how["unknown"]
+    bar = progress_bar(model.ratings_.n_users, show=False if options.verbosity() < 0 else None, label="lists")
+    done = 0
+
+    def progress(users: int, _: int) -> None:
+        nonlocal done
+        bar.update(users - done)
+        done = users
+
+    write_lists(model, out, n, progress=progress, **how)
+    bar.close()
+    options.note(f"Lists of {model.ratings_.n_users:,} users saved to {out}.")
 
 
 def _lines(file: str | None) -> list[str]:
@@ -98,15 +194,24 @@ def _lines(file: str | None) -> list[str]:
     return [] if file is None else read_lines(file, "user")
 
 
-def _for_known(model: Recommender, wanted: list[str], n: int, how: dict[str, Any]) -> pd.DataFrame:
+def _for_known(
+    model: Recommender, wanted: list[str], n: int, how: dict[str, Any], boost: dict[str, float]
+) -> pd.DataFrame:
     from recae.cli.inputs import users_of
 
     remedy = (
         "--unknown popular lists popular items, --unknown warn passes unknown users over, --new-ratings FILE lists "
         "items for new users from their ratings"
     )
-    ids = users_of(model).find(wanted, unknown="error" if how["unknown"] == "error" else "keep", remedy=remedy)
-    return model.recommend(ids, n, **how)
+    known = users_of(model)
+    if not boost and not hasattr(how["candidates"], "columns"):
+        ids = known.find(wanted, unknown="error" if how["unknown"] == "error" else "keep", remedy=remedy)
+        return model.recommend(ids, n, **how)
+    from recae.recommender.all_lists import lists_of
+
+    how["unknown"] = "error" if how["unknown"] == "popular" else how["unknown"]
+    kept = wanted if how["unknown"] == "error" else known.among(wanted, how["unknown"], "they get no list")
+    return lists_of(model, known.find(kept, remedy=remedy), n, boost=boost, **how)
 
 
 def _for_new(model: Recommender, file: str, wanted: list[str], n: int, how: dict[str, Any]) -> pd.DataFrame:
