@@ -64,7 +64,7 @@ def test_ratings_are_compared_by_their_error() -> None:
 @pytest.mark.parametrize("small", [0, 2**20])
 def test_rating_pca_is_biases_and_a_stretched_projection(small: int, monkeypatch: Any) -> None:
     """Its scores equal NumPy's: the biases, and what they leave projected, times the least-squares stretch."""
-    monkeypatch.setattr(pca, "_SMALL", small)
+    monkeypatch.setattr(pca, "SMALL", small)
     ratings = random_ratings()
     x = ones_of(ratings)
     model = RatingPCA(factors=3).fit(ratings)

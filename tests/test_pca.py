@@ -27,7 +27,7 @@ X = ones_of(RATINGS)
 @pytest.fixture(params=["dense", "sparse"])
 def solver(request: Any, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways to decompose: small sets densely, large ones by scikit-learn on sparse rows."""
-    monkeypatch.setattr(pca, "_SMALL", 2**20 if request.param == "dense" else 0)
+    monkeypatch.setattr(pca, "SMALL", 2**20 if request.param == "dense" else 0)
     return str(request.param)
 
 

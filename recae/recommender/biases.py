@@ -153,10 +153,10 @@ def _block(rows: Csr, mean: float, first: int, last: int) -> tuple[int, Any, Any
 
 
 def ridge_weight(truth: FloatArray, baseline: FloatArray, own: FloatArray | DoubleArray) -> float:
-    """argmin over w of Σ (r - b - w (m - b))², with as much pull towards 1 as `PRIOR` ratings have, less its error.
+    """argmin over w of Σ (r - b - w (m - b))², with as much pull towards 1 as `PRIOR` ratings have; within 0 and 1.
 
-    The error is the standard error of w, whatever the variance of each rating (White, Econometrica 1980): the model is
-    trusted as far as it has shown to be better, so that it is hardly ever worse than the biases. Within 0 and 1.
+    0 where least squares alone do not find a weight above its standard error (White, Econometrica 1980): where it is
+    not clear that a model is better, the biases answer.
 
     Args:
         truth, baseline, own: ratings r, what the biases say b and what a model says m, (n,).
@@ -166,9 +166,10 @@ def ridge_weight(truth: FloatArray, baseline: FloatArray, own: FloatArray | Doub
     if squares == 0:
         return 1.0
     pull = PRIOR * squares / len(truth)
-    weight = float(difference @ wanted + pull) / (squares + pull)
-    error = float(np.linalg.norm(difference * (wanted - weight * difference))) / (squares + pull)
-    return min(max(weight - error, 0.0), 1.0)
+    found = float(difference @ wanted) / squares
+    if found <= float(np.linalg.norm(difference * (wanted - found * difference))) / squares:
+        return 0.0
+    return float(np.clip((difference @ wanted + pull) / (squares + pull), 0.0, 1.0))
 
 
 def user_deviations(user_rows: Csr, biases: Biases, user_l2: float = USER_L2) -> FloatArray:

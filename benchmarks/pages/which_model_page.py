@@ -1,0 +1,57 @@
+"""The tables of docs/which_model.md: every model's defaults on data of all kinds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.accuracy.default_data import RANKED, RATED, UNSEEN
+from benchmarks.accuracy.defaults import BASELINES, is_worse
+from benchmarks.common.markdown import table
+from benchmarks.common.paths import DOCS
+from benchmarks.common.record import read
+
+PAGE = DOCS / "which_model.md"
+Row = dict[str, Any]
+
+
+def parts() -> dict[str, str]:
+    """The page's parts by name."""
+    rows = {task: read(f"defaults-{task}", {"rows": []})["rows"] for task in BASELINES}
+    return {
+        "ratings": by_model(rows["rating"], list(RATED), "rating"),
+        "unseen": by_model(rows["unseen"], [UNSEEN], "unseen"),
+        "rankers": by_model(rows["ranking"], list(RANKED), "ranking"),
+    }
+
+
+def by_model(rows: list[Row], sets: list[str], task: str) -> str:
+    """A line a model: the baseline, `auto`, then by the mean of figures in shares of the baseline's."""
+    found = {(row["model"], row["data"]): row for row in rows}
+    names = {row["model"] for row in rows}
+    sets = [data for data in sets if any(data == row["data"] for row in rows)]
+
+    def place(name: str) -> tuple[bool, bool, float, str]:
+        own = [figure(row) / row["baseline"] for row in rows if row["model"] == name]
+        mean = sum(own) / len(own)
+        return name != BASELINES[task], name != "auto", -mean if task == "ranking" else mean, name
+
+    lines = []
+    for name in sorted(names, key=place):
+        mine = [row for row in rows if row["model"] == name]
+        cpu = sum(row["cpu"] for row in mine) if len(mine) == len(sets) else None
+        cells = [cell(found.get((name, data))) for data in sets]
+        lines.append([f"`{name}`", *cells, "" if cpu is None else f"{cpu:,.0f}"])
+    return table(["model", *sets, "CPU, s"], lines)
+
+
+def figure(row: Row) -> float:
+    """RMSE, or Recall@20."""
+    return float(row["rmse"] if "rmse" in row else row["recall@20"])
+
+
+def cell(row: Row | None) -> str:
+    """The figure; in brackets below the baseline by more than a standard error, and empty where it was not measured."""
+    if row is None:
+        return ""
+    text = f"{figure(row):.4f}" if figure(row) < 10 else f"{figure(row):.3f}"
+    return f"({text})" if is_worse(row) else text
