@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recae.errors import ModelFileError
+from recae.errors import ModelFileError, Phrase, Remedy
 
 LARGEST = 100_000_000  # bytes of a header, as safetensors has it
 
@@ -38,7 +38,9 @@ def read_header(path: str | Path) -> Header:
     """
     path = Path(path)
     if not path.is_file():
-        raise ModelFileError(f"no file {path}" if not path.exists() else f"{path} is no file")
+        if path.exists():
+            raise ModelFileError(f"{path} is no file")
+        raise ModelFileError(f"no file {path}", remedy=Remedy("{save} writes one", save=Phrase("model.save(path)")))
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         text = file.read(size) if size <= min(LARGEST, path.stat().st_size) else b""

@@ -58,13 +58,15 @@ def test_zsh_and_fish_are_told_what_names_mean() -> None:
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
-def test_bash_completes_with_the_script_of_the_page() -> None:
+def test_bash_completes_with_the_script_of_the_page(tmp_path: Path) -> None:
     """The line of docs/cli.md, run by bash, registers a function that completes a model's name."""
     page = (Path(__file__).parents[1] / "docs" / "cli.md").read_text()
     assert all(f"_RECAE_COMPLETE={shell}_source recae" in page for shell in ("bash", "zsh", "fish"))
-    program = f"{sys.executable} -c '{_MAIN}'"
+    program = tmp_path / "recae"  # as an installation has it
+    program.write_text(f"#!{sys.executable}\n{_MAIN}\n")
+    program.chmod(0o755)
     script = f"""
-        recae() {{ {program} "$@"; }}
+        PATH={tmp_path}:$PATH
         eval "$(_RECAE_COMPLETE=bash_source recae)"
         COMP_WORDS=(recae models eas) COMP_CWORD=2
         _recae_completion recae

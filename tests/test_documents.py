@@ -21,6 +21,7 @@ NOT_RUN = {
     "demos.md": "downloads MNIST",
     "protocols.md": "downloads MovieLens",
     "sessions.md": "downloads MovieLens",
+    "shop/README.md": "tests/test_shop.py runs it, from the folder of the repository",
 }
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"-?\d[\d,]*\.?\d*")

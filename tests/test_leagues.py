@@ -10,7 +10,7 @@ from test_resume import ratings
 
 import recae
 from benchmarks.accuracy import fits as accuracy
-from benchmarks.pages import ratings_page, readme_page
+from benchmarks.pages import figures_page, ratings_page
 from recae.comparison.leagues import LEAGUES, league_of
 from recae.models import MODELS, Bias, Blend
 
@@ -36,21 +36,21 @@ def test_every_rating_model_is_in_a_league() -> None:
 def test_tables_keep_leagues_apart() -> None:
     """Each league has a table with its name in the head and none of another's rows; a single league needs no name."""
     rows = [row("plain", "ratings", 0.83), row("mix", "blends", 0.81), row("dated", "dates", 0.82)]
-    for made in (readme_page.accuracy_1m({"rows": rows}), ratings_page.ml_1m({"rows": rows})):
+    for made in (figures_page.accuracy_1m({"rows": rows}), ratings_page.ml_1m({"rows": rows})):
         parts = [part for part in made.split("\n\n") if part.startswith("|")]
         assert len(parts) == 3
         for part, league, name in zip(parts, ("ratings", "dates", "blends"), ("plain", "dated", "mix")):
             assert LEAGUES[league] in part.splitlines()[0] or league == "ratings"
             assert [f"The {other}" in part for other in ("plain", "dated", "mix")].count(True) == 1
             assert f"The {name}" in part
-    assert "ratings only" not in readme_page.accuracy_1m({"rows": rows[:1]})
+    assert "ratings only" not in figures_page.accuracy_1m({"rows": rows[:1]})
 
 
 def test_few_runs_are_said_to_be_few() -> None:
     """A row of one run has no interval, and one of three says so."""
     assert "± " not in ratings_page.ml_1m({"rows": [row("plain", "ratings", 0.83, 1)]})
     assert "3 splits" in ratings_page.ml_1m({"rows": [row("plain", "ratings", 0.83, 3)]})
-    assert "3 splits" in readme_page.accuracy_1m({"rows": [row("plain", "ratings", 0.83, 3)]})
+    assert "3 splits" in figures_page.accuracy_1m({"rows": [row("plain", "ratings", 0.83, 3)]})
 
 
 def test_the_rows_of_the_tables_have_leagues() -> None:

@@ -51,7 +51,7 @@ def test_a_low_degree_is_enough_beyond_the_leading_eigenvectors() -> None:
     """The degree falls with the spectrum that is left, and a degree that is given is taken, however far off it is."""
     some: dict[str, Any] = {"strength": 0.45, "low_pass": 0.0, "popularity": 0.0, "post": 0.45}
     degrees = [len(Spectral(**some, factors=k).fit(RATINGS).coefficients_) - 1 for k in (1, 6, 25)]
-    assert degrees[0] > degrees[1] > degrees[2]
+    assert degrees[0] >= degrees[1] >= degrees[2] < degrees[0]
     low = Spectral(**some, factors=1, degree=1).fit(RATINGS)
     exact, _ = by_hand(low, RATINGS)
     assert len(low.coefficients_) == 2
@@ -67,7 +67,7 @@ def test_polynomials_are_near_the_filter_and_bounded(c: float, end: float) -> No
     s = np.linspace(0, end, 999)
     allowed = NEAR if len(found) <= MOST_DEGREE else 0.2
     assert np.abs(chebval(2 * s - 1, found) - f(s)).max() <= 1.2 * allowed * f(np.array(end))
-    assert np.abs(found).max() < 300
+    assert np.abs(found).max() < 10
 
 
 def test_two_items_that_always_come_together() -> None:

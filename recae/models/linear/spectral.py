@@ -205,7 +205,7 @@ def polynomial(f: Filter, end: float, degree: int | None) -> FloatArray:
     """
     nodes = (1 - np.cos(np.linspace(0, np.pi, 200))) / 2
     within, beyond = nodes * end, end + nodes * (1 - end)
-    s, weights = np.concatenate([within, beyond]), np.repeat([1.0, 1e-5], 200)
+    s, weights = np.concatenate([within, beyond]), np.repeat([1.0, 1e-4], 200)
     for n in range(1, MOST_DEGREE + 1) if degree is None else (degree,):
         terms = chebvander(2 * s - 1, n)
         found = np.linalg.lstsq(terms * weights[:, None], f(s) * weights, rcond=None)[0]
