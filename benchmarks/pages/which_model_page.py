@@ -26,6 +26,8 @@ def parts() -> dict[str, str]:
 
 def by_model(rows: list[Row], sets: list[str], task: str) -> str:
     """A line a model: the baseline, `auto`, then by the mean of figures in shares of the baseline's."""
+    if not rows:
+        return "Not measured yet."
     found = {(row["model"], row["data"]): row for row in rows}
     names = {row["model"] for row in rows}
     sets = [data for data in sets if any(data == row["data"] for row in rows)]
