@@ -25,17 +25,18 @@ def parts() -> dict[str, str]:
 
 
 def by_model(rows: list[Row], sets: list[str], task: str) -> str:
-    """A line a model: the baseline, `auto`, then by the mean of figures in shares of the baseline's."""
+    """A line a model: the baseline, `auto`, then by the mean of figures in shares of the baseline's, gaps last."""
     if not rows:
         return "Not measured yet."
     found = {(row["model"], row["data"]): row for row in rows}
     names = {row["model"] for row in rows}
     sets = [data for data in sets if any(data == row["data"] for row in rows)]
 
-    def place(name: str) -> tuple[bool, bool, float, str]:
+    def place(name: str) -> tuple[bool, bool, bool, float, str]:
         own = [figure(row) / row["baseline"] for row in rows if row["model"] == name]
         mean = sum(own) / len(own)
-        return name != BASELINES[task], name != "auto", -mean if task == "ranking" else mean, name
+        missing = len(own) < len(sets)
+        return name != BASELINES[task], name != "auto", missing, -mean if task == "ranking" else mean, name
 
     lines = []
     for name in sorted(names, key=place):
