@@ -23,6 +23,8 @@ MODELS: dict[str, dict[str, Any]] = {
     "cfn": {"hidden": 4, "epochs": 1}, "wide-deep": {"epochs": 1}, "deep-rec": {"epochs": 1},
     "dual-autorec": {"epochs": 1}, "sparse-fc": {"hidden": 4, "epochs": 1}, "glocal-k": {"epochs": 1},
     "mult-vae": {"hidden": 8, "epochs": 1}, "rec-vae": {"hidden": 8, "epochs": 1}, "cdae": {"hidden": 4, "epochs": 1},
+    "markov": {}, "v-sknn": {}, "session-rnn": {"hidden": 4, "epochs": 1},
+    "session-rnn-ratings": {"hidden": 4, "epochs": 1},
     "blend": {"members": ("bias", "biased-mf")}, "dated": {"base": {"model": "biased-mf", "factors": 4}},
 }  # fmt: skip
 
