@@ -27,28 +27,28 @@ from typing import Any
 import click
 import numpy as np
 
-from benchmarks.common.record import read, write
+from benchmarks.common.record import commit, read, write
 from benchmarks.common.timing import timed
 
 LATEST_DATED_USER = 2999  # of ml-1m: later ones have one moment for all their ratings in some copies
-NEXT: dict[str, tuple[str, dict[str, Any]]] = {
+Rows = dict[str, tuple[str, dict[str, Any]]]
+
+
+def recurrent(model: str) -> Rows:
+    """Rows of a recurrent model: each hierarchy, and attention."""
+    of: dict[str, dict[str, Any]] = {name: {"hierarchy": name} for name in ("none", "init", "all")}
+    of["init, attention"] = {"hierarchy": "init", "attention": True}
+    return {f"{model}, {name}": (model, settings) for name, settings in of.items()}
+
+
+NEXT: Rows = {
     "popularity": ("popularity", {}), "markov": ("markov", {}), "item-knn": ("item-knn", {}), "ease": ("ease", {}),
     "v-sknn": ("v-sknn", {}),
-    "session-rnn, none (GRU4Rec)": ("session-rnn", {"hierarchy": "none"}),
-    "session-rnn, init": ("session-rnn", {"hierarchy": "init"}),
-    "session-rnn, all": ("session-rnn", {"hierarchy": "all"}),
-    "session-rnn, init, attention": ("session-rnn", {"hierarchy": "init", "attention": True}),
+    **recurrent("session-rnn"),
 }  # fmt: skip
-RATE: dict[str, tuple[str, dict[str, Any]]] = {
-    "bias": ("bias", {}), "running bias": ("session-rnn-ratings", {"epochs": 0}),
-    "session-rnn-ratings, init": ("session-rnn-ratings", {"hierarchy": "init", "epochs": 6}),
-    "session-rnn-ratings, none": ("session-rnn-ratings", {"hierarchy": "none", "epochs": 6}),
-    "i-autorec": ("i-autorec", {}),
-    "session-rnn-ratings, all": ("session-rnn-ratings", {"hierarchy": "all", "epochs": 6}),
-    "wide-deep": ("wide-deep", {}),
-    "session-rnn-ratings, init, attention": (
-        "session-rnn-ratings", {"hierarchy": "init", "attention": True, "epochs": 6}
-    ),
+RATE: Rows = {
+    "bias": ("bias", {}), "running bias": ("session-rnn-ratings", {"epochs": 0}), "i-autorec": ("i-autorec", {}),
+    "wide-deep": ("wide-deep", {}), **recurrent("session-rnn-ratings"),
 }  # fmt: skip
 # V-SKNN's candidates; the best NDCG@20 of at most 2,000 validation events is taken.
 GRID = {"length": (5, 20, 100), "decay": (0.8, 0.95, 1.0), "idf": (0.0, 1.0), "k": (100, 300)}
@@ -79,12 +79,13 @@ def chosen_neighbours(split: Any) -> dict[str, Any]:
 
 
 def kept(name: str, row: str, seed: int) -> dict[str, Any] | None:
-    """A row that an earlier, interrupted run has measured."""
-    rows = read(name, {"rows": []})["rows"]
-    return next((one for one in rows if one["row"] == row and one["seed"] == seed), None)
+    """A row that an interrupted run of the same commit, without changes, has measured."""
+    found = read(name, {})
+    same = found.get("commit") == commit() and not commit().endswith("+")
+    return next((one for one in found["rows"] if one["row"] == row and one["seed"] == seed), None) if same else None
 
 
-def fits(of: dict[str, tuple[str, dict[str, Any]]], seeds: str) -> Iterator[tuple[str, str, dict[str, Any], int]]:
+def fits(of: Rows, seeds: str) -> Iterator[tuple[str, str, dict[str, Any], int]]:
     """Row, model, settings and seed; a model that draws nothing has one seed."""
     import recae
 
