@@ -18,7 +18,7 @@ from recae.datasets.sample import SampleTruth, sample, sample_truth, sample_with
 from recae.errors import DatasetNotFoundError, ParameterError, Phrase, Remedy
 from recae.ratings import RatingMatrix
 from recae.ratings.any_frame import is_table
-from recae.ratings.csr import Duplicates
+from recae.ratings.merging import Duplicates
 from recae.readers.columns import Choice
 from recae.readers.frame_columns import KNOWN
 from recae.readers.packing import PACKED

@@ -19,7 +19,7 @@ from recae.models import MODELS, make_model
 from recae.models.vae.neural_ranker import NeuralRanker, unit_rows
 from recae.nn import Autoencoder, Decoder, Encoder
 from recae.ratings import RatingMatrix
-from recae.recommender.fitting import ranking_error
+from recae.recommender.list_error import ranking_error
 from recae.recommender.params import hyperparameters, param
 from recae.recommender.registry import Entry
 

@@ -15,7 +15,7 @@ import recae
 from recae.comparison import compare
 from recae.errors import DataError, DataWarning, ParameterError
 from recae.evaluation import evaluate
-from recae.ratings.csr import DUPLICATES
+from recae.ratings.merging import DUPLICATES
 from recae.splitting import Split, rolling_windows, split, take_validation
 
 DAY = 86_400

@@ -105,9 +105,9 @@ def _run(name: str, rehearse: bool, device: str, data: str | None, seconds: floa
     chosen = torch.device("cpu" if rehearse and device == "cuda" else device)
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise click.ClickException(ABSENT)
-    from benchmarks.speed import gpu_fits, gpu_kernels  # slow: imported only where there is a device
+    from benchmarks.speed import gpu_fits, gpu_kernels, gpu_setting  # slow: imported only where there is a device
 
-    setting = gpu_kernels.Setting(chosen, rehearse or chosen.type != "cuda", find_movielens_1m(data))
+    setting = gpu_setting.Setting(chosen, rehearse or chosen.type != "cuda", find_movielens_1m(data))
     kept = None if setting.small and "OUT" not in os.environ else Path(os.environ.get("OUT", RESULTS))
     log = Log(None if kept is None else kept / f"gpu-{name}.jsonl")
     log.write({"part": "context", "what": f"{name} on {setting.card()}", **context(), "rehearsal": setting.small})

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.common.ratings import ML_1M, ML_20M, uniform
-from benchmarks.speed.gpu_kernels import Part, Row, Setting, matmul
+from benchmarks.speed.gpu_setting import Part, Row, Setting, matmul
 from recae.evaluation import evaluate
 from recae.models import EASE, AutoRec, MultVAE
 from recae.ratings import RatingMatrix

@@ -21,7 +21,7 @@ from benchmarks.common.record import read, write
 from benchmarks.common.timing import timed
 from benchmarks.topn.protocol import fitted, hidden_users
 from recae.models import MODELS, make_model
-from recae.recommender.fitting import ranking_error
+from recae.recommender.list_error import ranking_error
 from recae.splitting import Split
 
 Settings = dict[str, Any]

@@ -24,7 +24,8 @@ from recae.datasets.catalogue import DATASETS
 from recae.datasets.locations import load_folder
 from recae.errors import DataError, DatasetNotFoundError, ParameterError
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import Duplicates, to_csr
+from recae.ratings.csr import to_csr
+from recae.ratings.merging import Duplicates
 from recae.readers.columns import is_number
 from recae.readers.delimited import read_columns
 from recae.readers.text_layout import Layout
@@ -108,7 +109,7 @@ def _part(whole: RatingMatrix, path: Path) -> RatingMatrix:
     columns = read_columns(Layout(path, "\t", NAMES), COLUMNS)
     users = whole.user_index(columns["user"]).astype(np.int32)
     items = whole.item_index(columns["item"]).astype(np.int32)
-    rows, stamps = to_csr(
+    rows, stamps, _ = to_csr(
         users, items, columns["rating"], columns["timestamp"], whole.shape, "error", lambda row: f"rating {row}"
     )
     return whole.with_rows(rows, stamps, name=f"ml-100k {path.name}")

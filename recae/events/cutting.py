@@ -15,7 +15,7 @@ from recae.errors import DataError, ParameterError, Remedy
 from recae.events.sessions import Sessions
 from recae.ratings import RatingMatrix
 from recae.ratings.any_frame import as_pandas, is_table
-from recae.ratings.csr import row_number
+from recae.ratings.column_checks import row_number
 from recae.ratings.times import seconds
 from recae.splitting.cuts import span_of
 

@@ -11,7 +11,8 @@ import pandas as pd
 
 from recae._types import FloatArray, IntArray, Mask
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import merged_csr, row_number
+from recae.ratings.column_checks import row_number
+from recae.ratings.csr import to_csr
 from recae.ratings.repeated_rows import Repeats
 
 
@@ -93,7 +94,7 @@ class Sessions:
         Of a pair that has several events, the last one counts; `repeats` has all of them.
         """
         chosen = np.ones(self.n_events, bool) if keep is None else keep
-        rows, stamps, runs = merged_csr(
+        rows, stamps, runs = to_csr(
             self.users[chosen].astype(np.int32), self.items[chosen], self.values[chosen], self.times[chosen],
             self.ratings.shape, "last", row_number,
         )  # fmt: skip

@@ -1,30 +1,21 @@
-"""From columns of a table to the arrays of a `RatingMatrix`: checks, order, duplicates."""
+"""From columns of a table to the CSR arrays of a `RatingMatrix`, in linear time."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from scipy import sparse
 
-from recae._types import Csr, FloatArray, IntArray, Mask
-from recae.errors import DataError, DataWarning, ParameterError, Remedy, shown
-from recae.ratings.ids import WORTH_A_THREAD, plain
-from recae.ratings.numbers import as_numbers
+from recae._types import Csr, FloatArray, IntArray
+from recae.errors import DataError, Remedy
+from recae.ratings.column_checks import row_number
+from recae.ratings.ids import WORTH_A_THREAD
+from recae.ratings.merging import Duplicates, Runs, check_duplicates, merge_runs
 from recae.ratings.times import Where
-
-Duplicates = Literal["last", "first", "mean", "sum", "max", "count", "error"]
-DUPLICATES: tuple[Duplicates, ...] = ("last", "first", "mean", "sum", "max", "count", "error")
-
-
-def row_number(position: int) -> str:
-    """Rows are counted from 1 in messages."""
-    return f"row {position + 1}"
 
 
 def make_csr(data: Any, indices: Any, indptr: Any, shape: tuple[int, int]) -> Csr:
@@ -62,69 +53,6 @@ def _index_type(n: int) -> type[np.int32] | type[np.int64]:
     return np.int32 if n <= np.iinfo(np.int32).max else np.int64
 
 
-def require_columns(frame: pd.DataFrame, wanted: list[str]) -> None:
-    missing = [c for c in wanted if c not in frame.columns]
-    if missing:
-        raise DataError(
-            f"no column {missing[0]!r}: the table has {', '.join(map(repr, frame.columns))}",
-            remedy=Remedy(
-                "name the columns with {user}, {item}, {rating}, {timestamp}",
-                user=...,
-                item=...,
-                rating=...,
-                timestamp=...,
-            ),
-        )
-    for name in wanted:
-        if list(frame.columns).count(name) > 1:
-            raise DataError(f"column {name!r} occurs more than once", remedy="rename or drop one of them")
-
-
-def refuse_missing_ids(column: pd.Series, name: str, where: Where = row_number) -> None:
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu":
-        return
-    missing = column.isna().to_numpy()
-    if missing.any():
-        raise DataError(f"{where(int(np.argmax(missing)))}: the id in column {name!r} is missing")
-
-
-def finite_ratings(column: pd.Series, name: str, where: Where = row_number) -> FloatArray:
-    """Ratings as float32; what is no number is refused. Missing ones become NaN, which `refuse_bad_values` names."""
-    if column.dtype == np.float32:
-        return np.asarray(column.to_numpy())
-    values = as_numbers(column)
-    bad = np.isnan(values) & ~column.isna().to_numpy()
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise DataError(f"{where(row)}: rating {shown(column.iloc[row])} in column {name!r} is not a number")
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as that
-        return values.astype(np.float32)
-
-
-def refuse_bad_values(values: FloatArray, scale: tuple[float, float] | None, where: Where = row_number) -> None:
-    bad = ~np.isfinite(values)
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise DataError(f"{where(row)}: rating {values[row]} is not a finite number", remedy="drop or correct that row")
-    if scale is None:
-        return
-    low, high = float(scale[0]), float(scale[1])
-    if not low <= high:
-        raise ParameterError(name="scale", value=scale, expected="the lowest rating first")
-    bad = (values < low) | (values > high)
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise DataError(f"{where(row)}: rating {values[row]:g} is outside the scale {low:g} to {high:g}")
-
-
-class Runs(NamedTuple):
-    """Rows of pairs that occur more than once: position of the pair among the merged ratings, rating, time; (n,)."""
-
-    position: IntArray
-    ratings: FloatArray
-    timestamps: IntArray
-
-
 def to_csr(
     users: npt.NDArray[np.int32],
     items: npt.NDArray[np.int32],
@@ -134,29 +62,16 @@ def to_csr(
     duplicates: Duplicates,
     describe: Callable[[int], str],
     where: Where = row_number,
-) -> tuple[Csr, IntArray | None]:
-    """CSR with sorted columns, and its timestamps in the same order; duplicates resolved as asked.
+) -> tuple[Csr, IntArray | None, Runs | None]:
+    """CSR with sorted columns, its timestamps in the same order, and the rows of pairs that occur more than once.
 
     Two stable counting passes (by item, then by user) order the ratings in linear time, without a comparison
-    sort; ratings that are in order already, as in the published csv files, are left where they are.
+    sort; ratings that are in order already, as in the published csv files, are left where they are. Rows of one pair
+    are merged as asked; they are returned as they were where there are times, and None where there are none.
 
     Raises:
         DataError: columns of several lengths, a code below 0 (a missing id), or a pair twice where none may be.
     """
-    return merged_csr(users, items, values, timestamps, shape, duplicates, describe, where)[:2]
-
-
-def merged_csr(
-    users: npt.NDArray[np.int32],
-    items: npt.NDArray[np.int32],
-    values: FloatArray,
-    timestamps: IntArray | None,
-    shape: tuple[int, int],
-    duplicates: Duplicates,
-    describe: Callable[[int], str],
-    where: Where = row_number,
-) -> tuple[Csr, IntArray | None, Runs | None]:
-    """As `to_csr`, and the rows of pairs that occur more than once, with their times; None where there are none."""
     check_duplicates(duplicates)
     runs = None
     stamps = None if timestamps is None else np.asarray(timestamps, dtype=np.int64)
@@ -236,67 +151,6 @@ def _by_user_and_item(
     return rows.data, rows.indices, rows.indptr
 
 
-def check_duplicates(duplicates: str) -> None:
-    """Refuse a way to merge rows that there is not."""
-    if duplicates not in DUPLICATES:
-        raise ParameterError(name="duplicates", value=duplicates, expected=tuple(DUPLICATES))
-
-
-def merge_runs(
-    values: FloatArray, stamps: IntArray | None, repeated: Mask, how: Duplicates
-) -> tuple[FloatArray, IntArray | None]:
-    """One rating and timestamp for each run of a pair (`repeated`: the same pair as the one before).
-
-    Only runs of several rows are looked at; the others are copied, or count 1. The timestamp is the latest of the run;
-    of "first" the earliest.
-    """
-    followed = np.append(repeated[1:], False)
-    first, last = np.flatnonzero(~repeated & followed), np.flatnonzero(repeated & ~followed)
-    lengths = last - first + 1
-    run = np.repeat(np.arange(len(first)), lengths)
-    begins = np.cumsum(lengths) - lengths
-    index = np.arange(len(run)) + np.repeat(first - begins, lengths)
-    earliest, latest = first, last
-    if stamps is not None:
-        by_time = index[np.lexsort((index, stamps[index], run))]
-        earliest, latest = by_time[begins], by_time[begins + lengths - 1]
-    merged = np.ones_like(values) if how == "count" else values.copy()
-    if how in ("last", "first"):
-        merged[first] = values[latest if how == "last" else earliest]
-    elif how == "max":
-        merged[first] = np.maximum.reduceat(values[index], begins)
-    else:
-        total = np.bincount(run, weights=values[index])
-        merged[first] = {"sum": total, "mean": total / lengths, "count": lengths}[how]
-    if stamps is not None:
-        stamps = stamps.copy()
-        stamps[first] = stamps[earliest if how == "first" else latest]
-        stamps = stamps[~repeated]
-    return merged[~repeated], stamps
-
-
-WHAT_BECAME = {
-    "last": "the last of each was kept", "first": "the first of each was kept", "mean": "their mean was taken",
-    "sum": "they were added up", "max": "the highest was kept", "count": "rows were counted",
-}  # fmt: skip
-
-
-def say_merged(name: str, n_rows: int, n_ratings: int, how: Duplicates) -> None:
-    """A `DataWarning` where rows of one pair became one rating: how many, and by which rule."""
-    if n_rows > n_ratings:
-        warnings.warn(
-            f"{name}: {n_rows - n_ratings:,} of {n_rows:,} rows repeat a pair of user and item; {WHAT_BECAME[how]} "
-            f"(duplicates={how!r}), which leaves {n_ratings:,} ratings", DataWarning, stacklevel=3,
-        )  # fmt: skip
-
-
-def scale_after(how: Duplicates, merged: FloatArray, low: float, high: float) -> tuple[float, float]:
-    """Lowest and highest rating where none were stated: `low` and `high` of the rows, or what rows were merged to."""
-    if how in ("sum", "count") and len(merged):
-        return float(merged.min()), float(merged.max())
-    return low, high
-
-
 def k_core(rows: Csr, min_user: int, min_item: int, until_stable: bool) -> tuple[IntArray, IntArray, Csr]:
     """Users and items that have enough ratings, and where their ratings stand in `rows.data` (CSR int64)."""
     users, items = np.arange(rows.shape[0]), np.arange(rows.shape[1])
@@ -310,14 +164,3 @@ def k_core(rows: Csr, min_user: int, min_item: int, until_stable: bool) -> tuple
         if stable or not until_stable:
             positions.sort_indices()
             return users, items, positions
-
-
-def indexed(table: pd.DataFrame | None, key: str) -> pd.DataFrame | None:
-    """A table of items or users, indexed by raw id (its column `key`, where it has one)."""
-    if table is None:
-        return None
-    table = table.set_index(key) if key in table.columns else table
-    if not table.index.is_unique:
-        twice = plain(table.index[table.index.duplicated()][0])
-        raise DataError(f"the {key} table has more than one row for {key} {twice!r}", remedy="keep one")
-    return table

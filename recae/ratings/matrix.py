@@ -16,22 +16,18 @@ import pandas as pd
 from recae._types import Csr, IdArray, IntArray
 from recae.errors import DataError, ParameterError
 from recae.ratings.any_frame import as_pandas
-from recae.ratings.csr import (
-    Duplicates,
+from recae.ratings.column_checks import (
     finite_ratings,
     indexed,
-    k_core,
-    make_csr,
-    merged_csr,
     refuse_bad_values,
     refuse_missing_ids,
     require_columns,
     row_number,
-    say_merged,
-    scale_after,
 )
+from recae.ratings.csr import k_core, make_csr, to_csr
 from recae.ratings.description import described
 from recae.ratings.ids import factorise_both, look_up, plain, say_alike
+from recae.ratings.merging import Duplicates, say_merged, scale_after
 from recae.ratings.repeated_rows import Repeats, kept_repeats
 from recae.ratings.times import Where, seconds
 
@@ -150,7 +146,7 @@ class RatingMatrix:
             raise DataError("there are no ratings; at least one is needed")
         refuse_bad_values(values, scale, where)
         user_codes, user_ids, item_codes, item_ids = factorise_both(users, items)
-        rows, stamps, runs = merged_csr(
+        rows, stamps, runs = to_csr(
             user_codes, item_codes, values, timestamps, (len(user_ids), len(item_ids)), duplicates,
             lambda row: f"user {plain(user_ids[user_codes[row]])!r}, item {plain(item_ids[item_codes[row]])!r}",
             where,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recae._types import FloatArray, IntArray, Mask
-from recae.ratings.csr import Duplicates, merge_runs
+from recae.ratings.merging import Duplicates, merge_runs
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,17 +14,9 @@ from scipy import sparse
 from recae._types import FloatArray, IntArray
 from recae.errors import DataError, ParameterError
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import (
-    Duplicates,
-    finite_ratings,
-    indexed,
-    refuse_bad_values,
-    refuse_missing_ids,
-    row_number,
-    say_merged,
-    scale_after,
-    to_csr,
-)
+from recae.ratings.column_checks import finite_ratings, indexed, refuse_bad_values, refuse_missing_ids, row_number
+from recae.ratings.csr import to_csr
+from recae.ratings.merging import Duplicates, say_merged, scale_after
 from recae.ratings.times import Where, seconds
 from recae.readers.columns import ROLES, Choice, assign, is_position
 from recae.readers.delimited import TextTable, read_whole
@@ -131,7 +123,7 @@ def from_sparse(source: Any, wanted: Wanted) -> RatingMatrix:
 
     ratings = finite_ratings(pd.Series(values), "data", where)
     refuse_bad_values(ratings, wanted.scale, where)
-    rows, _ = to_csr(users, items, ratings, None, source.shape, wanted.duplicates, where, where)
+    rows, _, _ = to_csr(users, items, ratings, None, source.shape, wanted.duplicates, where, where)
     say_merged(wanted.name, entries.nnz, rows.nnz, wanted.duplicates)
     scale = wanted.scale or scale_after(wanted.duplicates, rows.data, float(ratings.min()), float(ratings.max()))
     return RatingMatrix(

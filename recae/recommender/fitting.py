@@ -15,15 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from recae import metrics
-from recae._types import Scores
 from recae.errors import DataError, DataWarning, ParameterError, Phrase, Remedy
 from recae.ratings import RatingMatrix
 from recae.ratings.ids import plain
 from recae.ratings.matching import match, same_ids
 from recae.recommender.biases import RATINGS, Unit
 from recae.recommender.params import Parameters
-from recae.recommender.scoring import blocks, top_allowed
 from recae.store import check_before_use
 
 if TYPE_CHECKING:
@@ -31,7 +28,6 @@ if TYPE_CHECKING:
 
     from recae.sparse import SparseRows
 
-LIST = 100  # length of the lists that validation ranks
 ASIDE = "take them from recae.splitting.take_validation(train, 0.1)"
 
 
@@ -148,7 +144,7 @@ def refuse_many_processes(model: type[Any]) -> None:
     Raises:
         ParameterError: there are several processes, and the model cannot share rows among them.
     """
-    if (n := _processes().size) > 1 and not model.shares_rows:
+    if (n := processes().size) > 1 and not model.shares_rows:
         raise ParameterError(
             f"{model.__name__} is fitted by one process, and torchrun started {n}",
             remedy="start it without torchrun (docs/scale.md lists the models that several processes can share)",
@@ -235,7 +231,7 @@ def check_validation(
         )
 
 
-def _processes() -> Any:
+def processes() -> Any:
     """Those that fit together, as `current` has it; it takes PyTorch, which a saved linear model lists without."""
     return importlib.import_module("recae.distributed.ranks").current()
 
@@ -283,7 +279,7 @@ def rating_error(
             processes that fit together, each is given its own; all get the figure of all.
         scale, unit: lowest and highest rating; the unit of predictions and held-out rows.
     """
-    ranks, limits = _processes(), (unit.inside(scale[0]), unit.inside(scale[1]))
+    ranks, limits = processes(), (unit.inside(scale[0]), unit.inside(scale[1]))
 
     def validate(network: Any) -> float:
         squares = 0.0
@@ -293,33 +289,5 @@ def rating_error(
             squares += float(error.square().sum())
         total, n = ranks.total(squares, sum(held_out.nnz for _, held_out in parts))
         return float(math.sqrt(total / max(1, n)) * unit.factor)
-
-    return validate
-
-
-def ranking_error(
-    score: Callable[..., Scores | Tensor], ratings: RatingMatrix, validation: RatingMatrix, *, with_users: bool = False
-) -> Callable[[Any], float]:
-    """A validation figure for `Trainer.fit`: 1 - NDCG@100 of the held-out items of users whose rows are known.
-
-    Of several processes that fit together, each ranks for its share of the users; all get the figure of all.
-
-    Args:
-        score: rows (n, n_items) to scores (n, n_items), by the model as it is when it is called; an array or a tensor.
-        ratings: the rows that users are scored from, whose items are not ranked.
-        validation: held-out ratings of the same users and items.
-        with_users: `score` is given the users' indices as well, for models that tell their users apart.
-    """
-    ranks, held_out = _processes(), np.flatnonzero(validation.counts("user"))
-    users, every_item = ranks.share(held_out), np.ones(ratings.n_items, bool)
-
-    def validate(_: Any) -> float:
-        total = 0.0
-        for block in blocks(len(users), ratings.n_items):
-            rows = ratings.user_rows[users[block]]
-            scores = score(rows, users[block]) if with_users else score(rows)
-            ranked, _ = top_allowed(scores, rows, LIST, every_item)
-            total += float(metrics.ndcg(metrics.find_hits(ranked, validation.user_rows[users[block]]), LIST).sum())
-        return 1 - float(ranks.total(total)[0]) / max(1, len(held_out))
 
     return validate

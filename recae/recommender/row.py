@@ -9,7 +9,8 @@ import numpy as np
 from recae._types import Csr
 from recae.errors import DataError, ParameterError
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import make_csr, refuse_bad_values
+from recae.ratings.column_checks import refuse_bad_values
+from recae.ratings.csr import make_csr
 
 
 def row_of(item_index: Any, ratings: Any, known: RatingMatrix, *, needs_rating: bool) -> Csr:

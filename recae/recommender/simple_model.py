@@ -9,7 +9,7 @@ import numpy as np
 
 from recae.distributed.ranks import current
 from recae.ratings import RatingMatrix
-from recae.recommender.fitting import ranking_error
+from recae.recommender.list_error import ranking_error
 from recae.training.reporting import is_watched
 
 log = logging.getLogger("recae")

@@ -15,7 +15,8 @@ from recae.archives import read_npz
 from recae.atomic import replacing
 from recae.errors import DataError
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import DUPLICATES, make_csr
+from recae.ratings.csr import make_csr
+from recae.ratings.merging import DUPLICATES
 from recae.ratings.repeated_rows import Repeats
 from recae.schemas import (
     as_object,

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from recae._types import Array, Csr, FloatArray, IntArray
-from recae.ratings.csr import Duplicates, cut_evenly, to_csr
+from recae.ratings.csr import cut_evenly, to_csr
+from recae.ratings.merging import Duplicates
 from recae.store.layout import ArrayFile, write_json
 from recae.store.steps import Report, Steps, need, read, save
 
@@ -113,7 +114,7 @@ class CsrWriter:
         def row_and_column(index: int) -> tuple[int, int]:
             return int(entries.rows[index]), int(entries.cols[index])
 
-        csr, stamps = to_csr(
+        csr, stamps, _ = to_csr(
             rows, entries.cols, entries.ratings, entries.timestamps, (n_rows, n_cols), duplicates,
             lambda index: pair.describe(*row_and_column(index)), lambda index: pair.locate(*row_and_column(index)),
         )  # fmt: skip

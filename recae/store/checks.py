@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recae._types import Array, Csr, IdArray
-from recae.ratings.csr import DUPLICATES
+from recae.ratings.merging import DUPLICATES
 from recae.schemas import Invalid, as_object, check_ids, is_finite, is_int, is_number, require
 
 BLOCK = 1 << 21  # ratings that are looked at together: they fit a cache

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from recae.errors import DataError, Remedy
-from recae.ratings.csr import Duplicates, cut_evenly
+from recae.ratings.csr import cut_evenly
 from recae.ratings.ids import plain
+from recae.ratings.merging import Duplicates
 from recae.store.binning import CsrWriter, PairNames, Transposed, bin_by_rows, sort_bins
 from recae.store.layout import MAKING, MANIFEST, Manifest, map_array, read_manifest, write_json, write_manifest
 from recae.store.numbering import (

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recae.errors import DataError
-from recae.ratings.csr import Duplicates, check_duplicates, say_merged
+from recae.ratings.merging import Duplicates, check_duplicates, say_merged
 from recae.readers.columns import Choice
 from recae.readers.sniffing import TextOptions
 from recae.store.layout import Manifest, is_store

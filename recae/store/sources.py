@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from recae._types import FloatArray, IdArray, IntArray
 from recae.errors import DataError, Remedy
-from recae.ratings.csr import refuse_bad_values
+from recae.ratings.column_checks import refuse_bad_values
 from recae.ratings.ids import factorise_both, plain
 from recae.readers.columns import Choice
 from recae.readers.sniffing import TextOptions

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from recae._types import Csr, Scores
 from recae.distributed.ranks import choose_device
 from recae.ratings import RatingMatrix
-from recae.recommender.fitting import FitOptions, ranking_error
+from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
+from recae.recommender.list_error import ranking_error
 from recae.recommender.own_part import StopsByOwnPart
 from recae.recommender.params import ReadsValues, as_input, default, hyperparameters, learned, param
 from recae.recommender.registry import register

@@ -14,7 +14,8 @@ from recae.models.vae.neural_ranker import CPU, NeuralRanker
 from recae.nn import Decode, Dropout, Encode
 from recae.nn.layers import ACTIVATIONS, activation
 from recae.ratings import RatingMatrix
-from recae.recommender.fitting import FitOptions, ranking_error
+from recae.recommender.fitting import FitOptions
+from recae.recommender.list_error import ranking_error
 from recae.recommender.params import as_input, default, hyperparameters, param
 from recae.recommender.registry import register
 from recae.sparse import SparseRows

@@ -18,8 +18,9 @@ from recae.models.vae.implicit_losses import multinomial
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
 from recae.recommender.epochs import load_network, network_arrays
-from recae.recommender.fitting import FitOptions, ranking_error
+from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
+from recae.recommender.list_error import ranking_error
 from recae.recommender.own_part import StopsByOwnPart
 from recae.recommender.params import ReadsValues, as_input, default, hyperparameters, learned, param
 from recae.sparse import SparseRows

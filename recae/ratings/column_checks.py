@@ -1,0 +1,83 @@
+"""Columns of a table of ratings: what must be there, and what is refused, named by its row."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from recae._types import FloatArray
+from recae.errors import DataError, ParameterError, Remedy, shown
+from recae.ratings.ids import plain
+from recae.ratings.numbers import as_numbers
+from recae.ratings.times import Where
+
+
+def row_number(position: int) -> str:
+    """Rows are counted from 1 in messages."""
+    return f"row {position + 1}"
+
+
+def require_columns(frame: pd.DataFrame, wanted: list[str]) -> None:
+    missing = [c for c in wanted if c not in frame.columns]
+    if missing:
+        raise DataError(
+            f"no column {missing[0]!r}: the table has {', '.join(map(repr, frame.columns))}",
+            remedy=Remedy(
+                "name the columns with {user}, {item}, {rating}, {timestamp}",
+                user=...,
+                item=...,
+                rating=...,
+                timestamp=...,
+            ),
+        )
+    for name in wanted:
+        if list(frame.columns).count(name) > 1:
+            raise DataError(f"column {name!r} occurs more than once", remedy="rename or drop one of them")
+
+
+def refuse_missing_ids(column: pd.Series, name: str, where: Where = row_number) -> None:
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu":
+        return
+    missing = column.isna().to_numpy()
+    if missing.any():
+        raise DataError(f"{where(int(np.argmax(missing)))}: the id in column {name!r} is missing")
+
+
+def finite_ratings(column: pd.Series, name: str, where: Where = row_number) -> FloatArray:
+    """Ratings as float32; what is no number is refused. Missing ones become NaN, which `refuse_bad_values` names."""
+    if column.dtype == np.float32:
+        return np.asarray(column.to_numpy())
+    values = as_numbers(column)
+    bad = np.isnan(values) & ~column.isna().to_numpy()
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise DataError(f"{where(row)}: rating {shown(column.iloc[row])} in column {name!r} is not a number")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as that
+        return values.astype(np.float32)
+
+
+def refuse_bad_values(values: FloatArray, scale: tuple[float, float] | None, where: Where = row_number) -> None:
+    bad = ~np.isfinite(values)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise DataError(f"{where(row)}: rating {values[row]} is not a finite number", remedy="drop or correct that row")
+    if scale is None:
+        return
+    low, high = float(scale[0]), float(scale[1])
+    if not low <= high:
+        raise ParameterError(name="scale", value=scale, expected="the lowest rating first")
+    bad = (values < low) | (values > high)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise DataError(f"{where(row)}: rating {values[row]:g} is outside the scale {low:g} to {high:g}")
+
+
+def indexed(table: pd.DataFrame | None, key: str) -> pd.DataFrame | None:
+    """A table of items or users, indexed by raw id (its column `key`, where it has one)."""
+    if table is None:
+        return None
+    table = table.set_index(key) if key in table.columns else table
+    if not table.index.is_unique:
+        twice = plain(table.index[table.index.duplicated()][0])
+        raise DataError(f"the {key} table has more than one row for {key} {twice!r}", remedy="keep one")
+    return table
