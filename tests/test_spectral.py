@@ -101,6 +101,8 @@ def test_what_is_given_is_taken_and_the_rest_is_chosen() -> None:
     ]  # fmt: skip
     assert Spectral(strength=0.2, post=0.5)._candidates(RATINGS) == [{"strength": 0.2, "post": 0.5}]
     assert Spectral(strength=0.2, post=0.5).fit(RATINGS).post_ == 0.5
+    assert [one["strength"] for one in Spectral(filter="plateau", post=0.4)._candidates(RATINGS)] == [1, 2, 4, 8]
+    assert len(Spectral(filter="linear", post=0.4)._candidates(RATINGS)) == 1
 
 
 def test_random_products_find_the_leading_directions() -> None:

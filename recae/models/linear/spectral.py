@@ -21,7 +21,9 @@ from recae.recommender.registry import register
 from recae.schemas import require
 from recae.sparse import SparseRows, spmm
 
-STRENGTHS, POSTS = (0.02, 0.05, 0.15, 0.45, 1.5), (0.35, 0.45)  # that are chosen among
+# What is chosen among; the linear filter has no strength.
+STRENGTHS = {"ridge": (0.02, 0.05, 0.15, 0.45, 1.5), "plateau": (1.0, 2.0, 4.0, 8.0), "linear": (1.0,)}
+POSTS = (0.35, 0.45)
 SHARE, MOST = 0.027, 800  # directions where they are not said: a share of the smaller side, and no more than these
 MOST_DEGREE, NEAR = 16, 1e-3
 BLOCK = 256  # rows of users that are filtered at once
@@ -50,19 +52,20 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
         "ridge", "f: s / (s + c), 1 - (1 - s)^c, or s", choices=("ridge", "plateau", "linear"), tune=None
     )
     strength: float | None = param(
-        None, "c of the filter; none to choose it on a part of the ratings", low=1e-6, tune=(0.02, 2.0, "log")
-    )
+        None, "c of the filter; none to choose it on a part of the ratings", low=1e-6, high=1e6,
+        tune=(0.02, 2.0, "log"),
+    )  # fmt: skip
     low_pass: float = param(0.2, "weight w of the leading eigenvectors", low=0, tune=(0.0, 1.0))
     factors: int | None = param(
         None, "leading eigenvectors; none for 2.7 % of the smaller of users and items, at most 800", low=1,
         tune=(10, 800, "log"),
     )  # fmt: skip
-    user_power: float = param(0.25, "power of users' numbers of ratings by which entries are divided", low=0)
+    user_power: float = param(0.25, "power of users' numbers of ratings by which entries are divided", low=0, high=2)
     prior: float = param(5.0, "added to items' numbers of ratings", low=0, tune=(0.0, 60.0))
-    pre: float = param(0.5, "power of items' numbers by which what is read is divided", tune=(0.0, 1.0))
+    pre: float = param(0.5, "power of items' numbers by which what is read is divided", low=-2, high=2, tune=(0.0, 1.0))
     post: float | None = param(
         None, "power of items' numbers by which scores are multiplied; none to choose it on a part of the ratings",
-        tune=(0.0, 1.0),
+        low=-2, high=2, tune=(0.0, 1.0),
     )  # fmt: skip
     degree: int | None = param(
         None, "degree of the polynomial; none for the lowest that is within a thousandth of f beyond V, at most 16",
@@ -80,7 +83,7 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
     # ---------------------------------------------------------------- fitting
 
     def _candidates(self, ratings: RatingMatrix) -> list[dict[str, Any]]:
-        strengths = STRENGTHS if self.strength is None else (self.strength,)
+        strengths = STRENGTHS[self.filter] if self.strength is None else (self.strength,)
         posts = POSTS if self.post is None else (self.post,)
         return [{"strength": c, "post": power} for power in posts for c in strengths]
 
@@ -179,7 +182,7 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
         require(2 <= len(self.coefficients_) <= 65, "the polynomial is not of a degree from 1 to 64")
         self.largest_, self.post_ = arrays.number("largest"), arrays.number("post")
         require(self.largest_ > 0, "the largest singular value is not above 0")
-        require(abs(self.post_) <= 10, "the power of items' numbers is not within -10 and 10")
+        require(abs(self.post_) <= 2, "the power of items' numbers is not within -2 and 2")
         self._read(self.ratings_)
 
 
