@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,8 @@ from recae.errors import DataError, ParameterError, Remedy
 from recae.models.ensemble.members import member_of, plain_params
 from recae.models.ensemble.time_kernel import near_counts, near_means
 from recae.ratings import RatingMatrix
-from recae.recommender import frames
-from recae.recommender.base import Recommender, UnknownPairs
+from recae.recommender.at_moments import PredictsAtMoments
+from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import hyperparameters, learned, param
@@ -30,7 +30,7 @@ PAIRS = 2**18  # corrected at once
 
 @register("dated", "a rating model corrected by what it left over of ratings near in time; reads dates")
 @hyperparameters
-class Dated(Recommender):
+class Dated(PredictsAtMoments):
     """What ratings near in time add to a model that knows no dates.
 
     The prediction for user u, item i at time t is r̂_ui + c + θ · f_uit. r̂ is the base model's; f holds the means of
@@ -47,10 +47,6 @@ class Dated(Recommender):
     returned, as for unseen users and in lists. Figures belong to the league of dates: knowing to the second when a
     rating was given says which others were given on the same visit, which is unknown when predicting the future.
     """
-
-    predicts_ratings: ClassVar[bool] = True
-    reads_dates: ClassVar[bool] = True
-    league: ClassVar[str] = "dates"
 
     base: Any = param(
         "dual-autorec", 'the rating model that is corrected: a name; in Python also a model, or {"model": name, ...}'
@@ -133,37 +129,13 @@ class Dated(Recommender):
 
     # ---------------------------------------------------------------- scoring
 
-    def predict(self, users: Any, items: Any, *, unknown: UnknownPairs = "error", timestamps: Any = None) -> Scores:
-        """As of any model; `timestamps` are the dates of the ratings asked for, in seconds since 1970, (n,) or one.
-
-        Where none are given, the base model answers.
-        """
-        ratings = self._fitted()
-        frames.check_choice("unknown", unknown, get_args(UnknownPairs))
-        index = frames.find_pairs(ratings, users, items, unknown)
-        return frames.without_unknown(self.predict_pairs(*index, timestamps), *index, unknown)
-
-    def predict_pairs(self, user_index: IntArray, item_index: IntArray, timestamps: Any = None) -> Scores:
-        """Ratings for pairs of indices, (n,), within the scale; -1 for an unknown one; `timestamps` as in `predict`.
-
-        Raises:
-            ParameterError: timestamps are neither one nor as many as pairs, or not finite.
-        """
-        ratings = self._fitted()
-        out = self.base_.predict_pairs(user_index, item_index)
-        if timestamps is not None:
-            times = _checked(timestamps, len(out))
-            served = self._serves("user", user_index) & self._serves("item", item_index)
-            out[served] = self._at(user_index[served], item_index[served], times[served])
-        return np.clip(out, *ratings.scale)
-
-    def _at(self, users: IntArray, items: IntArray, times: DoubleArray) -> Scores:
-        """Scores of known pairs at times, (n,), unclipped."""
-        out = np.empty(len(users), np.float32)
-        for start in range(0, len(users), PAIRS):
+    def _at(self, user_index: IntArray, item_index: IntArray, times: DoubleArray) -> Scores:
+        out = np.empty(len(user_index), np.float32)
+        for start in range(0, len(user_index), PAIRS):
             part = slice(start, start + PAIRS)
-            score = _base_scores(self.base_, users[part], items[part])
-            features = self._features(users[part], items[part], times[part], score)
+            users, items = user_index[part], item_index[part]
+            score = _base_scores(self.base_, users, items)
+            features = self._features(users, items, times[part], score)
             out[part] = score + features @ self.theta_[:-1] + self.theta_[-1]
         return out
 
@@ -211,15 +183,6 @@ def _timestamps(ratings: RatingMatrix) -> npt.NDArray[np.int64]:
             remedy=(Remedy("name the column of dates with {timestamp}", timestamp=...), "use its base model by itself"),
         )
     return ratings.timestamps
-
-
-def _checked(timestamps: Any, n: int) -> DoubleArray:
-    times = np.asarray(timestamps, np.float64)
-    if times.ndim and times.shape != (n,):
-        raise ParameterError(f"{times.shape} for {n} pairs", name="timestamps", expected="one each, or one for all")
-    if not np.isfinite(times).all():
-        raise ParameterError("one is not a finite number", name="timestamps", expected="seconds since 1970")
-    return np.broadcast_to(times, (n,))
 
 
 def _base_scores(base: Recommender, users: IntArray, items: IntArray) -> Scores:

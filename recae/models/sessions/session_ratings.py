@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, get_args
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from recae._types import Csr, DoubleArray, FloatArray, IntArray, Mask, Scores
-from recae.errors import ParameterError
 from recae.events.sessions import Sessions
 from recae.models.sessions.recurrent import RecurrentModel, scores_of
 from recae.models.sessions.session_model import sessions_of_new, undated
@@ -18,6 +17,7 @@ from recae.models.sessions.session_network import RatingNetwork
 from recae.ratings.any_frame import as_pandas
 from recae.ratings.ids import as_id_array
 from recae.recommender import frames
+from recae.recommender.at_moments import PredictsAtMoments, moments
 from recae.recommender.base import UnknownPairs
 from recae.recommender.biases import USER_L2
 from recae.recommender.params import default, hyperparameters
@@ -29,7 +29,7 @@ CELLS = 1 << 19  # pairs of a state and an item that are computed at once
 
 @register("session-rnn-ratings", "hierarchical recurrent network over sessions, for ratings in time")
 @hyperparameters
-class SessionRatingRNN(RecurrentModel):
+class SessionRatingRNN(PredictsAtMoments, RecurrentModel):
     """The rating of a user, an item and a moment, from what the user did before that moment.
 
     The prediction is mu + b_i + b_u + d_i + MLP([s, e_i, s * e_i]). s is the state before the moment, of the two GRUs
@@ -40,9 +40,6 @@ class SessionRatingRNN(RecurrentModel):
 
     `predict(users, items, timestamps=...)` asks at moments; without them, and in lists, after all known ratings.
     """
-
-    predicts_ratings: ClassVar[bool] = True
-    league: ClassVar[str] = "dates"
 
     l2: float = default(1e-5)
     lr: float = default(2e-3)
@@ -94,29 +91,6 @@ class SessionRatingRNN(RecurrentModel):
             out[packed.order] += np.where(known[events.items[packed.order]], self._unit.factor * left, 0)
         return np.clip(out, *events.ratings.scale)
 
-    def predict(self, users: Any, items: Any, *, unknown: UnknownPairs = "error", timestamps: Any = None) -> Scores:
-        """As of any model; `timestamps` are the moments asked at, in seconds since 1970, (n,) or one for all.
-
-        Where none are given, ratings are predicted from all that is known of a user.
-        """
-        ratings = self._fitted()
-        frames.check_choice("unknown", unknown, get_args(UnknownPairs))
-        index = frames.find_pairs(ratings, users, items, unknown)
-        return frames.without_unknown(self.predict_pairs(*index, timestamps), *index, unknown)
-
-    def predict_pairs(self, user_index: IntArray, item_index: IntArray, timestamps: Any = None) -> Scores:
-        """Ratings for pairs of indices, (n,), within the scale; -1 for an unknown one; `timestamps` as in `predict`.
-
-        Raises:
-            ParameterError: timestamps are neither one nor as many as pairs, or not finite.
-        """
-        out = super().predict_pairs(user_index, item_index)
-        if timestamps is not None:
-            times = moments(timestamps, len(out))
-            served = self._serves("user", user_index) & self._serves("item", item_index)
-            out[served] = self._at(self.sessions_, user_index[served], item_index[served], times[served])
-        return np.clip(out, *self.ratings_.scale)
-
     def predict_new(self, new_ratings: Any, pairs: pd.DataFrame, *, unknown: UnknownPairs = "error") -> Scores:
         """As of any model. A column `timestamp` of `new_ratings` gives the order of a user's events.
 
@@ -140,10 +114,13 @@ class SessionRatingRNN(RecurrentModel):
             whole = super().predict_pairs_new(new.user_rows, users, items)
             out = np.where(served, out, whole)
         at = None if times is None else times[served]
-        out[served] = self._at(events, users[served], items[served], at)
+        out[served] = self._from(events, users[served], items[served], at)
         return frames.without_unknown(np.clip(out, *self.ratings_.scale), users, items, unknown)
 
-    def _at(self, events: Sessions, users: IntArray, items: IntArray, times: DoubleArray | None) -> Scores:
+    def _at(self, user_index: IntArray, item_index: IntArray, times: DoubleArray) -> Scores:
+        return self._from(self.sessions_, user_index, item_index, times)
+
+    def _from(self, events: Sessions, users: IntArray, items: IntArray, times: DoubleArray | None) -> Scores:
         """Ratings of pairs at moments, (n,), unclipped; at the end of the users' events where no moments are said."""
         stops, fresh = events.event_starts[users + 1], None
         if times is not None:
@@ -181,24 +158,10 @@ class SessionRatingRNN(RecurrentModel):
         return np.asarray(base + self._unit.factor * left, np.float32)
 
     def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
-        return self._at(self.sessions_, user_index, item_index, None)
+        return self._from(self.sessions_, user_index, item_index, None)
 
     def _pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
-        return self._at(undated(self.ratings_, user_rows), row_index, item_index, None)
-
-
-def moments(timestamps: Any, n: int) -> DoubleArray:
-    """Moments that are asked at, float64 (n,).
-
-    Raises:
-        ParameterError: they are neither one nor as many as pairs, or not finite.
-    """
-    times = np.asarray(timestamps, np.float64)
-    if times.ndim and times.shape != (n,):
-        raise ParameterError(f"{times.shape} for {n} pairs", name="timestamps", expected="one each, or one for all")
-    if not np.isfinite(times).all():
-        raise ParameterError("one is not a finite number", name="timestamps", expected="seconds since 1970")
-    return np.broadcast_to(times, (n,))
+        return self._from(undated(self.ratings_, user_rows), row_index, item_index, None)
 
 
 def _stops(events: Sessions, users: IntArray, times: DoubleArray) -> IntArray:
