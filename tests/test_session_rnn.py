@@ -345,11 +345,16 @@ def test_files_and_unseen_users(head: str, hierarchy: str, tmp_path) -> None:
             model.predict(data.user_ids[3], data.item_ids, timestamps=[1, 2, 3])
 
 
-def test_predicting_events_is_predicting_at_their_moments() -> None:
-    """`predict_events` and `predict(timestamps=...)` agree for events whose moments differ."""
-    data = ratings()
-    model = small("rating", "init").fit(data)
+@each_hierarchy
+def test_predicting_events_is_predicting_at_their_moments(hierarchy: str) -> None:
+    """`predict_events` and `predict(timestamps=...)` agree, for events that share their moment with others, too."""
+    frame = ratings().to_frame()
+    frame["timestamp"] //= 4000  # sittings of one moment, and of some
+    frame["timestamp"] *= 4000
+    data = recae.RatingMatrix.from_frame(frame, timestamp="timestamp", scale=(0.5, 5.0))
+    model = small("rating", hierarchy).fit(data)
     events = model.sessions_
+    assert 0 < np.mean(events.moment_starts() < np.arange(events.n_events)) < 1
     found = model.predict_pairs(events.users, events.items.astype(np.int64), events.times)
     np.testing.assert_allclose(found, model.predict_events(events), atol=1e-5)
 

@@ -60,8 +60,8 @@ def grid(events: Sessions, users: np.ndarray[Any, Any]) -> tuple[Tensor, Tensor,
         for depth in range(n):
             many = lengths[a + depth]
             at[row, depth, :many] = events.session_starts[a + depth] + np.arange(many)
-    columns = (events.items.astype(np.int64), rating_levels(events), time_levels(events))
-    items, ratings, times = (torch.from_numpy(column[at]) for column in columns)
+    columns = (events.items, rating_levels(events), time_levels(events))
+    items, ratings, times = (torch.from_numpy(column[at].astype(np.int64)) for column in columns)
     return items, ratings, times, torch.from_numpy(at >= 0)
 
 

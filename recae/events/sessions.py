@@ -78,6 +78,14 @@ class Sessions:
         out[starts[:-1][np.diff(starts) > 0]] = -1
         return out
 
+    def moment_starts(self) -> IntArray:
+        """The user's first event of the same moment, of each event, (n_events,): what is before it is earlier."""
+        begins = np.ones(self.n_events, bool)
+        begins[1:] = np.diff(self.times) != 0
+        starts = self.event_starts
+        begins[starts[:-1][np.diff(starts) > 0]] = True
+        return np.maximum.accumulate(np.where(begins, np.arange(self.n_events), 0))
+
     def select(self, keep: Mask) -> Sessions:
         """The events where `keep`, (n_events,), is true; sessions stay what they are, and those of none go."""
         events = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])[self.session_starts]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from recae._types import FloatArray, IntArray
 from recae.events.sessions import Sessions
 
+Levels = npt.NDArray[np.uint8]
 RATING_LEVELS = 11  # a rating is read as one of so many, from the lowest to the highest of the scale
 TIME_LEVELS = 33  # 0: the user's first event; else 1 + log2(1 + seconds since the event before)
 
@@ -89,14 +91,15 @@ def pack(
     at, step, event_depth = at[order], step[order], depth[of_session[order]]
     levels = _levels(step, event_depth, row, device)
 
-    def tensor(values: IntArray | FloatArray) -> Tensor:
+    def tensor(values: npt.NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(device)
 
-    none = np.zeros(events.n_events, np.float32)
+    none = np.zeros(len(at), np.float32)
+    columns = (events.items, rating_levels(events), time_levels(events))
+    items, ratings, times = (tensor(column[at].astype(np.int64)) for column in columns)
     return Packed(
-        levels, len(users), tensor(events.items[at].astype(np.int64)), tensor(rating_levels(events)[at]),
-        tensor(time_levels(events)[at]), at, tensor((none if base is None else base)[at]),
-        tensor((none if left is None else left)[at]),
+        levels, len(users), items, ratings, times, at,
+        tensor(none if base is None else base[at]), tensor(none if left is None else left[at]),
     )  # fmt: skip
 
 
@@ -128,18 +131,22 @@ def _levels(step: IntArray, event_depth: IntArray, row: IntArray, device: torch.
     return tuple(levels)
 
 
-def rating_levels(events: Sessions) -> IntArray:
+def rating_levels(events: Sessions) -> Levels:
     """Each rating as a whole number from 0 to 10, (n_events,)."""
-    low, high = events.ratings.scale
-    share = (events.values.astype(np.float64) - low) / (high - low) if high > low else np.zeros(events.n_events)
-    return np.clip(np.round((RATING_LEVELS - 1) * share), 0, RATING_LEVELS - 1).astype(np.int64)
+    if "rating levels" not in events._cache:
+        low, high = events.ratings.scale
+        share = (events.values.astype(np.float64) - low) / (high - low) if high > low else np.zeros(events.n_events)
+        level = np.clip(np.round((RATING_LEVELS - 1) * share), 0, RATING_LEVELS - 1)
+        events._cache["rating levels"] = level.astype(np.uint8)
+    found: Levels = events._cache["rating levels"]
+    return found
 
 
-def time_levels(events: Sessions) -> IntArray:
+def time_levels(events: Sessions) -> Levels:
     """How long ago the user's event before was, as a whole number from 0 to 32, (n_events,)."""
     if "time levels" not in events._cache:
         since = events.since()
-        level = 1 + np.floor(np.log2(1 + np.maximum(since, 0).astype(np.float64))).astype(np.int64)
-        events._cache["time levels"] = np.where(since < 0, 0, np.minimum(level, TIME_LEVELS - 1))
-    found: IntArray = events._cache["time levels"]
+        level = 1 + np.floor(np.log2(1 + np.maximum(since, 0).astype(np.float64)))
+        events._cache["time levels"] = np.where(since < 0, 0, np.minimum(level, TIME_LEVELS - 1)).astype(np.uint8)
+    found: Levels = events._cache["time levels"]
     return found

@@ -35,8 +35,8 @@ class SessionRatingRNN(PredictsAtMoments, RecurrentModel):
     The prediction is mu + b_i + b_u + d_i + MLP([s, e_i, s * e_i]). s is the state before the moment, of the two GRUs
     of `SessionRNN`; mu and b_i are the biases of the ratings learnt from; b_u is the sum of what the user's earlier
     ratings leave over of mu + b_i, divided by their number + 5; d_i and e_i are learnt. Nothing after the moment is
-    read. The loss is the mean squared error over ratings, each predicted from those before it. A validation part stops
-    training by RMSE, its ratings being asked in the order of time.
+    read. The loss is the mean squared error over ratings, each predicted from those before it (of one moment, in an
+    order drawn). A validation part stops training by RMSE, each of its ratings being predicted from earlier moments.
 
     `predict(users, items, timestamps=...)` asks at moments; without them, and in lists, after all known ratings.
     """
@@ -77,6 +77,8 @@ class SessionRatingRNN(PredictsAtMoments, RecurrentModel):
     def predict_events(self, events: Sessions) -> Scores:
         """The rating of each event, (n_events,), predicted from the user's earlier events, within the scale.
 
+        Events of the same moment are not earlier ones.
+
         Args:
             events: in the item columns of the ratings that the model was fitted on, of any users.
         """
@@ -84,10 +86,14 @@ class SessionRatingRNN(PredictsAtMoments, RecurrentModel):
 
     def _predicted(self, events: Sessions, known: Mask) -> Scores:
         """As `predict_events`; items that are not `known`, (n_items,), are predicted by the biases."""
-        out = np.array(self._facts(events)[0], np.float32)
+        of_item, first = self._of_items(events), events.moment_starts()
+        out = np.asarray(of_item + (self._facts(events)[0] - of_item)[first], np.float32)
+        place = np.empty(events.n_events, np.int64)
         for _, packed, states in self._asked(events, np.flatnonzero(np.diff(events.user_starts))):
+            place[packed.order] = np.arange(len(packed.order))
+            before = states.before[torch.from_numpy(place[first[packed.order]]).to(states.before.device)]
             with torch.no_grad():
-                left = self.network_.left_over(states.before, packed.items).cpu().numpy()
+                left = self.network_.left_over(before, packed.items).cpu().numpy()
             out[packed.order] += np.where(known[events.items[packed.order]], self._unit.factor * left, 0)
         return np.clip(out, *events.ratings.scale)
 
