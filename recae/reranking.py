@@ -47,7 +47,7 @@ def _diverse(index: IntArray, scores: Scores, n: int, vectors: FloatArray, weigh
     relevance, mine = _relevance(index, scores), vectors[index]
     nearest = np.full(index.shape, -np.inf, np.float32)
 
-    def gain(_: int) -> Any:
+    def gain() -> Any:
         return (1 - weight) * relevance - weight * np.where(np.isinf(nearest), 0, nearest)
 
     def take(chosen: IntArray) -> None:
@@ -90,7 +90,7 @@ def _calibrated(
     relevance, mine, wanted = _relevance(index, scores), shares[index], profile[:, None, :]
     total, rows = np.zeros(profile.shape), np.arange(len(index))
 
-    def gain(_: int) -> Any:
+    def gain() -> Any:
         sums = total[:, None, :] + mine
         size = sums.sum(2, keepdims=True)
         q = (1 - alpha) * np.divide(sums, size, out=np.zeros_like(sums), where=size > 0) + alpha * wanted
@@ -106,17 +106,16 @@ def _calibrated(
 def less_popular(
     index: IntArray, scores: Scores, n: int, counts: npt.NDArray[Any], weight: float = 0.3
 ) -> IntArray:  # fmt: skip
-    """Items by (1 - weight) score - weight popularity, the rank of their number of ratings among all items, 0 to 1.
+    """Items by (1 - weight) score - weight popularity, which is the share of the other items with fewer ratings.
 
     Args:
         counts: ratings of each item, (n_items,).
         weight: from 0, the list as it is, to 1.
     """
     _check(n, weight)
-    order = np.argsort(np.argsort(counts, kind="stable"), kind="stable")
-    popularity = order / max(1, len(counts) - 1)
+    popularity = np.searchsorted(np.sort(counts), counts) / max(1, len(counts) - 1)
     value = (1 - weight) * _relevance(index, scores) - weight * popularity[index]
-    return _greedy(index, n, lambda _: value, lambda _: None)
+    return _greedy(index, n, lambda: value, lambda _: None)
 
 
 def capped(index: IntArray, n: int, categories: npt.NDArray[Any], most: int = 3) -> IntArray:
@@ -148,24 +147,18 @@ def _check(n: int, weight: float) -> None:
 
 def _relevance(index: IntArray, scores: Scores) -> npt.NDArray[np.float64]:
     """Scores from 0, the lowest of a list, to 1, the highest, (n_users, m)."""
-    there = index >= 0
-    found = np.where(there, scores, np.nan).astype(np.float64)
-    with np.errstate(all="ignore"):
-        low = np.where(there.any(1), np.nanmin(np.where(there, found, np.inf), axis=1), 0)[:, None]
-        high = np.where(there.any(1), np.nanmax(np.where(there, found, -np.inf), axis=1), 0)[:, None]
-        scaled = (found - low) / np.where(high > low, high - low, 1)
-    return np.where(there, scaled, 0)
+    there, found = index >= 0, np.asarray(scores, np.float64)
+    low = np.where(there, found, np.inf).min(axis=1, keepdims=True)
+    high = np.where(there, found, -np.inf).max(axis=1, keepdims=True)
+    return np.divide(found - low, high - low, out=np.zeros(index.shape), where=there & (high > low))
 
 
-def _greedy(
-    index: IntArray, n: int, gain: Callable[[int], Any], take: Callable[[IntArray], None]
-) -> IntArray:  # fmt: skip
+def _greedy(index: IntArray, n: int, gain: Callable[[], Any], take: Callable[[IntArray], None]) -> IntArray:
     """Lists of n: at each position the item of the largest gain that is left; of equal ones the earlier."""
     left: Mask = index >= 0
-    left = left.copy()
     out, rows = np.full((len(index), n), -1, np.int64), np.arange(len(index))
     for position in range(min(n, index.shape[1])):
-        chosen = np.where(left, gain(position), -np.inf).argmax(axis=1)
+        chosen = np.where(left, gain(), -np.inf).argmax(axis=1)
         there = left[rows, chosen]
         out[there, position] = index[rows, chosen][there]
         left[rows, chosen] = False

@@ -122,3 +122,11 @@ def test_what_cannot_be_is_refused() -> None:
     ):  # fmt: skip
         with pytest.raises(ParameterError):
             call()
+
+
+def test_items_of_equal_popularity_keep_their_order() -> None:
+    """Popularity is the share of items with fewer ratings, so that items which are rated as often are as popular."""
+    counts = np.array([1, 1, 1, 1, 9])
+    index, scores = np.array([[4, 3, 2, 1, 0]]), np.array([[5, 4, 3, 2, 1]], np.float32)
+    for weight, expected in ((0.1, [4, 3, 2, 1, 0]), (0.3, [3, 4, 2, 1, 0]), (1.0, [3, 2, 1, 0, 4])):
+        assert less_popular(index, scores, 5, counts, weight).tolist() == [expected]
