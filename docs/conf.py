@@ -16,6 +16,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
+    "registered_models",
     "mathml",
     "plain_docstrings",
     "outside_links",
@@ -46,7 +47,7 @@ html_math_renderer = "mathml"
 html_copy_source = False
 html_show_sourcelink = False
 html_last_updated_fmt = None
-html_sidebars = {"index": []}
+html_sidebars = {"index": [], "start/index": []}  # the page of the start has no pages below it
 html_theme_options = {
     "logo": {"text": "recae"},
     "show_toc_level": 2,
