@@ -77,7 +77,8 @@ def main(data: str, only: str) -> None:
             lists = make()
             spent = 1e3 * (time.process_time() - start) / len(users)
             rows.append({"way": way, "metric": metric, "lower_is_better": lower, "setting": setting,
-                         "ndcg@20": ndcg(lists, relevant[users]), "own": own(lists), "cpu_ms_a_list": spent})  # fmt: skip
+                         "ndcg@20": ndcg(lists, relevant[users]), "own": own(lists),
+                         "cpu_ms_a_list": spent})  # fmt: skip
             click.echo(f"{way} {setting}: NDCG@20 {rows[-1]['ndcg@20']:.4f}, {metric} {rows[-1]['own']:.4f}")
     write("reranking", {"data": repr(split), "n_users": len(users), "wide": WIDE, "n": N, "rows": rows})
 

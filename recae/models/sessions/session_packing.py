@@ -11,10 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from recae._types import FloatArray, IntArray
+from recae._types import ByteArray, FloatArray, IntArray
 from recae.events.sessions import Sessions
 
-Levels = npt.NDArray[np.uint8]
 RATING_LEVELS = 11  # a rating is read as one of so many, from the lowest to the highest of the scale
 TIME_LEVELS = 33  # 0: the user's first event; else 1 + log2(1 + seconds since the event before)
 
@@ -131,22 +130,22 @@ def _levels(step: IntArray, event_depth: IntArray, row: IntArray, device: torch.
     return tuple(levels)
 
 
-def rating_levels(events: Sessions) -> Levels:
+def rating_levels(events: Sessions) -> ByteArray:
     """Each rating as a whole number from 0 to 10, (n_events,)."""
     if "rating levels" not in events._cache:
         low, high = events.ratings.scale
         share = (events.values.astype(np.float64) - low) / (high - low) if high > low else np.zeros(events.n_events)
         level = np.clip(np.round((RATING_LEVELS - 1) * share), 0, RATING_LEVELS - 1)
         events._cache["rating levels"] = level.astype(np.uint8)
-    found: Levels = events._cache["rating levels"]
+    found: ByteArray = events._cache["rating levels"]
     return found
 
 
-def time_levels(events: Sessions) -> Levels:
+def time_levels(events: Sessions) -> ByteArray:
     """How long ago the user's event before was, as a whole number from 0 to 32, (n_events,)."""
     if "time levels" not in events._cache:
         since = events.since()
         level = 1 + np.floor(np.log2(1 + np.maximum(since, 0).astype(np.float64)))
         events._cache["time levels"] = np.where(since < 0, 0, np.minimum(level, TIME_LEVELS - 1)).astype(np.uint8)
-    found: Levels = events._cache["time levels"]
+    found: ByteArray = events._cache["time levels"]
     return found
