@@ -150,7 +150,9 @@ def _relevance(index: IntArray, scores: Scores) -> npt.NDArray[np.float64]:
     there, found = index >= 0, np.asarray(scores, np.float64)
     low = np.where(there, found, np.inf).min(axis=1, keepdims=True)
     high = np.where(there, found, -np.inf).max(axis=1, keepdims=True)
-    return np.divide(found - low, high - low, out=np.zeros(index.shape), where=there & (high > low))
+    scaled = np.zeros(index.shape)
+    np.divide(found - low, high - low, out=scaled, where=there & (high > low))
+    return scaled
 
 
 def _greedy(index: IntArray, n: int, gain: Callable[[], Any], take: Callable[[IntArray], None]) -> IntArray:

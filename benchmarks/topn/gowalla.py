@@ -11,7 +11,8 @@ and only the 8,000 most rated items, so that a candidate takes seconds, not minu
 rare ones, so `choose-alpha` uses all items; one solution gives the scores of every alpha. `choose-spectral` hides a
 fifth of the pairs of 3,000 users and leaves all others whole: to hide from everybody changes the operator for all.
 `measure` fits the chosen settings on all of train and writes each figure when it is measured. Files:
-`gowalla/train.txt[.gz]` and `test.txt[.gz]` in the data folder (RECAE_DATA_DIR or ./data), from the NGCF or LightGCN repositories.
+`gowalla/train.txt[.gz]` and `test.txt[.gz]` in the data folder (RECAE_DATA_DIR or ./data), from the NGCF or LightGCN
+repositories.
 """
 
 from __future__ import annotations
