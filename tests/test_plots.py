@@ -11,6 +11,7 @@ import pytest
 from recae import plots
 from recae.errors import ParameterError
 from recae.plots import Codes
+from recae.plots.scatters import apart
 from recae.training import History
 
 
@@ -19,7 +20,7 @@ def images(n: int = 6) -> np.ndarray:
 
 
 def test_a_figure_is_written_small_and_without_pyplot(tmp_path: Path) -> None:
-    """save() writes a PNG with a palette; pyplot, with its global state, is never imported."""
+    """save() writes a plain figure with a palette; pyplot, with its global state, is never imported."""
     from PIL import Image
 
     figure = plots.curves([1, 2, 3], {"a": [1, 2, 3], "b": [3, 2, 1]}, xlabel="x", ylabel="y")
@@ -30,6 +31,60 @@ def test_a_figure_is_written_small_and_without_pyplot(tmp_path: Path) -> None:
     assert path.stat().st_size < 50_000
     if "pytest_mpl" not in sys.modules:
         assert "matplotlib.pyplot" not in sys.modules
+
+
+@pytest.mark.parametrize("width", [2, 3])
+def test_classes_keep_their_colours(width: int, tmp_path: Path) -> None:
+    """Ten classes of a scatter, rare ones among thousands of points, are written in the colours they were given."""
+    from matplotlib import colormaps
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    labels = np.where(rng.random(3000) < 0.9, rng.integers(0, 3, 3000), rng.integers(0, 10, 3000))
+    panel = Codes(rng.normal(size=(3000, width)) + labels[:, None], labels, "codes")
+    path = plots.save(plots.scatter([panel], [str(d) for d in range(10)]), tmp_path / "a.png")
+    written = np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3).astype(int)
+    for label in range(10):
+        colour = 255 * np.array(colormaps["tab10"](label)[:3])
+        half = (colour + 255) / 2  # points are drawn half transparent, on white
+        assert min(np.abs(written - colour).max(axis=1).min(), np.abs(written - half).max(axis=1).min()) < 12
+
+
+def test_labels_are_moved_apart() -> None:
+    """Names that would cover each other stand side by side afterwards, inside; one that is free stays."""
+    at = np.array([[0.5, 0.5], [0.5, 0.51], [0.51, 0.5], [0.999, 0.1]])
+    sizes = np.full((4, 2), 0.06)
+    moved = apart(at, sizes)
+    for i in range(4):
+        for j in range(i):
+            assert (np.abs(moved[i] - moved[j]) >= 0.06 - 1e-6).any()
+    np.testing.assert_allclose(moved[3], [0.97, 0.1])
+    assert np.abs(moved[:3] - 0.5).max() < 0.12
+
+
+def test_right_and_wrong_images_are_marked() -> None:
+    """A wrong image is crossed out, a right one is framed, in different colours; others stay as they were."""
+    figure = plots.image_rows({"a": images(3)}, (3, 4), marks={"a": [None, True, False]})
+    colours = [axes.spines["left"].get_edgecolor() for axes in figure.axes]
+    assert len(set(colours)) == 3
+    assert [len(axes.lines) for axes in figure.axes] == [0, 0, 1]
+
+
+def test_weights_share_one_scale() -> None:
+    """Both mosaics are drawn between the same ends, the percentile of both together, with a labelled scale."""
+    figure = plots.weights({"small": images(6) - 0.5, "large": 9 * (images(6) - 0.5)}, (3, 4), columns=3)
+    limits = {axes.images[0].get_clim() for axes in figure.axes[:2]}
+    assert len(limits) == 1
+    low, high = limits.pop()
+    assert low == -high
+    assert 3 < high <= 4.5
+    assert figure.axes[2].get_ylabel() == "weight"
+
+
+def test_bars_may_have_a_level() -> None:
+    """A horizontal that chance would give is drawn and named."""
+    axes = plots.bars(["x"], {"a": [0.7]}, ylabel="AUC", level=(0.5, "by chance")).axes[0]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["by chance", "a"]
 
 
 def test_curves_are_labelled_and_told_apart_without_colour() -> None:
@@ -61,14 +116,13 @@ def test_image_rows_are_named_and_captioned() -> None:
 
 
 def test_tiles_stand_where_they_should() -> None:
-    """The picture of all images holds each unchanged, row by row, with white between; signed ones centre on grey."""
+    """The picture of all images holds each unchanged, row by row, with lines of the value asked for between."""
     three = images(3)
     picture = plots.tiles(three, (3, 4), columns=2)
     assert picture.shape == (3 + 1 + 3, 4 + 1 + 4)
     np.testing.assert_allclose(picture[4:7, :4], three[2].reshape(3, 4))
     assert (picture[:, 4] == 1).all()
-    signed = plots.tiles(np.array([[-2.0, 0.0, 1.0, 0.5]]), (2, 2), columns=1, signed=True)
-    np.testing.assert_allclose(signed, [[0.0, 0.5], [0.75, 0.625]])
+    assert (plots.tiles(three, (3, 4), columns=2, between=7.0)[:, 4] == 7).all()
 
 
 @pytest.mark.parametrize("width", [2, 3])

@@ -25,12 +25,15 @@ def parts() -> dict[str, str]:
 
 def how(found: Found) -> str:
     """When, where and how long the demos ran."""
-    machine = found["machine"]
+    demos, machine = found["demos"], found["machine"]
+    commits = sorted({demo["commit"] for demo in demos.values()})
+    dates = sorted({demo["date"][:10] for demo in demos.values()})
+    busy = sum(demo["processor_seconds"] for demo in demos.values())
     return (
-        f"The figures below are from one run of `{found['command']}` with seed {found['seed']} at commit "
-        f"`{found['commit']}` on {machine['processor']} ({found['threads']} of {machine['cores']} cores for PyTorch), "
-        f"{found['date'][:10]}: {found['seconds'] / 60:.0f} minutes by the clock, "
-        f"{found['cpu_seconds'] / 60:.0f} minutes of processor time. {found.get('note', '')}".rstrip()
+        f"The figures below are from `python -m benchmarks.demos` with seed {found['seed']} on "
+        f"{machine['processor']}, one "
+        f"thread, {' and '.join(dates)}, at commits {', '.join(f'`{commit}`' for commit in commits)}: together "
+        f"{busy / 60:.0f} minutes of processor time. The machine had other work, so seconds by the clock say nothing."
     )
 
 
@@ -50,9 +53,9 @@ def sections(demos: Found) -> str:
         if single:
             tables.append(records([single]))
         pictures = "\n".join(f"![{picture.removesuffix('.png')}](figures/{picture})" for picture in found["pictures"])
-        look = demo(name).LOOK.removeprefix("To be seen: ")
-        text = look[0].upper() + look[1:]
-        heading = f"### {name}: {summary}\n\n`recae demo {name} --out figures/` ({found['seconds']:.0f} s)"
+        text = demo(name).look(found["figures"])
+        cost = f"{found['processor_seconds']:.0f} s of processor time"
+        heading = f"### {name}: {summary}\n\n`recae demo {name} --out figures/` ({cost})"
         parts.append("\n\n".join([heading, text, *tables, pictures]))
     return "\n\n".join(parts)
 

@@ -1,7 +1,7 @@
-"""Demos on MNIST and on text: the same core and trainer that learn ratings, with pictures.
+"""Demos on digits, text and ratings: what one core and one trainer learn, with pictures.
 
-One module a demo. Each has SUMMARY (one line), LOOK (what is to be seen, two or three lines) and
-`run(stage) -> figures`.
+One module a demo. Each has `run(stage) -> figures` and `look(figures) -> text`: what is to be seen. A text is made from
+the figures of its run, so that it is true of two epochs as it is of twenty.
 """
 
 from __future__ import annotations
@@ -51,18 +51,18 @@ def run(name: str, stage: Stage) -> dict[str, Any]:
     """Play one demo; what it found is returned, printed, and written beside its pictures."""
     module = demo(name)
     stage.say(f"\n== {name}: {DEMOS[name]}")
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), time.process_time()
     figures = module.run(stage)
-    seconds = time.perf_counter() - start
-    stage.say(f"{textwrap.fill(module.LOOK, 100)}\n({seconds:.0f} s)")
-    return stage.record(name, figures, seconds)
+    seconds, busy = time.perf_counter() - start, time.process_time() - busy
+    stage.say(f"{textwrap.fill(f'To be seen: {module.look(figures)}', 100)}\n({seconds:.0f} s)")
+    return stage.record(name, figures, seconds, busy)
 
 
 def run_all(stage: Stage) -> dict[str, Any]:
     """Play all demos and write demos.json, which holds what all of them found."""
     start = time.perf_counter()
     found = {name: run(name, stage) for name in DEMOS}
-    kept = ("figures", "pictures", "seconds")
+    kept = ("figures", "pictures", "seconds", "processor_seconds")
     content = {
         "demos": {name: {key: record[key] for key in kept} for name, record in found.items()},
         "seconds": round(time.perf_counter() - start, 1), **stage.circumstances(),

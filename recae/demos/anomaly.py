@@ -10,15 +10,28 @@ from recae import plots
 from recae._types import Array
 from recae.demos.measures import reconstructed, rounded
 from recae.demos.stage import Figures, Stage
+from recae.demos.words import listed
 from recae.training import Reconstruction
 
-MOST = 20_000  # train images of the nine digits
-LOOK = (
-    "To be seen: each curve belongs to a network that never met one digit and has to tell it from the other nine "
-    "by reconstruction error alone. Loops and crossings that it never drew stand out. On MNIST a one cannot be "
-    "found by the bare error: it is so simple that any network draws it, seen or not. Dividing the error by the "
-    "image's own variance makes up for that; a nine, nearly a four, stays hard."
-)
+MOST = 10_000  # train images of the nine digits
+
+
+def look(figures: Figures) -> str:
+    """What is to be seen."""
+    rows = sorted(figures["by_digit"], key=lambda one: -one["auc"])
+    bare = min(figures["by_digit"], key=lambda one: one["auc_unnormalised"])
+    best, worst = rows[0], rows[-1]
+    below = "below chance" if bare["auc_unnormalised"] < 0.5 else "hardest to find"
+    found = [str(one["unseen"]) for one in rows if one["auc"] <= 0.5]
+    why = ": an image with little ink has little to get wrong" if bare["unseen"] == 1 else ""
+    none = f" Not found even so: {listed(found)}." if found else ""
+    return (
+        f"Each network never met one digit and has to tell it from the other nine by its reconstruction error. By the "
+        f"bare error a {bare['unseen']} is {below} (AUC {bare['auc_unnormalised']:.2f}){why}. "
+        f"Divided by the image's own variance the error finds it with {bare['auc']:.2f}. "
+        f"Best found is the {best['unseen']} ({best['auc']:.2f}), worst the {worst['unseen']} ({worst['auc']:.2f}); "
+        f"mean {figures['mean_auc']:.2f}, bare {figures['mean_auc_unnormalised']:.2f}; 0.5 is chance.{none}"
+    )
 
 
 def run(stage: Stage) -> Figures:
@@ -77,11 +90,14 @@ def _pictures(stage: Stage, rows: list[Figures], at: dict[int, Array], lines: di
     named["by chance"] = grid.tolist()
     figure = plots.curves(
         grid.tolist(), named, xlabel="false alarms among the nine digits", ylabel="found of the unseen digit",
-        title=f"Anomalies in {noun}: best, middle and worst digits",
+        title=f"A digit of {noun} that the network never saw: best to worst",
     )  # fmt: skip
     stage.save(figure, "anomaly-roc")
     series = {
         "error over variance": [row["auc"] for row in rows], "error": [row["auc_unnormalised"] for row in rows],
     }  # fmt: skip
-    figure = plots.bars([str(d) for d in range(10)], series, xlabel="digit never seen in training", ylabel="AUC")
+    figure = plots.bars(
+        [str(d) for d in range(10)], series, xlabel="digit never seen in training", ylabel="AUC",
+        title=f"A digit of {noun} that the network never saw", level=(0.5, "by chance"),
+    )  # fmt: skip
     stage.save(figure, "anomaly-auc")

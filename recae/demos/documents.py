@@ -9,19 +9,38 @@ from scipy import sparse
 
 from recae import plots
 from recae._types import Array
-from recae.demos.measures import codes, precision_at, rounded
+from recae.demos.measures import by_rank, codes, neighbours, precision_at, rounded
 from recae.demos.stage import Figures, Stage
+from recae.errors import DataError
 from recae.nn import Autoencoder, Dropout
 from recae.plots import Codes
 from recae.sparse import SparseRows
 from recae.training import Reconstruction, RowBatches
 
 K, SHOWN = 10, 2000
-LOOK = (
-    "To be seen: a document is a sparse row, as a user is, and the same kernels read it. Topics lie together in "
-    "the code, though no topic was shown. A document's nearest neighbours by code are of its topic more often "
-    "than by LSA with as many dimensions, the classic that a linear autoencoder would find."
-)
+FOUND = 5  # documents that answer a query
+QUERY = {  # of 20 Newsgroups, and of the generated corpus, each in the words of one of its topics
+    True: "goalie scored a goal in the playoff game", False: "recipe with butter, garlic and cheese from the oven",
+}  # fmt: skip
+
+
+def look(figures: Figures) -> str:
+    """What is to be seen."""
+    words, by_lsa, ours = figures["spaces"]
+    query, two = figures["query"], figures["two_units"]
+    ahead = " (the code is ahead)" if ours["precision_at_10"] > by_lsa["precision_at_10"] else ""
+    sharing = sum(bool(one["shared"]) for one in query["nearest"])
+    left = len(query["nearest"]) - sharing
+    return (
+        "A document is a sparse row, as a user is, and the same kernels read it; no topic is shown. Of a test "
+        f"document's ten nearest train documents by code {ours['precision_at_10']:.3f} are of its topic; by "
+        "LSA with as many "
+        f"dimensions, which a linear autoencoder would find, {by_lsa['precision_at_10']:.3f}{ahead}; by all words "
+        f"{words['precision_at_10']:.3f}. In two units neighbours are of the topic group "
+        f"{two['group_precision_at_10']:.2f} of the time, by chance {two['chance']:.2f}. The query "
+        f'"{query["text"]}" finds {len(query["nearest"])} documents, of which {sharing} share a word with it'
+        f"{f'; the other {left} were found by the code alone' if left else ''}."
+    )
 
 
 class Corpus(NamedTuple):
@@ -50,33 +69,40 @@ def run(stage: Stage) -> Figures:
     )
     stage.save(figure, "documents-precision")
     _scatter(stage, corpus, {name: pair[1] for name, pair in list(spaces.items())[1:]})
-    query = _query(stage, corpus, *list(spaces.values())[2])
-    return {"data": stage.documents.source, "spaces": rows, "query": query}
+    two = _two_units(stage, corpus)
+    answer = _answer(stage, corpus, model, spaces[f"autoencoder, {units}"][0])
+    return {"data": stage.documents.source, "spaces": rows, "two_units": two, "query": answer}
+
+
+def weights(stage: Stage) -> Any:
+    """scikit-learn's sublinear tf-idf weights, worked out on the train documents."""
+    from sklearn.feature_extraction.text import TfidfTransformer
+
+    fit = TfidfTransformer(sublinear_tf=True).fit
+    return stage.once("tf-idf", lambda: fit(stage.documents.train_rows))
 
 
 def weighted(stage: Stage) -> Corpus:
-    """The documents with sublinear tf-idf weights, which are worked out on the train documents; empty ones left out."""
-    from sklearn.feature_extraction.text import TfidfTransformer
-
+    """The documents with tf-idf weights; empty ones are left out."""
     documents = stage.documents
-    weights = TfidfTransformer(sublinear_tf=True).fit(documents.train_rows)
     parts: list[Any] = []
     for rows, topics in (
         (documents.train_rows, documents.train_labels),
         (documents.test_rows, documents.test_labels),
     ):
         kept = np.flatnonzero(np.diff(rows.indptr) > 0)
-        parts += [sparse.csr_array(weights.transform(rows[kept]), dtype=np.float32), topics[kept]]
+        parts += [sparse.csr_array(weights(stage).transform(rows[kept]), dtype=np.float32), topics[kept]]
     return Corpus(*parts)
 
 
 def autoencoder(stage: Stage, corpus: Corpus, units: int) -> Autoencoder:
-    """words-units-words with dropout on the words read, under the multinomial loss."""
+    """words-units-words with dropout on the words read, under the multinomial loss; two units behind a wider layer."""
     small = corpus.train.shape[0] < 5000
-    model = stage.network([corpus.train.shape[1], units], activations="tanh", noise=Dropout(0.5))
+    wide = [corpus.train.shape[1], *((16 if small else 128,) if units == 2 else ()), units]
+    model = stage.network(wide, activations="tanh", noise=Dropout(0.5))
     rows = SparseRows.from_scipy(corpus.train)
     target = SparseRows.from_scipy(shares(corpus.train))
-    trainer = stage.trainer("documents", 60 if small else 20, lr=2e-3, kernels=True)
+    trainer = stage.trainer("documents", 60 if small else 12, lr=2e-3, kernels=True)
     trainer.fit(model, RowBatches(rows, target, batch_size=32 if small else 128), Reconstruction("multinomial"))
     return model.cpu()
 
@@ -141,20 +167,59 @@ def _groups(stage: Stage) -> tuple[Array, list[str]]:
     return np.array([groups.index(name) for name in names]), groups
 
 
-def _query(stage: Stage, corpus: Corpus, train: Array, test: Array) -> Figures:
-    """One test document's weightiest words, and those of its nearest train documents."""
-    from recae.demos.measures import neighbours
+def _two_units(stage: Stage, corpus: Corpus) -> Figures:
+    """Documents in two numbers, by LSA and by an autoencoder, coloured by topic group; how pure neighbourhoods are."""
+    groups, names = _groups(stage)
+    model = stage.once("documents, 2", lambda: autoencoder(stage, corpus, 2))
+    train, test = _encode(model, corpus.train), _encode(model, corpus.test)
+    of_train, of_test = groups[corpus.train_topics], groups[corpus.test_topics]
+    shown = _order(stage, corpus)[:SHOWN]
+    panels = [
+        Codes(by_rank(lsa(corpus, 2, stage.seed)[1][shown]), of_test[shown], "LSA, 2", "rank in dimension"),
+        Codes(by_rank(test[shown]), of_test[shown], "autoencoder, 2 units", "rank in code unit"),
+    ]
+    title = f"Test documents in two numbers: {stage.documents.source}"
+    stage.save(plots.scatter(panels, names, title=title), "documents-two")
+    share = np.bincount(of_train, minlength=len(names)) / len(of_train)
+    return {
+        "group_precision_at_10": rounded(precision_at(train, of_train, test, of_test, K), 4),
+        "chance": rounded(float(share[of_test].mean()), 4),
+    }  # fmt: skip
 
-    words, topics = np.array(stage.documents.vocabulary), stage.documents.topics
-    lengths = np.diff(corpus.test.indptr)
-    row = int(next(row for row in _order(stage, corpus) if lengths[row] >= min(60, lengths.max())))
-    near = neighbours(_unit(train), _unit(test[row : row + 1]), 3)[0]
-    found = [{"topic": topics[corpus.test_topics[row]], "words": _top(corpus.test, row, words)}]
-    found += [{"topic": topics[corpus.train_topics[row]], "words": _top(corpus.train, int(row), words)} for row in near]
-    stage.say(f"query: a document of {found[0]['topic']}: {found[0]['words']}")
-    for rank, one in enumerate(found[1:], 1):
-        stage.say(f"  nearest {rank}: {one['topic']}: {one['words']}")
-    return {"document": found[0], "nearest": found[1:]}
+
+def _answer(stage: Stage, corpus: Corpus, model: Autoencoder, train: Array) -> Figures:
+    """The train documents nearest to a query in words, with the words that they share with it."""
+    documents = stage.documents
+    text = stage.query or QUERY["20 Newsgroups" in documents.source and "not here" not in documents.source]
+    asked = asked_row(documents.vocabulary, text)
+    if asked.nnz == 0:
+        raise DataError(
+            f"none of the words of the query {text!r} is among the {len(documents.vocabulary):,} that the documents use"
+        )
+    row = sparse.csr_array(weights(stage).transform(asked), dtype=np.float32)
+    near = neighbours(_unit(train), _unit(_encode(model, row)), FOUND)[0]
+    words = np.array(documents.vocabulary)
+    known = set(asked.indices.tolist())
+    stage.say(f"query: {text} (known words: {' '.join(words[sorted(known)])})")
+    found = []
+    for rank, place in enumerate(near.tolist(), 1):
+        theirs = set(corpus.train.indices[corpus.train.indptr[place] : corpus.train.indptr[place + 1]].tolist())
+        found.append(
+            {
+                "topic": documents.topics[corpus.train_topics[place]],
+                "shared": " ".join(words[sorted(known & theirs)]), "words": _top(corpus.train, place, words),
+            }
+        )  # fmt: skip
+        stage.say(f"  {rank}. {found[-1]['topic']}: {found[-1]['words']} (shared: {found[-1]['shared'] or 'no word'})")
+    return {"text": text, "known_words": " ".join(words[sorted(known)]), "nearest": found}
+
+
+def asked_row(vocabulary: tuple[str, ...], text: str) -> Any:
+    """Counts of the query's words, CSR float32 (1, words); without unknown words and little ones."""
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    counted = CountVectorizer(stop_words="english", vocabulary={word: place for place, word in enumerate(vocabulary)})
+    return sparse.csr_array(counted.transform([text]), dtype=np.float32)
 
 
 def _top(rows: Any, row: int, words: Array, n: int = 8) -> str:

@@ -1,4 +1,4 @@
-"""What single units look for: first-layer weights as images, and which units fire for which digit."""
+"""What single units look for: first-layer weights as images, which units fire for which digit, and what rest costs."""
 
 from __future__ import annotations
 
@@ -8,34 +8,58 @@ import torch
 from recae import plots
 from recae._types import Array
 from recae.demos.measures import codes, rounded
-from recae.demos.recipes import Trained, plain, sparse
+from recae.demos.recipes import RHO, Trained, plain, sparse
 from recae.demos.stage import Figures, Stage
+from recae.demos.words import percent, row
+from recae.nn.losses import bernoulli_kl
 
-SHOWN = 100
-LOOK = (
-    "To be seen: a unit's weights, as an image, are the pattern that it answers to: grey is no opinion, white for, "
-    "black against. Plain units mix strokes from everywhere; sparse ones, which may speak only one time in ten, "
-    "settle on single strokes, and most of them answer to some digits and are silent at others."
-)
+SHOWN = 64
+TARGETS = (0.05, RHO, 0.3)
+
+
+def look(figures: Figures) -> str:
+    """What is to be seen."""
+    usual, rest = row(figures["networks"], "plain"), row(figures["networks"], "sparse")
+    larger = usual["weight_spread"] > rest["weight_spread"]
+    choosy = rest["choosiness"] > usual["choosiness"]
+    return (
+        "A unit's weights, as an image, are the pattern that it answers to: grey is no opinion, white for, black "
+        "against. Both networks are drawn on one scale: the plain network's weights are "
+        f"{'larger' if larger else 'no larger'} (standard deviation {usual['weight_spread']:.3f}, the sparse one's "
+        f"{rest['weight_spread']:.3f}). Sparse units are active {percent(rest['mean_activation'])} of the time, plain "
+        f"ones {percent(usual['mean_activation'])}. A sparse unit's favourite digit makes it {rest['choosiness']:.2f} "
+        f"times as active as the mean digit, a plain unit's {usual['choosiness']:.2f} times"
+        f"{': sparse units are the choosier ones' if choosy else ''}. The penalty that asks for rest, KL(rho || mean "
+        "activation), is nothing at rho, and rises without bound towards 0 and 1."
+    )
 
 
 def run(stage: Stage) -> Figures:
     digits = stage.digits
-    figures: Figures = {"data": digits.source, "networks": []}
-    for name, trained in {"plain": plain(stage), "sparse": sparse(stage)}.items():
-        weights = trained.model.encoder.layers[0].weight.detach().numpy().T  # type: ignore[union-attr,index]
-        table = _by_digit(stage, trained)
-        best = np.argsort(-table.max(axis=1), kind="stable")
-        columns = 10 if len(weights) >= SHOWN else 7
-        figure = plots.mosaic(
-            weights[best[:SHOWN]], digits.shape, columns, signed=True, title=f"{name}: weights of {SHOWN} units"
-            if len(weights) > SHOWN else f"{name}: weights of all units",
-        )  # fmt: skip
-        stage.save(figure, f"features-{name}")
+    networks = {"plain": plain(stage), "sparse": sparse(stage)}
+    tables = {name: _by_digit(stage, trained) for name, trained in networks.items()}
+    panels = {name: _favourites(_weights(trained), tables[name])[:SHOWN] for name, trained in networks.items()}
+    columns = 8 if all(len(units) >= SHOWN for units in panels.values()) else 7
+    title = f"Weights of {len(panels['plain'])} units each, those that a digit makes most active"
+    stage.save(plots.weights(panels, digits.shape, columns, title=title), "features-weights")
+    for name, table in tables.items():
         _heat(stage, name, table)
-        figures["networks"].append(_row(stage, name, trained, table))
-    stage.table(figures["networks"])
-    return figures
+    _penalty(stage)
+    rows = [_row(stage, name, trained, tables[name]) for name, trained in networks.items()]
+    stage.table(rows)
+    return {"data": digits.source, "networks": rows}
+
+
+def _weights(trained: Trained) -> Array:
+    """(units, pixels)."""
+    weights: Array = trained.model.encoder.layers[0].weight.detach().numpy().T  # type: ignore[union-attr,index]
+    return weights
+
+
+def _favourites(weights: Array, table: Array) -> Array:
+    """The units' weights in the order of their highest mean activation."""
+    ordered: Array = weights[np.argsort(-table.max(axis=1), kind="stable")]
+    return ordered
 
 
 @torch.no_grad()
@@ -57,15 +81,25 @@ def _heat(stage: Stage, name: str, table: Array) -> None:
     stage.save(figure, f"features-{name}-digits")
 
 
+def _penalty(stage: Stage) -> None:
+    """The penalty of one unit against its mean activation, for several targets."""
+    at = torch.linspace(0.005, 0.995, 199)
+    lines = {f"rho = {rho:g}": bernoulli_kl(rho, at).tolist() for rho in TARGETS}
+    figure = plots.curves(
+        at.tolist(), lines, xlabel="mean activation of a unit over the batch", ylabel="KL(rho || mean activation)",
+        title="What the sparse penalty asks for",
+    )  # fmt: skip
+    stage.save(figure, "features-penalty")
+
+
 def _row(stage: Stage, name: str, trained: Trained, table: Array) -> Figures:
-    """How active units are, how choosy (highest mean over mean), and how local their weights."""
-    active = codes(trained.model, stage.digits.test)
-    weights = trained.model.encoder.layers[0].weight.detach().numpy()  # type: ignore[union-attr,index]
-    power = np.sort(weights**2, axis=0)[::-1].cumsum(axis=0)
-    local = (power / power[-1] < 0.5).mean()
+    """How active units are, how choosy (highest mean over mean), how large and how local their weights."""
+    active, weights = codes(trained.model, stage.digits.test), _weights(trained)
+    power = np.sort(weights**2, axis=1)[:, ::-1].cumsum(axis=1)
+    local = (power / power[:, -1:] < 0.5).mean()
     return {
         "network": name, "mean_activation": rounded(active.mean(), 4),
         "active_above_half": rounded((active > 0.5).mean(), 4),
         "choosiness": rounded((table.max(axis=1) / np.maximum(table.mean(axis=1), 1e-6)).mean(), 2),
-        "pixels_with_half_the_weight": rounded(local, 3),
+        "weight_spread": rounded(weights.std(), 4), "pixels_with_half_the_weight": rounded(local, 3),
     }  # fmt: skip

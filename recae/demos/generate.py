@@ -11,11 +11,22 @@ from recae.demos.stage import Figures, Stage
 from recae.nn import GaussianCode, negative_bound
 from recae.nn.losses import gaussian_kl
 
-LOOK = (
-    "To be seen: codes drawn from N(0, 1) decode to digits that nobody wrote. The bound is a price in nats: what a "
-    "reconstruction still costs, plus what its code costs (KL). A unit in use has a posterior variance near 0 and "
-    "means spread like the prior; an unused one stays at mean 0 and variance 1 and costs nothing."
-)
+IN_USE = 0.1  # nats that a unit costs, at least, on average
+
+
+def look(figures: Figures) -> str:
+    """What is to be seen."""
+    units, used = len(figures["kl_by_unit_nats"]), figures["units_in_use"]
+    parts = (
+        [f"{used} of {units} units are in use: small posterior variance, means spread like the prior"] if used else []
+    )
+    parts += [f"{units - used} stay near mean 0 and variance 1 and cost next to nothing"] if used < units else []
+    return (
+        f"Codes drawn from N(0, 1) decode to digits that nobody wrote. The bound, {figures['test_bound_nats']:.1f} "
+        f"nats, is a price: what a reconstruction still costs ({figures['reconstruction_nats']:.1f}), plus "
+        "what its code "
+        f"costs (KL, {figures['kl_nats']:.1f}). {'; '.join(parts)}."
+    )
 
 
 def run(stage: Stage) -> Figures:
@@ -44,11 +55,11 @@ def _binarised(stage: Stage, trained: Trained) -> float:
 def _pictures(stage: Stage, trained: Trained) -> None:
     digits = stage.digits
     drawn = trained.model.sample(60, rng=stage.seed)
-    title = "60 samples from the prior"
+    title = f"60 samples from the prior, learnt from {digits.noun}"
     stage.save(plots.mosaic(1 - drawn.numpy(), digits.shape, 12, title=title), "generate-samples")
     shown = digits.test[digits.one_of_each()]
     rows = {"original": shown.numpy(), "reconstruction": reconstructed(trained.model, shown).numpy()}
-    stage.save(plots.image_rows(rows, digits.shape, title="Test images"), "generate-reconstructions")
+    stage.save(plots.image_rows(rows, digits.shape, title=f"{digits.noun} test images"), "generate-reconstructions")
     terms: list[tuple[float, float]] = stage.once("terms of 784-500-500-20", list)
     lines = {
         "bound": [a + b for a, b in terms], "reconstruction": [a for a, _ in terms], "KL": [b for _, b in terms],
@@ -71,9 +82,12 @@ def _units(stage: Stage, trained: Trained) -> Figures:
     series = {
         "variance of the posterior's mean": spread.tolist(), "mean of the posterior's variance": variance.tolist(),
     }  # fmt: skip
-    figure = plots.bars(groups, series, xlabel="code unit, dearest first", ylabel="variance over test images", digits=1)
+    figure = plots.bars(
+        groups, series, xlabel="code unit, dearest first", ylabel="variance over test images", digits=1,
+        title="Which units are in use", level=(1.0, "the prior's variance"),
+    )  # fmt: skip
     stage.save(figure, "generate-units")
     return {
-        "units_in_use": int((cost > 0.1).sum()), "kl_by_unit_nats": [rounded(c, 3) for c in cost[order]],
+        "units_in_use": int((cost > IN_USE).sum()), "kl_by_unit_nats": [rounded(c, 3) for c in cost[order]],
         "largest_posterior_mean": rounded(mean.mean(0).abs().max(), 3),
     }  # fmt: skip

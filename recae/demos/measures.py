@@ -46,6 +46,22 @@ def knn_accuracy(train: Array, train_labels: Array, test: Array, test_labels: Ar
     return float(KNeighborsClassifier(k).fit(train, train_labels).score(test, test_labels))
 
 
+def taken_for(train: Array, train_labels: Array, test: Array, test_labels: Array, pair: tuple[int, int]) -> float:
+    """Share of the test codes of either class of `pair` that their 10 nearest train codes take for the other one."""
+    from sklearn.neighbors import KNeighborsClassifier
+
+    either = np.isin(test_labels, pair)
+    voted = KNeighborsClassifier(10).fit(train, train_labels).predict(test[either])
+    return float((voted == np.where(test_labels[either] == pair[0], pair[1], pair[0])).mean())
+
+
+def by_rank(values: Array) -> Array:
+    """Each column's values replaced by their ranks, from 0 to 1: the order is kept, far points come near."""
+    order = values.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
+    ranks: Array = order / max(1, len(values) - 1)
+    return ranks
+
+
 def precision_at(train: Array, train_labels: Array, test: Array, test_labels: Array, k: int = 10) -> float:
     """Share of the k nearest train rows (Euclidean) that are of the query's class, mean over test rows."""
     return float((train_labels[neighbours(train, test, k)] == test_labels[:, None]).mean())

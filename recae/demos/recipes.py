@@ -5,13 +5,19 @@ Epochs are given for MNIST and for the small digits, of which there are forty ti
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
+
+import torch
 
 from recae.demos.stage import Stage
 from recae.nn import Autoencoder, GaussianCode, KLSparse, negative_bound
 from recae.training import History
 
-PLAIN_EPOCHS, DEEP_EPOCHS, VAE_EPOCHS = (20, 80), (30, 100), (15, 100)
+PLAIN_EPOCHS, DEEP_EPOCHS, VAE_EPOCHS = (10, 80), (15, 100), (10, 100)
+RHO = 0.1  # of the time a sparse unit is to be active
+# L2 on the weights so weak that it moves only those that no image moves: of pixels that are never lit.
+QUIET = 1e-8
 DEEP = "784-392-28-10-2"
 
 
@@ -27,44 +33,64 @@ class Trained(NamedTuple):
         return sum(p.numel() for p in self.model.parameters())
 
 
-def plain(stage: Stage) -> Trained:
-    """784-256-784 with sigmoid units, under squared error."""
+def plain(stage: Stage, *, wide: bool = False) -> Trained:
+    """784-256-784 with sigmoid units, under squared error; `wide`: begun with weights from N(0, 1)."""
 
     def make() -> Trained:
         model = stage.network(stage.digits.sizes("784-256"), output="sigmoid")
-        return Trained(model, stage.train("plain", model, PLAIN_EPOCHS, lr=4e-3))
+        return _trained(stage, "plain", model, wide=wide)
 
-    return stage.once("plain", make)
+    return stage.once(f"plain, {wide}", make)
 
 
-def sparse(stage: Stage) -> Trained:
+def sparse(stage: Stage, *, wide: bool = False) -> Trained:
     """784-256-784 whose units are asked to be active one time in ten: KL penalty with rho 0.1, weight 0.001.
 
     Squared error is a mean over pixels. With a twelfth of the units the sum over units is smaller, so the weight of
-    the small digits' network is larger.
+    the small digits' network is larger. `wide`: begun with weights from N(0, 1).
     """
 
     def make() -> Trained:
         weight = 5e-3 if stage.digits.small else 1e-3
-        model = stage.network(stage.digits.sizes("784-256"), output="sigmoid", code=KLSparse(0.1, weight))
-        return Trained(model, stage.train("sparse", model, PLAIN_EPOCHS, lr=4e-3))
+        model = stage.network(stage.digits.sizes("784-256"), output="sigmoid", code=KLSparse(RHO, weight))
+        return _trained(stage, "sparse", model, wide=wide)
 
-    return stage.once("sparse", make)
+    return stage.once(f"sparse, {wide}", make)
 
 
-def squeezed(stage: Stage, text: str) -> Trained:
+def _trained(stage: Stage, label: str, model: Autoencoder, *, wide: bool) -> Trained:
+    if wide:
+        stage.seeded(lambda: _start_wide(model))
+    return Trained(model, stage.train(label, model, PLAIN_EPOCHS, lr=4e-3, decay=QUIET))
+
+
+@torch.no_grad()
+def _start_wide(model: Autoencoder) -> None:
+    """All weights from N(0, 1), ten times as wide as Glorot's here: a common start in tutorials."""
+    for layer in (*model.encoder.layers, *model.decoder.layers):  # type: ignore[union-attr,misc]
+        layer.weight.normal_()
+
+
+def squeezed(stage: Stage, text: str, *, bounded: bool = False, draw: int = 0) -> Trained:
     """A mirrored stack with a narrow linear code, such as 784-392-28-10-2, under cross-entropy.
 
     ELU instead of ReLU, and a little decay, keep digits of the validation images further apart in the code.
+
+    Args:
+        stage: where it is trained.
+        text: widths, as for 784 pixels.
+        bounded: sigmoid layers and a tanh code, the recipe of older tutorials, instead.
+        draw: another start and another order of the images.
     """
 
     def make() -> Trained:
         sizes = stage.digits.sizes(text)
-        names = ["elu"] * (len(sizes) - 2) + ["identity"]
-        model = stage.network(sizes, activations=names, output="sigmoid")
-        return Trained(model, stage.train(text, model, DEEP_EPOCHS, loss="cross-entropy", lr=5e-3, decay=1e-4))
+        inner, code = ("sigmoid", "tanh") if bounded else ("elu", "identity")
+        where = replace(stage, seed=stage.seed + 1000 * draw, _digits=stage.digits, say=lambda _: None)
+        model = where.network(sizes, activations=[inner] * (len(sizes) - 2) + [code], output="sigmoid")
+        return Trained(model, where.train(text, model, DEEP_EPOCHS, loss="cross-entropy", lr=5e-3, decay=1e-4))
 
-    return stage.once(text, make)
+    return stage.once(f"{text}, {bounded}, {draw}", make)
 
 
 def variational(stage: Stage, text: str = "784-500-500-20") -> Trained:

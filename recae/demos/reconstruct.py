@@ -1,55 +1,139 @@
-"""Plain, sparse and deep autoencoders: what goes in, what comes out, and how training went."""
+"""Plain, sparse and deep autoencoders, an RBM and PCA: what goes in, what comes out, and how training went."""
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
+import numpy as np
 import torch
+from torch import Tensor
 
 from recae import plots
-from recae.demos.measures import reconstructed, reconstruction_error, rounded
+from recae.demos.measures import pca, reconstructed, reconstruction_error, rounded
 from recae.demos.recipes import Trained, plain, sparse
 from recae.demos.stage import Figures, Stage
+from recae.demos.words import compared, percent, row
 from recae.nn import Autoencoder, KLSparse
-from recae.training import Batch, Reconstruction
+from recae.training import Batch, Reconstruction, RowBatches
 
-LOOK = (
-    "To be seen: the plain network gives digits back almost unchanged. The sparse one, whose units are asked to "
-    "rest nine times in ten, does so with few units speaking at a time; its penalty stands beside its error. The "
-    "deep one has an eighth of the numbers for a code and blurs fine strokes. Train and validation curves run "
-    "together: these networks have not learnt their images by heart."
-)
+RBM_SWEEPS = (3, 20)  # over MNIST's train images, over the small digits
+SATURATED = 0.01  # a sigmoid unit nearer than this to 0 or 1
+
+
+def look(figures: Figures) -> str:
+    """What is to be seen."""
+    rows = figures["networks"]
+    usual, rest = row(rows, "plain"), row(rows, "sparse")
+    wide, wide_rest = row(rows, "plain, N(0, 1) start"), row(rows, "sparse, N(0, 1) start")
+    deep, pca_row = row(rows, "deep"), row(rows, "PCA")
+    claim = (
+        "here too"
+        if usual["test_mse"] > rest["test_mse"]
+        else f"with Glorot's start it is the other way round, {usual['test_mse']:.4f} and {rest['test_mse']:.4f}"
+    )
+    first = (
+        f"Begun with weights from N(0, 1), {percent(wide['saturated'])} of the plain network's units stand at 0 or 1 "
+        f"and its error is {wide['test_mse']:.4f}, the sparse one's {wide_rest['test_mse']:.4f}."
+    )
+    return (
+        f"Some tutorials report that a sparse network reconstructs better than a plain one. That is about the start. "
+        f"{first} The claim holds {claim}. The sparse units are active {percent(rest['mean_activation'])} of the time, "
+        f"the plain ones {percent(usual['mean_activation'])}. At {deep['code']} numbers a code the deep network's "
+        f"error is {compared(deep['test_mse'], pca_row['test_mse'])} PCA's ({deep['test_mse']:.4f} and "
+        f"{pca_row['test_mse']:.4f}). The RBM was never asked to reconstruct: it learns a distribution of images."
+    ).replace("The claim holds with Glorot's start it", "With Glorot's start it")
+
+
+class Shown(NamedTuple):
+    """Reconstructions of the test images, (n, pixels), and a row of the table."""
+
+    images: Tensor
+    row: Figures
 
 
 def run(stage: Stage) -> Figures:
     digits = stage.digits
-    networks = {"plain": plain(stage), "sparse": sparse(stage), "deep": _deep(stage)}
-    rows = [_row(stage, name, trained) for name, trained in networks.items()]
+    networks = {
+        "plain": plain(stage), "plain, N(0, 1) start": plain(stage, wide=True), "sparse": sparse(stage),
+        "sparse, N(0, 1) start": sparse(stage, wide=True), "deep": _deep(stage),
+        "two layers, Adam at 1e-4": _slow(stage),
+    }  # fmt: skip
+    shown = {name: _shown(stage, name, trained) for name, trained in networks.items()}
+    width = digits.sizes("784-128-64-32")[-1]
+    shown[f"PCA, {width}"] = _pca(stage, width)
+    shown["RBM"] = _rbm(stage)
+    rows = [one.row for one in shown.values()]
     stage.table(rows)
-    shown = digits.test[digits.one_of_each()]
-    pictures = {"original": shown.numpy()}
-    pictures |= {name: reconstructed(t.model, shown).numpy() for name, t in networks.items()}
+    index = digits.one_of_each()
+    pictures = {"original": digits.test[index].numpy()}
+    pictures |= {name: one.images[index].numpy() for name, one in shown.items()}
     title = f"Reconstructions of {digits.noun} test images"
     stage.save(plots.image_rows(pictures, digits.shape, title=title), "reconstruct-images")
-    _curves(stage, networks)
+    histories = {name: trained.history for name, trained in networks.items() if name != "two layers, Adam at 1e-4"}
+    title = "Training (the sparse networks' train loss includes the penalty)"
+    stage.save(plots.loss_curves(histories, ylabel="squared error a pixel", title=title), "reconstruct-loss")
     return {"data": digits.source, "networks": rows}
 
 
 def _deep(stage: Stage) -> Trained:
     model = stage.network(stage.digits.sizes("784-128-64-32"), activations="relu", output="sigmoid")
-    return Trained(model, stage.train("deep", model, (20, 60), lr=2e-3))
+    return Trained(model, stage.train("deep", model, (10, 60), lr=2e-3))
 
 
-def _row(stage: Stage, name: str, trained: Trained) -> Figures:
+def _slow(stage: Stage) -> Trained:
+    """784-256-128 at a constant rate of 1e-4, as one often sees it."""
+    digits = stage.digits
+    model = stage.network(digits.sizes("784-256-128"), activations="relu", output="sigmoid")
+    trainer = stage.trainer("two layers", (10, 60)[digits.small], lr=1e-4, schedule="constant")
+    objective = Reconstruction()
+    batches = RowBatches(digits.train, batch_size=32 if digits.small else 128)
+    history = trainer.fit(model, batches, objective, objective.on(digits.validation))
+    return Trained(model.cpu(), history)
+
+
+def _shown(stage: Stage, name: str, trained: Trained) -> Shown:
     model, history = trained
-    code = model.code
-    penalty = _penalty(stage, model) if isinstance(code, KLSparse) else 0.0
-    active = model.mean_activation(stage.digits.test)
-    bounded = float(active.max()) <= 1  # a share of its time only for a sigmoid unit
-    return {
-        "network": name, "sizes": _sizes(trained), "parameters": trained.parameters,
-        "test_mse": rounded(reconstruction_error(model, stage.digits.test), 6), "penalty": rounded(penalty, 6),
-        "mean_activation": rounded(active.mean(), 4) if bounded else None, "epochs": len(history),
-        "seconds": rounded(history.seconds, 1),
+    sparse_code = isinstance(model.code, KLSparse)
+    active = model.encode(stage.digits.test).detach()
+    sigmoid = name.startswith(("plain", "sparse"))
+    found = _row(name, _sizes(trained), trained.parameters, reconstruction_error(model, stage.digits.test)) | {
+        "penalty": rounded(_penalty(stage, model), 6) if sparse_code else 0.0,
+        "mean_activation": rounded(active.mean(), 4) if sigmoid else None,
+        "saturated": rounded(((active < SATURATED) | (active > 1 - SATURATED)).float().mean(), 3) if sigmoid else None,
+        "epochs": len(history),
     }  # fmt: skip
+    return Shown(reconstructed(model, stage.digits.test), found)
+
+
+def _row(name: str, sizes: str, parameters: int, error: float) -> Figures:
+    return {
+        "network": name, "sizes": sizes, "code": int(sizes.split("-")[-1]), "parameters": parameters,
+        "test_mse": rounded(error, 6), "penalty": 0.0, "mean_activation": None, "saturated": None, "epochs": None,
+    }  # fmt: skip
+
+
+def _pca(stage: Stage, width: int) -> Shown:
+    digits = stage.digits
+    fitted = pca(digits.train, width, stage.seed)
+    images = torch.from_numpy(fitted.inverse_transform(fitted.transform(digits.test.numpy()))).float()
+    error = float((images - digits.test).square().mean())
+    return Shown(images, _row(f"PCA, {width}", f"{digits.pixels}-{width}", (width + 1) * digits.pixels, error))
+
+
+def _rbm(stage: Stage) -> Shown:
+    """scikit-learn's restricted Boltzmann machine (persistent contrastive divergence), as wide as the plain network."""
+    from sklearn.neural_network import BernoulliRBM
+
+    digits = stage.digits
+    width = digits.sizes("784-256")[-1]
+    sweeps = stage.epochs or RBM_SWEEPS[digits.small]
+    machine: Any = BernoulliRBM(width, learning_rate=0.05, batch_size=100, n_iter=sweeps, random_state=stage.seed)
+    hidden = machine.fit(digits.train.numpy()).transform(digits.test.numpy())
+    images = torch.sigmoid(torch.from_numpy(hidden @ machine.components_ + machine.intercept_visible_)).float()
+    numbers = machine.components_.size + digits.pixels + width
+    error = float((images - digits.test).square().mean())
+    found = _row("RBM", f"{digits.pixels}-{width}", numbers, error)
+    return Shown(images, found | {"mean_activation": rounded(float(np.mean(hidden)), 4), "epochs": sweeps})
 
 
 @torch.no_grad()
@@ -61,9 +145,3 @@ def _penalty(stage: Stage, model: Autoencoder) -> float:
 def _sizes(trained: Trained) -> str:
     widths = [layer.weight.shape for layer in trained.model.encoder.layers]  # type: ignore[union-attr]
     return "-".join(str(w) for w in [widths[0][0], *(shape[1] for shape in widths)])
-
-
-def _curves(stage: Stage, networks: dict[str, Trained]) -> None:
-    histories = {name: trained.history for name, trained in networks.items()}
-    title = "Training (the sparse network's train loss includes its penalty)"
-    stage.save(plots.loss_curves(histories, ylabel="squared error a pixel", title=title), "reconstruct-loss")

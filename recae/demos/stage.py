@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from recae import plots
 from recae.datasets.newsgroups import Documents
 from recae.demos.digits import Digits
-from recae.errors import ParameterError
+from recae.errors import DatasetNotFoundError, ParameterError
 from recae.nn import Autoencoder
+from recae.ratings import RatingMatrix
 from recae.training import History, Reconstruction, RowBatches, Trainer
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class Stage:
         data_dir: where data sets are looked for first.
         say: is given every line that a reader should see.
         progress: progress bars; None for "where stderr is a terminal".
-        digits, documents: instead of those that the loaders find.
+        query: words that `documents` looks for; None for its own.
+        digits, documents, ratings: instead of those that the loaders find.
     """
 
     out: Path
@@ -51,8 +53,10 @@ class Stage:
     data_dir: Path | None = None
     say: Callable[[str], None] = print
     progress: bool | None = None
+    query: str | None = None
     _digits: Digits | None = None
     _documents: Documents | None = None
+    _ratings: RatingMatrix | None = None
     _trained: dict[str, Any] = field(default_factory=dict)
     _pictures: list[str] = field(default_factory=list)
 
@@ -85,6 +89,20 @@ class Stage:
         documents = self._documents or load_newsgroups(self.data_dir)
         self.say(f"documents: {documents!r}")
         return documents
+
+    @cached_property
+    def ratings(self) -> RatingMatrix:
+        """MovieLens-100K where there is a copy, else the embedded sample."""
+        from recae.loaders import load
+
+        ratings = self._ratings
+        if ratings is None:
+            try:
+                ratings = load("ml-100k", data_dir=self.data_dir, download=False)
+            except DatasetNotFoundError:
+                ratings = load("sample")
+        self.say(f"ratings: {ratings!r}")
+        return ratings
 
     # ------------------------------------------------------------ training
 
@@ -151,11 +169,11 @@ class Stage:
         frame = pd.DataFrame(list(rows))
         self.say(frame.to_string(index=False, float_format=lambda x: f"{x:.4g}", na_rep="-"))
 
-    def record(self, name: str, figures: Figures, seconds: float) -> Figures:
-        """Write `name`.json beside the pictures: figures, pictures, and how they came about."""
+    def record(self, name: str, figures: Figures, seconds: float, busy: float) -> Figures:
+        """Write `name`.json beside the pictures: figures, pictures, time by the clock and of the processor, origin."""
         content = {
             "demo": name, "figures": figures, "pictures": self._pictures, "seconds": round(seconds, 1),
-            **self.circumstances(),
+            "processor_seconds": round(busy, 1), **self.circumstances(),
         }  # fmt: skip
         self._pictures = []
         (self.out / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -11,7 +11,7 @@ from recae.nn.codes import Deterministic, GaussianCode, KLSparse, KSparse, L1Spa
 from recae.nn.convolutional import ConvDecoder, ConvEncoder
 from recae.nn.kernel import KernelWeight
 from recae.nn.layers import Decode, Decoder, Encode, Encoder
-from recae.nn.noise import Dropout, Gaussian, Masking, SaltAndPepper
+from recae.nn.noise import Dropout, Gaussian, Masking, Noise, SaltAndPepper, Uniform
 
 if TYPE_CHECKING:
     from recae.sklearn import AutoencoderTransformer as AutoencoderTransformer
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Autoencoder", "AutoencoderTransformer", "Bound", "ConvDecoder", "ConvEncoder", "Decode", "Decoder",
     "Deterministic", "Dropout", "Encode", "Encoder", "Gaussian", "GaussianCode", "KLSparse", "KSparse", "KernelWeight",
-    "L1Sparse", "Masking", "Output", "SaltAndPepper", "negative_bound",
+    "L1Sparse", "Masking", "Noise", "Output", "SaltAndPepper", "Uniform", "negative_bound",
 ]  # fmt: skip
 
 

@@ -80,8 +80,22 @@ class SaltAndPepper(Noise):
         return torch.where(chance >= 1 - self.fraction / 2, self.high, noisy)
 
 
+class Uniform(Noise):
+    """(1 - share) x + share U(0, high): every value is mixed with a uniform one, as fog is with a picture."""
+
+    def __init__(self, share: float = 0.3, high: float = 2.0) -> None:
+        super().__init__()
+        if high <= 0:
+            raise ParameterError(name="high", value=high, expected="the highest value drawn, above 0")
+        self.share, self.high = check_fraction("share", share), high
+
+    def corrupt(self, values: Tensor) -> Tensor:
+        return torch.lerp(values, self.high * torch.rand_like(values), self.share)
+
+
 NOISES: dict[str, type[Noise]] = {
     "gaussian": Gaussian, "masking": Masking, "dropout": Dropout, "salt-and-pepper": SaltAndPepper,
+    "uniform": Uniform,
 }  # fmt: skip
 
 
