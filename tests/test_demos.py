@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,11 +19,13 @@ from sklearn.metrics import silhouette_score
 from recae import demos
 from recae.datasets.mnist import Images, small_digits
 from recae.datasets.newsgroups import small_corpus
+from recae.datasets.sample import sample
 from recae.demos import measures
 from recae.demos.digits import Digits
 from recae.demos.eightbit import bits
 from recae.demos.stage import Stage
-from recae.errors import ParameterError
+from recae.errors import DataError, ParameterError
+from recae.ratings import RatingMatrix
 
 
 def few_digits() -> Digits:
@@ -43,7 +46,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stage, list[str]]:
     return (
         Stage(
             out=tmp_path_factory.mktemp("figures"), epochs=1, device="cpu", say=said.append, progress=False,
-            _digits=few_digits(), _documents=small_corpus(200, 80),
+            _digits=few_digits(), _documents=small_corpus(200, 80), _ratings=sample(160, 120, 5000),
         ),
         said,
     )  # fmt: skip
@@ -66,7 +69,13 @@ def test_a_demo_prints_explains_and_writes(name: str, stage: tuple[Stage, list[s
     assert written["seed"] == 0
     assert written["pictures"]
     for picture in written["pictures"]:
-        assert 1000 < (where.out / picture).stat().st_size < 150_000
+        assert 1000 < (where.out / picture).stat().st_size < 250_000
+    assert module_text(name, record["figures"]) in " ".join(text.split())
+
+
+def module_text(name: str, figures: dict[str, Any]) -> str:
+    """What a demo says of these figures, as it stands in one line."""
+    return " ".join(str(demos.demo(name).look(figures)).split())
 
 
 def test_every_demo_has_its_module_and_its_line_in_the_docs() -> None:
@@ -75,7 +84,6 @@ def test_every_demo_has_its_module_and_its_line_in_the_docs() -> None:
     for name in demos.DEMOS:
         module = demos.demo(name)
         assert module.__doc__
-        assert module.LOOK.count(".") + module.LOOK.count(":") >= 2
         assert f"recae demo {name}" in page
 
 
@@ -96,12 +104,157 @@ def test_a_seed_gives_the_same_figures_again(tmp_path: Path) -> None:
 
 
 def test_memorising_is_not_learning(tmp_path: Path) -> None:
-    """At its default the toy learns its number without a fault and gives it back for the complement too."""
+    """At its default the toy learns its number without a fault and gives it back for the complement too; it says so."""
     stage = Stage(out=tmp_path, device="cpu", say=lambda _: None, progress=False)
-    number, complement = demos.run("eightbit", stage)["figures"]["answers"]
-    assert number["answer"] == number["bits"]
+    figures = demos.run("eightbit", stage)["figures"]
+    number, complement = figures["answers"]
+    assert (number["number"], number["bits"], number["answer"]) == (39, "00100111", "00100111")
     assert complement["answer"] == number["bits"]
     assert complement["wrong_bits"] == 8
+    assert complement["error"] > 0.9
+    assert "gives it back without a fault" in module_text("eightbit", figures)
+    assert "not to read the question" in module_text("eightbit", figures)
+
+
+# ------------------------------------------------------------------ texts are true of any run
+
+
+def test_pca_says_where_errors_lie_on_pcas() -> None:
+    """Errors and angles of the text are those of the figures, near PCA's or far from them."""
+    near = {"dimensions": 2, "excess_percent": 0.1, "largest_angle_rad": 0.001}
+    far = {"dimensions": 64, "excess_percent": 163.2, "largest_angle_rad": 1.57}
+    good = module_text("pca", {"by_dimension": [near], "angle_of_the_planes_rad": 0.001})
+    assert "errors lie on PCA's at k = 2" in good
+    assert "it has not yet found" not in good
+    bad = module_text("pca", {"by_dimension": [far], "angle_of_the_planes_rad": 0.5})
+    assert "lie on PCA's" not in bad
+    assert "163.2 %" in bad
+    assert "1.57 rad" in bad
+    assert "the two planes is not small" in bad
+
+
+@pytest.mark.parametrize(("plain", "sparse", "words"), [
+    (0.0014, 0.0032, "the other way round, 0.0014 and 0.0032"), (0.0232, 0.0061, "The claim holds here too"),
+])  # fmt: skip
+def test_the_claim_of_plain_and_sparse_is_said_as_it_came_out(plain: float, sparse: float, words: str) -> None:
+    """Which network reconstructs better from which start is read off the figures."""
+    rows = [
+        {"network": name, "test_mse": error, "saturated": 0.6, "mean_activation": 0.1, "code": 32}
+        for name, error in (
+            ("plain", plain), ("plain, N(0, 1) start", 0.02), ("sparse", sparse), ("sparse, N(0, 1) start", 0.01),
+            ("deep", 0.008), ("PCA, 32", 0.017),
+        )
+    ]  # fmt: skip
+    text = module_text("reconstruct", {"networks": rows})
+    assert words in text
+    assert "error is 0.0200, the sparse one's 0.0100" in text
+    assert "is below PCA's" in text
+
+
+def test_transfer_claims_a_lead_only_where_the_draws_show_one() -> None:
+    """An interval that holds 0 is no lead; one that does not is one, of whichever encoder it is."""
+    from recae.demos.transfer import lead
+
+    certain = {"labels": 100, **lead([(0.8, 0.7), (0.81, 0.7), (0.8, 0.69)])}
+    unsure = {"labels": 1000, **lead([(0.8, 0.7), (0.7, 0.8), (0.8, 0.79)])}
+    behind = {"labels": 200, **lead([(0.7, 0.8), (0.7, 0.81), (0.69, 0.8)])}
+    single = {"labels": 5000, **lead([(0.98, 0.97)])}
+    text = module_text("transfer", {"leads": [certain, unsure, behind, single]})
+    assert "With 100 labels the pretrained encoder leads by 10.3 points" in text
+    assert "With 1,000 labels no lead is certain" in text
+    assert "With 200 labels the untrained encoder leads" in text
+    assert "With 5,000 labels the difference is +1.0 points (one training each" in text
+
+
+def test_the_interval_of_a_lead_is_students() -> None:
+    """Against scipy's interval of paired differences."""
+    from scipy.stats import ttest_rel
+
+    from recae.demos.transfer import lead
+
+    one, other = np.array([0.8, 0.82, 0.79, 0.85]), np.array([0.7, 0.75, 0.78, 0.77])
+    found = lead(list(zip(one.tolist(), other.tolist())))
+    low, high = ttest_rel(one, other).confidence_interval()
+    assert (found["low"], found["high"]) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
+
+
+def test_ways_and_anomalies_are_said_as_they_came_out() -> None:
+    """A way is called nearer only if it is; a digit that cannot be told from the others is named."""
+    ways = [{"way": "in pixels", "distance": 4.8}, {"way": "in the plain code, 2 units", "distance": 4.1}]
+    assert "the way in the plain code, 2 units is nearest (4.10" in module_text("manifold", {"ways": ways, "pairs": 20})
+    ways[1]["distance"] = 5.0
+    assert "no way through a code is nearer" in module_text("manifold", {"ways": ways, "pairs": 20})
+    rows = [{"unseen": d, "auc": 0.8 - 0.04 * d, "auc_unnormalised": 0.39 + 0.05 * abs(d - 1)} for d in range(10)]
+    text = module_text("anomaly", {"by_digit": rows, "mean_auc": 0.62, "mean_auc_unnormalised": 0.6})
+    assert "a 1 is below chance (AUC 0.39): an image with little ink" in text
+    assert "Not found even so: 8 and 9." in text
+
+
+# ------------------------------------------------------------------ queries, groups, films
+
+
+def test_a_query_in_words_becomes_a_row() -> None:
+    """Known words are counted, case apart; little words and unknown ones are left out."""
+    from recae.demos.documents import asked_row
+
+    row = asked_row(("cat", "the", "goal", "ice"), "The Goal, the GOAL of zebras on ice")
+    assert row.toarray().tolist() == [[0, 0, 2, 1]]
+
+
+def test_a_query_of_unknown_words_is_refused(stage: tuple[Stage, list[str]]) -> None:
+    """The error repeats the query."""
+    from dataclasses import replace
+
+    where, _ = stage
+    with pytest.raises(DataError, match="'zyx'"):
+        demos.run("documents", replace(where, query="zyx"))
+
+
+def test_groups_that_are_the_classes_have_index_one() -> None:
+    """Ten far clusters are found whole; labels that say nothing of them have an index near 0."""
+    from recae.demos.retrieve import grouped
+
+    labels = np.repeat(np.arange(10), 12)
+    rows = np.eye(10)[labels] * 50 + np.random.default_rng(0).normal(size=(120, 10))
+    assert grouped(rows, labels, 0) == 1
+    assert abs(grouped(rows, np.tile(np.arange(10), 12), 0)) < 0.1
+
+
+def test_ranks_keep_the_order() -> None:
+    """Columns are ranked by themselves, from 0 to 1."""
+    ranks = measures.by_rank(np.array([[5.0, -1], [300, 0], [6, -9]]))
+    np.testing.assert_allclose(ranks, [[0, 0.5], [1, 1], [0.5, 0]])
+
+
+def test_who_is_taken_for_whom_is_counted() -> None:
+    """Of ten fours near fours and ten nines near fours, half are taken for the other."""
+    train = np.r_[np.zeros((10, 1)), np.ones((10, 1))]
+    labels = np.repeat([4, 9], 10)
+    test = np.full((20, 1), 0.1)
+    assert measures.taken_for(train, labels, test, labels, (4, 9)) == 0.5
+
+
+def test_the_genre_that_stands_out_is_not_the_commonest() -> None:
+    """Drama is everywhere; of these films the genre that they share more than others do is Horror."""
+    from recae.demos import films
+
+    ratings = sample(160, 120, 5000)
+    table = ratings.item_table.copy()
+    table["genres"] = ["Drama|Horror" if i < 5 else "Drama" for i in range(len(table))]
+    marked = RatingMatrix(**{**ratings.__dict__, "item_table": table})
+    name, here, there = films.clearest_genre(marked, np.arange(5), np.arange(marked.n_items))
+    assert (name, here) == ("Horror", 1.0)
+    assert there == pytest.approx(5 / marked.n_items)
+    kinds, names = films.telling_genres(marked, np.array([0, 60]))
+    assert [names[kind] for kind in kinds] == ["Horror", "Drama"]
+
+
+def test_lists_that_hold_together_are_more_alike_than_others() -> None:
+    """Two lists of two twins each: similarity within is 1, across 0."""
+    from recae.demos.films import held_together
+
+    similarity = np.array([[0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]], float)
+    assert held_together(np.array([[0, 1], [2, 3]]), similarity) == (1.0, 0.0)
 
 
 def test_all_writes_one_json_of_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

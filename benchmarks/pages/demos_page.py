@@ -55,7 +55,11 @@ def sections(demos: Found) -> str:
         pictures = "\n".join(f"![{picture.removesuffix('.png')}](figures/{picture})" for picture in found["pictures"])
         text = demo(name).look(found["figures"])
         cost = f"{found['processor_seconds']:.0f} s of processor time"
-        heading = f"### {name}: {summary}\n\n`recae demo {name} --out figures/` ({cost})"
+        data = found["figures"].get("data", "")
+        about = ", ".join(filter(None, [data, cost]))
+        heading = f"### {name}: {summary}\n\n`recae demo {name} --out figures/` ({about})"
+            f"### {name}: {summary}\n\n`recae demo {name} --out figures/` ({', '.join(filter(None, [data, cost]))})"
+        )
         parts.append("\n\n".join([heading, text, *tables, pictures]))
     return "\n\n".join(parts)
 

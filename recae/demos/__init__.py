@@ -32,6 +32,7 @@ DEMOS = {
     "transfer": "few labels: an encoder pretrained without labels against one from scratch",
     "anomaly": "the digit it never saw, found by its reconstruction error",
     "documents": "bags of words: topics, nearest documents, against LSA",
+    "ratings": "what units respond to, EASE's map of films, films in two units, a user's row, users made up",
     "eightbit": "one 8-bit number, learnt by heart: memorising is not learning",
 }
 

@@ -93,7 +93,7 @@ def _pictures(stage: Stage, networks: dict[str, Trained], by_pca: np.ndarray, pc
     pictures |= {
         name.replace(", ", "\n"): reconstructed(t.model, digits.test[index]).numpy() for name, t in networks.items()
     }
-    title = f"{digits.noun} test images from two numbers each: deeper networks know which digit it was"
+    title = f"{digits.noun} test images from two numbers each"
     stage.save(plots.image_rows(pictures, digits.shape, title=title), "depth-images")
     labels = digits.test_labels[:SHOWN].numpy()
     panels = [Codes(by_rank(pca_codes[:SHOWN]), labels, "PCA, 2", "rank in component")]

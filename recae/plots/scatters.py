@@ -91,10 +91,12 @@ def _scatter(axes: Any, panel: Codes, names: Sequence[str]) -> None:
     else:
         axes.set_zlabel(axis[2])
         axes.set_box_aspect(None, zoom=0.8)  # so that the third axis' label is on the paper
+        medians = _on_paper(axes, medians, [names[label] for label in present])
+    write = axes.text if flat else axes.text2D
     for label, at in zip(present, medians):
         box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": colours(label), "alpha": 0.85}
-        axes.text(*at, names[label], fontsize=9 if len(names[label]) < 3 else 7, ha="center", va="center", bbox=box,
-                  zorder=10, clip_on=False)  # fmt: skip
+        write(*at, names[label], fontsize=9 if len(names[label]) < 3 else 7, ha="center", va="center", bbox=box,
+                  zorder=10, clip_on=False, **({} if flat else {"transform": axes.transAxes}))  # fmt: skip
 
 
 def _readable(axes: Any, medians: Array, names: Sequence[str]) -> Array:
@@ -105,6 +107,15 @@ def _readable(axes: Any, medians: Array, names: Sequence[str]) -> Array:
     axes.set_ylim(low[1], high[1])
     placed: Array = low + apart((medians - low) / (high - low), sizes) * (high - low)
     return placed
+
+
+def _on_paper(axes: Any, medians: Array, names: Sequence[str]) -> Array:
+    """Where points in space are seen on the paper, as shares of the axes, moved so that no name covers another."""
+    from mpl_toolkits.mplot3d import proj3d
+
+    seen = np.column_stack(proj3d.proj_transform(*medians.T, axes.get_proj())[:2])
+    shares = axes.transAxes.inverted().transform(axes.transData.transform(seen))
+    return apart(shares, np.array([[0.02 + LETTER * len(name), LINE] for name in names]))
 
 
 def _box(axes: Any, corners: Array) -> None:
