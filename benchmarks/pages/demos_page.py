@@ -58,8 +58,6 @@ def sections(demos: Found) -> str:
         data = found["figures"].get("data", "")
         about = ", ".join(filter(None, [data, cost]))
         heading = f"### {name}: {summary}\n\n`recae demo {name} --out figures/` ({about})"
-            f"### {name}: {summary}\n\n`recae demo {name} --out figures/` ({', '.join(filter(None, [data, cost]))})"
-        )
         parts.append("\n\n".join([heading, text, *tables, pictures]))
     return "\n\n".join(parts)
 
