@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from recae.models.ensemble.blend import Blend
+from recae.models.ensemble.ranking_blend import RankingBlend
 from recae.recommender.base import Recommender
 
 LEAGUES = {
@@ -19,7 +20,7 @@ def league_of(model: Recommender) -> str:
     A model that reads more than ratings has an attribute or a property `league`, which may depend on its settings; one
     that uses dates belongs to "dates" whatever else it uses.
     """
-    if isinstance(model, Blend):
+    if isinstance(model, Blend | RankingBlend):
         return "blends"
     league = str(getattr(model, "league", "ratings"))
     assert league in LEAGUES, league
