@@ -10,6 +10,7 @@ LEAGUES = {
     "ratings": "ratings only",
     "side": "ratings and side information",
     "dates": "ratings and dates",
+    "order": "ratings and their order",
     "blends": "blends",
 }
 

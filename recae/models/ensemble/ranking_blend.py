@@ -70,7 +70,8 @@ class RankingBlend(Recommender):
         if weights.shape != (n,) or not (np.isfinite(weights) & (weights >= 0)).all() or weights.sum() == 0:
             expected = f"a number of 0 or more for each of {n} members, one at least above 0"
             raise ParameterError(name="weights", value=self.weights, expected=expected)
-        return weights / weights.sum()
+        shares: DoubleArray = weights / weights.sum()
+        return shares
 
     # ---------------------------------------------------------------- scoring
 
