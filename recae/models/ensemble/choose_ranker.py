@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from recae import metrics
-from recae._types import DoubleArray, IntArray, Scores
+from recae._types import IntArray, Scores
 from recae.models.baselines import Popularity
 from recae.models.classic.implicit_mf import ImplicitALS
 from recae.models.ensemble.ranking_blend import standardised, weighted_sum
@@ -19,11 +18,9 @@ from recae.models.linear.sparse_ease import SparseEASE
 from recae.models.linear.spectral import Spectral
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
+from recae.recommender.held_out_lists import clearly_better, list_values, users_to_compare
 from recae.recommender.own_part import HIDDEN, densest, own_part
-from recae.recommender.scoring import top_allowed
 
-LIST = 20  # length of the lists that are compared
-CELLS = 2**24  # scores that a comparison looks at, at most
 MOST_ITEMS = 15_000  # for which an item-item matrix is solved: 2 GB of memory, minutes of time
 
 
@@ -59,19 +56,18 @@ def choose_ranker(ratings: RatingMatrix, rng: int = 0) -> Choice:
     parts = own_part(densest(ratings), HIDDEN, rng)
     if parts is None:
         return Choice("popularity", {}, "popularity: too few entries to compare anything by", {})
-    users = _users_to_measure(*parts)
+    users = users_to_compare(*parts)
     models = {name: model.fit(parts[0], progress=False) for name, model in _candidates(ratings, rng)}
     scores = {name: np.asarray(model.ranking_scores(users), np.float32) for name, model in models.items()}
-    values = {name: _values(theirs, *parts, users) for name, theirs in scores.items()}
+    values = {name: list_values(theirs, *parts, users) for name, theirs in scores.items()}
     members = blends(list(models))
-    values |= {name: _values(_mean(scores, of, parts[0], users), *parts, users) for name, of in members.items()}
+    values |= {name: list_values(_mean(scores, of, parts[0], users), *parts, users) for name, of in members.items()}
     figures = {name: float(theirs.mean()) for name, theirs in values.items()}
     best = max(figures, key=figures.__getitem__)
-    gain = values[best] - values["popularity"]
-    if len(gain) < 2 or gain.mean() <= 2 * gain.std(ddof=1) / np.sqrt(len(gain)):
+    if not clearly_better(values[best], values["popularity"]):
         best = "popularity"
     others = ", ".join(f"{name} {figure:.3f}" for name, figure in figures.items() if name != best)
-    reason = f"{best}: Recall@20 + NDCG@20 {figures[best]:.3f} on hidden entries of {len(gain):,} users ({others})"
+    reason = f"{best}: Recall@20 + NDCG@20 {figures[best]:.3f} on hidden entries of {len(users):,} users ({others})"
     if best in members:
         return Choice("ranking-blend", {"members": members[best]}, reason, figures)
     return Choice(best, {}, reason, figures)
@@ -97,21 +93,7 @@ def _candidates(ratings: RatingMatrix, rng: int) -> list[tuple[str, Recommender]
     return [*(closed if ratings.n_items <= MOST_ITEMS else sparse), *others]
 
 
-def _users_to_measure(known: RatingMatrix, held_out: RatingMatrix) -> IntArray:
-    """Users with hidden entries, at most so many that a comparison stays bounded."""
-    users = np.flatnonzero(held_out.counts("user"))
-    most = max(1, CELLS // known.n_items)
-    return users if len(users) <= most else np.sort(np.random.default_rng(0).permutation(users)[:most])
-
-
 def _mean(scores: dict[str, Scores], members: tuple[str, ...], known: RatingMatrix, users: IntArray) -> Scores:
     """Scores as a blend of `members` has them."""
     rows = known.user_rows[users]
     return weighted_sum([(1 / len(members), standardised(scores[name], rows)) for name in members])
-
-
-def _values(scores: Scores, known: RatingMatrix, held_out: RatingMatrix, users: IntArray) -> DoubleArray:
-    """Recall@20 + NDCG@20 of each user's hidden entries."""
-    ranked, _ = top_allowed(scores, known.user_rows[users], LIST, np.ones(known.n_items, bool))
-    hits = metrics.find_hits(ranked, held_out.user_rows[users])
-    return metrics.recall(hits, LIST) + metrics.ndcg(hits, LIST)

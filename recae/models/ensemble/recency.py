@@ -9,24 +9,21 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from recae import metrics
-from recae._types import Csr, DoubleArray, FloatArray, IntArray, Scores
+from recae._types import Csr, FloatArray, IntArray, Scores
 from recae.errors import ParameterError
 from recae.events.cutting import dated
 from recae.models.ensemble.members import member_of, plain_params
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
+from recae.recommender.held_out_lists import clearly_better, list_values, users_to_compare
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.own_part import FEWEST, HIDDEN, densest
 from recae.recommender.params import as_input, declared, hyperparameters, learned, param
 from recae.recommender.registry import register
-from recae.recommender.scoring import top_allowed
 from recae.schemas import require
 from recae.splitting.masks import per_user_part
 
-LIST = 20  # length of the lists that a choice compares
-CELLS = 2**24  # scores that a choice looks at, at most
 POWERS = (0.0, 0.2, 0.4, 0.7, 1.0, 1.5)
 
 
@@ -83,15 +80,13 @@ class Recency(Recommender):
             return 0.0
         known, held_out = part.select(~hidden), part.select(hidden)
         trial = Recency(base=self.base, power=0.0, rng=self.rng).fit(known, progress=False)
-        users = np.flatnonzero(held_out.counts("user"))[: max(1, CELLS // known.n_items)]
+        users = users_to_compare(known, held_out)
         figures = []
         for power in POWERS:
             trial.power_ = power
-            figures.append(_values(trial, known, held_out, users))
+            figures.append(list_values(trial.ranking_scores(users), known, held_out, users))
         best = int(np.argmax([values.mean() for values in figures]))
-        gain = figures[best] - figures[0]
-        clear = len(gain) > 1 and gain.mean() > 2 * gain.std(ddof=1) / np.sqrt(len(gain))
-        return POWERS[best] if clear else 0.0
+        return POWERS[best] if clearly_better(figures[best], figures[0]) else 0.0
 
     # ---------------------------------------------------------------- scoring
 
@@ -161,10 +156,3 @@ def recency_weights(indptr: npt.NDArray[Any], stamps: IntArray, power: float) ->
     weight = (1.0 + newer) ** -power
     total = np.bincount(row, weight, len(lengths))
     return (weight * (lengths / np.maximum(total, 1e-300))[row]).astype(np.float32)
-
-
-def _values(model: Recency, known: RatingMatrix, held_out: RatingMatrix, users: IntArray) -> DoubleArray:
-    """Recall@20 + NDCG@20 of each user's last entries."""
-    ranked, _ = top_allowed(model.ranking_scores(users), known.user_rows[users], LIST, None)
-    hits = metrics.find_hits(ranked, held_out.user_rows[users])
-    return metrics.recall(hits, LIST) + metrics.ndcg(hits, LIST)
