@@ -190,6 +190,39 @@ def test_ways_and_anomalies_are_said_as_they_came_out() -> None:
     assert "Not found even so: 8 and 9." in text
 
 
+# ------------------------------------------------------------------ enlarging
+
+
+def test_the_toy_of_numbers_by_hand() -> None:
+    """Maxima go back to their places; by hand: 5, 8, 7 and 6 of the written map."""
+    from recae.demos.enlarge import toy_maps
+
+    maps = {name: values.tolist() for name, values in toy_maps().items()}
+    assert maps["pooled"] == [[5, 8], [7, 6]]
+    assert maps["unpooled, 0"] == [[0, 5, 0, 0], [0, 0, 8, 0], [0, 0, 0, 6], [7, 0, 0, 0]]
+    assert maps["unpooled, half"][0] == [2.5, 5, 4, 4]
+    assert maps["nearest"][3] == [7, 7, 6, 6]
+
+
+def test_a_transposed_convolution_is_a_convolution_of_the_padded_map() -> None:
+    """Both agree on any map that is not square."""
+    from recae.demos.enlarge import transposed_twice
+
+    one, other = transposed_twice(torch.rand(3, 5, generator=torch.Generator().manual_seed(0)))
+    assert one.shape == (6, 10)
+    torch.testing.assert_close(one, other)
+
+
+def test_checkerboards_are_told_from_pictures() -> None:
+    """A board of odd and even pixels is all checkerboard, a slope is none, an even image neither."""
+    from recae.demos.enlarge import checkerboard
+
+    rows, columns = np.mgrid[:12, :16]
+    assert checkerboard((rows + columns) % 2 * 1.0) == pytest.approx(1)
+    assert checkerboard(rows * 1.0) < 0.1
+    assert checkerboard(np.zeros((12, 16))) == 0
+
+
 # ------------------------------------------------------------------ queries, groups, films
 
 

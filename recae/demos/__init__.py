@@ -27,6 +27,7 @@ DEMOS = {
     "manifold": "the decoder as a generator: a grid over the code, and ways between two digits",
     "generate": "a variational autoencoder draws digits that nobody wrote",
     "denoise": "noise removed by dense, stacked and convolutional autoencoders",
+    "enlarge": "unpooling and transposed convolution in numbers, and three ways to enlarge one digit",
     "features": "what single units look for, plain and sparse",
     "retrieve": "nearest images by code, against pixels and PCA",
     "transfer": "few labels: an encoder pretrained without labels against one from scratch",

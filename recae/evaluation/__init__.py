@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from recae.errors import ParameterError
-from recae.evaluation.aligned_test import align_test
+from recae.evaluation.aligned_test import AlignedTest, align_test
+from recae.evaluation.by_group import reports_by
 from recae.evaluation.names import METRICS, Metric, Own, parse_metrics
 from recae.evaluation.rank import measure_lists, rank_by
 from recae.evaluation.rate import measure_ratings
@@ -34,6 +36,7 @@ def evaluate(
     filter_seen: bool = True,
     relevant_from: float | None = None,
     block: int | None = None,
+    by: str | None = None,
 ) -> Report:
     """Measure a fitted model.
 
@@ -57,6 +60,10 @@ def evaluate(
         relevant_from: the lowest rating that counts as relevant to ranking metrics; by default every test
             rating does.
         block: users that are ranked at once; by default as many as give 64 MB of scores.
+        by: measure groups of the test ratings too (`Report.parts`): a column of the table of users or of items, such as
+            "gender" or "genres" ("|" stands between several); "activity", the training ratings of the user (or those
+            shown); "popularity", those of the item. Numbers are cut into quarters of the test ratings. For a group of
+            items, lists are the same, and its items alone are relevant.
 
     All items are ranked, never a sample, ties by item order. Ratings of users or items without a training
     rating are predicted as the model predicts them (the bias baseline); ranking metrics skip users and items
@@ -69,7 +76,7 @@ def evaluate(
 
     Raises:
         NotFittedError: the model was not fitted.
-        ParameterError: an unknown metric, a cut-off beyond the catalogue, or a rating metric of a model that
+        ParameterError: an unknown metric or column, a cut-off beyond the catalogue, or a rating metric of a model that
             predicts no ratings.
         DataError: there is nothing to measure (the message says why).
         DivergenceError: the model predicted something that is not a finite number.
@@ -80,14 +87,23 @@ def evaluate(
         raise ParameterError(name="block", value=block, expected="at least 1 user at a time")
     excluded = [exclude] if isinstance(exclude, RatingMatrix) else list(exclude or ())
     aligned = align_test(trained_on, test, part, excluded, filter_seen=filter_seen)
+
+    def measured(test: AlignedTest) -> Report:
+        return _measured(model, test, wanted, relevant_from, block)
+
+    report = measured(aligned)
+    return report if by is None else replace(report, by=by, parts=reports_by(measured, aligned, by))
+
+
+def _measured(
+    model: Recommender, test: AlignedTest, wanted: Sequence[Metric], relevant_from: float | None, block: int | None
+) -> Report:
     found: list[Measured] = []
     if of_ratings := [metric for metric in wanted if metric.kind == "rating"]:
-        found.append(measure_ratings(model, aligned, of_ratings))
+        found.append(measure_ratings(model, test, of_ratings))
     if of_lists := [metric for metric in wanted if metric.kind != "rating"]:
-        found.append(
-            measure_lists(rank_by(model, aligned), aligned, of_lists, relevant_from=relevant_from, block=block)
-        )
-    return report_of(type(model).__name__, aligned, [metric.name for metric in wanted], found)
+        found.append(measure_lists(rank_by(model, test), test, of_lists, relevant_from=relevant_from, block=block))
+    return report_of(type(model).__name__, test, [metric.name for metric in wanted], found)
 
 
 def _wanted(model: Recommender, names: str | Own | Sequence[str | Own] | None) -> list[Metric]:

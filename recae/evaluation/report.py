@@ -95,6 +95,8 @@ class Report(Mapping[str, float]):
         groups: figures of the "known" and of the "new" users, as in `figures`; empty where only one of both was
             measured. Metrics of all lists together (coverage) are not in it.
         over: what the intervals are over: "users", or "splits" where figures are means of several.
+        by: what the test ratings are grouped by (`evaluate(..., by=...)`); None for not at all.
+        parts: a report of each group, by its name.
     """
 
     figures: dict[str, Figure]
@@ -104,6 +106,8 @@ class Report(Mapping[str, float]):
     data: str
     groups: dict[str, dict[str, Figure]] = field(default_factory=dict)
     over: str = "users"
+    by: str | None = None
+    parts: dict[str, Report] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> float:
         if name not in self.figures:
@@ -126,10 +130,22 @@ class Report(Mapping[str, float]):
         rows = [(figure.value, *(figure.interval or (np.nan, np.nan))) for figure in self.figures.values()]
         return pd.DataFrame(rows, index=pd.Index(self.figures, name="metric"), columns=["value", "low", "high"])
 
+    def by_frame(self) -> pd.DataFrame:
+        """One row a group and metric: users, ratings, value, low and high end of the interval; empty without groups."""
+        columns = [self.by or "group", "metric", "n_users", "n_ratings", "value", "low", "high"]
+        rows = [
+            (name, metric, part.counts["n_users"], part.counts["n_ratings"], *line)
+            for name, part in self.parts.items()
+            for metric, line in zip(part, part.to_frame().itertuples(index=False))
+        ]
+        return pd.DataFrame(rows, columns=columns).set_index(columns[:2])
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values: each metric by name, `intervals`, the counts, `groups`, `model` and `data`."""
         intervals = {name: list(f.interval) for name, f in self.figures.items() if f.interval is not None}
-        about = {"groups": self.group_values(), "model": self.model, "data": self.data}
+        about: dict[str, Any] = {"groups": self.group_values(), "model": self.model, "data": self.data}
+        if self.by is not None:
+            about |= {"by": self.by, "parts": {name: part.to_dict() for name, part in self.parts.items()}}
         return {**dict(self), "intervals": intervals, **self.counts, **about}
 
     def group_values(self) -> dict[str, dict[str, float]]:
@@ -152,10 +168,30 @@ class Report(Mapping[str, float]):
         head = f"{self.model} on {self.data}: {count['n_users']:,} users, {count['n_ratings']:,} ratings"
         lines = [f"  {name:<{width}}  {_line(figure)}" for name, figure in self.figures.items()]
         return "\n".join(
-            [head, f"  {'metric':<{width}}     value  95 % interval over {self.over}", *lines, *self._notes()]
+            [
+                head,
+                f"  {'metric':<{width}}     value  95 % interval over {self.over}",
+                *lines,
+                *self._notes(),
+                *self._by(),
+            ]
         )
 
     __repr__ = __str__
+
+    def _by(self) -> list[str]:
+        """A line a group and metric."""
+        if self.by is None:
+            return []
+        wide = max([len(self.by), *map(len, self.parts)])
+        metric = max(6, *map(len, self.figures))
+        head = f"  {self.by:<{wide}}    users  ratings  {'metric':<{metric}}     value  95 % interval over {self.over}"
+        return [head] + [
+            f"  {name:<{wide}}  {part.counts['n_users']:7,}  {part.counts['n_ratings']:7,}  {key:<{metric}}  "
+            f"{_line(figure)}"
+            for name, part in self.parts.items()
+            for key, figure in part.figures.items()
+        ]
 
     def _notes(self) -> list[str]:
         count, notes = self.counts, []

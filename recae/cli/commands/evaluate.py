@@ -15,6 +15,7 @@ Examples:
   recae train ml-100k --out m.recae --save-test test.csv
   recae evaluate m.recae test.csv
   recae evaluate m.recae test.csv --metrics rmse,recall@20,ndcg@100 --relevant-from 4
+  recae evaluate m.recae test.csv --by popularity
   recae evaluate m.recae test.csv --json
 """
 
@@ -33,6 +34,11 @@ Examples:
     metavar="RATING",
     help="Lowest rating that metrics of lists count as relevant.  [default: all]",
 )
+@click.option(
+    "--by",
+    metavar="COLUMN",
+    help="Measure groups too: a column of users or items, 'activity' (of users) or 'popularity' (of items).",
+)
 @options.table
 @options.device
 @options.as_json
@@ -42,6 +48,7 @@ def evaluate(
     test: str,
     metrics: str | None,
     relevant_from: float | None,
+    by: str | None,
     device: str | None,
     as_json: bool,
     **table: Any,
@@ -64,7 +71,7 @@ def evaluate(
         raise Misuse("--relevant-from applies only to metrics of lists; add one, such as --metrics ndcg@10")
     saved = saved_split(test)
     ratings = load_like(test, fitted, **table) if saved is None else saved
-    report = measure(fitted, ratings, names, filter_seen=not is_again(saved), relevant_from=relevant_from)
+    report = measure(fitted, ratings, names, filter_seen=not is_again(saved), relevant_from=relevant_from, by=by)
     if as_json:
         print_json(report.to_dict())
     else:
