@@ -34,6 +34,7 @@ DEMOS = {
     "anomaly": "the digit it never saw, found by its reconstruction error",
     "documents": "bags of words: topics, nearest documents, against LSA",
     "ratings": "what units respond to, EASE's map of films, films in two units, a user's row, users made up",
+    "groups": "rare groups and data that change: a digit never met, groups of users and films, ratings by time",
     "eightbit": "one 8-bit number, learnt by heart: memorising is not learning",
 }
 

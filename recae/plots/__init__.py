@@ -6,11 +6,11 @@ colour and classes are lettered, so that a figure can be read in greyscale too.
 
 from recae.plots.canvas import LINES, new_figure, save
 from recae.plots.lines import bars, curves, heat, loss_curves
-from recae.plots.named_points import beside, word_map
+from recae.plots.named_points import beside, intervals, word_map
 from recae.plots.pictures import image_rows, mosaic, tiles, weights
 from recae.plots.scatters import Codes, scatter
 
 __all__ = [
-    "LINES", "Codes", "bars", "beside", "curves", "heat", "image_rows", "loss_curves", "mosaic", "new_figure", "save",
-    "scatter", "tiles", "weights", "word_map",
+    "LINES", "Codes", "bars", "beside", "curves", "heat", "image_rows", "intervals", "loss_curves", "mosaic",
+    "new_figure", "save", "scatter", "tiles", "weights", "word_map",
 ]  # fmt: skip

@@ -84,3 +84,28 @@ def beside(
     grid[0].legend(frameon=False, fontsize="small", ncols=2, loc="lower left", bbox_to_anchor=(0.0, 1.08))
     figure.suptitle(title, fontsize="medium")
     return figure
+
+
+def intervals(
+    panels: Mapping[str, Sequence[tuple[str, float, tuple[float, float] | None]]], *, xlabel: str,
+    level: tuple[float, str] | None = None, title: str = "",
+) -> Figure:  # fmt: skip
+    """A panel a grouping: each group's value with its interval, on one scale; `level`: a labelled vertical for all."""
+    longest = max(len(lines) for lines in panels.values())
+    figure = new_figure(4.2 * len(panels), 1.7 + 0.28 * longest)
+    grid: Any = figure.subplots(1, len(panels), squeeze=False, sharex=True)[0]
+    colour = LINES[0][0]
+    for axes, (panel, lines) in zip(grid, panels.items()):
+        for place, (_, value, interval) in enumerate(lines):
+            if interval is not None:
+                axes.plot(interval, [place, place], color=colour, linewidth=1.6)
+            axes.plot(value, place, color=colour, marker="o")
+        if level is not None:
+            axes.axvline(level[0], color="black", linewidth=0.9, linestyle=(0, (1, 2)), label=level[1])
+        axes.set_yticks(range(len(lines)), [line[0] for line in lines], fontsize="small")
+        axes.set_ylim(len(lines) - 0.4, -0.6)
+        dress(axes, xlabel, "", panel)
+    if level is not None:
+        grid[0].legend(frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0.0, 1.1))
+    figure.suptitle(title, fontsize="medium")
+    return figure
