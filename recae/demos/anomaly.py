@@ -13,7 +13,7 @@ from recae.demos.stage import Figures, Stage
 from recae.demos.words import listed
 from recae.training import Reconstruction
 
-MOST = 10_000  # train images of the nine digits
+MOST = 20_000  # train images of the nine digits
 
 
 def look(figures: Figures) -> str:
@@ -26,11 +26,11 @@ def look(figures: Figures) -> str:
     why = ": an image with little ink has little to get wrong" if bare["unseen"] == 1 else ""
     none = f" Not found even so: {listed(found)}." if found else ""
     return (
-        f"Each network never met one digit and has to tell it from the other nine by its reconstruction error. By the "
-        f"bare error a {bare['unseen']} is {below} (AUC {bare['auc_unnormalised']:.2f}){why}. "
-        f"Divided by the image's own variance the error finds it with {bare['auc']:.2f}. "
-        f"Best found is the {best['unseen']} ({best['auc']:.2f}), worst the {worst['unseen']} ({worst['auc']:.2f}); "
-        f"mean {figures['mean_auc']:.2f}, bare {figures['mean_auc_unnormalised']:.2f}; 0.5 is chance.{none}"
+        "Each network never met one digit and has to tell it from the other nine by its reconstruction error. By the "
+        f"bare error a {bare['unseen']} is {below} (AUC {bare['auc_unnormalised']:.2f}){why}. Divided by the image's "
+        f"own variance the error finds it with {bare['auc']:.2f}. Best found is the {best['unseen']} "
+        f"({best['auc']:.2f}), worst the {worst['unseen']} ({worst['auc']:.2f}); mean {figures['mean_auc']:.2f}, bare "
+        f"{figures['mean_auc_unnormalised']:.2f}; 0.5 is chance.{none}"
     )
 
 

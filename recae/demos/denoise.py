@@ -47,12 +47,11 @@ def look(figures: Figures) -> str:
         f"Gaussian noise of standard deviation {LEVEL:g}, clipped to [0, 1], and what each network makes of it; all "
         f"learnt from the same {figures['train_images']:,} images for as many epochs. Best is {best['images']} "
         f"({best['gain_db']:+.1f} dB; dense {dense['gain_db']:+.1f}). In the overcomplete network the KL penalty "
-        f"{price} {abs(rested['psnr_db'] - wide['psnr_db']):.1f} dB. Layer-wise pretraining on clean images "
-        f"gives the stacked network {'a lower' if first < without else 'no lower'} loss after its first epoch "
-        f"({first:.0f} against "
-        f"{without:.0f} nats); the curves show how much of that is left at the end. On noise that it was never trained "
-        f"on, {best['images']} gains {strange[easy]:+.1f} dB ({easy}) at best, {strange[hard]:+.1f} ({hard}) at "
-        "worst."
+        f"{price} {abs(rested['psnr_db'] - wide['psnr_db']):.1f} dB. Layer-wise pretraining on clean images gives the "
+        f"stacked network {'a lower' if first < without else 'no lower'} loss after its first epoch ({first:.0f} "
+        f"against {without:.0f} nats); the curves show how much of that is left at the end. On noise that it was never "
+        f"trained on, {best['images']} gains {strange[easy]:+.1f} dB ({easy}) at best, {strange[hard]:+.1f} ({hard}) "
+        "at worst."
     )
 
 

@@ -30,7 +30,7 @@ def look(figures: Figures) -> str:
     return (
         f"With two units and no layer before them the errors {grey} ({shallow['test_mse']:.4f}, "
         f"{pca_row['test_mse']:.4f}). Layers in between lower them by {percent(max(0.0, rest))}{most}. The same two "
-        f"numbers say which digit it is: neighbours in the deepest network's code vote rightly "
+        "numbers say which digit it is: neighbours in the deepest network's code vote rightly "
         f"{deep['knn_accuracy']:.3f} of the time (mean of {deep['draws']} trainings, from {deep['lowest']:.3f} to "
         f"{deep['highest']:.3f}), in the shallowest {shallow['knn_accuracy']:.3f}. The older recipe, sigmoid layers "
         f"and a tanh code, reaches {bounded['knn_accuracy']:.3f}. Of fours and nines the deepest takes "

@@ -33,10 +33,9 @@ def look(figures: Figures) -> str:
     left = len(query["nearest"]) - sharing
     return (
         "A document is a sparse row, as a user is, and the same kernels read it; no topic is shown. Of a test "
-        f"document's ten nearest train documents by code {ours['precision_at_10']:.3f} are of its topic; by "
-        "LSA with as many "
-        f"dimensions, which a linear autoencoder would find, {by_lsa['precision_at_10']:.3f}{ahead}; by all words "
-        f"{words['precision_at_10']:.3f}. In two units neighbours are of the topic group "
+        f"document's ten nearest train documents by code {ours['precision_at_10']:.3f} are of its topic; by LSA with "
+        f"as many dimensions, which a linear autoencoder would find, {by_lsa['precision_at_10']:.3f}{ahead}; by all "
+        f"words {words['precision_at_10']:.3f}. In two units neighbours are of the topic group "
         f"{two['group_precision_at_10']:.2f} of the time, by chance {two['chance']:.2f}. The query "
         f'"{query["text"]}" finds {len(query["nearest"])} documents, of which {sharing} share a word with it'
         f"{f'; the other {left} were found by the code alone' if left else ''}."

@@ -36,15 +36,13 @@ def look(figures: Figures) -> str:
     return (
         "Pooling keeps each window's maximum and its place. Put back there, with 0 around it, the map errs by "
         f"{toy['error_zero']:.2f} a value; with half the maximum around it by {toy['error_smaller']:.2f}, {filled}; "
-        f"repeated in all four places by {toy['error_nearest']:.2f}. A transposed convolution is the "
-        "convolution of a map "
-        "with zeros between its values by the turned kernel (largest difference "
-        f"{toy['transposed_difference']:.0e}), and "
-        f"its kernels overlap unevenly: {', '.join(str(n) for n in toy['overlaps'])} of them on a value. "
-        "Untrained, the "
-        f"checkerboard of an even map is strongest for {worst} ({boards[worst]:.2f} of the variance; nearest "
-        f"{boards['nearest']:.2f}). After training the error is lowest for {best['way']} ({best['test_mse']:.4f}); "
-        "unpooling is told the places of the maxima, which are no part of the code."
+        f"repeated in all four places by {toy['error_nearest']:.2f}. A transposed convolution is the convolution of a "
+        "map with zeros between its values by the turned kernel (largest difference "
+        f"{toy['transposed_difference']:.0e}), and its kernels overlap unevenly: "
+        f"{', '.join(str(n) for n in toy['overlaps'])} of them on a value. Untrained, the checkerboard of an even map "
+        f"is strongest for {worst} ({boards[worst]:.2f} of the variance; nearest {boards['nearest']:.2f}). After "
+        f"training the error is lowest for {best['way']} ({best['test_mse']:.4f}); unpooling is told the places of the "
+        "maxima, which are no part of the code."
     )
 
 
@@ -90,8 +88,8 @@ def toy_maps() -> dict[str, Tensor]:
 
 
 def transposed_twice(small: Tensor) -> tuple[Tensor, Tensor]:
-    """The transposed convolution of a map, (4, 4), and the convolution of the map padded with zeros between "
-    "and around."""
+    """The transposed convolution of a map, (4, 4), and the convolution of the map padded with zeros between and "
+    "around."""
     options: Any = {"stride": 2, "padding": 1, "output_padding": 1}
     first = functional.conv_transpose2d(small[None, None], KERNEL[None, None], **options)[0, 0]
     height, width = small.shape

@@ -28,9 +28,9 @@ def look(figures: Figures) -> str:
         f"{'larger' if larger else 'no larger'} (standard deviation {usual['weight_spread']:.3f}, the sparse one's "
         f"{rest['weight_spread']:.3f}). Sparse units are active {percent(rest['mean_activation'])} of the time, plain "
         f"ones {percent(usual['mean_activation'])}. A sparse unit's favourite digit makes it {rest['choosiness']:.2f} "
-        f"times as active as the mean digit, a plain unit's {usual['choosiness']:.2f} times"
-        f"{': sparse units are the choosier ones' if choosy else ''}. The penalty that asks for rest, KL(rho || mean "
-        "activation), is nothing at rho, and rises without bound towards 0 and 1."
+        f"times as active as the mean digit, a plain unit's {usual['choosiness']:.2f} "
+        f"times{': sparse units are the choosier ones' if choosy else ''}. The penalty that asks for rest, KL(rho || "
+        "mean activation), is nothing at rho, and rises without bound towards 0 and 1."
     )
 
 

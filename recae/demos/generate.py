@@ -23,9 +23,8 @@ def look(figures: Figures) -> str:
     parts += [f"{units - used} stay near mean 0 and variance 1 and cost next to nothing"] if used < units else []
     return (
         f"Codes drawn from N(0, 1) decode to digits that nobody wrote. The bound, {figures['test_bound_nats']:.1f} "
-        f"nats, is a price: what a reconstruction still costs ({figures['reconstruction_nats']:.1f}), plus "
-        "what its code "
-        f"costs (KL, {figures['kl_nats']:.1f}). {'; '.join(parts)}."
+        f"nats, is a price: what a reconstruction still costs ({figures['reconstruction_nats']:.1f}), plus what its "
+        f"code costs (KL, {figures['kl_nats']:.1f}). {'; '.join(parts)}."
     )
 
 

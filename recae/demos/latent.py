@@ -24,11 +24,10 @@ def look(figures: Figures) -> str:
     ahead = two["knn_accuracy"] > heap["knn_accuracy"]
     third = "further apart than" if apart["silhouette"] > two["silhouette"] else "no further apart than"
     return (
-        f"In two principal components neighbours vote rightly {heap['knn_accuracy']:.2f} of the time; in the two "
-        "units of a deep autoencoder, which was shown no label, "
-        f"{two['knn_accuracy']:.2f}{'' if ahead else ' (no better)'}, in "
-        f"three units {three['knn_accuracy']:.2f}, and that for images that it never saw. Its axes are drawn by rank, "
-        f"because a few codes lie far outside. t-SNE lays digits {third} the two units (silhouette "
+        f"In two principal components neighbours vote rightly {heap['knn_accuracy']:.2f} of the time; in the two units "
+        f"of a deep autoencoder, which was shown no label, {two['knn_accuracy']:.2f}{'' if ahead else ' (no better)'}, "
+        f"in three units {three['knn_accuracy']:.2f}, and that for images that it never saw. Its axes are drawn by "
+        f"rank, because a few codes lie far outside. t-SNE lays digits {third} the two units (silhouette "
         f"{apart['silhouette']:.2f} and {two['silhouette']:.2f}), but it is no function: it cannot place a new image, "
         "and has no way back."
     )

@@ -38,8 +38,8 @@ def look(figures: Figures) -> str:
     return (
         "Walking over the code turns one digit into another. The box marks the codes that the grid decodes: where no "
         "image lies a plain network's decoder improvises; a variational code is asked to be a normal distribution. "
-        "Halfway in pixels lie two digits at once. Whether the images on the way "
-        f"could be real is measured by the distance to the nearest train image: {found}."
+        "Halfway in pixels lie two digits at once. Whether the images on the way could be real is measured by the "
+        f"distance to the nearest train image: {found}."
     )
 
 

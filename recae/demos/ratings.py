@@ -41,19 +41,14 @@ def look(figures: Figures) -> str:
     held = drawn["similarity_within"] > drawn["similarity_across"]
     together = f"{drawn['similarity_within']:.2f} and {drawn['similarity_across']:.2f}"
     return (
-        f"A unit of AutoRec responds most to films that share a genre: of its {TOP} films {percent(units)} "
-        "have the genre "
-        f"that stands out, of {TOP} films drawn by chance {percent(chance)}. The map joins films by EASE's "
-        "weights: next "
-        f"to a film stand those that speak for it. In two numbers a film, its {TOP} nearest have its telling genre "
-        f"{ours['agreement']:.2f} of the time by the autoencoder, {by_pca['agreement']:.2f} by PCA, "
-        f"{spread['agreement']:.2f} by t-SNE, {maps[0]['chance']:.2f} by chance; nobody told them of genres. "
-        "Of one user's "
-        f"row, ratings that the network read come back with an error of {person['rmse_read']:.2f} stars, "
-        "hidden ones with "
-        f"{person['rmse_hidden']:.2f}. Codes drawn from N(0, 1) decode to users that do not exist: films of "
-        "one made-up user "
-        f"have {'more' if held else 'no more'} raters in common than films of two (cosine {together})."
+        f"A unit of AutoRec responds most to films that share a genre: of its {TOP} films {percent(units)} have the "
+        f"genre that stands out, of {TOP} films drawn by chance {percent(chance)}. The map joins films by EASE's "
+        f"weights: next to a film stand those that speak for it. In two numbers a film, its {TOP} nearest have its "
+        f"telling genre {ours['agreement']:.2f} of the time by the autoencoder, {by_pca['agreement']:.2f} by PCA, "
+        f"{spread['agreement']:.2f} by t-SNE, {maps[0]['chance']:.2f} by chance; nobody told them of genres. Of one "
+        f"user's row, ratings that the network read come back with an error of {person['rmse_read']:.2f} stars, hidden "
+        f"ones with {person['rmse_hidden']:.2f}. Codes drawn from N(0, 1) decode to users that do not exist: films of "
+        f"one made-up user have {'more' if held else 'no more'} raters in common than films of two (cosine {together})."
     )
 
 

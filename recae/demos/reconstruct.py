@@ -36,7 +36,7 @@ def look(figures: Figures) -> str:
         f"and its error is {wide['test_mse']:.4f}, the sparse one's {wide_rest['test_mse']:.4f}."
     )
     return (
-        f"Some tutorials report that a sparse network reconstructs better than a plain one. That is about the start. "
+        "Some tutorials report that a sparse network reconstructs better than a plain one. That is about the start. "
         f"{first} The claim holds {claim}. The sparse units are active {percent(rest['mean_activation'])} of the time, "
         f"the plain ones {percent(usual['mean_activation'])}. At {deep['code']} numbers a code the deep network's "
         f"error is {compared(deep['test_mse'], pca_row['test_mse'])} PCA's ({deep['test_mse']:.4f} and "
