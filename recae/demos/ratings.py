@@ -41,10 +41,10 @@ def look(figures: Figures) -> str:
     held = drawn["similarity_within"] > drawn["similarity_across"]
     together = f"{drawn['similarity_within']:.2f} and {drawn['similarity_across']:.2f}"
     return (
-        f"A unit of AutoRec responds most to films that share a genre: of its {TOP} films {percent(units)} have the "
-        f"genre that stands out, of {TOP} films drawn by chance {percent(chance)}. The map joins films by EASE's "
-        f"weights: next to a film stand those that speak for it. In two numbers a film, its {TOP} nearest have its "
-        f"telling genre {ours['agreement']:.2f} of the time by the autoencoder, {by_pca['agreement']:.2f} by PCA, "
+        f"Of the {TOP} films that a unit of AutoRec responds to most, {percent(units)} have the genre that stands out "
+        f"among them; of {TOP} films drawn by chance {percent(chance)}. The map joins films by EASE's weights: next to "
+        f"a film stand those that speak for it. In two numbers a film, its {TOP} nearest have its telling genre "
+        f"{ours['agreement']:.2f} of the time by the autoencoder, {by_pca['agreement']:.2f} by PCA, "
         f"{spread['agreement']:.2f} by t-SNE, {maps[0]['chance']:.2f} by chance; nobody told them of genres. Of one "
         f"user's row, ratings that the network read come back with an error of {person['rmse_read']:.2f} stars, hidden "
         f"ones with {person['rmse_hidden']:.2f}. Codes drawn from N(0, 1) decode to users that do not exist: films of "
@@ -58,7 +58,7 @@ def run(stage: Stage) -> Figures:
     parts = split(ratings, "random", test=0.1, rng=stage.seed)
     model: Any = AutoRec(by="item", hidden=WIDTH, epochs=stage.epochs or EPOCHS, rng=stage.seed, device="cpu")
     model.fit(parts.train, progress=False)
-    found: Figures = {"data": repr(ratings), **_units(stage, ratings, model.item_vectors(), seen)}
+    found: Figures = {"data": ratings.name, **_units(stage, ratings, model.item_vectors(), seen)}
     _map(stage, ratings)
     found["maps"] = _two_numbers(stage, ratings, seen)
     found["person"] = _person(stage, parts.train, parts.test, model)
