@@ -26,6 +26,7 @@ from recae.nn import (
     L1Sparse,
     Masking,
     SaltAndPepper,
+    Uniform,
 )  # fmt: skip
 from recae.nn.layers import ACTIVATIONS, activation
 from recae.nn.noise import NOISES, noise
@@ -130,7 +131,7 @@ def test_dense_and_sparse_rows_give_the_same(variant: str) -> None:
         torch.testing.assert_close(dense_one, sparse_one)
 
 
-@pytest.mark.parametrize("name", ["masking", "dropout", "gaussian", "salt-and-pepper"])
+@pytest.mark.parametrize("name", ["masking", "dropout", "gaussian", "salt-and-pepper", "uniform"])
 def test_noise_is_for_training_only(name: str) -> None:
     """In training the input is changed, in evaluation it is the very same; sparse rows keep their pattern."""
     part, rows = noise(name, 0.4), some_rows()
@@ -152,6 +153,18 @@ def test_evaluation_is_deterministic_and_clean(variant: str) -> None:
     assert not torch.equal(model(x).logits, model(x).logits)
     model.eval()
     assert torch.equal(model(x).logits, model(x).logits)
+
+
+def test_uniform_noise_is_mixed_in() -> None:
+    """0.7 x + 0.3 U(0, 2) on 100,000 ones: from 0.7 to 1.3, 1 on average, spread evenly."""
+    torch.manual_seed(0)
+    mixed = Uniform(0.3, 2.0)(torch.ones(100_000))
+    assert 0.7 <= float(mixed.min()) < 0.701
+    assert 1.299 < float(mixed.max()) <= 1.3
+    assert float(mixed.mean()) == pytest.approx(1, abs=0.005)
+    assert float(mixed.std()) == pytest.approx(0.6 / 12**0.5, rel=0.02)
+    with pytest.raises(ParameterError, match="high"):
+        Uniform(0.3, 0)
 
 
 def test_what_each_noise_does() -> None:
