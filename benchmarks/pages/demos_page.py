@@ -24,16 +24,21 @@ def parts() -> dict[str, str]:
 
 
 def how(found: Found) -> str:
-    """When, where and how long the demos ran."""
+    """When, where and on what data the demos ran."""
     demos, machine = found["demos"], found["machine"]
-    commits = sorted({demo["commit"] for demo in demos.values()})
+    commits = list(dict.fromkeys(demo["commit"] for demo in demos.values()))
     dates = sorted({demo["date"][:10] for demo in demos.values()})
-    busy = sum(demo["processor_seconds"] for demo in demos.values())
+    small = [name for name, demo in demos.items() if "8 x 8" in str(demo["figures"].get("data"))]
     return (
-        f"The figures below are from `python -m benchmarks.demos` with seed {found['seed']} on "
-        f"{machine['processor']}, one "
-        f"thread, {' and '.join(dates)}, at commits {', '.join(f'`{commit}`' for commit in commits)}: together "
-        f"{busy / 60:.0f} minutes of processor time. The machine had other work, so seconds by the clock say nothing."
+        f"The figures below are from `python -m benchmarks.demos` with seed {found['seed']} on {machine['processor']}, "
+        f"one thread, {' and '.join(dates)}, at commits {', '.join(f'`{commit}`' for commit in commits)}. The "
+        "machine had "
+        "other work: seconds are of processor time where this is said, and say little where it is not. "
+        + (
+            f"Shown on the built-in 8 x 8 digits instead of MNIST (`--small`): {', '.join(small)}."
+            if small
+            else "All image demos are shown on MNIST."
+        )
     )
 
 
@@ -48,18 +53,44 @@ def sections(demos: Found) -> str:
     parts = []
     for name, summary in DEMOS.items():
         found = demos[name]
-        tables = [records(rows) for rows in found["figures"].values() if _is_table(rows)]
-        single = {key: value for key, value in found["figures"].items() if isinstance(value, int | float)}
-        if single:
-            tables.append(records([single]))
+        figures = found["figures"]
         pictures = "\n".join(f"![{picture.removesuffix('.png')}](figures/{picture})" for picture in found["pictures"])
-        text = demo(name).look(found["figures"])
-        cost = f"{found['processor_seconds']:.0f} s of processor time"
-        data = found["figures"].get("data", "")
-        about = ", ".join(filter(None, [data, cost]))
+        text = demo(name).look(figures)
+        about = ", ".join(filter(None, [figures.get("data", ""), _cost(found)]))
         heading = f"### {name}: {summary}\n\n`recae demo {name} --out figures/` ({about})"
-        parts.append("\n\n".join([heading, text, *tables, pictures]))
+        parts.append("\n\n".join([heading, text, *_tables(figures), pictures]))
     return "\n\n".join(parts)
+
+
+def _cost(found: Found) -> str:
+    busy = found.get("processor_seconds")
+    return f"{found['seconds']:.0f} s by the clock" if busy is None else f"{busy:.0f} s of processor time"
+
+
+def _tables(figures: Found) -> list[str]:
+    """Lists of records and records of records as tables, what is left of single figures as a table of one row."""
+    tables = []
+    for key, value in figures.items():
+        if _is_table(value):
+            tables.append(records([_flat(row) for row in value]))
+        elif isinstance(value, dict):
+            nested = all(isinstance(inner, dict) for inner in value.values())
+            rows = [{key: name, **inner} for name, inner in value.items()] if nested else [_flat(value)]
+            tables += [records(rows)] if any(rows) else []
+            tables += [records([_flat(row) for row in inner]) for inner in value.values() if _is_table(inner)]
+    single = {key: value for key, value in figures.items() if isinstance(value, int | float)}
+    return [*tables, *([records([single])] if single else [])]
+
+
+def _flat(row: Found) -> Found:
+    """Figures of inner records beside the others, their names after each other; lists are left out."""
+    flat: Found = {}
+    for key, value in row.items():
+        if isinstance(value, dict):
+            flat |= {f"{key} {name}": inner for name, inner in value.items()}
+        elif not isinstance(value, list):
+            flat[key] = value
+    return flat
 
 
 def pace(found: Found) -> str:

@@ -88,7 +88,8 @@ def squeezed(stage: Stage, text: str, *, bounded: bool = False, draw: int = 0) -
         inner, code = ("sigmoid", "tanh") if bounded else ("elu", "identity")
         where = replace(stage, seed=stage.seed + 1000 * draw, _digits=stage.digits, say=lambda _: None)
         model = where.network(sizes, activations=[inner] * (len(sizes) - 2) + [code], output="sigmoid")
-        return Trained(model, where.train(text, model, DEEP_EPOCHS, loss="cross-entropy", lr=5e-3, decay=1e-4))
+        lr, decay = (2e-3, 0.0) if bounded else (5e-3, 1e-4)
+        return Trained(model, where.train(text, model, DEEP_EPOCHS, loss="cross-entropy", lr=lr, decay=decay))
 
     return stage.once(f"{text}, {bounded}, {draw}", make)
 

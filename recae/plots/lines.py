@@ -65,7 +65,11 @@ def loss_curves(histories: Mapping[str, Any], *, ylabel: str, title: str = "") -
     axes.set_yscale("log")
     plain_ticks(axes.yaxis)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False, fontsize="small")
+    if len(histories) > 2:  # the lines fill the axes then: the legend stands beside them
+        figure.set_figwidth(8.6)
+        axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.02, 0.5))
+    else:
+        axes.legend(frameon=False, fontsize="small")
     return figure
 
 
