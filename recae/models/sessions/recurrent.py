@@ -54,7 +54,9 @@ class RecurrentModel(SessionModel, TrainedInBatches):
     schedule: str = default("constant")
     epochs: int = default(20)
     patience: int | None = default(5, help="epochs without a better validation figure before stopping")
-    batch_size: int | None = default(None, help="users a step; none for an eighth of them, at most 32", low=1)
+    batch_size: int | None = default(
+        None, help="users a step; none for an eighth of them, at most 8 (next item) or 32 (ratings)", low=1
+    )
 
     network_: Any = learned()
 
