@@ -69,15 +69,12 @@ def load(name: str) -> Any:
     return data.select(data.user_ids[users].astype(int) <= LATEST_DATED_USER)
 
 
-def kept(name: str, row: str, seed: int, earlier: bool) -> dict[str, Any] | None:
-    """A row that a run of the same commit, without changes, has measured; with `earlier`, one of any commit."""
+def measured(name: str, earlier: bool) -> dict[tuple[str, int], dict[str, Any]]:
+    """Rows by name and seed that a run of the same commit, without changes, has measured; `earlier`: of any commit."""
     found = read(name, {"rows": []})
-    for one in found["rows"]:
-        one.setdefault("commit", found.get("commit"))
-        same = one["commit"] == commit() and not commit().endswith("+")
-        if (one["row"], one["seed"]) == (row, seed) and (same or earlier):
-            return dict(one)
-    return None
+    rows = [{"commit": found.get("commit"), **row} for row in found["rows"]]
+    same = None if commit().endswith("+") else commit()
+    return {(row["row"], row["seed"]): row for row in rows if earlier or row["commit"] == same}
 
 
 def fits(of: Rows, seeds: str) -> Iterator[tuple[str, str, dict[str, Any], int]]:
@@ -109,9 +106,10 @@ def next_item(data: str, seeds: str, keep: bool) -> None:
     import recae
 
     split = recae.split_sessions(recae.sessions(load(data)))
-    name, rows = f"sessions-next-item-{data}", []
+    name, rows = f"sessions-next-item-{data}", list[dict[str, Any]]()
+    before = measured(name, keep)
     for row, model_name, settings, seed in fits(NEXT, seeds):
-        found = kept(name, row, seed, keep)
+        found = before.get((row, seed))
         if found is None:
             model, log = fitted(split, model_name, settings, rows)
             found = {"row": row, "model": model_name, "settings": model.get_params(), "seed": seed,
@@ -157,9 +155,9 @@ def ratings(data: str, seeds: str, keep: bool) -> None:
     known = split.train.counts("user")[events.users] > 0
     masks = {"known": test & warm & known, "new": test & warm & ~known, "all": test & warm}
     name, rows = f"sessions-ratings-{data}", list[dict[str, Any]]()
-    squares: dict[tuple[str, int], Any] = {}
+    before, squares = measured(name, keep), dict[tuple[str, int], Any]()
     for row, model_name, settings, seed in fits(RATE, seeds):
-        found, file = kept(name, row, seed, keep), BUILD / "sessions" / f"{data}-{row}-{seed}.npy"
+        found, file = before.get((row, seed)), BUILD / "sessions" / f"{data}-{row}-{seed}.npy"
         if found is None or not file.exists():
             model: Any = recae.make_model(model_name, **settings)
             stops = split.validation if model.iterative and settings.get("epochs") != 0 else None
