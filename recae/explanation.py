@@ -10,7 +10,7 @@ from scipy import sparse
 
 from recae._types import Csr, FloatArray, IntArray
 from recae.errors import DataError, ParameterError
-from recae.models import Recommender
+from recae.models import Auto, Recommender
 from recae.models.sessions.event_contributions import event_contributions
 from recae.models.sessions.session_model import SessionModel, sessions_of_new, undated
 from recae.ratings import RatingMatrix
@@ -51,6 +51,7 @@ def explain(model: Recommender, user: Any, item: Any, *, n: int | None = None) -
     ratings = fitted_ratings(model)
     if n is not None and n < 1:
         raise ParameterError(name="n", value=n, expected="at least 1 contribution")
+    model = model.model_ if isinstance(model, Auto) else model
     if isinstance(model, SessionModel):
         return _by_events(model, user, item, n)
     row = _row_of(model, ratings, user)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
+
+from benchmarks.common.record import read
 
 # V-SKNN's candidates; the best NDCG@20 of at most 2,000 validation events is taken.
 GRID = {"length": (5, 20, 100), "decay": (0.8, 0.95, 1.0), "idf": (0.0, 1.0), "k": (100, 300)}
@@ -24,19 +27,20 @@ def chosen_neighbours(split: Any) -> dict[str, Any]:
     return best[1]
 
 
-def chosen_recurrent(split: Any, settings: dict[str, Any]) -> tuple[Any, list[dict[str, Any]]]:
-    """The recurrent model of all candidates that ranks the validation part best, fitted, and what each one reached."""
+def best_recurrent(data: str) -> dict[str, Any]:
+    """The settings that `choose` found best on this data; nothing, which is the defaults, where it was not run."""
+    log = read(f"sessions-choose-{data}", {"log": []})["log"]
+    return dict(max(log, key=lambda one: one["validation_ndcg@20"])["settings"]) if log else {}
+
+
+def choose_recurrent(split: Any) -> Iterator[dict[str, Any]]:
+    """What each candidate reaches on the validation part, of the model without a hierarchy."""
     import recae
 
-    best, log = None, list[dict[str, Any]]()
     for candidate in RECURRENT:
-        model: Any = recae.make_model("session-rnn", **settings, **candidate)
+        model: Any = recae.make_model("session-rnn", hierarchy="none", patience=3, **candidate)
         model.fit(split.train, split.validation, progress=False)
-        figure = 1 - min(record["validation"] for record in model.history_.records)
-        if best is None or figure > max(one["validation_ndcg@20"] for one in log):
-            best = model
-        log.append({
-            "settings": candidate, "validation_ndcg@20": figure, "epochs": model.history_.best_epoch,
+        yield {
+            "settings": candidate, "validation_ndcg@20": 1 - model.history_.best, "epochs": model.history_.best_epoch,
             "seconds_an_epoch": model.history_.seconds / len(model.history_.records),
-        })  # fmt: skip
-    return best, log
+        }  # fmt: skip

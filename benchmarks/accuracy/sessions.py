@@ -1,15 +1,16 @@
 """Session models beside others: the next item of each user's last session, and ratings after a moment.
 
 \b
+    python -m benchmarks.sessions choose ml-100k
     python -m benchmarks.sessions next-item ml-100k
     python -m benchmarks.sessions ratings ml-100k --seeds 0,1
     python -m benchmarks.sessions speed
 
 `next-item`: the last session of each user with three sessions is the test, the one before it validation. Every model
 learns from the train part; V-SKNN's settings are chosen on validation, and recurrent models stop by it. Their width
-and dropout are chosen there too, for the one without a hierarchy, and the others take these. Then each event of a
-test session but its first is asked before it happens, from all of the user's events so far; all items are ranked but
-those that the user had.
+and dropout are those that `choose` finds best on validation, where it was run, and else the defaults. Then each event
+of a test session but its first is asked before it happens, from all of the user's events so far; all items are ranked
+but those that the user had.
 
 `ratings`: what happens after 80 % of the events is the test, and the last fifth of the rest is validation, by which
 models that learn in epochs stop. A session model predicts each test rating from the user's events before it, those of
@@ -29,7 +30,7 @@ from typing import Any
 import click
 import numpy as np
 
-from benchmarks.accuracy.session_settings import chosen_neighbours, chosen_recurrent
+from benchmarks.accuracy.session_settings import best_recurrent, choose_recurrent, chosen_neighbours
 from benchmarks.common.paths import BUILD
 from benchmarks.common.record import commit, read, write
 from benchmarks.common.timing import timed
@@ -111,7 +112,7 @@ def next_item(data: str, seeds: str, keep: bool) -> None:
     for row, model_name, settings, seed in fits(NEXT, seeds):
         found = before.get((row, seed))
         if found is None:
-            model, log = fitted(split, model_name, settings, rows)
+            model, log = fitted(split, data, model_name, settings)
             found = {"row": row, "model": model_name, "settings": model.get_params(), "seed": seed,
                      "commit": commit(), **log, **recae.evaluate_next_items(model, split)}  # fmt: skip
         rows.append(found)
@@ -121,24 +122,33 @@ def next_item(data: str, seeds: str, keep: bool) -> None:
         write(name, {"data": data, "statistics": split.sessions.statistics(), "rows": rows})
 
 
-def fitted(split: Any, name: str, settings: dict[str, Any], rows: list[dict[str, Any]]) -> tuple[Any, dict[str, Any]]:
-    """A model fitted with settings that validation chose, and how it was: candidates, epochs, seconds."""
+def fitted(split: Any, data: str, name: str, settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """A model fitted with settings that validation chose, and its epochs and seconds."""
     import recae
 
     if name == "v-sknn":
         settings = chosen_neighbours(split)
-    if name == "session-rnn":
-        log = next((row["candidates"] for row in rows if "candidates" in row), None)
-        if log is None:
-            model, log = chosen_recurrent(split, settings)
-            return model, {"seconds": model.history_.seconds, "epochs": model.history_.best_epoch, "candidates": log}
-        settings = {**settings, **max(log, key=lambda one: one["validation_ndcg@20"])["settings"]}
-    model = recae.make_model(name, **settings)
+    elif name == "session-rnn":
+        settings = {**settings, **best_recurrent(data)}
+    model: Any = recae.make_model(name, **settings)
     validation = split.validation if model.iterative else None
     seconds, _ = timed(lambda: model.fit(split.train, validation, progress=False))
     history = model.history_ if model.iterative else None
     figures = {} if history is None else {"epochs": history.best_epoch, "validation_ndcg@20": 1 - history.best}
     return model, {"seconds": seconds, **figures}
+
+
+@main.command()
+@click.argument("data")
+def choose(data: str) -> None:
+    """Width and dropout of recurrent models of the next item, on validation."""
+    import recae
+
+    log: list[dict[str, Any]] = []
+    for found in choose_recurrent(recae.split_sessions(recae.sessions(load(data)))):
+        log.append(found)
+        click.echo(f"{found['validation_ndcg@20']:.4f} after {found['epochs']} epochs  {found['settings']}")
+        write(f"sessions-choose-{data}", {"data": data, "log": log})
 
 
 @main.command()

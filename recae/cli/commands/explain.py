@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from typing import Any
 
 import click
@@ -83,8 +84,8 @@ def _print(contributions: Any, fitted: Any, item: Any) -> None:
     header = ["item", "rating", "contribution"]
     for name in ("session", "event_attention", "session_attention"):
         if name in contributions:
-            texts = contributions[name].map("{:d}".format if name == "session" else "{:.3f}".format)
-            columns.append(texts.where(contributions[name].notna(), None))
+            form = "{:d}" if name == "session" else "{:.3f}"
+            columns.append([None if isnan(value) else form.format(value) for value in contributions[name]])
             header.append(name.replace("_", " "))
     align = "lrrrrr"[: len(header)]
     if "title" in contributions:
