@@ -128,8 +128,8 @@ class SessionNetwork(nn.Module):
             _, states, users = self._level(inputs, users, level)
             of_events.append(self.over_events.weight(states)[:, 0])
             own = users[0][level.rows]
-            flat = self.hierarchy == "none" or self.over_sessions is None
-            of_sessions.append(torch.ones_like(own[:, 0]) if flat else self.over_sessions.weight(own)[:, 0])
+            of_users = None if self.hierarchy == "none" else self.over_sessions
+            of_sessions.append(torch.ones_like(own[:, 0]) if of_users is None else of_users.weight(own)[:, 0])
         return torch.cat(of_events), torch.cat(of_sessions)
 
     def _nobody(self, inputs: Tensor, batch: Packed) -> tuple[Tensor, Tensor, Tensor]:
