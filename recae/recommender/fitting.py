@@ -96,12 +96,8 @@ def check_fit(model: type[Any], ratings: RatingMatrix, options: FitOptions) -> N
     if (options.checkpoint is not None or options.resume) and not model.iterative:
         raise ParameterError(f"{model.__name__} is fitted in one step, so there is nothing to checkpoint or resume")
     if options.start is not None and not model.starts_warm:
-        how = (
-            "starts anew with each fit"
-            if model.iterative
-            else "is fitted in one step, so there is nothing to go on from"
-        )
-        raise ParameterError(f"{model.__name__} {how}", remedy="leave start out")
+        how = "each fit begins anew" if model.iterative else "it is fitted in one step"
+        raise ParameterError(f"{model.__name__} goes on from no other model: {how}", remedy="leave start out")
 
 
 def checked_validation(
