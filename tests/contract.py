@@ -41,6 +41,8 @@ SMALL_FOR: dict[str, dict[str, Any]] = {
     "rec-vae": {"dropout": 0.2, "latent": 4, "epochs": 20}, "cdae": {"dropout": 0.2},
     "blend": {"members": tuple({"model": f"{by}-autorec", "hidden": 8, "epochs": 80, "lr": 0.02, "batch_size": 8,
                                 "l2": 2.0, "device": "cpu"} for by in "iu"), "seeds": 2, "l2": 10.0},
+    "recency": {"base": {"model": "ease", "l2": 100.0}, "power": 0.2},
+    "ranking-blend": {"members": ("item-knn", {"model": "ease", "l2": 100.0})},
     "dated": {"base": {"model": "i-autorec", "hidden": 8, "epochs": 80, "lr": 0.02, "batch_size": 8, "l2": 2.0,
                        "device": "cpu"}},
     **{name: {"l2": 100.0} for name in ("ease", "edlae", "dlae", "rlae", "dan", "sparse-ease")},

@@ -18,7 +18,7 @@ from recae.storage import read_file, write_file
 
 LEAN = {
     "ease", "edlae", "dlae", "rlae", "dan", "sparse-ease", "item-knn", "slim", "pca", "linear-ae", "elsa", "mult-vae",
-    "mult-dae", "rec-vae", "u-autorec", "deep-rec", "popularity",
+    "mult-dae", "rec-vae", "u-autorec", "deep-rec", "popularity", "ranking-blend",
 }  # fmt: skip
 
 

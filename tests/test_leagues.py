@@ -27,7 +27,7 @@ def row(name: str, league: str, rmse: float, runs: int = 5) -> dict[str, Any]:
 def test_every_rating_model_is_in_a_league() -> None:
     """By its class and settings; a blend is in a league of its own, also of one model's several fits."""
     for name, entry in MODELS.items():
-        assert (league_of(entry.make()) == "blends") == (name == "blend")
+        assert (league_of(entry.make()) == "blends") == (name in {"blend", "ranking-blend"})
         assert league_of(entry.make()) in LEAGUES
     assert league_of(Bias()) == "ratings"
     assert league_of(Blend(members=("bias",), seeds=3)) == "blends"

@@ -27,6 +27,18 @@ def test_both_parts_share_users_and_items_and_hold_exactly_the_pairs_of_their_fi
     np.testing.assert_array_equal(parts.test.user_rows.toarray(), [[0, 0, 0, 0], [0, 0, 0, 1]])
 
 
+def test_the_order_of_lists_is_kept_where_it_is_asked_for(tmp_path: Path) -> None:
+    """Places in a user's list, over two lines of one user, too; none without `order`, and none in the test part."""
+    folder = _write(tmp_path, "7 10 5\n3 11 5 10\n7 40\n", "7 11\n")
+    parts = published_lists(folder, order=True)
+    users, items, _ = parts.train.pairs()
+    raw = zip(parts.train.user_ids[users].tolist(), parts.train.item_ids[items].tolist())
+    found = dict(zip(raw, parts.train.timestamps.tolist()))
+    assert found == {(7, 10): 0, (7, 5): 1, (7, 40): 2, (3, 11): 0, (3, 5): 1, (3, 10): 2}
+    assert parts.test.timestamps is None
+    assert published_lists(folder).train.timestamps is None
+
+
 @pytest.mark.parametrize(
     ("train", "test", "words"),
     [

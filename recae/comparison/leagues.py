@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from recae.models.ensemble.blend import Blend
+from recae.models.ensemble.ranking_blend import RankingBlend
 from recae.recommender.base import Recommender
 
 LEAGUES = {
     "ratings": "ratings only",
     "side": "ratings and side information",
     "dates": "ratings and dates",
+    "order": "ratings and their order",
     "blends": "blends",
 }
 
@@ -19,7 +21,7 @@ def league_of(model: Recommender) -> str:
     A model that reads more than ratings has an attribute or a property `league`, which may depend on its settings; one
     that uses dates belongs to "dates" whatever else it uses.
     """
-    if isinstance(model, Blend):
+    if isinstance(model, Blend | RankingBlend):
         return "blends"
     league = str(getattr(model, "league", "ratings"))
     assert league in LEAGUES, league

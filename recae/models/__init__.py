@@ -29,7 +29,9 @@ from recae.models.classic.implicit_mf import ImplicitALS as ImplicitALS
 from recae.models.classic.implicit_mf import ImplicitBPR as ImplicitBPR
 from recae.models.classic.biased_mf import BiasedMF as BiasedMF
 from recae.models.ensemble.blend import Blend as Blend
+from recae.models.ensemble.ranking_blend import RankingBlend as RankingBlend
 from recae.models.ensemble.dated import Dated as Dated
+from recae.models.ensemble.recency import Recency as Recency
 from recae.models.ensemble.auto import Auto as Auto
 from recae.models.sessions.session_rnn import SessionRNN as SessionRNN
 from recae.models.sessions.session_ratings import SessionRatingRNN as SessionRatingRNN

@@ -6,16 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from recae import metrics
-from recae._types import DoubleArray, FloatArray
+from recae._types import FloatArray
 from recae.distributed.ranks import current
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
+from recae.recommender.held_out_lists import CELLS, clearly_better, list_values, users_to_compare
 from recae.recommender.params import hyperparameters, param
-from recae.recommender.scoring import top_allowed
 
-LIST = 20  # length of the lists that are compared
-CELLS = 2**24  # scores that a choice looks at, at most
 WEIGHTS = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 10.0, 1e12)  # the last is popularity itself: no score is left beside it
 
 
@@ -52,24 +49,16 @@ class DrawnToPopularity(Recommender):
 
 def _best_weight(model: DrawnToPopularity, held_out: RatingMatrix) -> tuple[float, float]:
     ratings = model.ratings_
-    users = np.flatnonzero(held_out.counts("user"))
-    most = max(1, CELLS // ratings.n_items)
-    if len(users) > most:
-        users = np.sort(np.random.default_rng(0).permutation(users)[:most])
+    users = users_to_compare(ratings, held_out)
     scores, prior = np.asarray(model.score_users(users), np.float32), _standard(ratings)
     unit = _spread(scores[:1000])
     weights = WEIGHTS if model.popularity is None else (model.popularity,)
-
-    def figures(weight: float) -> DoubleArray:
+    found = []
+    for weight in weights:
         drawn = scores if prior is None or weight == 0 else scores + np.float32(weight * unit) * prior
-        ranked, _ = top_allowed(drawn, ratings.user_rows[users], LIST, np.ones(ratings.n_items, bool))
-        hits = metrics.find_hits(ranked, held_out.user_rows[users])
-        return metrics.recall(hits, LIST) + metrics.ndcg(hits, LIST)
-
-    found = [figures(weight) for weight in weights]
+        found.append(list_values(drawn, ratings, held_out, users))
     best = int(np.argmax([values.mean() for values in found]))
-    gain = found[best] - found[-1]
-    if len(gain) > 1 and gain.mean() <= 2 * gain.std(ddof=1) / np.sqrt(len(gain)):
+    if len(users) > 1 and not clearly_better(found[best], found[-1]):
         best = len(found) - 1
     return weights[best], float(found[best].mean())
 

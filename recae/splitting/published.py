@@ -24,12 +24,18 @@ class Pairs(NamedTuple):
     items: IntArray
 
 
-def published_lists(folder: str | Path, name: str | None = None) -> Split:
+def published_lists(folder: str | Path, name: str | None = None, *, order: bool = False) -> Split:
     """The split of `folder`: train.txt and test.txt (.gz and the like are unpacked on the way), every rating 1.
 
     Both parts have the users and items of both files, as the published figures on Gowalla, Yelp2018 and
     Amazon-Book (He et al., SIGIR 2020) have it. There is no validation part in these splits: carve one from train
     with `recae.splitting.take_validation(train, 0.1, how="per-user")`.
+
+    Args:
+        folder: where the two files are.
+        name: of the data; the folder's where there is none.
+        order: whether lists are in the order of events, as Gowalla's are. Then the train part has timestamps, which are
+            places in a user's list from 0 and no dates. Published figures do not use the order.
 
     Raises:
         DatasetNotFoundError: a file is missing.
@@ -46,7 +52,19 @@ def published_lists(folder: str | Path, name: str | None = None) -> Split:
     _refuse_repeats(np.concatenate(list(keys.values())), user_ids, item_ids, folder)
     name = name or folder.name
     train, test = (_matrix(keys[part], user_ids, item_ids, f"{name} {part}") for part in ("train", "test"))
-    return Split(train, test, how="published lists", settings={"files": name})
+    if order:
+        train = train.with_rows(train.user_rows, _places(keys["train"], shape[1]))
+    return Split(train, test, how="published lists", settings={"files": name, **({"order": True} if order else {})})
+
+
+def _places(keys: IntArray, n_items: int) -> IntArray:
+    """Place in the user's list, from 0, of each pair in the order of keys, (n_pairs,)."""
+    users = keys // n_items
+    by_user = np.argsort(users, kind="stable")  # lists one after another, each as it is in the file
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(users[by_user])) + 1])
+    place = np.empty(len(keys), np.int64)
+    place[by_user] = np.arange(len(keys)) - np.repeat(starts, np.diff([*starts, len(keys)]))
+    return place[np.argsort(keys)]
 
 
 def _file(folder: Path, part: str) -> Path:

@@ -11,12 +11,11 @@ import numpy.typing as npt
 
 from recae._types import Csr, DoubleArray, IntArray, Scores
 from recae.errors import ParameterError
-from recae.models.ensemble.members import member_of, plain_params
+from recae.models.ensemble.members import member_of, plain_params, side_by_side
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.biases import few_ratings, fit_baseline, ridge_weight
 from recae.recommender.fitting import FitOptions
-from recae.recommender.frames import normalised
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import hyperparameters, learned, param
 from recae.recommender.registry import register
@@ -187,15 +186,7 @@ class Blend(Recommender):
 
     def item_vectors(self) -> Any:
         """All members' vectors side by side: the cosine is then the weighted mean of the members' cosines."""
-        from scipy import sparse
-
-        parts = [
-            normalised(group.models[0].item_vectors()) * np.float32(np.sqrt(max(weight, 1e-12)))
-            for weight, group in zip(self.weights_, self.groups_)
-        ]
-        if any(sparse.issparse(part) for part in parts):
-            return sparse.hstack([sparse.csr_array(part) for part in parts], format="csr")
-        return np.concatenate(parts, axis=1)
+        return side_by_side([group.models[0].item_vectors() for group in self.groups_], self.weights_)
 
     # ---------------------------------------------------------------- files
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from recae._types import DoubleArray
 from recae.errors import ParameterError
 from recae.recommender.base import Recommender
+from recae.recommender.frames import normalised
 from recae.recommender.params import check
 from recae.recommender.registry import make_model, name_of
 
 
-def member_of(member: Any) -> Recommender:
-    """A model that predicts ratings, from its name, its settings, or itself (then a clone).
+def member_of(member: Any, *, rates: bool = True) -> Recommender:
+    """A model that predicts ratings, or a ranker where `rates` is false: from a name, settings, or a model, cloned.
 
     Raises:
-        ParameterError: it is none of these, or predicts no ratings.
+        ParameterError: it is none of these, or of the other kind.
     """
     if isinstance(member, Recommender):
         model = member.clone()
@@ -30,8 +34,10 @@ def member_of(member: Any) -> Recommender:
     else:
         raise ParameterError(f'{member!r} is no model; a name, a model, or {{"model": name, ...}} is needed')
     check(model)
-    if not model.predicts_ratings:
+    if rates and not model.predicts_ratings:
         raise ParameterError(f"{type(model).__name__} ranks items; a model that predicts ratings is needed here")
+    if not rates and model.predicts_ratings:
+        raise ParameterError(f"{type(model).__name__} predicts ratings; a model that ranks items is needed here")
     return model
 
 
@@ -51,3 +57,16 @@ def plain_params(model: Recommender) -> dict[str, Any]:
         elif name in params:
             params[name] = spec_of(params[name])
     return params
+
+
+def side_by_side(vectors: list[Any], weights: DoubleArray) -> Any:
+    """Members' item vectors, dense or sparse, as one, (n_items, the sum of their widths).
+
+    Their cosine is the weighted mean of the members' cosines.
+    """
+    from scipy import sparse
+
+    parts = [normalised(own) * np.float32(np.sqrt(max(weight, 1e-12))) for weight, own in zip(weights, vectors)]
+    if any(sparse.issparse(part) for part in parts):
+        return sparse.hstack([sparse.csr_array(part) for part in parts], format="csr")
+    return np.concatenate(parts, axis=1)

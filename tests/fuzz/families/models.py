@@ -25,6 +25,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "mult-vae": {"hidden": 8, "epochs": 1}, "rec-vae": {"hidden": 8, "epochs": 1}, "cdae": {"hidden": 4, "epochs": 1},
     "markov": {}, "v-sknn": {}, "session-rnn": {"hidden": 4, "epochs": 1},
     "session-rnn-ratings": {"hidden": 4, "epochs": 1},
+    "ranking-blend": {"members": ("ease", "popularity")}, "recency": {"base": "ease", "power": 1.0},
     "blend": {"members": ("bias", "biased-mf")}, "dated": {"base": {"model": "biased-mf", "factors": 4}},
 }  # fmt: skip
 

@@ -1,0 +1,77 @@
+"""The mean of rankers' standardised scores: its formula, its weights, what is refused, and that `auto` may take it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+import recae
+from recae import RankingBlend
+from recae.errors import ParameterError
+from recae.models.ensemble.choose_ranker import blends, choose_ranker
+from recae.models.ensemble.ranking_blend import standardised
+from tests.contract import ratings
+
+
+def test_only_unrated_items_make_the_unit_of_a_row() -> None:
+    """Scores of unrated items get mean 0 and deviation 1, whatever the rated ones have; equal scores become 0."""
+    rows = sparse.csr_array(np.array([[5, 0, 0, 0], [0, 0, 4, 4], [0, 1, 0, 0], [1, 1, 1, 1]], np.float32))
+    scores = np.array([[900, 1, 2, 3], [7, 5, -40, 60], [2, 9, 2, 2], [1, 2, 3, 4]], np.float32)
+    found = standardised(scores, rows)
+    half = np.sqrt(1.5)
+    np.testing.assert_allclose(found[0, 1:], [-half, 0, half], atol=1e-6)
+    np.testing.assert_allclose(found[1, :2], [1, -1], atol=1e-6)
+    np.testing.assert_array_equal(found[2], 0)
+    np.testing.assert_array_equal(found[3], 0)
+    np.testing.assert_allclose(standardised(1e-3 * scores[:2] + 4, rows[:2]), found[:2], rtol=1e-3, atol=1e-3)
+
+
+def test_scores_are_the_weighted_mean_of_the_members() -> None:
+    """Members fitted apart, standardised and weighted by hand, give the blend's scores, of known and unseen users."""
+    data = ratings()
+    users = np.array([4, 0, 29])
+    apart = [recae.make_model("ease", l2=50.0).fit(data), recae.make_model("item-knn", popularity=0.0).fit(data)]
+    blend = RankingBlend(members=(apart[0], apart[1]), weights=(3.0, 1.0)).fit(data)
+    rows = data.user_rows[users]
+    expected = sum(
+        w * standardised(model.ranking_scores(users), rows) for w, model in zip((0.75, 0.25), apart, strict=True)
+    )
+    np.testing.assert_allclose(blend.score_users(users), expected, atol=1e-5)
+    np.testing.assert_allclose(blend.score(rows), expected, atol=1e-5)
+
+
+def test_one_member_ranks_as_it_does() -> None:
+    """A blend of one, and one whose other members have no weight, list what that member lists."""
+    data = ratings()
+    alone = recae.make_model("ease", l2=50.0).fit(data)
+    ease = {"model": "ease", "l2": 50.0}
+    for blend in (RankingBlend(members=(ease,)), RankingBlend(members=(ease, "popularity"), weights=(2.0, 0.0))):
+        pair = blend.fit(data).recommend(data.user_ids[:9], n=4), alone.recommend(data.user_ids[:9], n=4)
+        assert pair[0][["user", "item"]].equals(pair[1][["user", "item"]])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"members": ()}, {"members": "ease"}, {"members": ("bias",)}, {"members": ("no-such-model",)},
+        {"members": ("ease", "als"), "weights": (1.0,)}, {"members": ("ease",), "weights": (0.0,)},
+        {"members": ("ease", "als"), "weights": (1.0, -1.0)},
+    ],
+)  # fmt: skip
+def test_what_cannot_be_blended_is_refused(settings: dict) -> None:
+    """No member, one that predicts ratings, an unknown name, weights of another number, below 0, or all 0."""
+    with pytest.raises(ParameterError):
+        RankingBlend(**settings).fit(ratings())
+
+
+def test_auto_compares_means_of_its_candidates() -> None:
+    """Blends stand among the figures; the one that is taken, of all, is the best, and is made with its members."""
+    names = ["dan", "ease", "als", "spectral", "popularity"]
+    assert blends(names)["dan + als"] == ("dan", "als")
+    assert blends(["sparse-ease", *names[2:]])["sparse-ease + als + spectral"] == ("sparse-ease", "als", "spectral")
+    data = recae.load("sample").filter(min_user=1, min_item=1)
+    choice = choose_ranker(data)
+    assert set(blends(names)) < set(choice.figures)
+    taken = " + ".join(choice.params["members"]) if choice.name == "ranking-blend" else choice.name
+    assert taken in {"popularity", max(choice.figures, key=choice.figures.__getitem__)}

@@ -1,0 +1,92 @@
+"""Recency: the weights of older entries, that new and known users are read alike, the choice of the power, refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import recae
+from recae import Recency
+from recae.errors import DataError, ParameterError
+from recae.models.ensemble.recency import recency_weights
+from tests.contract import ratings
+
+EASE = {"model": "ease", "l2": 50.0}
+
+
+def test_weights_follow_the_number_of_newer_entries() -> None:
+    """(1 + newer)^-p by hand, equal moments alike, mean 1 in each row, an empty row in between."""
+    indptr = np.array([0, 4, 4, 6])
+    stamps = np.array([30, 10, 20, 20, 7, 7])  # newer: 0, 3, 1, 1; 0, 0
+    raw = np.array([1, 1 / 4, 1 / 2, 1 / 2])
+    np.testing.assert_allclose(recency_weights(indptr, stamps, 1.0), [*(raw * 4 / raw.sum()), 1, 1], rtol=1e-6)
+    np.testing.assert_array_equal(recency_weights(indptr, stamps, 0.0), 1)
+    assert recency_weights(np.array([0, 0]), np.array([], np.int64), 1.0).shape == (0,)
+
+
+def test_scores_are_the_bases_of_a_weighted_row() -> None:
+    """EASE's product with the weighted row, by hand; with power 0 the base's own scores."""
+    data, alone = ratings(), recae.make_model(**EASE_ARGUMENTS).fit(ratings())
+    users = np.array([7, 2])
+    model = Recency(base=EASE, power=1.0).fit(data)
+    rows = data.user_rows[users].toarray()
+    weights = np.asarray(alone.weights_)
+    for found, row, user in zip(model.score_users(users), rows, users, strict=True):
+        start, stop = data.user_rows.indptr[user : user + 2]
+        times = data.timestamps[start:stop]
+        weight = 1 / (1 + (times[None, :] > times[:, None]).sum(1))
+        read = np.zeros_like(row)
+        read[data.user_rows.indices[start:stop]] = weight * len(weight) / weight.sum()
+        expected = read @ weights + (0 if alone.offset_ is None else np.asarray(alone.offset_))
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    same = Recency(base=EASE, power=0.0).fit(data)
+    np.testing.assert_allclose(same.score_users(users), alone.score_users(users), atol=1e-5)
+
+
+EASE_ARGUMENTS = {"name": "ease", "l2": 50.0}
+
+
+def test_unseen_users_with_times_get_what_known_ones_get(tmp_path: Path) -> None:
+    """The same events under another name give the same list, from a file, too; rows without times are as they are."""
+    data = ratings()
+    model = recae.load_model(Recency(base=EASE, power=1.0).fit(data).save(tmp_path / "m.recae"))
+    frame = data.to_frame()
+    user = data.user_ids[3]
+    own = frame[frame["user"] == user].assign(user="somebody")
+    found = model.recommend_new(own, n=5)
+    expected = model.recommend([user], n=5)
+    assert found["item"].tolist() == expected["item"].tolist()
+    np.testing.assert_allclose(found["score"], expected["score"], atol=1e-5)
+    undated = model.recommend_new(own.drop(columns="timestamp"), n=5)
+    assert undated["item"].tolist() == model.base_.recommend([user], n=5)["item"].tolist()
+
+
+def test_the_power_is_above_0_only_where_the_last_items_say_more() -> None:
+    """Where the next item follows from the last one, older entries lose weight; in a drawn order they do not."""
+    rng = np.random.default_rng(0)
+    n_users, n_items, length = 300, 40, 12
+    drift = (rng.integers(0, n_items, (n_users, 1)) + 2 * np.arange(length)) % n_items  # each item two further on
+    drawn = rng.permuted(drift, axis=1)
+    for items, moves in ((drift, True), (drawn, False)):
+        frame = pd.DataFrame({
+            "user": np.repeat(np.arange(n_users), length), "item": items.ravel(),
+            "timestamp": np.tile(np.arange(length), n_users),
+        })  # fmt: skip
+        data = recae.RatingMatrix.from_frame(frame, rating=None, timestamp="timestamp")
+        assert (Recency(base=EASE).fit(data).power_ > 0) == moves
+
+
+def test_no_order_and_bases_that_read_no_weights_are_refused() -> None:
+    """Ratings without times, times that are all equal, a rating model, and a ranker of which items, not how much."""
+    data = ratings()
+    users, items, values = data.pairs()
+    for stamps in (None, np.full(len(users), 5)):
+        untimed = recae.RatingMatrix.from_columns(users, items, values, timestamps=stamps)
+        with pytest.raises(DataError):
+            Recency(base=EASE).fit(untimed)
+    for base in ("bias", "popularity", "markov"):
+        with pytest.raises(ParameterError):
+            Recency(base=base, power=1.0).fit(data)
