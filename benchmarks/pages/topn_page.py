@@ -25,22 +25,13 @@ def hidden_users(result: Result) -> str:
     for row in result["rows"]:
         deviation = row["seed_deviation"]
         rows.append([
-            row["name"], LEAGUES[league_of(make_model(row["model"]))], f"{row['ndcg@100']:.4f} ± {row['standard_error']:.4f}",
+            row["name"], LEAGUES[league_of(make_model(row["model"]))],
+            f"{row['ndcg@100']:.4f} ± {row['standard_error']:.4f}",
             "" if deviation is None else f"± {deviation:.4f} ({len(row['runs'])})", f"{row['recall@20']:.4f}",
             f"{row['recall@50']:.4f}", f"{row['coverage@20']:.2f}", f"{row['fit_seconds']:.1f}",
             p_value(row["better_by"]),
         ])  # fmt: skip
-    head = [
-        "model",
-        "league",
-        "NDCG@100",
-        "between seeds",
-        "Recall@20",
-        "Recall@50",
-        "coverage",
-        "fit, s",
-        "p against the best",
-    ]
+    head = ["model", "league", "NDCG@100", "between seeds", "Recall@20", "Recall@50", "coverage", "fit, s", "p"]
     return table(head, rows)
 
 
