@@ -17,6 +17,7 @@ from recae.loaders import prepare_store as prepare_store
 from recae.models import *  # noqa: F403 - every model, as that module lists them
 from recae.ratings import RatingMatrix as RatingMatrix
 from recae.recommender.all_lists import lists_of as lists_of
+from recae.recommender.all_lists import lists_of_new as lists_of_new
 from recae.recommender.all_lists import write_lists as write_lists
 from recae.settings import load_settings as load_settings
 from recae.splitting import Split as Split

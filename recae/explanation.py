@@ -10,7 +10,9 @@ from scipy import sparse
 
 from recae._types import Csr, FloatArray, IntArray
 from recae.errors import DataError, ParameterError
-from recae.models import Recommender
+from recae.models import Auto, Recommender
+from recae.models.sessions.event_contributions import event_contributions
+from recae.models.sessions.session_model import SessionModel, sessions_of_new, undated
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
 from recae.recommender import frames
@@ -23,7 +25,8 @@ def explain(model: Recommender, user: Any, item: Any, *, n: int | None = None) -
     Linear models (`Recommender.linear`: EASE and its relatives, PCA, linear autoencoders, ItemKNN, SLIM) score a row
     by base + Σ x_i B_ij, where base is the score of an empty row (0 but for centred models): the contribution of
     rating i is x_i B_ij, and all of them and the base sum to the score, up to float32. Of other models it is what the
-    score loses when the rating is left out (and nothing else is changed); these need not sum to anything.
+    score loses when the rating is left out (and nothing else is changed); these need not sum to anything. Models of
+    sessions are explained by events in the order of time, rows that repeat a pair each by itself.
 
     Args:
         model: fitted.
@@ -36,6 +39,8 @@ def explain(model: Recommender, user: Any, item: Any, *, n: int | None = None) -
     Returns:
         A frame with item, rating, contribution (in units of the score, unclipped), and title where titles are known;
         of equal contributions the item earlier in the catalogue comes first. `attrs` has score, base and exact (bool).
+        Models of sessions add session (from 1), timestamp (where it is known) and, with attention, event_attention
+        (of the last session's events, which sum to 1) and session_attention (of the sessions before it, each once).
 
     Raises:
         NotFittedError: the model has learnt nothing yet.
@@ -46,6 +51,9 @@ def explain(model: Recommender, user: Any, item: Any, *, n: int | None = None) -
     ratings = fitted_ratings(model)
     if n is not None and n < 1:
         raise ParameterError(name="n", value=n, expected="at least 1 contribution")
+    model = model.model_ if isinstance(model, Auto) else model
+    if isinstance(model, SessionModel):
+        return _by_events(model, user, item, n)
     row = _row_of(model, ratings, user)
     score, base, found = contributions(model, row, ratings.item_index([item]))
     order = np.argsort(-found[0], kind="stable")[:n]
@@ -71,19 +79,54 @@ def contributions(model: Recommender, row: Csr, item_index: IntArray) -> tuple[F
     return score, base, (score - _scores(model, _without_each(row), item_index)).T
 
 
+def _by_events(model: SessionModel, user: Any, item: Any, n: int | None) -> pd.DataFrame:
+    """`explain` of a model that reads the order of events."""
+    ratings = model.ratings_
+    new = _new_user(model, user)
+    events, at = model.sessions_, 0
+    if new is not None:
+        events = undated(new, new.user_rows) if new.timestamps is None else sessions_of_new(new, 60 * model.gap)
+    else:
+        at = int(ratings.user_index([user])[0])
+    first, stop = events.event_starts[at], events.event_starts[at + 1]
+    if first == stop:
+        raise _nothing_to_explain_by(user, new)
+    score, base, found = event_contributions(model, events, at, ratings.item_index([item]))
+    order = np.argsort(-found[0], kind="stable")[:n]
+    chosen = first + order
+    frame = _frame(ratings, events.items[chosen], events.values[chosen], found[0][order])
+    columns = {"session": events.session_of[chosen] - events.user_starts[at] + 1}
+    if new is None or new.timestamps is not None:
+        columns["timestamp"] = events.times[chosen]
+    columns.update({name: values[order] for name, values in model.attention_of(events, at).items()})
+    for place, (name, values) in enumerate(columns.items(), 3):  # before the titles
+        frame.insert(place, name, values)
+    frame.attrs.update(score=float(score[0]), base=float(base[0]), exact=False)
+    return frame
+
+
+def _new_user(model: Recommender, user: Any) -> RatingMatrix | None:
+    """The ratings of an unseen user in the model's item columns; None for an id."""
+    if not isinstance(user, pd.DataFrame | RatingMatrix):
+        return None
+    named = user.assign(user="new user") if isinstance(user, pd.DataFrame) and "user" not in user else user
+    new = frames.new_users(named, model)
+    if new.n_users != 1:
+        raise DataError(f"ratings of {new.n_users} users are given, and one user's score is explained at a time")
+    return new
+
+
+def _nothing_to_explain_by(user: Any, new: RatingMatrix | None) -> DataError:
+    name = f"user {user!r}" if new is None else "the new user"
+    return DataError(f"{name} has no rating of an item that the model knows: there is nothing to explain by")
+
+
 def _row_of(model: Recommender, ratings: RatingMatrix, user: Any) -> Csr:
     """The user's ratings, (1, n_items)."""
-    if isinstance(user, pd.DataFrame | RatingMatrix):
-        new = user.assign(user="new user") if isinstance(user, pd.DataFrame) and "user" not in user else user
-        rows = frames.new_users(new, model).user_rows
-        if rows.shape[0] != 1:
-            raise DataError(f"ratings of {rows.shape[0]} users are given, and one user's score is explained at a time")
-        name = "the new user"
-    else:
-        rows = ratings.user_rows[ratings.user_index([user])]
-        name = f"user {user!r}"
+    new = _new_user(model, user)
+    rows = ratings.user_rows[ratings.user_index([user])] if new is None else new.user_rows
     if rows.nnz == 0:
-        raise DataError(f"{name} has no rating of an item that the model knows: there is nothing to explain by")
+        raise _nothing_to_explain_by(user, new)
     return rows
 
 

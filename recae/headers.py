@@ -38,18 +38,21 @@ def read_header(path: str | Path) -> Header:
     """
     path = Path(path)
     if not path.is_file():
-        if path.exists():
-            raise ModelFileError(f"{path} is no file")
-        raise ModelFileError(f"no file {path}", remedy=Remedy("{save} writes one", save=Phrase("model.save(path)")))
+        if path.is_dir():
+            raise ModelFileError(f"{path} is a folder; name a file in it")
+        raise ModelFileError(f"{path} is no file") if path.exists() else no_such_file(path)
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         text = file.read(size) if size <= min(LARGEST, path.stat().st_size) else b""
     try:
         found = json.loads(text)
-        arrays = {name: about["shape"] for name, about in found.items() if name != "__metadata__"}
+        abouts = {name: about for name, about in found.items() if name != "__metadata__"}
+        arrays = {name: about["shape"] for name, about in abouts.items()}
+        end = 8 + size + max((about["data_offsets"][1] for about in abouts.values()), default=0)
         body = json.loads(found["__metadata__"]["recae"])
         kind, form, content, checksum = (body[name] for name in ("kind", "format", "content", "checksum"))
         whole = isinstance(kind, str) and isinstance(form, int) and isinstance(content, dict)
+        whole = whole and path.stat().st_size >= end
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         whole = False
     if not whole:
@@ -57,6 +60,11 @@ def read_header(path: str | Path) -> Header:
     if form > 1 and checksum_of(body) != checksum:
         raise ModelFileError(f"{path} has been changed since it was written", remedy="fetch or save it anew")
     return Header(kind, form, content, str(checksum)[:12], arrays)
+
+
+def no_such_file(path: str | Path) -> ModelFileError:
+    """The error of a file that is not there."""
+    return ModelFileError(f"no file {path}", remedy=Remedy("{save} writes one", save=Phrase("model.save(path)")))
 
 
 def checksum_of(body: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from contract import FILMS, USERS, fitted
 
 import recae
 from recae.errors import DataError, ParameterError, UnknownIdError
-from recae.recommender.all_lists import lists_of, write_lists
+from recae.recommender.all_lists import lists_of, lists_of_new, write_lists
 
 READ = {
     ".csv": pd.read_csv, ".parquet": pd.read_parquet,
@@ -173,7 +173,7 @@ def test_the_command_takes_boosts_and_own_candidates(model_file: Path, tmp_path:
         (("--users", "all", "--out", "lists.json"), ".parquet"),
         (("--user", "7", "--boost", "year"), "COLUMN=WEIGHT"),
         (("--user", "7", "--where", "yaer > 3"), "did you mean year"),
-        (("--new-ratings", "x.csv", "--boost", "year=1"), "users that the model knows"),
+        (("--new-ratings", "x.csv", "--users", "all", "--out", "x.csv"), "users that the model knows"),
     ],
 )
 def test_what_cannot_be_is_refused(arguments: tuple[str, ...], words: str, model_file: Path, tmp_path: Path) -> None:
@@ -181,3 +181,39 @@ def test_what_cannot_be_is_refused(arguments: tuple[str, ...], words: str, model
     result = inline("recommend", model_file, *arguments)
     assert result.exit_code == 2
     assert words in result.stderr
+
+
+def test_new_users_take_boosts_and_own_candidates(model_file: Path, tmp_path: Path) -> None:
+    """With a known user's row, a stranger's boosted and own lists are that user's; the command says the same."""
+    model = recae.load_model(model_file)
+    ratings = model.ratings_
+    row = ratings.to_frame().query("user == 7")
+    stranger = row.assign(user=-1)
+    for request in ({"boost": {"year": 1.5}}, {"where": "year >= 1990", "boost": {"year": -1.0}}):
+        known, found = lists_of(model, [7], 6, **request), lists_of_new(model, stranger, 6, **request)
+        assert found["item"].tolist() == known["item"].tolist()
+        assert set(found["user"]) == {-1}
+    own = pd.DataFrame({"user": [-1, -1, -1], "item": [10, 11, 12]})
+    assert set(lists_of_new(model, stranger, 9, candidates=own, filter_seen=False)["item"]) == {10, 11, 12}
+    with pytest.raises(UnknownIdError):
+        lists_of_new(model, stranger, candidates=own.assign(user=7))
+    file, pairs = tmp_path / "new.csv", tmp_path / "own.csv"
+    stranger[["user", "item", "rating"]].to_csv(file, index=False)
+    own.to_csv(pairs, index=False)
+    printed = done(inline("recommend", model_file, "--new-ratings", file, "-n", 6, "--boost", "year=1.5",
+                          "--format", "csv"))  # fmt: skip
+    assert [int(line.split(",")[1]) for line in printed.splitlines()[1:]] == (
+        lists_of(model, [7], 6, boost={"year": 1.5})["item"].tolist()
+    )
+    printed = done(inline("recommend", model_file, "--new-ratings", file, "--user", "-1", "--include-seen",
+                          "--user-candidates", pairs, "--format", "csv"))  # fmt: skip
+    assert {int(line.split(",")[1]) for line in printed.splitlines()[1:]} == {10, 11, 12}
+
+
+def test_a_lean_file_has_nobody_to_list_for(model_file: Path, tmp_path: Path) -> None:
+    """`--users all` of a file without users is an error, and no empty file."""
+    lean, out = recae.load_model(model_file).save(tmp_path / "lean.recae", ratings=False), tmp_path / "lists.csv"
+    result = inline("recommend", lean, "--users", "all", "--out", out)
+    assert result.exit_code == 2
+    assert "saved without ratings and users" in result.stderr
+    assert not out.exists()

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from rating_toys import low_rank, parted
 
 import recae
+from recae.errors import DataError
 from recae.models.ensemble.auto import are_ratings
 from recae.models.ensemble.choose_rating_model import choose_rating_model
 from recae.ratings import RatingMatrix
@@ -76,3 +78,43 @@ def test_the_file_holds_the_model_that_was_taken(tmp_path: Path) -> None:
     assert type(again) is type(model.model_)
     pairs = np.arange(20), np.arange(20)
     np.testing.assert_array_equal(again.predict_pairs(*pairs), model.predict_pairs(*pairs))
+
+
+def rings(users: int = 30, sittings: int = 3, steps: int = 5, films: int = 20) -> pd.DataFrame:
+    """Each film is followed by the next one of a ring; a user starts anywhere and goes on after each pause."""
+    user, step = np.divmod(np.arange(users * sittings * steps), sittings * steps)
+    start = np.random.default_rng(0).integers(films, size=users)
+    return pd.DataFrame({
+        "user": user, "item": (start[user] + step) % films, "rating": 3.0,
+        "timestamp": user * 10**7 + step * 60 + step // steps * 10**5,
+    })  # fmt: skip
+
+
+def test_the_next_item(tmp_path: Path) -> None:
+    """Where each film has one successor, its counts are taken; lists, files and explanations are that model's."""
+    frame = rings()
+    data = RatingMatrix.from_frame(frame, timestamp="timestamp")
+    model = recae.Auto(task="next-item").fit(data)
+    assert model.choice_.name == "markov"
+    assert model.choice_.figures["markov"] > model.choice_.figures["popularity"]
+    last = frame.groupby("user")["item"].last()
+    found = model.recommend(last.index.to_numpy(), 1)
+    assert found["item"].tolist() == ((last + 1) % 20).tolist()
+    again = recae.load_model(model.save(tmp_path / "m.recae"))
+    stranger = pd.DataFrame({"user": "z", "item": [7, 3], "timestamp": [200, 100]})
+    assert model.recommend_new(stranger, 1)["item"].tolist() == [8]
+    assert again.recommend_new(stranger, 1)["item"].tolist() == [8]
+    split = recae.split_sessions(recae.sessions(data))
+    assert recae.evaluate_next_items(model, split)["recall@5"] == 1
+    why = recae.explain(model, stranger, 8)
+    assert why["item"].tolist()[0] == 7
+    pd.testing.assert_frame_equal(recae.explain(again, stranger, 8), why)
+
+
+def test_the_next_item_where_little_can_be_told() -> None:
+    """With one session a user nothing is compared, and V-SKNN is taken; without times it is an error in words."""
+    frame = rings(sittings=1)
+    data = RatingMatrix.from_frame(frame, timestamp="timestamp")
+    assert "no user has two sessions" in recae.Auto(task="next-item").fit(data).choice_.reason
+    with pytest.raises(DataError, match="no timestamps"):
+        recae.Auto(task="next-item").fit(data.with_rows(data.user_rows))

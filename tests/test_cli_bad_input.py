@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from cli_helpers import TINY, command, done, inline, process
 
+import recae
 from recae.cli import failures
 
 FILES = {
@@ -236,3 +237,39 @@ def test_a_closed_pipe_is_no_error(folder: Path) -> None:
     assert run.stderr.read() == ""
     run.wait()
     pairs.unlink()
+
+
+def test_a_cut_file_is_said_by_what_reads_only_its_beginning(tmp_path: Path) -> None:
+    """info and card do not read arrays, yet see from the header that the end of a file is missing."""
+    whole = recae.Popularity().fit(recae.load("sample")).save(tmp_path / "m.recae")
+    cut = tmp_path / "cut.recae"
+    cut.write_bytes(whole.read_bytes()[:-1])
+    for reader in ("info", "card"):
+        assert inline(reader, whole).exit_code == 0
+        result = inline(reader, cut)
+        assert result.exit_code == 1
+        assert "cut short" in result.stderr
+
+
+def test_a_folder_is_called_a_folder(tmp_path: Path) -> None:
+    """Where a file is expected and a folder is named, the message says so, whatever the file is."""
+    model = recae.make_model("ease", l2=300.0).fit(recae.load("sample")).save(tmp_path / "m.recae")
+    for arguments in (
+        ("info", tmp_path), ("card", tmp_path), ("recommend", tmp_path, "--user", 1),
+        ("recommend", model, "--users", tmp_path), ("recommend", model, "--user", 1, "--candidates", tmp_path),
+        ("recommend", model, "--user", 1, "--user-candidates", tmp_path),
+    ):  # fmt: skip
+        result = inline(*arguments)
+        assert result.exit_code == 1
+        assert f"{tmp_path} is a folder" in result.stderr
+
+
+def test_csv_is_not_written_under_another_kinds_name(tmp_path: Path) -> None:
+    """A spreadsheet's or Parquet's suffix is refused before the work, unless --format says what is written."""
+    model = recae.make_model("ease", l2=300.0).fit(recae.load("sample")).save(tmp_path / "m.recae")
+    for suffix in (".xlsx", ".parquet"):
+        out = tmp_path / f"lists{suffix}"
+        result = inline("recommend", model, "--user", 1, "--out", out)
+        assert result.exit_code == 2
+        assert f"a {suffix} file is not written here" in result.stderr
+        assert inline("recommend", model, "--user", 1, "--out", out, "--format", "csv").exit_code == 0

@@ -14,10 +14,12 @@ from recae.events.cutting import sessions
 from recae.events.sessions import Sessions
 from recae.models.sessions.next_item_losses import CELLS, bpr, full_softmax, sampled_softmax, top1
 from recae.models.sessions.packed_gru import packed_gru
+from recae.models.sessions.session_model import sessions_of_new
 from recae.models.sessions.session_network import NextItemNetwork, RatingNetwork, SessionNetwork
 from recae.models.sessions.session_packing import pack, rating_levels, time_levels
 from recae.models.sessions.session_ratings import SessionRatingRNN
 from recae.models.sessions.session_rnn import SessionRNN
+from recae.recommender import frames
 
 CPU = torch.device("cpu")
 HIERARCHIES = ("none", "init", "all")
@@ -382,3 +384,70 @@ def test_a_long_session(head: str) -> None:
     data = recae.RatingMatrix.from_frame(frame, timestamp="timestamp")
     model = small(head, "init", epochs=1, batch_size=20).fit(data)
     assert np.isfinite(model.score_users(np.arange(3))).all()
+
+
+# ---------------------------------------------------------------- explanations
+
+
+@each_head
+@each_hierarchy
+def test_an_event_is_explained_by_leaving_it_out(head: str, hierarchy: str) -> None:
+    """A contribution is what the score loses when the user's file lacks that row; a stranger's are the same."""
+    data = ratings()
+    model = small(head, hierarchy, attention=True).fit(data)
+    user, item = data.user_ids[4], data.item_ids[3]
+    frame = recae.explain(model, user, item)
+    own = data.to_frame().query("user == @user").sort_values("timestamp", ignore_index=True)
+
+    def score(rows: pd.DataFrame) -> float:
+        events = sessions_of_new(frames.new_users(rows, model), 1800)
+        return float(model.scores_before(events, np.array([0]), events.event_starts[1:])[0, 3])
+
+    assert frame.attrs["score"] == pytest.approx(score(own), abs=1e-5)
+    assert sorted(frame["timestamp"]) == own["timestamp"].tolist()
+    middle = own["timestamp"].iloc[-2]  # the last session goes on without it
+    lost = score(own) - score(own[own["timestamp"] != middle])
+    assert frame.set_index("timestamp").loc[middle, "contribution"] == pytest.approx(lost, abs=1e-5)
+    stranger = recae.explain(model, own.drop(columns="user"), item)
+    pd.testing.assert_frame_equal(stranger, frame, atol=1e-5)
+    bare = recae.explain(model, own.drop(columns=["user", "timestamp"]), item)
+    assert set(bare["session"]) == {1}
+    assert "timestamp" not in bare
+
+
+@each_hierarchy
+def test_attention_is_shown(hierarchy: str) -> None:
+    """Weights are the softmax of the scores of plain PyTorch: of the last session's events, and of sessions before."""
+    data = ratings()
+    model = small("next-item", hierarchy, attention=True).fit(data)
+    net, events, user = model.network_, model.sessions_, 4
+    first, stop = events.user_starts[user : user + 2]
+    found = model.attention_of(events, user)
+    c, past, of_sessions = torch.zeros(1, 6), [], []
+    level, when = (found(events).astype(np.int64) for found in (rating_levels, time_levels))
+    for session in range(first, stop):
+        a, b = events.session_starts[session : session + 2]
+        at = np.arange(a, b)
+        x = net.items.weight[events.items[at]] + net.ratings.weight[level[at]] + net.times.weight[when[at]]
+        if hierarchy == "all":
+            x = x + net.user_input(c)
+        seen = c if not past else c + attended(net.over_sessions, past)
+        start = torch.zeros(1, 6) if hierarchy == "none" else torch.tanh(net.start(seen))
+        states = net.events(x[:, None], start[None])[0][:, 0]
+        if hierarchy != "none":
+            c = net.user(states[-1:], c)
+            past.append(c[0])
+            of_sessions.append((torch.tanh(net.over_sessions.inner(c)) * net.over_sessions.query).sum().item())
+    scores = (torch.tanh(net.over_events.inner(states)) * net.over_events.query).sum(1)
+    weights = found["event_attention"]
+    np.testing.assert_allclose(weights[-len(at) :], torch.softmax(scores, 0).detach(), atol=1e-6)
+    assert np.isnan(weights[: -len(at)]).all()
+    assert stop - first > 1
+    if hierarchy == "none":
+        assert "session_attention" not in found
+        return
+    expected = np.exp(of_sessions[:-1]) / np.exp(of_sessions[:-1]).sum()
+    lengths = np.diff(events.session_starts[first:stop])
+    np.testing.assert_allclose(found["session_attention"][: -len(at)], np.repeat(expected, lengths), atol=1e-6)
+    assert "event_attention" in recae.explain(model, data.user_ids[user], data.item_ids[0])
+    assert model.set_params(attention=False).attention_of(events, user) == {}

@@ -1,12 +1,14 @@
 """Session models beside others: the next item of each user's last session, and ratings after a moment.
 
 \b
+    python -m benchmarks.sessions choose ml-100k
     python -m benchmarks.sessions next-item ml-100k
     python -m benchmarks.sessions ratings ml-100k --seeds 0,1
     python -m benchmarks.sessions speed
 
 `next-item`: the last session of each user with three sessions is the test, the one before it validation. Every model
-learns from the train part; V-SKNN's settings are chosen on validation, and recurrent models stop by it. Then each event
+learns from the train part; V-SKNN's settings are chosen on validation, and recurrent models stop by it. Their width
+and dropout are those that `choose` finds best on validation, where it was run, and else the defaults. Then each event
 of a test session but its first is asked before it happens, from all of the user's events so far; all items are ranked
 but those that the user had.
 
@@ -14,6 +16,8 @@ but those that the user had.
 models that learn in epochs stop. A session model predicts each test rating from the user's events before it, those of
 the test too. Others know the train part alone, as they cannot take up more without learning again; `running bias`, mu +
 b_i + the user's mean deviation so far, takes up what session models do. Items without a training rating are left out.
+Each row has the 95 % interval of its RMSE less that of I-AutoRec, of WideDeep and of the running bias, from users drawn
+with replacement.
 
 `speed`: an epoch over packed sessions beside one over sessions padded to the longest, alternately, one network.
 """
@@ -21,12 +25,13 @@ b_i + the user's mean deviation so far, takes up what session models do. Items w
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
 from typing import Any
 
 import click
 import numpy as np
 
+from benchmarks.accuracy.session_settings import best_recurrent, choose_recurrent, chosen_neighbours
+from benchmarks.common.paths import BUILD
 from benchmarks.common.record import commit, read, write
 from benchmarks.common.timing import timed
 
@@ -34,24 +39,24 @@ LATEST_DATED_USER = 2999  # of ml-1m: later ones have one moment for all their r
 Rows = dict[str, tuple[str, dict[str, Any]]]
 
 
-def recurrent(model: str) -> Rows:
-    """Rows of a recurrent model: each hierarchy, and attention."""
+def recurrent(model: str, **more: Any) -> Rows:
+    """Rows of a recurrent model: each hierarchy, and attention; `more` are further settings."""
     of: dict[str, dict[str, Any]] = {name: {"hierarchy": name} for name in ("none", "init", "all")}
     of["init, attention"] = {"hierarchy": "init", "attention": True}
-    return {f"{model}, {name}": (model, settings) for name, settings in of.items()}
+    return {f"{model}, {name}": (model, {**settings, **more}) for name, settings in of.items()}
 
 
 NEXT: Rows = {
     "popularity": ("popularity", {}), "markov": ("markov", {}), "item-knn": ("item-knn", {}), "ease": ("ease", {}),
     "v-sknn": ("v-sknn", {}),
-    **recurrent("session-rnn"),
+    **recurrent("session-rnn", patience=3),
 }  # fmt: skip
 RATE: Rows = {
     "bias": ("bias", {}), "running bias": ("session-rnn-ratings", {"epochs": 0}), "i-autorec": ("i-autorec", {}),
     "wide-deep": ("wide-deep", {}), **recurrent("session-rnn-ratings"),
 }  # fmt: skip
-# V-SKNN's candidates; the best NDCG@20 of at most 2,000 validation events is taken.
-GRID = {"length": (5, 20, 100), "decay": (0.8, 0.95, 1.0), "idf": (0.0, 1.0), "k": (100, 300)}
+BESIDE = ("running bias", "i-autorec", "wide-deep")  # rows that the intervals of ratings are against
+DRAWS = 2000  # of users, for an interval
 
 
 def load(name: str) -> Any:
@@ -65,24 +70,12 @@ def load(name: str) -> Any:
     return data.select(data.user_ids[users].astype(int) <= LATEST_DATED_USER)
 
 
-def chosen_neighbours(split: Any) -> dict[str, Any]:
-    """The settings of V-SKNN that rank the validation part best."""
-    import recae
-
-    best: tuple[float, dict[str, Any]] = (-1.0, {})
-    for values in product(*GRID.values()):
-        settings = dict(zip(GRID, values))
-        model = recae.make_model("v-sknn", **settings).fit(split.train)
-        found = recae.evaluate_next_items(model, split, 1, most=2000)
-        best = max(best, (found["ndcg@20"], settings), key=lambda one: one[0])
-    return best[1]
-
-
-def kept(name: str, row: str, seed: int) -> dict[str, Any] | None:
-    """A row that an interrupted run of the same commit, without changes, has measured."""
-    found = read(name, {})
-    same = found.get("commit") == commit() and not commit().endswith("+")
-    return next((one for one in found["rows"] if one["row"] == row and one["seed"] == seed), None) if same else None
+def measured(name: str, earlier: bool) -> dict[tuple[str, int], dict[str, Any]]:
+    """Rows by name and seed that a run of the same commit, without changes, has measured; `earlier`: of any commit."""
+    found = read(name, {"rows": []})
+    rows = [{"commit": found.get("commit"), **row} for row in found["rows"]]
+    same = None if commit().endswith("+") else commit()
+    return {(row["row"], row["seed"]): row for row in rows if earlier or row["commit"] == same}
 
 
 def fits(of: Rows, seeds: str) -> Iterator[tuple[str, str, dict[str, Any], int]]:
@@ -96,6 +89,10 @@ def fits(of: Rows, seeds: str) -> Iterator[tuple[str, str, dict[str, Any], int]]
                 yield row, model, {**settings, **({"rng": seed} if draws else {})}, seed
 
 
+seeds_option = click.option("--seeds", default="0", show_default=True, help="Of models that draw, such as 0,1,2.")
+keep_option = click.option("--keep", is_flag=True, help="Rows that an earlier commit measured are not measured again.")
+
+
 @click.group(help=__doc__)
 def main() -> None:
     pass
@@ -103,24 +100,21 @@ def main() -> None:
 
 @main.command("next-item")
 @click.argument("data")
-@click.option("--seeds", default="0", show_default=True)
-def next_item(data: str, seeds: str) -> None:
+@seeds_option
+@keep_option
+def next_item(data: str, seeds: str, keep: bool) -> None:
     """The next item of the last session of each user."""
     import recae
 
     split = recae.split_sessions(recae.sessions(load(data)))
-    name, rows = f"sessions-next-item-{data}", []
+    name, rows = f"sessions-next-item-{data}", list[dict[str, Any]]()
+    before = measured(name, keep)
     for row, model_name, settings, seed in fits(NEXT, seeds):
-        found = kept(name, row, seed)
+        found = before.get((row, seed))
         if found is None:
-            if model_name == "v-sknn":
-                settings = chosen_neighbours(split)
-            model: Any = recae.make_model(model_name, **settings)
-            validation = split.validation if model.iterative else None
-            seconds, _ = timed(lambda: model.fit(split.train, validation, progress=False))  # noqa: B023
-            epochs = model.history_.best_epoch if model.iterative else None
-            found = {"row": row, "model": model_name, "settings": settings, "seed": seed, "seconds": seconds,
-                     "epochs": epochs, **recae.evaluate_next_items(model, split)}  # fmt: skip
+            model, log = fitted(split, data, model_name, settings)
+            found = {"row": row, "model": model_name, "settings": model.get_params(), "seed": seed,
+                     "commit": commit(), **log, **recae.evaluate_next_items(model, split)}  # fmt: skip
         rows.append(found)
         click.echo(
             f"{row:<32} ndcg@20 {found['ndcg@20']:.4f} recall@20 {found['recall@20']:.4f} {found['seconds']:.0f} s"
@@ -128,10 +122,40 @@ def next_item(data: str, seeds: str) -> None:
         write(name, {"data": data, "statistics": split.sessions.statistics(), "rows": rows})
 
 
+def fitted(split: Any, data: str, name: str, settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """A model fitted with settings that validation chose, and its epochs and seconds."""
+    import recae
+
+    if name == "v-sknn":
+        settings = chosen_neighbours(split)
+    elif name == "session-rnn":
+        settings = {**settings, **best_recurrent(data)}
+    model: Any = recae.make_model(name, **settings)
+    validation = split.validation if model.iterative else None
+    seconds, _ = timed(lambda: model.fit(split.train, validation, progress=False))
+    history = model.history_ if model.iterative else None
+    figures = {} if history is None else {"epochs": history.best_epoch, "validation_ndcg@20": 1 - history.best}
+    return model, {"seconds": seconds, **figures}
+
+
 @main.command()
 @click.argument("data")
-@click.option("--seeds", default="0", show_default=True)
-def ratings(data: str, seeds: str) -> None:
+def choose(data: str) -> None:
+    """Width and dropout of recurrent models of the next item, on validation."""
+    import recae
+
+    log: list[dict[str, Any]] = []
+    for found in choose_recurrent(recae.split_sessions(recae.sessions(load(data)))):
+        log.append(found)
+        click.echo(f"{found['validation_ndcg@20']:.4f} after {found['epochs']} epochs  {found['settings']}")
+        write(f"sessions-choose-{data}", {"data": data, "log": log})
+
+
+@main.command()
+@click.argument("data")
+@seeds_option
+@keep_option
+def ratings(data: str, seeds: str, keep: bool) -> None:
     """Ratings after 80 % of the events, users known by then apart from new ones."""
     import recae
 
@@ -140,10 +164,11 @@ def ratings(data: str, seeds: str) -> None:
     warm = split.train.counts("item")[events.items] > 0
     known = split.train.counts("user")[events.users] > 0
     masks = {"known": test & warm & known, "new": test & warm & ~known, "all": test & warm}
-    name, rows = f"sessions-ratings-{data}", []
+    name, rows = f"sessions-ratings-{data}", list[dict[str, Any]]()
+    before, squares = measured(name, keep), dict[tuple[str, int], Any]()
     for row, model_name, settings, seed in fits(RATE, seeds):
-        found = kept(name, row, seed)
-        if found is None:
+        found, file = before.get((row, seed)), BUILD / "sessions" / f"{data}-{row}-{seed}.npy"
+        if found is None or not file.exists():
             model: Any = recae.make_model(model_name, **settings)
             stops = split.validation if model.iterative and settings.get("epochs") != 0 else None
             seconds, _ = timed(lambda: model.fit(split.train, stops, progress=False))  # noqa: B023
@@ -151,13 +176,36 @@ def ratings(data: str, seeds: str) -> None:
             answers = hasattr(model, "predict_events")
             predicted = model.predict_events(events) if answers else model.predict_pairs(users, items)
             square = np.square(predicted - events.values, dtype=np.float64)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            np.save(file, square)
             figures = {part: float(np.sqrt(square[mask].mean())) for part, mask in masks.items()}
-            found = {"row": row, "model": model_name, "settings": settings, "seed": seed, "seconds": seconds,
-                     "rmse": figures}  # fmt: skip
+            epochs = None if stops is None else model.history_.best_epoch
+            found = {"row": row, "model": model_name, "settings": settings, "seed": seed, "commit": commit(),
+                     "seconds": seconds, "epochs": epochs, "rmse": figures}  # fmt: skip
+        squares[row, seed] = np.load(file)
         rows.append(found)
         click.echo(f"{row:<38} " + " ".join(f"{part} {value:.4f}" for part, value in found["rmse"].items()))
         sizes = {part: int(mask.sum()) for part, mask in masks.items()}
         write(name, {"data": data, "sizes": sizes, "rows": rows})
+    for found in rows:
+        own, first = squares[found["row"], found["seed"]], int(seeds.split(",")[0])
+        found["less"] = {
+            other: {part: interval(own, squares.get((other, found["seed"]), squares[other, first]), events.users, mask)
+                    for part, mask in masks.items()}
+            for other in BESIDE if other != found["row"]
+        }  # fmt: skip
+    write(name, {"data": data, "sizes": sizes, "rows": rows})
+
+
+def interval(own: Any, other: Any, users: Any, mask: Any) -> list[float]:
+    """The 95 % interval of RMSE less another's on the same events, users being drawn with replacement."""
+    _, user = np.unique(users[mask], return_inverse=True)
+    n = int(user.max()) + 1
+    sums = np.stack([np.bincount(user, weights, n) for weights in (own[mask], other[mask], np.ones(len(user)))])
+    weights = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), DRAWS)
+    one, two, count = (weights @ each for each in sums)
+    low, high = np.percentile(np.sqrt(one / count) - np.sqrt(two / count), [2.5, 97.5])
+    return [float(low), float(high)]
 
 
 @main.command()

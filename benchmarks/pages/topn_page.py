@@ -7,6 +7,8 @@ from typing import Any
 from benchmarks.common.markdown import gibibytes, p_value, table
 from benchmarks.common.paths import DOCS
 from benchmarks.common.record import read
+from recae.comparison.leagues import LEAGUES, league_of
+from recae.models import make_model
 
 PAGE = DOCS / "topn.md"
 Result = dict[str, Any]
@@ -23,28 +25,43 @@ def hidden_users(result: Result) -> str:
     for row in result["rows"]:
         deviation = row["seed_deviation"]
         rows.append([
-            row["name"], f"{row['ndcg@100']:.4f} ± {row['standard_error']:.4f}",
+            row["name"], LEAGUES[league_of(make_model(row["model"]))],
+            f"{row['ndcg@100']:.4f} ± {row['standard_error']:.4f}",
             "" if deviation is None else f"± {deviation:.4f} ({len(row['runs'])})", f"{row['recall@20']:.4f}",
             f"{row['recall@50']:.4f}", f"{row['coverage@20']:.2f}", f"{row['fit_seconds']:.1f}",
             p_value(row["better_by"]),
         ])  # fmt: skip
-    head = ["model", "NDCG@100", "between seeds", "Recall@20", "Recall@50", "coverage", "fit, s", "p against the best"]
+    head = ["model", "league", "NDCG@100", "between seeds", "Recall@20", "Recall@50", "coverage", "fit, s", "p"]
     return table(head, rows)
 
 
 def gowalla(result: Result) -> str:
     """Published figures on Gowalla, and ours with their bars."""
     rows = [
-        [f"{name}, published", f"{recall:.4f}", f"{ndcg:.4f}", "", "", ""]
+        [f"{name}, published", "ratings only", f"{recall:.4f}", f"{ndcg:.4f}", "", "", ""]
         for name, (recall, ndcg) in result["published"].items()
     ]
     for row in result["rows"]:
         bar = f"{row['bar recall-plain@20']:.4f} / {row['bar ndcg@20']:.4f}"
         reached = row["reached recall-plain@20"] and row["reached ndcg@20"]
-        settings = ", ".join(f"{key} {value:g}" for key, value in row["settings"].items())
+        league = LEAGUES[league_of(make_model(row["model"]))]
         rows.append([
-            f"**{row['model']}**, {settings}", f"{row['recall-plain@20']:.4f}", f"{row['ndcg@20']:.4f}",
+            f"**{row['model']}**, {in_words(row['settings'])}", league,
+            f"{row['recall-plain@20']:.4f}", f"{row['ndcg@20']:.4f}",
             f"{bar}, {'reached' if reached else 'missed'}", f"{row['fit_seconds'] / 60:.0f}",
             gibibytes(row["peak_mb"]),
         ])  # fmt: skip
-    return table(["model", "Recall@20", "NDCG@20", "bar", "fit, minutes", "peak memory"], rows)
+    return table(["model", "league", "Recall@20", "NDCG@20", "bar", "fit, minutes", "peak memory"], rows)
+
+
+def in_words(settings: Result) -> str:
+    """Settings by commas; of a member that is a model, its name."""
+    return ", ".join(f"{key} {word(value)}" for key, value in settings.items())
+
+
+def word(value: Any) -> str:
+    if isinstance(value, dict):
+        return str(value["model"])
+    if isinstance(value, list | tuple):
+        return " + ".join(word(one) for one in value)
+    return value if isinstance(value, str) else f"{value:g}"

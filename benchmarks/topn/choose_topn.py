@@ -26,6 +26,12 @@ from recae.splitting import Split
 
 Settings = dict[str, Any]
 NAME = "choose-topn-ml-1m"
+SPECTRAL = {"strength": 0.02, "post": 0.35, "user_power": 0.4, "prior": 20.0, "popularity": 0.0}
+CHOSEN: dict[str, Settings] = {
+    "dan": {"model": "dan", "l2": 20.0, "alpha": 0.3, "beta": 0.3, "dropout": 0.5},
+    "als": {"model": "als", "factors": 128, "alpha": 10.0, "l2": 50.0, "popularity": 0.0},
+    "elsa": {"model": "elsa", "factors": 512, "popularity": 0.0}, "spectral": {"model": "spectral", **SPECTRAL},
+}  # fmt: skip
 CANDIDATES: dict[str, list[Settings]] = {
     "mult-vae": [
         {}, {"beta": 0.5}, {"dropout": 0.7}, {"dropout": 0.7, "beta": 0.5}, {"batch_size": 100, "beta": 0.5},
@@ -44,8 +50,14 @@ CANDIDATES: dict[str, list[Settings]] = {
     ],
     "elsa": [{}, {"factors": 128}, {"factors": 512}, {"lr": 0.01}, {"lr": 0.1}, {"epochs": 40}],
     "spectral": [
-        {"strength": strength, "low_pass": weight, "popularity": 0.0} for strength in (0.15, 0.45, 1.5)
-        for weight in (0.0, 0.2)
+        {"strength": 0.45, "popularity": 0.0}, {"strength": 0.15, "popularity": 0.0}, SPECTRAL,
+        {**SPECTRAL, "strength": 0.06}, {**SPECTRAL, "user_power": 0.25}, {**SPECTRAL, "prior": 5.0},
+    ],
+    "ranking-blend": [
+        {"members": tuple(CHOSEN[name] for name in members), "weights": weights} for members, weights in (
+            (("dan", "spectral"), None), (("dan", "spectral"), (2.0, 1.0)), (("dan", "als"), None),
+            (("dan", "elsa"), None), (("dan", "spectral", "als"), None), (("dan", "spectral", "elsa"), None),
+        )
     ],
     "sparse-ease": [
         {"l2": 500.0, "dropout": 0.0}, {"l2": 250.0, "dropout": 0.0}, {"l2": 1000.0, "dropout": 0.0},

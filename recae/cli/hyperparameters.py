@@ -125,16 +125,24 @@ class ModelCommand(RecaeCommand):
                     else "This model has none."
                 )
 
+    def _value_of(self, option: str, args: Sequence[str]) -> str | None:
+        """The value of an option, before options are known, where the command has it."""
+        return value_in(args, option) if any(option in p.opts for p in self.params) else None
+
     def _with_settings(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Add --model from a settings file to the arguments, and keep its hyper-parameters for `model_of`."""
-        file = value_in(args, "--settings") if any("--settings" in p.opts for p in self.params) else None
-        if file is None:
+        """Add --model from a settings file, or from the model to start from, and keep its hyper-parameters."""
+        file = self._value_of("--settings", args)
+        begun = self._value_of("--start", args) if file is None else None
+        if file is None and begun is None:
             return args
         with translated(ctx):
-            from recae.settings import read_settings
+            if begun is not None:
+                ctx.meta[_NAMED], ctx.meta[_SETTINGS] = settings_of(begun)
+            else:
+                from recae.settings import read_settings
 
-            ctx.meta[_NAMED], ctx.meta[_SETTINGS] = read_settings(file)
-        named = _model_in(args)
+                ctx.meta[_NAMED], ctx.meta[_SETTINGS] = read_settings(str(file))
+        named, file = _model_in(args), file or begun
         if named not in (None, ctx.meta[_NAMED]):
             raise click.UsageError(f"--model {named}: {file} has settings of {ctx.meta[_NAMED]}", ctx)
         return ["--model", ctx.meta[_NAMED], *args]
@@ -143,6 +151,26 @@ class ModelCommand(RecaeCommand):
         name, options = ctx.meta.get(_GENERATED, ("", []))
         known = " ".join(option.opts[0] for option in options) or "none"
         return click.UsageError(f"{error.format_message()} Hyper-parameters of {name}: {known}", ctx)
+
+
+def settings_of(file: str) -> tuple[str, dict[str, Any]]:
+    """The name of the model in a model file, and its hyper-parameters, from the file's beginning.
+
+    Raises:
+        ModelFileError: there is no such file, it holds no model, or one of a class that has no name.
+    """
+    from recae.cli.model_list import listed_models
+    from recae.errors import ModelFileError
+    from recae.recommender.model_card import facts_of
+
+    facts = facts_of(file)
+    params = {name: tuple(value) if isinstance(value, list) else value for name, value in facts["settings"].items()}
+    fitting = [one for one in listed_models() if one.class_name == facts["class"]
+               and all(params.get(name) == value for name, value in one.preset.items())]  # fmt: skip
+    if not fitting:
+        raise ModelFileError(f"{file} holds a model of the class {facts['class']}, which has no name here")
+    best = max(fitting, key=lambda one: len(one.preset))
+    return best.name, {name: value for name, value in params.items() if name not in best.preset}
 
 
 def entry_of(name: str, ctx: click.Context, hint: str = "--model") -> Entry:

@@ -151,10 +151,12 @@ def ids_from(given: str, known: KnownIds, *, unknown: str = "error") -> list[Any
     """Ids from a file (one a line) where `given` is one, else from a list with commas.
 
     Raises:
-        Failure: the file is empty.
+        Failure: the file is empty, or a folder.
         Failure: the model does not know one of them, and `unknown` is "error".
     """
     keep = "error" if unknown == "error" else "keep"
+    if Path(given).is_dir() and given not in known.by_text:
+        raise Failure(f"{given} is a folder; expected ids (1,2,3), or a file with one {known.kind} id per line")
     if not Path(given).is_file():
         return known.find((part.strip() for part in given.split(",") if part.strip()), unknown=keep, remedy=PASS_OVER)
     remedy = f"{given} must hold one {known.kind} id per line, and nothing else; {PASS_OVER}"
@@ -171,6 +173,8 @@ def read_lines(file: str, kind: str) -> list[str]:
         text = Path(file).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise Failure(f"no file {file}; expected a text file with one {kind} id per line") from None
+    except IsADirectoryError:
+        raise Failure(f"{file} is a folder; expected a text file with one {kind} id per line") from None
     except UnicodeDecodeError:
         raise Failure(f"{file} is not a text file in UTF-8; expected one {kind} id per line") from None
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -243,7 +247,8 @@ def read_pairs(path: str, user_column: Any, item_column: Any, **text: Any) -> Pa
 
     with as_regular_file(Path(path)) as file:
         if not file.is_file():
-            raise Failure(f"no file {path}; expected a table with a column of users and a column of items")
+            what = f"{path} is a folder" if file.is_dir() else f"no file {path}"
+            raise Failure(f"{what}; expected a table with a column of users and a column of items")
         given = {"user": user_column, "item": item_column}
         if kind_of(file) in PARQUET:
             kind, (frame, lines) = "row", _parquet_pairs(file)

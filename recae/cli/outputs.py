@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FORMULA = tuple("=+-@\t\r")  # what a cell that a spreadsheet runs begins with
 NUMBER = re.compile(r"[+-]?[0-9]+([.][0-9]+)?")
 _SUFFIXES = {".csv": "csv", ".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson"}
+_OTHERS = {".xlsx", ".xls", ".ods", ".parquet", ".pq", ".feather", ".arrow", ".tsv", ".gz", ".zip"}  # not written here
 
 
 def check_writable(*files: str | Path | None) -> None:
@@ -80,14 +81,19 @@ class Output:
         """The form that was asked for, or the file's suffix says; `usual` where neither does. The file is checked.
 
         Raises:
-            UsageError: --json beside another form, or a table in a file.
+            UsageError: --json beside another form, a table in a file, or a suffix of another kind of file.
             ModelFileError: the file cannot be written.
         """
         if as_json and form not in (None, "json"):
             raise click.UsageError(f"--json is --format json, and --format {form} is given")
         if file is not None and form == "table":
             raise click.UsageError("a table is for the terminal: choose --format csv, ndjson or json for a file")
-        by_suffix = None if file is None else _SUFFIXES.get(Path(file).suffix.lower(), "csv")
+        suffix = "" if file is None else Path(file).suffix.lower()
+        if suffix in _OTHERS and form is None and not as_json:
+            raise click.UsageError(
+                f"--out {file}: a {suffix} file is not written here; name a .csv, .ndjson or .json file"
+            )
+        by_suffix = None if file is None else _SUFFIXES.get(suffix, "csv")
         check_writable(file)
         return cls("json" if as_json else form or by_suffix or usual, file, excel_safe)
 

@@ -73,11 +73,12 @@ def train(ctx: click.Context, model: Recommender, checkpoint: Path | None, given
     if given["threshold"] is not None and saved is None:
         ratings = ratings.binarize(given["threshold"]).filter(min_user=5)
     parts = divide(ratings, model, given, saved)
+    start = start_of(given, parts)
     if given["save_test"] and launch().is_first:
         save_test(parts, given["save_test"])
     if not given["out"]:
         note("The model will not be saved; add --out m.recae to save it.")
-    seconds = fit(ctx, model, parts, checkpoint, given)
+    seconds = fit(ctx, model, parts, checkpoint, given, start)
     if (choice := getattr(model, "choice_", None)) is not None:  # `auto`: from here on the model that it took
         note(f"auto takes {choice.reason}.")
         model, given["name"] = vars(model)["model_"], choice.name
@@ -247,7 +248,22 @@ def as_read(ratings: RatingMatrix) -> pd.DataFrame:
 # ---------------------------------------------------------------- training
 
 
-def fit(ctx: click.Context, model: Recommender, parts: Parts, checkpoint: Path | None, given: dict[str, Any]) -> float:
+def start_of(given: dict[str, Any], parts: Parts) -> Recommender | None:
+    """The model that training begins with; it is warned of test ratings that it has learnt from."""
+    if given["start"] is None:
+        return None
+    from recae.cli.inputs import load_model
+    from recae.recommender.warm_start import warn_if_learnt
+
+    start = load_model(given["start"])
+    warn_if_learnt(start, None if parts.split is None else parts.split.test, "test")
+    return start
+
+
+def fit(
+    ctx: click.Context, model: Recommender, parts: Parts, checkpoint: Path | None, given: dict[str, Any],
+    begun: Recommender | None = None,
+) -> float:  # fmt: skip
     """Train; returns the duration in seconds. If it is interrupted, the message names the checkpoint."""
     start = time.perf_counter()
     settings: dict[str, Any] = {}
@@ -259,7 +275,8 @@ def fit(ctx: click.Context, model: Recommender, parts: Parts, checkpoint: Path |
     note(f"Training {given['name']} on {parts.train.n_ratings:,} ratings{together} ...")
     try:
         model.fit(
-            parts.train, parts.validation, resume=given["resume"], progress=False if verbosity() < 0 else None,
+            parts.train, parts.validation, start=begun, resume=given["resume"],
+            progress=False if verbosity() < 0 else None,
             **settings,
         )  # fmt: skip
     except KeyboardInterrupt as error:

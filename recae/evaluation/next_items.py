@@ -44,6 +44,7 @@ def evaluate_next_items(
 
 
 def _scorer(model: Any, events: Any, chosen: IntArray) -> Any:
+    model = getattr(model, "model_", model)  # what `auto` took
     if hasattr(model, "scores_at"):  # of all at once: its states are made in one pass over each user
         return model.scores_at(events, events.users[chosen], chosen)
     if hasattr(model, "scores_before"):

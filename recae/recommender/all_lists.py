@@ -52,6 +52,9 @@ def write_lists(
     if form is None:
         raise ParameterError(name="path", value=str(path), expected=f"a file with the suffix {', '.join(FORMS)}")
     ratings = model._fitted()
+    if ratings.n_users == 0:
+        raise ParameterError("the model was saved without ratings and users, so there is nobody to list items for",
+                             remedy="give the ratings of new users to recommend_new")  # fmt: skip
     n = frames.checked_n(n, ratings.n_items)
     choice = choice_of(ratings, **request)
     index = np.arange(ratings.n_users) if users is None else ratings.user_index(users)
@@ -84,6 +87,21 @@ def lists_of(model: Recommender, users: Any, n: int = 10, **request: Any) -> pd.
     n, wanted = frames.checked_n(n, ratings.n_items), frames.as_id_array(users)
     found = chosen_lists(model, ratings.user_index(wanted), n, choice_of(ratings, **request))
     return frames.ranked_frame(wanted, *found, ratings)
+
+
+def lists_of_new(model: Recommender, new_ratings: Any, n: int = 10, **request: Any) -> pd.DataFrame:
+    """As `lists_of`, of users never trained on, from only their ratings (a frame, or a RatingMatrix).
+
+    In a frame of candidates, users are those of `new_ratings`.
+
+    Raises:
+        UnknownIdError: a user or an item of the request is unknown.
+    """
+    known = model._fitted()
+    new = frames.new_users(new_ratings, model, unknown=request.get("unknown", "error"))
+    n, index = frames.checked_n(n, known.n_items), np.arange(new.n_users)
+    found = chosen_lists(model, index, n, choice_of(known, new=new, **request), new)
+    return frames.ranked_frame(new.user_ids, *found, known)
 
 
 def _key(model: Recommender, index: Any, n: int, choice: Any, users_a_part: int) -> str:

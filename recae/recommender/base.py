@@ -43,6 +43,7 @@ class Recommender(Saving):
         validation: RatingMatrix | None = None,
         *,
         validation_input: RatingMatrix | None = None,
+        start: Recommender | None = None,
         checkpoint: str | Path | None = None,
         checkpoint_seconds: float = 60.0,
         resume: bool = False,
@@ -57,6 +58,8 @@ class Recommender(Saving):
                 best epoch. Closed-form models have no use for them.
             validation_input: what hidden validation users show, row by row (`validation_input` of a split by users);
                 `validation` then holds theirs, and not those of the users learnt from. Ranking models only.
+            start: a fitted model of the same kind, such as yesterday's, whose weights training begins with: ids that it
+                knows start where they were, new ones from means. A few epochs then do. Models in epochs only.
             checkpoint: a file that training keeps its state in, at most every `checkpoint_seconds`.
             resume: go on from `checkpoint` if it is there, exactly as if nothing had happened.
             progress: show a bar; None for "where stderr is a terminal".
@@ -71,9 +74,9 @@ class Recommender(Saving):
             ProcessLostError: another process of those that fit it together is gone.
         """
         check(self)
-        options = FitOptions(checkpoint, checkpoint_seconds, resume, progress, validation_input)
+        options = FitOptions(checkpoint, checkpoint_seconds, resume, progress, validation_input, start=start)
         check_fit(type(self), ratings, options)
-        validation = checked_validation(type(self), ratings, validation, validation_input)
+        validation = checked_validation(self, ratings, validation, options)
         self._fit_alone(ratings, validation, options)
         if self._is_weighed(ratings):
             self._model_weight = self._estimate_weight(ratings, validation, options)

@@ -41,6 +41,7 @@ class Choice:
 def choice_of(
     ratings: RatingMatrix, *, filter_seen: bool = True, candidates: Any = None, exclude: Iterable[Any] | None = None,
     where: str | None = None, boost: dict[str, float] | None = None, unknown: str = "error",
+    new: RatingMatrix | None = None,
 ) -> Choice:  # fmt: skip
     """A request as arrays.
 
@@ -53,6 +54,7 @@ def choice_of(
         boost: columns of the item table and their weights. A column is standardised over the items; its weight counts
             standard deviations of the user's scores. A missing value counts as the mean.
         unknown: for unknown ids among candidates and exclude: "error", "warn" or "ignore".
+        new: ratings of users never trained on, whom the request is about; None for the known users.
 
     Raises:
         ParameterError: the condition or a column is none; a frame lacks a column.
@@ -61,21 +63,26 @@ def choice_of(
     """
     own = None
     if candidates is not None and (hasattr(candidates, "columns") or isinstance(candidates, dict)):
-        own, candidates = _own_candidates(ratings, as_pandas(candidates), unknown), None
+        own, candidates = _own_candidates(ratings, as_pandas(candidates), unknown, new or ratings), None
     allowed = frames.allowed_items(ratings, candidates, exclude, unknown)
     if where is not None:
         allowed &= items_where(where, ratings.item_table, ratings.item_ids)
     return Choice(allowed, filter_seen, own, _boost(ratings, boost) if boost else None)
 
 
-def chosen_lists(model: Recommender, user_index: IntArray, n: int, choice: Choice) -> tuple[IntArray, Scores]:
-    """Item indices and scores of known users' lists, (n_users, n); -1 where no item is left."""
-    ratings = model.ratings_
+def chosen_lists(
+    model: Recommender, user_index: IntArray, n: int, choice: Choice, new: RatingMatrix | None = None
+) -> tuple[IntArray, Scores]:
+    """Item indices and scores of users' lists, (n_users, n); -1 where no item is left.
+
+    `user_index` are known users, or users of `new`, who were never trained on.
+    """
+    ratings = new or model.ratings_
     index = np.full((len(user_index), n), -1, np.int64)
     listed = np.full((len(user_index), n), -np.inf, np.float32)
     for block in blocks(len(user_index), ratings.n_items):
         users = user_index[block]
-        scores = model._list_scores(users)
+        scores = model._list_scores(users) if new is None else model._scores_of_new(new, users)
         seen = ratings.user_rows[users] if choice.filter_seen else None
         if choice.boost is None and choice.candidates is None:
             index[block], listed[block] = top_allowed(scores, seen, n, choice.allowed)
@@ -96,13 +103,14 @@ def _changed(scores: Any, users: IntArray, choice: Choice) -> Scores:
     return own
 
 
-def _own_candidates(ratings: RatingMatrix, frame: pd.DataFrame, unknown: str) -> Csr:
+def _own_candidates(ratings: RatingMatrix, frame: pd.DataFrame, unknown: str, of: RatingMatrix) -> Csr:
+    """Entries (user of `of`, item of `ratings`) of the frame's rows."""
     frames.require(frame, ("user", "item"), "candidates")
-    users = frames.find(ratings, "user", frame["user"], unknown, "they get no list")
+    users = frames.find(of, "user", frame["user"], unknown, "they get no list")
     items = frames.find(ratings, "item", frame["item"], unknown, "they cannot be listed")
     known = (users >= 0) & (items >= 0)
     ones = np.ones(int(known.sum()), np.float32)
-    return sparse.csr_array(sparse.coo_array((ones, (users[known], items[known])), shape=ratings.shape))
+    return sparse.csr_array(sparse.coo_array((ones, (users[known], items[known])), shape=(of.n_users, ratings.n_items)))
 
 
 def _boost(ratings: RatingMatrix, weights: dict[str, float]) -> FloatArray:

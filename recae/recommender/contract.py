@@ -41,6 +41,7 @@ class Contract(Parameters, ABC):
     linear: ClassVar[bool] = False  # score(x) = score(0) + x B for some B, of which `recae.explain` makes use
     reads_dates: ClassVar[bool] = False  # predictions take timestamps=, and evaluation hands them over
     meets_hidden_users: ClassVar[bool] = False  # an iterative model that can be stopped by users it does not learn from
+    starts_warm: ClassVar[bool] = False  # `fit(ratings, start=yesterday)` goes on from a fitted model
     shares_rows: ClassVar[bool] = False  # several processes (torchrun) can fit it together, each with its rows
 
     ratings_: RatingMatrix
@@ -131,6 +132,8 @@ class Contract(Parameters, ABC):
         """
         if validation is not None:
             return self._weight_on(validation)
+        if options.start is not None:  # which has seen what would be put aside
+            return float(options.start._model_weight)
         if ASIDE * ratings.n_ratings < PRIOR:  # too few to say anything
             return 1.0
         rest, aside = take_validation(ratings, ASIDE, self.get_params().get("rng", 0))

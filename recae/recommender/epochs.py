@@ -40,8 +40,12 @@ class TrainedInEpochs(Recommender):
         self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions, **settings: Any
     ) -> Trainer:
         """A trainer with the hyper-parameters and the options of `fit`; `settings` go over them."""
-        own = {"fingerprint": fingerprint(self, ratings, validation, options.validation_input)}
+        own = {"fingerprint": fingerprint(self, ratings, validation, options.validation_input, options.start)}
         return Trainer(**{**self._trainer_settings(), **own, **options.for_trainer(), **settings})
+
+    def _start_state(self) -> dict[str, Any]:
+        """What a warm start takes over: tensors by the names of the network's parameters."""
+        return dict(vars(self)["network_"].state_dict())
 
     def _trainer_settings(self) -> dict[str, Any]:
         """Attributes of `Trainer` that are hyper-parameters."""

@@ -43,6 +43,7 @@ class FitOptions:
         validation_input: what hidden validation users show; None where validation users are training users.
         stop_after: epochs after which training ends; None for those of the model.
         label: what stands before the bar.
+        start: a fitted model that training goes on from; None for none.
     """
 
     checkpoint: str | Path | None = None
@@ -52,6 +53,7 @@ class FitOptions:
     validation_input: RatingMatrix | None = None
     stop_after: int | None = None
     label: str = "training"
+    start: Any = None
 
     def for_trainer(self) -> dict[str, Any]:
         """The options that a `Trainer` takes."""
@@ -61,6 +63,14 @@ class FitOptions:
     def known_ratings(self, ratings: RatingMatrix) -> RatingMatrix:
         """The ratings from which validation users are scored: those hidden users show, else the training `ratings`."""
         return ratings if self.validation_input is None else self.validation_input
+
+    def begin(self, network: Any, make: Callable[[RatingMatrix], Any], ratings: RatingMatrix) -> Any:
+        """`network` as training begins with it: as it is made, or with what `start` has learnt (`warm_start`)."""
+        if self.start is not None:
+            from recae.recommender.warm_start import take_over
+
+            take_over(network, make, ratings, self.start)
+        return network
 
 
 # ---------------------------------------------------------------- checks
@@ -85,15 +95,23 @@ def check_fit(model: type[Any], ratings: RatingMatrix, options: FitOptions) -> N
         check_before_use(ratings)
     if (options.checkpoint is not None or options.resume) and not model.iterative:
         raise ParameterError(f"{model.__name__} is fitted in one step, so there is nothing to checkpoint or resume")
+    if options.start is not None and not model.starts_warm:
+        how = "each fit begins anew" if model.iterative else "it is fitted in one step"
+        raise ParameterError(f"{model.__name__} goes on from no other model: {how}", remedy="leave start out")
 
 
 def checked_validation(
-    model: type[Any], ratings: RatingMatrix, validation: RatingMatrix | None, shown: RatingMatrix | None
+    model: Any, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions
 ) -> RatingMatrix | None:
-    """The validation part as a model of this class can use it; see `matched_validation` and `check_validation`."""
+    """The validation part as a model can use it; see `matched_validation`, `check_validation` and `check_start`."""
+    shown = options.validation_input
     if shown is None:
         validation = matched_validation(ratings, validation)
     check_validation(ratings, validation, shown, model.meets_hidden_users or not model.iterative)
+    if options.start is not None:
+        from recae.recommender.warm_start import check_start
+
+        check_start(model, options.start, ratings, validation)
     return validation
 
 
@@ -240,18 +258,21 @@ def processes() -> Any:
 
 
 def fingerprint(
-    model: Parameters, ratings: RatingMatrix, validation: RatingMatrix | None, shown: RatingMatrix | None = None
-) -> dict[str, str]:
+    model: Parameters, ratings: RatingMatrix, validation: RatingMatrix | None, shown: RatingMatrix | None = None,
+    start: Any = None,
+) -> dict[str, str]:  # fmt: skip
     """What a checkpoint belongs to, by name: hyper-parameters, and checksums of training and validation ratings.
 
     The device is left out: training may continue on another one.
 
     Args:
         shown: what hidden validation users show, where there are any.
+        start: the model that training goes on from, if there is one.
     """
     params = {name: repr(value) for name, value in model.get_params().items() if name != "device"}
     held_out = [checksum(part) for part in (validation, shown) if part is not None]
-    return {**params, "ratings": checksum(ratings), "validation": " ".join(held_out) or "none"}
+    begun = "none" if start is None else checksum(start.ratings_)
+    return {**params, "start": begun, "ratings": checksum(ratings), "validation": " ".join(held_out) or "none"}
 
 
 def checksum(ratings: RatingMatrix) -> str:

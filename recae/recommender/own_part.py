@@ -51,7 +51,8 @@ class StopsByOwnPart(DrawnToPopularity, TrainedInBatches):
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         beside, weight = _beside(options.checkpoint), self.popularity or 0.0
-        parts = own_part(ratings, self.own_part, self.rng) if validation is None and self.epochs > 0 else None
+        alone = validation is None and self.epochs > 0
+        parts = own_part(ratings, self.own_part, self.rng, start=options.start) if alone else None
         if parts is not None:
             model = self.clone()
             model._train(*parts, replace(options, checkpoint=beside, label="finding epochs"))
@@ -104,16 +105,21 @@ class ChoosesOnOwnPart(DrawnToPopularity):
 
 
 def own_part(
-    ratings: RatingMatrix, share: float, seed: int, most_users: int = MOST_USERS
+    ratings: RatingMatrix, share: float, seed: int, most_users: int = MOST_USERS, start: Any = None
 ) -> tuple[RatingMatrix, RatingMatrix] | None:
     """What is left of `ratings`, and a share of the entries of each user, of at most `most_users` of them.
 
     None where `share` is 0 or fewer than 50 entries can be put aside, and for a store: it would be copied into memory.
+    What `start` has learnt from is not put aside: it would tell nothing.
     """
     if share <= 0 or ratings.is_mapped:
         return None
     rng = np.random.default_rng((seed, 1))
     chosen = per_user_part(ratings, share, rng)
+    if start is not None:
+        from recae.recommender.warm_start import seen_before
+
+        chosen &= ~seen_before(ratings, start)
     if np.count_nonzero(chosen) < FEWEST:
         return None
     if ratings.n_users > most_users:

@@ -16,6 +16,7 @@ import numpy as np
 from recae import __version__
 from recae._types import Mask
 from recae.errors import ModelFileError, ParameterError
+from recae.headers import no_such_file
 from recae.models import Recommender, load_model
 from recae.ratings.conditions import items_where
 from recae.ratings.ids import plain
@@ -109,6 +110,8 @@ def signature_of(path: str | Path) -> Signature:
     """
     try:
         found = os.stat(path)
+    except FileNotFoundError:
+        raise no_such_file(path) from None
     except OSError as error:
         raise ModelFileError(f"{path} is not to be read ({error.strerror})") from None
     return found.st_ino, found.st_mtime_ns, found.st_size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from typing import Any
 
 import click
@@ -81,7 +82,14 @@ def _print(contributions: Any, fitted: Any, item: Any) -> None:
     columns = [contributions["item"].map(str), contributions["rating"].map("{:g}".format)]
     columns.append(score_texts(contributions["contribution"].tolist()))
     header = ["item", "rating", "contribution"]
+    for name in ("session", "event_attention", "session_attention"):
+        if name in contributions:
+            form = "{:d}" if name == "session" else "{:.3f}"
+            columns.append([None if isnan(value) else form.format(value) for value in contributions[name]])
+            header.append(name.replace("_", " "))
+    align = "lrrrrr"[: len(header)]
     if "title" in contributions:
         columns.append(contributions["title"].where(contributions["title"].notna(), None))
         header.append("title")
-    print_table(list(zip(*columns)), header, "lrrl"[: len(header)], indent=2)
+        align += "l"
+    print_table(list(zip(*columns)), header, align, indent=2)

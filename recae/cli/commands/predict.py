@@ -77,7 +77,7 @@ def predict(
     output = Output.of(form, as_json, out, "csv", excel_safe=excel_safe)
     fitted = load_model(model, device)
     if not fitted.predicts_ratings:
-        raise Misuse(f"{model} holds a {type(fitted).__name__}, which ranks items and predicts no ratings")
+        raise Misuse(f"{model} holds {type(fitted).__name__}, which ranks items and predicts no ratings")
     table = read_pairs(pairs, user_column, item_column, **text)
     frame = table.frame
     predicted = (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from recae.models import Recommender
+    from recae.ratings import RatingMatrix
     from recae.recommender.base import UnknownUsers
 
 _EXAMPLES = """\b
@@ -98,15 +100,15 @@ def recommend(
     out: str | None,
 ) -> None:
     """List the items that MODEL scores highest for each user, best first."""  # fmt: skip
-    from recae.cli.inputs import ids_from, items_of, load_model
+    from recae.cli.inputs import ids_from, items_of, load_like, load_model
     from recae.cli.outputs import Output
     from recae.cli.printing import print_lists
 
     if not users and users_file is None and new_ratings is None:
         raise click.UsageError("no user; give one with --user ID, or a file with --users or --new-ratings")
     to_all = users_file == "all"
-    if new_ratings is not None and (boosts or user_candidates or to_all):
-        raise click.UsageError("--boost, --user-candidates and --users all are for users that the model knows")
+    if new_ratings is not None and to_all:
+        raise click.UsageError("--users all are the users that the model knows; --new-ratings alone lists for all new")
     if to_all and (users or out is None or form is not None or as_json or excel_safe):
         raise click.UsageError("--users all takes --out FILE, whose suffix is the format, and no --user")
     output = None if to_all else Output.of(form, as_json, out, excel_safe=excel_safe)
@@ -120,15 +122,16 @@ def recommend(
     }
     if where is not None:
         how["candidates"] = _fulfilling(fitted, where, how["candidates"])
-    if user_candidates is not None:
-        how["candidates"] = _own_candidates(fitted, user_candidates, how["candidates"])
     boost = dict(map(_weight, boosts))
+    new = None if new_ratings is None else load_like(new_ratings, fitted)
+    if user_candidates is not None:
+        how["candidates"] = _own_candidates(fitted, user_candidates, how["candidates"], new)
     if output is None:
         _for_all(fitted, str(out), n, {**how, "boost": boost})
         return
     wanted = [*users, *_lines(users_file)]
-    if new_ratings is not None:
-        lists = _for_new(fitted, new_ratings, wanted, n, how)
+    if new is not None:
+        lists = _for_new(fitted, new, str(new_ratings), wanted, n, how, boost)
     else:
         lists = _for_known(fitted, wanted, n, how, boost)
     if lists.empty and output.form == "table":
@@ -157,15 +160,18 @@ def _fulfilling(model: Recommender, where: str, candidates: list[Any] | None) ->
     return [one for one in found if one in among]
 
 
-def _own_candidates(model: Recommender, file: str, candidates: list[Any] | None) -> pd.DataFrame:
-    """A frame of user and item with the model's ids; only of `candidates` where there are some."""
+def _own_candidates(
+    model: Recommender, file: str, candidates: list[Any] | None, new: RatingMatrix | None
+) -> pd.DataFrame:
+    """A frame of user (known, or of `new`) and item with their ids; only of `candidates` where there are some."""
     import pandas as pd
 
-    from recae.cli.inputs import items_of, read_pairs, users_of
+    from recae.cli.inputs import KnownIds, items_of, read_pairs, users_of
 
     pairs = read_pairs(file, None, None)
+    of = users_of(model) if new is None else KnownIds(new.user_ids, "user")
     users, items = (known.find(pairs.frame[name], unknown="keep")
-                    for known, name in ((users_of(model), pairs.user), (items_of(model), pairs.item)))  # fmt: skip
+                    for known, name in ((of, pairs.user), (items_of(model), pairs.item)))  # fmt: skip
     frame = pd.DataFrame({"user": users, "item": items})
     return frame if candidates is None else frame[frame["item"].isin(candidates)]
 
@@ -214,16 +220,23 @@ def _for_known(
     return lists_of(model, known.find(kept, remedy=remedy), n, boost=boost, **how)
 
 
-def _for_new(model: Recommender, file: str, wanted: list[str], n: int, how: dict[str, Any]) -> pd.DataFrame:
-    from recae.cli.inputs import KnownIds, load_like
+def _for_new(
+    model: Recommender, new: RatingMatrix, file: str, wanted: list[str], n: int, how: dict[str, Any],
+    boost: dict[str, float],
+) -> pd.DataFrame:  # fmt: skip
+    from recae.cli.inputs import KnownIds
+    from recae.recommender.all_lists import lists_of_new
 
-    new = load_like(file, model)
     how["unknown"] = "warn" if how["unknown"] == "popular" else how["unknown"]
+    chosen = boost or hasattr(how["candidates"], "columns")
+    lists: Any = partial(lists_of_new, model, boost=boost) if chosen else model.recommend_new
     if not wanted:
-        return model.recommend_new(new, n, **how)
+        return cast("pd.DataFrame", lists(new, n=n, **how))
     known = KnownIds(new.user_ids, "user")
     if how["unknown"] == "error":
         known.find(wanted, remedy=f"{file} must hold ratings of each user")
     ids = known.find(known.among(wanted, how["unknown"], "they get no list"))
     frame = new.to_frame()
-    return model.recommend_new(frame[frame["user"].isin(ids)], n, **how)
+    if hasattr(how["candidates"], "columns"):
+        how["candidates"] = how["candidates"][how["candidates"]["user"].isin(ids)]
+    return cast("pd.DataFrame", lists(frame[frame["user"].isin(ids)], n=n, **how))

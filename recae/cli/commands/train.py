@@ -25,6 +25,7 @@ Examples:
   recae train ml-1m --test 0 --out m.recae            train on all ratings
   recae train ml-1m --epochs 200 --out m.recae --resume
   recae train ml-1m --settings tuned.toml --validation 0 --out m.recae
+  recae train ratings.csv --start yesterday.recae --epochs 10 --split time --out m.recae
   recae train --model u-autorec -h                    list all hyper-parameters
   torchrun --standalone --nproc-per-node=4 -m recae train ml-1m --out m.recae      four processes, one model
 
@@ -50,6 +51,13 @@ and SIGHUP. --resume resumes from it and gives the same model as training withou
     metavar="FILE",
     expose_value=False,
     help="Read model and hyper-parameters from a file that 'recae tune' wrote; options override it.",
+)
+@click.option(
+    "--start",
+    type=click.Path(),
+    metavar="FILE",
+    help="Begin with the weights of this model, such as yesterday's: a few epochs then do (--epochs). Model and "
+    "hyper-parameters are its, too.",
 )
 @click.option(
     "-o", "--out", type=click.Path(), metavar="FILE", help="Save the model to this file.  [default: not saved]"

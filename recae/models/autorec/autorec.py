@@ -83,6 +83,7 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer):
     )
     precision: str = param("float32", "of matrix products on CUDA", choices=("float32", "bf16"))
 
+    starts_warm: ClassVar[bool] = True
     _mean_over: ClassVar[Literal["rows", "ratings"]] = "rows"  # which the objective is a mean over
 
     # ---------------------------------------------------------------- fitting
@@ -90,7 +91,8 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer):
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         matrix, biases = ratings.rows(self.by), self._baseline()
         start = torch.from_numpy(biases.user_means if self.by == "item" else biases.item_means)
-        self.network_ = self._network(ratings, start).to(choose_device(self.device))
+        network = options.begin(self._network(ratings, start), self._network, ratings)
+        self.network_ = network.to(choose_device(self.device))
         given = self._rows(matrix, np.arange(matrix.shape[0]), CPU)  # the trainer moves them, if there is room
         rows = self.network_.ratings_of(given)
         streamed = isinstance(given, SparseRows) and ratings.is_mapped
@@ -100,7 +102,7 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer):
             ratings, validation, options, decay=self._decay(rows), second=self._second(), precision=self.precision,
             kernels=not dense, mean_over=self._mean_over,
         )  # fmt: skip
-        if self.pretrain_epochs and not trainer.resumes():
+        if self.pretrain_epochs and options.start is None and not trainer.resumes():
             plain = RowBatches(rows, batch_size=batches.batch_size)
             pretrain(self.network_.core, plain, pretraining_loss(self.network_), trainer, epochs=self.pretrain_epochs)
         validate = None if validation is None else self._validator(given, validation)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,8 @@ class SideAutoencoder(AutoRec):
     is known of items pays, for those with ratings and for cold ones; age, sex and occupation of users do not
     (`benchmarks.cold`: features="item" leaves cold users to the baseline, which is better there).
     """
+
+    starts_warm: ClassVar[bool] = False  # categories in the tables may be others tomorrow
 
     features: Literal["both", "user", "item", "none"] = param(
         "both", "whose tables are read, where there are any", choices=("both", "user", "item", "none")

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recae._types import Csr, IntArray, Scores
+from recae.models.ensemble.choose_next_item import choose_next_item
 from recae.models.ensemble.choose_ranker import Choice, choose_ranker
 from recae.models.ensemble.choose_rating_model import choose_rating_model
 from recae.ratings import RatingMatrix
@@ -27,7 +28,7 @@ LONG_TAIL = 10.0  # whole numbers whose largest is so many times their mean are 
 @register("auto", "looks at the data, and takes the model that is best on a part of it")
 @hyperparameters
 class Auto(Recommender):
-    """A rating model where the values are ratings, a ranker where they are purchases or counts.
+    """A rating model where the values are ratings, a ranker where they are purchases or counts; or the next item's.
 
     The candidates are few (docs/which_model.md). They are fitted on a bounded part of the data, what is hidden from
     them decides, and the one that is taken learns from all. `model_` is the fitted model and `choice_` says why it was
@@ -36,10 +37,11 @@ class Auto(Recommender):
 
     iterative: ClassVar[bool] = True  # the model may be; then there is something to resume
 
-    task: Literal["auto", "ratings", "rankings"] = param(
+    task: Literal["auto", "ratings", "rankings", "next-item"] = param(
         "auto",
-        "predict ratings or rank items; auto: rank where all values are equal, or are counts",
-        choices=("auto", "ratings", "rankings"),
+        "predict ratings, rank items, or rank what comes next by order of time; auto: rank where all values are equal, "
+        "or are counts",
+        choices=("auto", "ratings", "rankings", "next-item"),
     )
     rng: int = param(0, "seed of the part that decides, and of the model")
 
@@ -49,8 +51,7 @@ class Auto(Recommender):
     # ---------------------------------------------------------------- fitting
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
-        rates = self.task == "ratings" or (self.task == "auto" and are_ratings(ratings))
-        self.choice_ = choose_rating_model(ratings, self.rng) if rates else choose_ranker(ratings, self.rng)
+        self.choice_ = self._choose(ratings)
         log.info("auto takes %s", self.choice_.reason)
         model = make_model(self.choice_.name, **self.choice_.params)
         if "rng" in model.get_params():
@@ -64,10 +65,17 @@ class Auto(Recommender):
             validation_input=None if hidden else options.validation_input,
         ))  # fmt: skip
 
+    def _choose(self, ratings: RatingMatrix) -> Choice:
+        if self.task == "next-item":
+            return choose_next_item(ratings, self.rng)
+        rates = self.task == "ratings" or (self.task == "auto" and are_ratings(ratings))
+        return choose_rating_model(ratings, self.rng) if rates else choose_ranker(ratings, self.rng)
+
     def _take(self, model: Recommender) -> None:
         """Answer by a fitted model."""
         self.model_ = model
-        for name in ("predicts_ratings", "personal", "linear", "prior_", "_baseline_", "_unit", "_model_weight"):
+        for name in ("predicts_ratings", "personal", "linear", "prior_", "_baseline_", "_unit", "_model_weight",
+                     "reads_dates"):  # fmt: skip
             setattr(self, name, getattr(model, name))
 
     # ---------------------------------------------------------------- scoring
@@ -77,6 +85,9 @@ class Auto(Recommender):
 
     def score_users(self, user_index: IntArray) -> Scores:
         return self.model_.score_users(user_index)
+
+    def _scores_of_new(self, new: RatingMatrix, rows: IntArray) -> Scores:
+        return self.model_._scores_of_new(new, rows)
 
     def _device_scores(self, user_index: IntArray) -> Any:
         return self.model_._device_scores(user_index)

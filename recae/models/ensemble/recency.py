@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from copy import copy
 from typing import Any, ClassVar
 
@@ -24,6 +25,7 @@ from recae.recommender.registry import register
 from recae.schemas import require
 from recae.splitting.masks import per_user_part
 
+log = logging.getLogger("recae")
 POWERS = (0.0, 0.2, 0.4, 0.7, 1.0, 1.5)
 
 
@@ -86,7 +88,9 @@ class Recency(Recommender):
             trial.power_ = power
             figures.append(list_values(trial.ranking_scores(users), known, held_out, users))
         best = int(np.argmax([values.mean() for values in figures]))
-        return POWERS[best] if clearly_better(figures[best], figures[0]) else 0.0
+        power = POWERS[best] if clearly_better(figures[best], figures[0]) else 0.0
+        log.info("recency takes power %g: lists of the last entries of %s users decide", power, f"{len(users):,}")
+        return power
 
     # ---------------------------------------------------------------- scoring
 

@@ -39,6 +39,7 @@ class ELSA(ReadsValues, StopsByOwnPart):
     linear: ClassVar[bool] = True
     meets_hidden_users: ClassVar[bool] = True
     shares_rows: ClassVar[bool] = True
+    starts_warm: ClassVar[bool] = True
 
     factors: int = param(256, "width of A; the paper has up to 2,000", low=1, tune=(32, 512, "log"))
     lr: float = default(0.03, tune=(3e-3, 0.3, "log"))
@@ -51,7 +52,7 @@ class ELSA(ReadsValues, StopsByOwnPart):
     def _train(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         device = choose_device(self.device)
         rows = SparseRows.from_scipy(as_input(ratings.user_rows, self.values))  # the trainer moves them
-        model = Codes(ratings.n_items, self.factors, self.rng).to(device)
+        model = options.begin(self._codes(ratings), self._codes, ratings).to(device)
         trainer = self._trainer(ratings, validation, options, kernels=True)
 
         def score(user_rows: Csr) -> Scores:
@@ -61,6 +62,12 @@ class ELSA(ReadsValues, StopsByOwnPart):
         validate = None if validation is None else ranking_error(score, options.known_ratings(ratings), validation)
         self.history_ = trainer.fit(model, RowBatches(rows, batch_size=self.batch_size), cosine_loss, validate)
         self.codes_ = model().detach()
+
+    def _codes(self, ratings: RatingMatrix) -> Codes:
+        return Codes(ratings.n_items, self.factors, self.rng)
+
+    def _start_state(self) -> dict[str, Any]:
+        return {"weight": self.codes_}
 
     def _reads_only_rows(self) -> bool:
         return True

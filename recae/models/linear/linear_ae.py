@@ -38,6 +38,7 @@ class LinearAutoencoder(ReadsValues, StopsByOwnPart):
     linear: ClassVar[bool] = True
     meets_hidden_users: ClassVar[bool] = True
     shares_rows: ClassVar[bool] = True
+    starts_warm: ClassVar[bool] = True
 
     hidden: int = param(50, "width of the code", low=1, tune=(10, 300, "log"))
     tied: bool = param(True, "the decoder uses the encoder's weights")
@@ -52,7 +53,8 @@ class LinearAutoencoder(ReadsValues, StopsByOwnPart):
     def _train(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         device = choose_device(self.device)
         rows = SparseRows.from_scipy(as_input(ratings.user_rows, self.values))  # the trainer moves them
-        self.network_ = self._network(ratings.n_items).to(device)
+        network = self._network(ratings.n_items)
+        self.network_ = options.begin(network, lambda small: self._network(small.n_items), ratings).to(device)
         trainer = self._trainer(ratings, validation, options, decay=self.l2, kernels=True)
         validate = (
             None if validation is None else ranking_error(self._reconstruct, options.known_ratings(ratings), validation)

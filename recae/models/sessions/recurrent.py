@@ -54,7 +54,9 @@ class RecurrentModel(SessionModel, TrainedInBatches):
     schedule: str = default("constant")
     epochs: int = default(20)
     patience: int | None = default(5, help="epochs without a better validation figure before stopping")
-    batch_size: int | None = default(None, help="users a step; none for an eighth of them, at most 32", low=1)
+    batch_size: int | None = default(
+        None, help="users a step; none for an eighth of them, at most 8 (next item) or 32 (ratings)", low=1
+    )
 
     network_: Any = learned()
 
@@ -162,6 +164,24 @@ class RecurrentModel(SessionModel, TrainedInBatches):
                 if kind.any():
                     out[torch.from_numpy(asked[kind])] = found[torch.from_numpy(index[kind]).to(found.device)]
         return out
+
+    def attention_of(self, events: Sessions, user: int) -> dict[str, FloatArray]:
+        if not self.attention:
+            return {}
+        packed = self._packed(events, np.array([user]), next(self.network_.parameters()).device)
+        with torch.no_grad():
+            of_events, of_sessions = (each.double().cpu().numpy() for each in self.network_.attended(packed))
+        first, starts = events.event_starts[user], events.session_starts[events.user_starts[user] :]
+        n_sessions = int(events.user_starts[user + 1] - events.user_starts[user])
+        weight, session = np.empty(len(packed.order)), np.empty(len(packed.order), np.int64)
+        weight[packed.order - first] = of_events
+        session[packed.order - first] = np.searchsorted(starts, packed.order, side="right") - 1
+        now = session == n_sessions - 1
+        found = {"event_attention": np.where(now, weight / weight[now].sum(), np.nan)}
+        if self.hierarchy != "none" and n_sessions > 1:
+            share = of_sessions / of_sessions[:-1].sum()
+            found["session_attention"] = np.where(now, np.nan, share[session])
+        return found
 
     # ---------------------------------------------------------------- files
 

@@ -48,6 +48,15 @@ class SessionModel(Recommender):
         """
         raise NotImplementedError
 
+    def attention_of(self, events: Sessions, user: int) -> dict[str, FloatArray]:
+        """How a model with attention weighs a user's history when what comes next is asked, (n_events of the user,).
+
+        `event_attention`: the events of the last session, which sum to 1; NaN for earlier ones. `session_attention`:
+        the session that an event is of, sessions before the last one summing to 1 (each once); NaN in the last one.
+        Nothing for models without attention.
+        """
+        return {}
+
     # ---------------------------------------------------------------- events
 
     def cut(self, ratings: RatingMatrix) -> Sessions:

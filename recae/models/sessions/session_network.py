@@ -103,24 +103,53 @@ class SessionNetwork(nn.Module):
         return dropped
 
     def forward(self, batch: Packed) -> States:
-        inputs = self.inputs(batch)
-        user = inputs.new_zeros(batch.n_users, self.width)
-        seen = inputs.new_zeros(batch.n_users, self.width), inputs.new_zeros(batch.n_users, 1)
-        before, after = [], []
+        inputs, before, after = self.inputs(batch), list[Tensor](), list[Tensor]()
+        users = self._nobody(inputs, batch)
         for level in batch.levels:
-            rows, (mean_sum, weights) = level.rows, seen
-            start = self._start(user[rows], mean_sum[rows], weights[rows])
-            read = inputs[level.events]
-            if self.hierarchy == "all":
-                read = read + self.user_input(user[rows])[level.sessions]
-            states = packed_gru(self.events, read, start, level)
+            start, states, users = self._level(inputs, users, level)
             out = states if self.over_events is None else states + self.over_events.over_steps(states, level)
             after.append(out)
             before.append(torch.cat([start, out])[level.previous])
-            if self.hierarchy != "none":
-                user, seen = self._end(user, seen, rows, states[level.last])
         nothing = inputs[:0]
-        return States(torch.cat([nothing, *before]), torch.cat([nothing, *after]), self._start(user, *seen))
+        return States(torch.cat([nothing, *before]), torch.cat([nothing, *after]), self._start(*users))
+
+    def attended(self, batch: Packed) -> tuple[Tensor, Tensor]:
+        """What attention weighs by, not normalised: each event in packed order, (n_events,), and each session.
+
+        Sessions are in the order of the levels, (n_sessions,); ones where there is no user level.
+
+        Args:
+            batch: of a network with attention.
+        """
+        assert self.over_events is not None
+        inputs, of_events, of_sessions = self.inputs(batch), list[Tensor](), list[Tensor]()
+        users = self._nobody(inputs, batch)
+        for level in batch.levels:
+            _, states, users = self._level(inputs, users, level)
+            of_events.append(self.over_events.weight(states)[:, 0])
+            own = users[0][level.rows]
+            of_users = None if self.hierarchy == "none" else self.over_sessions
+            of_sessions.append(torch.ones_like(own[:, 0]) if of_users is None else of_users.weight(own)[:, 0])
+        return torch.cat(of_events), torch.cat(of_sessions)
+
+    def _nobody(self, inputs: Tensor, batch: Packed) -> tuple[Tensor, Tensor, Tensor]:
+        """States of users before their first session, (n_users, k), and the sums of attention, which are zeros."""
+        zeros = inputs.new_zeros(batch.n_users, self.width)
+        return zeros, zeros, zeros[:, :1]
+
+    def _level(
+        self, inputs: Tensor, users: tuple[Tensor, Tensor, Tensor], level: Level
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor, Tensor]]:
+        """The starts of a level's sessions, the GRU's states after their events, and the users' states after these."""
+        rows = level.rows
+        start = self._start(*(each[rows] for each in users))
+        read = inputs[level.events]
+        if self.hierarchy == "all":
+            read = read + self.user_input(users[0][rows])[level.sessions]
+        states = packed_gru(self.events, read, start, level)
+        if self.hierarchy != "none":
+            users = self._end(users, rows, states[level.last])
+        return start, states, users
 
     def _start(self, user: Tensor, mean_sum: Tensor, weights: Tensor) -> Tensor:
         """Where sessions start, (n, k), from the states of their users."""
@@ -131,16 +160,14 @@ class SessionNetwork(nn.Module):
         started: Tensor = self.dropout(torch.tanh(self.start(user)))
         return started
 
-    def _end(
-        self, user: Tensor, seen: tuple[Tensor, Tensor], rows: Tensor, last: Tensor
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def _end(self, users: tuple[Tensor, Tensor, Tensor], rows: Tensor, last: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The users' states after a session of each of `rows`, whose last state is `last`; and attention's sums."""
-        state = self.user(last, user[rows])
-        user = user.index_copy(0, rows, state)
+        state = self.user(last, users[0][rows])
+        user, mean_sum, weights = users[0].index_copy(0, rows, state), users[1], users[2]
         if self.over_sessions is not None:
             weight = self.over_sessions.weight(state)
-            seen = seen[0].index_add(0, rows, weight * state), seen[1].index_add(0, rows, weight)
-        return user, seen
+            mean_sum, weights = mean_sum.index_add(0, rows, weight * state), weights.index_add(0, rows, weight)
+        return user, mean_sum, weights
 
 
 class NextItemNetwork(SessionNetwork):

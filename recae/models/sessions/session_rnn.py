@@ -40,6 +40,8 @@ class SessionRNN(RecurrentModel):
     )  # fmt: skip
     negatives: int = param(2048, "items drawn for a step, for all losses but the full softmax", low=1)
 
+    _largest_batch = 8  # larger ones cost less an epoch, and need more epochs than that saves
+
     def _network(self, n_items: int) -> NextItemNetwork:
         return NextItemNetwork(n_items, self.hidden, self.hierarchy, **self._parts())
 

@@ -45,6 +45,7 @@ class NeuralRanker(ReadsValues, StopsByOwnPart):
 
     meets_hidden_users: ClassVar[bool] = True
     shares_rows: ClassVar[bool] = True
+    starts_warm: ClassVar[bool] = True
     _largest_batch: ClassVar[int] = 500  # as in the papers
 
     dropout: float = param(0.5, "fraction of a row's entries hidden in training", low=0, tune=(0.2, 0.8))
@@ -61,7 +62,8 @@ class NeuralRanker(ReadsValues, StopsByOwnPart):
 
     @abstractmethod
     def _network(self, ratings: RatingMatrix, steps: int) -> nn.Module:
-        """An untrained network for these ratings; `steps` is how many there will be in all (0 where it only scores)."""
+        """An untrained network for these ratings; `steps` is how many there will be in all (0 where
+        nothing is annealed: it only scores, or goes on from another)."""
 
     def _objective(self, model: nn.Module, batch: Batch) -> Tensor:
         """What is minimised, a mean over rows; here -log of the multinomial likelihood, and the code's penalty."""
@@ -84,7 +86,9 @@ class NeuralRanker(ReadsValues, StopsByOwnPart):
         steps = math.ceil(batches.n_examples / batches.batch_size)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.rng)
-            self.network_ = self._network(ratings, steps * self._passes()).to(device)
+            in_all = 0 if options.start is not None else steps * self._passes()  # whose annealing is over
+            network = self._network(ratings, in_all)
+        self.network_ = options.begin(network, lambda small: self._network(small, 0), ratings).to(device)
         trainee = self._trainee(self.network_, steps)
         passes = {"epochs": self._passes(), "patience": self._patience()}
         trainer = self._trainer(ratings, validation, options, decay=self.l2, **passes)
