@@ -74,14 +74,14 @@ def numbers(stage: Stage) -> Figures:
     names = {"error_zero": "unpooled, 0", "error_smaller": "unpooled, half", "error_nearest": "nearest"}
     errors = {key: rounded((maps[name] - whole).abs().mean(), 3) for key, name in names.items()}
     difference = float((by_transposed - by_convolution).abs().max())
-    counts = sorted({int(value) for value in overlap.unique()})
+    counts = sorted({int(value) for value in overlap.flatten().tolist()})
     return {**errors, "transposed_difference": rounded(difference, 9), "overlaps": counts}
 
 
 def toy_maps() -> dict[str, Tensor]:
     """A 4 x 4 map, its 2 x 2 maxima, and three ways back: remembered places with 0, with half, and repeated."""
     pooled, places = functional.max_pool2d(MAP[None, None], 2, return_indices=True)
-    zero = functional.max_unpool2d(pooled, places, 2)[0, 0]
+    zero = functional.max_unpool2d(pooled, places, [2, 2])[0, 0]
     repeated = functional.interpolate(pooled, scale_factor=2, mode="nearest")[0, 0]
     half = torch.where(zero > 0, zero, SMALLER * repeated)
     return {"a map": MAP, "pooled": pooled[0, 0], "unpooled, 0": zero, "unpooled, half": half, "nearest": repeated}

@@ -115,7 +115,7 @@ def _column(ratings: RatingMatrix) -> str:
 
 
 def _extremes(report: Report) -> Figures:
-    rows = [
+    rows: list[Figures] = [
         {"group": name, "rmse": rounded(part["rmse"], 4), "low": rounded(low, 4), "high": rounded(high, 4)}
         for name, part in report.parts.items()
         for low, high in [part.interval("rmse") or (part["rmse"], part["rmse"])]

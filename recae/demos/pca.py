@@ -143,7 +143,7 @@ def _draw_plane(
     axes.tick_params(labelsize="x-small")
     for place, (name, code) in enumerate({"PCA": theirs, "linear autoencoder": ours}.items(), 2):
         flat = figure.add_subplot(1, 3, place)
-        flat.scatter(*code.T, c=colours, cmap="hsv", s=10)
+        flat.scatter(code[:, 0], code[:, 1], c=colours, cmap="hsv", s=10)
         flat.set_aspect("equal", adjustable="datalim")
         flat.set_title(f"code of {name}", fontsize="medium")
         flat.set_xlabel("component 1" if name == "PCA" else "code unit 1")

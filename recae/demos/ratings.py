@@ -71,7 +71,7 @@ def _units(stage: Stage, ratings: RatingMatrix, codes: Array, seen: IntArray) ->
     names, draw = titles(ratings), np.random.default_rng(stage.seed)
     active = codes[seen]
     active = (active - active.mean(axis=0)) / np.maximum(active.std(axis=0), 1e-6)
-    rows = []
+    rows: list[Figures] = []
     for unit in range(active.shape[1]):
         films = seen[np.argsort(-active[:, unit], kind="stable")[:TOP]]
         genre, here, there = clearest_genre(ratings, films, seen)

@@ -67,7 +67,7 @@ def _trained(stage: Stage, label: str, model: Autoencoder, *, wide: bool) -> Tra
 @torch.no_grad()
 def _start_wide(model: Autoencoder) -> None:
     """All weights from N(0, 1), ten times as wide as Glorot's here: a common start in tutorials."""
-    for layer in (*model.encoder.layers, *model.decoder.layers):  # type: ignore[union-attr,misc]
+    for layer in (*model.encoder.layers, *model.decoder.layers):  # type: ignore[misc]
         layer.weight.normal_()
 
 

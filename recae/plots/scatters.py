@@ -111,9 +111,8 @@ def _readable(axes: Any, medians: Array, names: Sequence[str]) -> Array:
 
 def _on_paper(axes: Any, medians: Array, names: Sequence[str]) -> Array:
     """Where points in space are seen on the paper, as shares of the axes, moved so that no name covers another."""
-    from mpl_toolkits.mplot3d import proj3d
-
-    seen = np.column_stack(proj3d.proj_transform(*medians.T, axes.get_proj())[:2])
+    projected = np.column_stack([medians, np.ones(len(medians))]) @ axes.get_proj().T
+    seen = projected[:, :2] / projected[:, 3:]
     shares = axes.transAxes.inverted().transform(axes.transData.transform(seen))
     return apart(shares, np.array([[0.02 + LETTER * len(name), LINE] for name in names]))
 
