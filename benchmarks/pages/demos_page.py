@@ -52,6 +52,11 @@ def sections(demos: Found) -> str:
     """A section each: command, what is to be seen, figures, pictures."""
     parts = []
     for name, summary in DEMOS.items():
+        if name not in demos:
+            command = f"`recae demo {name} --out figures/`"
+            wanted = f"Its figures are not on this page yet (`python -m benchmarks.demos --only {name}`)."
+            parts.append(f"### {name}: {summary}\n\n{command}\n\n{wanted}")
+            continue
         found = demos[name]
         figures = found["figures"]
         pictures = "\n".join(f"![{picture.removesuffix('.png')}](figures/{picture})" for picture in found["pictures"])
