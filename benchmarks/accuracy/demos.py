@@ -68,8 +68,10 @@ def bars(demos: Found) -> list[Found]:
         if str(demo["figures"].get("data")).startswith(("MNIST", "20 Newsgroups"))
     }
     found = [bar for name, figures in on_full.items() for bar in _bars_of(name, figures)]
+    if len(on_full) < FULL:
+        return found
     busy = sum(demo["processor_seconds"] for demo in demos.values())
-    return found if len(on_full) < FULL else [*found, _bar("all demos, seconds of processor time", busy, "<=", 1500)]
+    return [*found, _bar("all demos, seconds of processor time", busy, "<=", 1500)]
 
 
 def _bars_of(name: str, figures: Found) -> list[Found]:
