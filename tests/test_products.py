@@ -140,7 +140,7 @@ def test_who_multiplies_is_known_beforehand(
 ) -> None:
     """The processor's maker and its instructions decide, so that the same machine always does the same."""
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
-    monkeypatch.setattr(Path, "read_text", lambda self: about)
+    monkeypatch.setattr(Path, "read_text", lambda self, **kwargs: about)
     assert products.onednn_is_faster.__wrapped__() is wanted
 
 

@@ -81,7 +81,7 @@ def onednn_is_faster() -> bool:
 
 def _made_by_intel() -> bool:
     try:
-        about = Path("/proc/cpuinfo").read_text()
+        about = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         about = platform.processor()
     return "GenuineIntel" in about
