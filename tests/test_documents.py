@@ -79,7 +79,7 @@ def test_blocks_of_a_page_run_in_order(page: Path, tmp_path: Path, monkeypatch: 
     namespace: dict[str, object] = {}
     for number, block in enumerate(blocks(page), 1):
         if block.language == "python":
-            exec(compile(block.text, f"{page.name}, block {number}", "exec"), namespace)
+            exec(compile(block.text, f"{page.name}, block {number}", "exec", dont_inherit=True), namespace)
         elif block.language == "bash":
             shell(block.text, tmp_path)
         elif block.language == "console":
