@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
+
 from benchmarks.common.markdown import gibibytes, p_value, table
 from benchmarks.common.paths import DOCS
 from benchmarks.common.record import read
+from recae.comparison import paired_test
 from recae.comparison.leagues import LEAGUES, league_of
 from recae.models import make_model
 
@@ -20,16 +23,19 @@ def parts() -> dict[str, str]:
 
 
 def hidden_users(result: Result) -> str:
-    """All models on hidden users of MovieLens-1M."""
+    """All models on hidden users of MovieLens-1M, the best first, each beside the best of its league."""
     rows = []
+    best: dict[str, Result] = {}
     for row in result["rows"]:
-        deviation = row["seed_deviation"]
+        deviation, league = row["seed_deviation"], league_of(make_model(row["model"]))
+        first = best.setdefault(league, row)
+        better_by = {} if first is row else paired_test(pd.Series(first["per_user"]), pd.Series(row["per_user"]))
         rows.append([
-            row["name"], LEAGUES[league_of(make_model(row["model"]))],
+            row["name"], LEAGUES[league],
             f"{row['ndcg@100']:.4f} ± {row['standard_error']:.4f}",
             "" if deviation is None else f"± {deviation:.4f} ({len(row['runs'])})", f"{row['recall@20']:.4f}",
             f"{row['recall@50']:.4f}", f"{row['coverage@20']:.2f}", f"{row['fit_seconds']:.1f}",
-            p_value(row["better_by"]),
+            p_value(better_by),
         ])  # fmt: skip
     head = ["model", "league", "NDCG@100", "between seeds", "Recall@20", "Recall@50", "coverage", "fit, s", "p"]
     return table(head, rows)
@@ -46,7 +52,7 @@ def gowalla(result: Result) -> str:
         reached = row["reached recall-plain@20"] and row["reached ndcg@20"]
         league = LEAGUES[league_of(make_model(row["model"]))]
         rows.append([
-            f"**{row['model']}**, {in_words(row['settings'])}", league,
+            f"**{row.get('name', row['model'])}**{in_words(row['settings'])}", league,
             f"{row['recall-plain@20']:.4f}", f"{row['ndcg@20']:.4f}",
             f"{bar}, {'reached' if reached else 'missed'}", f"{row['fit_seconds'] / 60:.0f}",
             gibibytes(row["peak_mb"]),
@@ -55,13 +61,13 @@ def gowalla(result: Result) -> str:
 
 
 def in_words(settings: Result) -> str:
-    """Settings by commas; of a member that is a model, its name."""
-    return ", ".join(f"{key} {word(value)}" for key, value in settings.items())
+    """Settings, each after a comma; of a member that is a model, its name."""
+    return "".join(f", {key} {word(value)}" for key, value in settings.items())
 
 
 def word(value: Any) -> str:
     if isinstance(value, dict):
-        return str(value["model"])
+        return str(value["model"]) + (f" of {word(value['base'])}" if "base" in value else "")
     if isinstance(value, list | tuple):
         return " + ".join(word(one) for one in value)
     return value if isinstance(value, str) else f"{value:g}"
