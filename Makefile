@@ -7,7 +7,8 @@ QUICK := $(addprefix tests/test_,layers.py house.py ratings.py splitting.py metr
 	nn.py linear.py autorec.py storage.py cli_printing.py)
 .DEFAULT_GOAL := help
 
-.PHONY: help run test test-quick test-bounds fuzz properties kills lint test-gpu bench bench-quick bench-gpu docs clean
+.PHONY: help run test test-quick test-bounds fuzz properties kills lint smoke test-gpu bench bench-quick bench-gpu docs \
+	clean
 
 help:
 	@echo "make run       set up, then train, evaluate and recommend on the embedded sample"
@@ -19,6 +20,7 @@ help:
 	@echo "make kills     work that is killed at random moments, KILLS=200 times, and begun again"
 	@echo "make test-bounds  every model's kernels with bounds checks"
 	@echo "make lint      ruff and mypy alone"
+	@echo "make smoke     a wheel, installed into an empty environment, runs the site's first pages"
 	@echo "make test-gpu  the tests and timings that need a CUDA device (skipped where there is none)"
 	@echo "make bench-quick  hot operations against their stored times, in ratios (a minute)"
 	@echo "make bench-gpu    on a GPU machine: its tests, times, a table beside the goals (three runs, ten minutes)"
@@ -76,6 +78,15 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# What somebody meets who installs the package: the wheel in an environment of its own, away from the source.
+smoke:
+	rm -rf build/smoke
+	$(PYTHON) -m venv build/smoke/env
+	build/smoke/env/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w build/smoke .
+	build/smoke/env/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0 \
+		build/smoke/recae-*.whl
+	cd build/smoke && env/bin/python ../../tests/smoke.py ../../README.md ../../docs/index.md ../../docs/start/index.md
 
 # On a GPU machine with its own PyTorch, no environment is made: PYTHON has what the tests need.
 test-gpu:

@@ -20,6 +20,7 @@ extensions = [
     "mathml",
     "plain_docstrings",
     "outside_links",
+    "whole_figures",
 ]
 exclude_patterns = ["_ext", "_static", "_templates"]
 templates_path = ["_templates"]
@@ -35,6 +36,7 @@ autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
 napoleon_use_ivar = True
+napoleon_use_param = False  # parameters that are described together stay together
 napoleon_custom_sections = [("Hyperparameters", "params_style")]
 python_maximum_signature_line_length = 88
 default_role = "code"

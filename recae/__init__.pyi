@@ -19,6 +19,11 @@ from recae.ratings import RatingMatrix as RatingMatrix
 from recae.recommender.all_lists import lists_of as lists_of
 from recae.recommender.all_lists import lists_of_new as lists_of_new
 from recae.recommender.all_lists import write_lists as write_lists
+from recae.recommender.params import default as default
+from recae.recommender.params import hyperparameters as hyperparameters
+from recae.recommender.params import learned as learned
+from recae.recommender.params import param as param
+from recae.recommender.registry import register as register
 from recae.settings import load_settings as load_settings
 from recae.splitting import Split as Split
 from recae.splitting import split as split

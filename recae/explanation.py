@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from scipy import sparse
 from recae._types import Csr, FloatArray, IntArray
 from recae.errors import DataError, ParameterError
 from recae.models import Auto, Recommender
+from recae.models.ensemble.recency import Recency
 from recae.models.sessions.event_contributions import event_contributions
 from recae.models.sessions.session_model import SessionModel, sessions_of_new, undated
 from recae.ratings import RatingMatrix
@@ -54,11 +55,13 @@ def explain(model: Recommender, user: Any, item: Any, *, n: int | None = None) -
     model = model.model_ if isinstance(model, Auto) else model
     if isinstance(model, SessionModel):
         return _by_events(model, user, item, n)
-    row = _row_of(model, ratings, user)
-    score, base, found = contributions(model, row, ratings.item_index([item]))
+    rated = _ratings_of(model, ratings, user)
+    row = rated.source.user_rows[[rated.user]]
+    reader, read = model.as_read(*rated) if isinstance(model, Recency) else (model, row)
+    score, base, found = contributions(reader, read, ratings.item_index([item]))
     order = np.argsort(-found[0], kind="stable")[:n]
     frame = _frame(ratings, row.indices[order], row.data[order], found[0][order])
-    frame.attrs.update(score=float(score[0]), base=float(base[0]), exact=model.linear)
+    frame.attrs.update(score=float(score[0]), base=float(base[0]), exact=reader.linear)
     return frame
 
 
@@ -121,13 +124,20 @@ def _nothing_to_explain_by(user: Any, new: RatingMatrix | None) -> DataError:
     return DataError(f"{name} has no rating of an item that the model knows: there is nothing to explain by")
 
 
-def _row_of(model: Recommender, ratings: RatingMatrix, user: Any) -> Csr:
-    """The user's ratings, (1, n_items)."""
+class _Rated(NamedTuple):
+    """One user of some ratings whose columns are the model's: `user` is the index."""
+
+    source: RatingMatrix
+    user: int
+
+
+def _ratings_of(model: Recommender, ratings: RatingMatrix, user: Any) -> _Rated:
+    """The user, who has a rating of an item that the model knows."""
     new = _new_user(model, user)
-    rows = ratings.user_rows[ratings.user_index([user])] if new is None else new.user_rows
-    if rows.nnz == 0:
+    found = _Rated(ratings, int(ratings.user_index([user])[0])) if new is None else _Rated(new, 0)
+    if found.source.counts("user")[found.user] == 0:
         raise _nothing_to_explain_by(user, new)
-    return rows
+    return found
 
 
 def _nothing(row: Csr) -> Csr:

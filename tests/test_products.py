@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -139,5 +140,22 @@ def test_who_multiplies_is_known_beforehand(
 ) -> None:
     """The processor's maker and its instructions decide, so that the same machine always does the same."""
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
-    monkeypatch.setattr(Path, "read_text", lambda self: about)
+    monkeypatch.setattr(Path, "read_text", lambda self, **kwargs: about)
     assert products.onednn_is_faster.__wrapped__() is wanted
+
+
+@pytest.mark.parametrize("age", ["before PyTorch 2.9", "since PyTorch 2.9"])
+def test_products_are_exact_within_full_precision(monkeypatch: pytest.MonkeyPatch, age: str) -> None:
+    """Old and new switches of PyTorch are set to exact products, and back; a library without a switch is no error."""
+    if age == "since PyTorch 2.9":
+        libraries = [SimpleNamespace(fp32_precision=kept) for kept in ("tf32", "bf16")]
+        cuda, mkldnn = libraries[0], SimpleNamespace(matmul=libraries[1])
+    else:
+        libraries = [SimpleNamespace(allow_tf32=True)]
+        cuda, mkldnn = libraries[0], SimpleNamespace()
+    before = [vars(library).copy() for library in libraries]
+    backends = SimpleNamespace(cuda=SimpleNamespace(matmul=cuda), mkldnn=mkldnn)
+    monkeypatch.setattr(products, "torch", SimpleNamespace(backends=backends))
+    with products.full_precision():
+        assert {value for library in libraries for value in vars(library).values()} <= {"ieee", False}
+    assert [vars(library) for library in libraries] == before

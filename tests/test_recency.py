@@ -90,3 +90,18 @@ def test_no_order_and_bases_that_read_no_weights_are_refused() -> None:
     for base in ("bias", "popularity", "markov"):
         with pytest.raises(ParameterError):
             Recency(base=base, power=1.0).fit(data)
+
+
+def test_explanations_are_of_the_weighted_row() -> None:
+    """Contributions and the base sum to the score that lists are ranked by; ratings are shown as they were given."""
+    data = ratings()
+    model = Recency(base=EASE, power=1.0).fit(data)
+    user, item = data.user_ids[3], data.item_ids[12]
+    found = recae.explain(model, user, item)
+    assert found.attrs["exact"]
+    assert found.attrs["score"] == pytest.approx(model.score_users(np.array([3]))[0, 12], abs=1e-5)
+    assert found["contribution"].sum() + found.attrs["base"] == pytest.approx(found.attrs["score"], abs=1e-4)
+    own = data.to_frame().query("user == @user").set_index("item")["rating"]
+    assert found.set_index("item")["rating"].to_dict() == own.to_dict()
+    as_new = recae.explain(model, data.to_frame().query("user == @user").assign(user="x"), item)
+    np.testing.assert_allclose(as_new["contribution"], found["contribution"], atol=1e-5)

@@ -18,6 +18,7 @@ import click
 from benchmarks.common.paths import BENCHMARKS, DOCS, ROOT
 from benchmarks.pages import (
     demos_page,
+    family_pages,
     figures_page,
     limits_page,
     linear_vs_mf_page,
@@ -30,15 +31,19 @@ from benchmarks.pages import (
     serving_page,
     sessions_page,
     topn_page,
+    training_page,
     which_model_page,
 )
 from benchmarks.pages.marks import changed_parts, current_parts, replace_parts
 
 MODULES = (
     readme_page, figures_page, ratings_page, topn_page, linear_vs_mf_page, peers_page, scale_page, demos_page,
-    limits_page, protocols_page, serving_page, reranking_page, sessions_page, which_model_page,
+    limits_page, protocols_page, serving_page, reranking_page, sessions_page, training_page,
+    which_model_page,
 )  # fmt: skip
-WRITERS: dict[Path, Callable[[], dict[str, str]]] = {module.PAGE: module.parts for module in MODULES}
+WRITERS: dict[Path, Callable[[], dict[str, str]]] = {
+    module.PAGE: module.parts for module in MODULES
+} | family_pages.PAGES
 
 
 def all_pages() -> list[Path]:

@@ -17,6 +17,7 @@ from recae import __version__
 from recae.cli.click_classes import RecaeGroup
 from recae.cli.console import usable_streams
 from recae.cli.options import loudness
+from recae.cli.own_models import import_modules
 from recae.cli.torchrun import only_first_prints
 
 __all__ = ["COMMANDS", "main", "recae"]
@@ -57,6 +58,14 @@ Examples:
     epilog=_EXAMPLES,
 )
 @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
+@click.option(
+    "--import",
+    multiple=True,
+    metavar="MODULE",
+    expose_value=False,
+    callback=import_modules,
+    help="Import this Python module first, whose models register themselves (docs/guides/your_model.md).",
+)
 @loudness
 def recae() -> None:
     """Train recommenders on rating matrices, mostly autoencoders; measure them, predict ratings, list items."""

@@ -11,7 +11,7 @@ from recae.cli.click_classes import RecaeCommand
 from recae.cli.failures import translated
 from recae.cli.param_types import Value, shown
 from recae.cli.wording import OptionWording
-from recae.errors import choose
+from recae.errors import ModelFileError, Phrase, Remedy, choose
 
 if TYPE_CHECKING:
     from recae.models import Recommender
@@ -160,17 +160,22 @@ def settings_of(file: str) -> tuple[str, dict[str, Any]]:
         ModelFileError: there is no such file, it holds no model, or one of a class that has no name.
     """
     from recae.cli.model_list import listed_models
-    from recae.errors import ModelFileError
+    from recae.cli.own_models import registered
     from recae.recommender.model_card import facts_of
 
     facts = facts_of(file)
     params = {name: tuple(value) if isinstance(value, list) else value for name, value in facts["settings"].items()}
-    fitting = [one for one in listed_models() if one.class_name == facts["class"]
-               and all(params.get(name) == value for name, value in one.preset.items())]  # fmt: skip
+    known = [(one.name, one.class_name, one.preset) for one in listed_models()]
+    known += [(name, entry.model_class.__name__, entry.preset) for name, entry in registered().items()]
+    fitting = [(len(preset), name, preset) for name, class_name, preset in known if class_name == facts["class"]
+               and all(params.get(key) == value for key, value in preset.items())]  # fmt: skip
     if not fitting:
-        raise ModelFileError(f"{file} holds a model of the class {facts['class']}, which has no name here")
-    best = max(fitting, key=lambda one: len(one.preset))
-    return best.name, {name: value for name, value in params.items() if name not in best.preset}
+        raise ModelFileError(
+            f"{file} holds a model of the class {facts['class']}, which has no name here",
+            remedy=Remedy("a model of your own needs {module}", module=Phrase("its module")),
+        )
+    _, best, preset = max(fitting, key=lambda one: one[0])
+    return best, {name: value for name, value in params.items() if name not in preset}
 
 
 def entry_of(name: str, ctx: click.Context, hint: str = "--model") -> Entry:
@@ -180,9 +185,12 @@ def entry_of(name: str, ctx: click.Context, hint: str = "--model") -> Entry:
         click.BadParameter: there is none of that name; the message lists the names.
     """
     from recae.cli.model_list import names
+    from recae.cli.own_models import entry_of_class, registered
 
-    if name not in names():  # said before PyTorch is imported
-        text = choose(name, names(), OptionWording(ctx))
+    if ":" in name:
+        return entry_of_class(name, hint)
+    if name not in (known := [*names(), *registered()]):  # said before PyTorch is imported
+        text = choose(name, known, OptionWording(ctx))
         raise click.BadParameter(f"{name!r}: {text}", ctx, param_hint=hint)
     from recae.models import MODELS
 

@@ -33,6 +33,7 @@ PHRASES = {
     "prepare_anew": "'{recae} data prepare FILES --out FOLDER --restart'",
     "check": "'{recae} data check STORE'",
     "discard": "add --restart",
+    "module": "'{recae} --import MODULE ...', the module that registers it",
     "ranker": "--model ease, for example",
     "where": "--try NAME=LOW:HIGH",
 }

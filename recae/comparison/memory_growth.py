@@ -15,7 +15,7 @@ class MemoryGrowth:
         gc.collect()
         _trim_heap()
         try:
-            Path("/proc/self/clear_refs").write_text("5")
+            Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
             self.before: int | None = _kilobytes("VmRSS")
         except OSError:
             self.before = None
@@ -34,5 +34,5 @@ def _trim_heap() -> None:
 
 
 def _kilobytes(field: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(field + ":"))

@@ -55,10 +55,11 @@ def add_product_(out: Tensor, a: Tensor, b: Tensor, *, alpha: float = 1.0) -> No
 def full_precision() -> Iterator[None]:
     """Within, products of float32 are float32's, whatever PyTorch is set to: TF32 on a GPU keeps 11 bits of 24, which
     an inverse does not survive."""
-    libraries: list[Any] = [torch.backends.cuda.matmul, torch.backends.mkldnn.matmul]  # type: ignore[attr-defined]
-    setting, exact = ("fp32_precision", "ieee")
-    if not hasattr(libraries[0], setting):  # before PyTorch 2.9
-        libraries, setting, exact = libraries[:1], "allow_tf32", False  # type: ignore[assignment]
+    libraries: list[Any] = [torch.backends.cuda.matmul]
+    setting, exact = "allow_tf32", False
+    if hasattr(torch.backends.mkldnn, "matmul"):  # since PyTorch 2.9
+        libraries.append(torch.backends.mkldnn.matmul)
+        setting, exact = "fp32_precision", "ieee"  # type: ignore[assignment]
     before = [getattr(library, setting) for library in libraries]
     try:
         for library in libraries:
@@ -80,7 +81,7 @@ def onednn_is_faster() -> bool:
 
 def _made_by_intel() -> bool:
     try:
-        about = Path("/proc/cpuinfo").read_text()
+        about = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         about = platform.processor()
     return "GenuineIntel" in about

@@ -24,7 +24,7 @@ def look_up(index: pd.Index, ids: Any, kind: str, *, missing: str = "error") -> 
         UnknownIdError: names the first unknown id, and says so when only its type differs ('1' for 1).
     """
     wanted = as_id_array(ids)
-    found = index.get_indexer(pd.Index(wanted)).astype(np.int64)
+    found = index.get_indexer(pd.Index(wanted, dtype=object if wanted.dtype == object else None)).astype(np.int64)
     if missing == "error" and (found < 0).any():
         bad = wanted[int(np.argmax(found < 0))]
         if not len(index):

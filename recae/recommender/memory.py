@@ -60,7 +60,7 @@ def available_bytes(device: torch.device) -> int | None:
 def _of_system() -> int | None:
     """What the kernel would hand out, with caches given up (Linux); else free pages, where they are told."""
     try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
+        for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -71,7 +71,7 @@ def _of_system() -> int | None:
 def _of_container() -> int | None:
     """What is left of a container's limit."""
     try:
-        most, used = (Path(file).read_text().strip() for file in _CGROUPS)
+        most, used = (Path(file).read_text(encoding="utf-8").strip() for file in _CGROUPS)
         return None if most == "max" else max(0, int(most) - int(used))
     except (OSError, ValueError):
         return None

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from recae.errors import DataError, ModelFileError, ParameterError
+from recae.errors import DataError, ModelFileError, ParameterError, Phrase, Remedy
 from recae.recommender.base import Recommender
 from recae.recommender.files import ModelParts, read_model
 from recae.recommender.params import check
 from recae.schemas import Invalid, refusing
 from recae.storage import REMEDY
 
+_IMPORTED = "its module imported, or load_model(path, Class)"
 _Model = TypeVar("_Model", bound=Recommender)
 
 
@@ -45,12 +46,18 @@ def register(name: str, about: str, **preset: Any) -> Callable[[type[_Model]], t
         preset: hyper-parameters that the name stands for; a class may have several names.
 
     Raises:
-        ValueError: another class has that name.
+        ValueError: another class has that name, or a class of the same name has another one: files name the class.
     """
 
     def enter(model_class: type[_Model]) -> type[_Model]:
-        if name in MODELS and MODELS[name].model_class is not model_class:
-            raise ValueError(f"{name!r} names {MODELS[name].model_class.__name__} already")
+        for other, entry in MODELS.items():
+            same = entry.model_class.__qualname__ == model_class.__qualname__ and (
+                entry.model_class.__module__ == model_class.__module__
+            )  # a notebook's cell defines its class anew
+            if other == name and not same:
+                raise ValueError(f"{name!r} names {entry.model_class.__name__} already")
+            if entry.model_class.__name__ == model_class.__name__ and not same:
+                raise ValueError(f"a class {model_class.__name__} is {other!r} already, and files name the class")
         MODELS[name] = Entry(model_class, about, preset)
         return model_class
 
@@ -68,11 +75,14 @@ def make_model(name: str, **params: Any) -> Recommender:
     return MODELS[name].make(**params)
 
 
-def load_model(path: str | Path, *, device: str | None = None, verify: bool = True) -> Recommender:
+def load_model(
+    path: str | Path, model_class: type[Recommender] | None = None, *, device: str | None = None, verify: bool = True
+) -> Recommender:
     """A fitted model from the file that its `save` wrote.
 
     Args:
-        path: the file.
+        path: the file. It names a class, and no module: nothing is imported or run because a file says so.
+        model_class: the class that the file is to hold, for one of your own that is not registered.
         device: where it is to compute, for models that have a `device`; by default as it was made with. A model
             made with device="cuda" is read elsewhere with device="auto".
         verify: compare the checksums of the arrays with the file's. Shapes and numbers are checked in any case.
@@ -85,10 +95,17 @@ def load_model(path: str | Path, *, device: str | None = None, verify: bool = Tr
     parts = read_model(path, verify=verify)
     class_name, params = parts.class_name, parts.params
     classes = {entry.model_class.__name__: entry.model_class for entry in MODELS.values()}
+    if model_class is not None:
+        classes = {model_class.__name__: model_class}
     if class_name not in classes:
+        if model_class is not None:
+            raise ModelFileError(f"{path} holds the class {class_name}, not {model_class.__name__}")
         raise ModelFileError(
-            f"{path} holds a {class_name}, which this version of recae does not know", remedy="upgrade recae"
-        )
+            f"{path} holds the class {class_name}, which this version of recae does not know",
+            remedy=(
+                Remedy("a model of your own needs {module}", module=Phrase(_IMPORTED)), "upgrade recae",
+            ),
+        )  # fmt: skip
     if device is not None and "device" in params:
         params = {**params, "device": device}
     try:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import logging
 import os
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -29,6 +31,7 @@ class ServeSettings:
         allow_reload: whether `POST /reload` reads the file at once.
         watch_seconds: time between two looks at the file; 0 for none.
         access_log: whether each request is logged.
+        modules: modules to import first, whose models register themselves.
     """
 
     model: str
@@ -40,6 +43,7 @@ class ServeSettings:
     allow_reload: bool = False
     watch_seconds: float = 1.0
     access_log: bool = False
+    modules: tuple[str, ...] = ()
 
 
 def require_extra() -> None:
@@ -113,7 +117,11 @@ def make_from(settings: ServeSettings) -> Any:
 def make_from_environment() -> Any:
     """The application of a worker."""
     logging.basicConfig(format="%(message)s", level=logging.INFO)
-    return make_from(ServeSettings(**json.loads(os.environ[_SETTINGS])))
+    settings = ServeSettings(**json.loads(os.environ[_SETTINGS]))
+    sys.path.insert(0, os.getcwd())
+    for module in settings.modules:
+        importlib.import_module(module)
+    return make_from(settings)
 
 
 def _check_file(settings: ServeSettings) -> None:

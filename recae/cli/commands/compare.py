@@ -83,6 +83,7 @@ def compare(
     """
     from recae.cli.console import echo
     from recae.cli.outputs import check_writable
+    from recae.cli.own_models import entry_of_class
     from recae.cli.own_parts import is_again, to_compare_on
     from recae.cli.printing import print_json
     from recae.cli.train_steps import check_metrics
@@ -90,11 +91,15 @@ def compare(
 
     check_writable(out, figure)
     check_metrics(metrics)
+    names = [name.strip() for name in models.split(",") if name.strip()]
+    for name in names:
+        if ":" in name:
+            entry_of_class(name, "--models")
     given = {"how": how, "test": test, "validation": validation, "windows": windows, "fold": fold}
     given |= {"again": again or None, "threshold": threshold, **table}
     ratings, how, made = to_compare_on(train or dataset, given)
     found = run(
-        ratings, [name.strip() for name in models.split(",") if name.strip()], how,
+        ratings, names, how,
         metrics.split(",") if metrics else None, threshold=threshold, rng=seed[0] if len(seed) == 1 else seed,
         filter_seen=not (again or is_again(ratings)), progress=options.note, **made,
     )  # fmt: skip

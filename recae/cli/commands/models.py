@@ -29,6 +29,7 @@ def models(ctx: click.Context, name: str | None, as_json: bool) -> None:
     """List the models; with NAME, list the hyper-parameters of that model: option, default, values, meaning."""
     from recae.cli.hyperparameters import entry_of
     from recae.cli.model_list import listed_models
+    from recae.cli.own_models import registered
     from recae.cli.printing import print_json, print_table
 
     if name is not None:
@@ -43,6 +44,7 @@ def models(ctx: click.Context, name: str | None, as_json: bool) -> None:
         print_json([described(name, entry) for name, entry in MODELS.items()])
     else:
         rows = [[model.name, model.gives, model.about] for model in listed_models()]
+        rows += [[name, _predicts(entry), entry.about] for name, entry in registered().items()]
         print_table(rows, ["model", "gives", "description"], "lll")
         options.note(f"\n'{ctx.command_path} NAME' lists the hyper-parameters of a model.")
 
@@ -77,7 +79,8 @@ def _print_model(name: str, entry: Entry) -> None:
     model = described(name, entry)
     echo(f"{name}: {entry.about}")
     preset = "".join(f", {key}={value!r}" for key, value in entry.preset.items())
-    echo(f"class recae.{model['class']}{preset}; gives {model['gives']}\n")
+    home = "recae" if entry.model_class.__module__.startswith("recae.") else entry.model_class.__module__
+    echo(f"class {home}.{model['class']}{preset}; gives {model['gives']}\n")
     rows = [[p["option"], shown(p["default"]), p["values"], p["meaning"]] for p in model["hyper_parameters"]]
     if rows:
         print_table(rows, ["option", "default", "values", "meaning"], "llll")

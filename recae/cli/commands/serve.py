@@ -54,9 +54,11 @@ def serve(
     only with --host; docs/serving.md shows it behind nginx.
     """
     from recae.cli.options import note, verbosity
+    from recae.cli.own_models import imported
     from recae.serving.processes import ServeSettings, serve
 
     settings = ServeSettings(
-        model, host, port, workers, device, page, allow_reload, watch_seconds, access_log=verbosity() > 0
-    )
+        model, host, port, workers, device, page, allow_reload, watch_seconds, access_log=verbosity() > 0,
+        modules=tuple(imported),
+    )  # fmt: skip
     serve(settings, lambda address: note(f"{model} is served at {address} (Ctrl-C stops it)"))

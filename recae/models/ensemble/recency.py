@@ -109,12 +109,24 @@ class Recency(Recommender):
 
     def _read(self, user_rows: Csr, stamps: IntArray) -> Scores:
         """What the base says of rows (n, n_items) whose entries have these times, (user_rows.nnz,)."""
+        reader, weighted = self._weighted(user_rows, stamps)
+        return reader.ranking_scores_new(weighted)
+
+    def _weighted(self, user_rows: Csr, stamps: IntArray) -> tuple[Recommender, Csr]:
+        """The base as it reads weights, and the rows with what each entry counts."""
         read = as_input(user_rows, self.base_.get_params()["values"])
         weight = recency_weights(user_rows.indptr, stamps, self.power_)
         weighted = sparse.csr_array((read.data * weight, user_rows.indices, user_rows.indptr), shape=user_rows.shape)
         reader: Any = copy(self.base_)  # of the weights, which are values; what was learnt is shared
         reader.values = "ratings"
-        return reader.ranking_scores_new(weighted)  # type: ignore[no-any-return]
+        return reader, weighted
+
+    def as_read(self, ratings: RatingMatrix, user: int) -> tuple[Recommender, Csr]:
+        """The base, and the row (1, n_items) of a user of `ratings` as the base reads it; `explain` takes them."""
+        index = np.array([user])
+        if ratings.timestamps is None:
+            return self.base_, ratings.user_rows[index]
+        return self._weighted(ratings.user_rows[index], stamps_of(ratings, index))
 
     def item_vectors(self) -> Any:
         return self.base_.item_vectors()
