@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -49,6 +51,20 @@ def test_one_member_ranks_as_it_does() -> None:
     for blend in (RankingBlend(members=(ease,)), RankingBlend(members=(ease, "popularity"), weights=(2.0, 0.0))):
         pair = blend.fit(data).recommend(data.user_ids[:9], n=4), alone.recommend(data.user_ids[:9], n=4)
         assert pair[0][["user", "item"]].equals(pair[1][["user", "item"]])
+
+
+def test_members_that_read_dates_get_those_of_unseen_users(tmp_path: Path) -> None:
+    """A blend with `recency` lists alike for an unseen user with a known one's events and times, not without times."""
+    data = ratings()
+    members = ({"model": "recency", "base": {"model": "ease", "l2": 20.0}, "power": 2.0}, {"model": "ease", "l2": 50.0})
+    model = recae.load_model(RankingBlend(members=members).fit(data).save(tmp_path / "m.recae"))
+    assert model.reads_dates
+    assert not RankingBlend(members=("ease",)).fit(data).reads_dates
+    user = data.user_ids[3]
+    own = data.to_frame().query("user == @user").assign(user="x")
+    scores = model.recommend([user], n=6)["score"].to_numpy()
+    np.testing.assert_allclose(model.recommend_new(own, n=6)["score"], scores, atol=1e-5)
+    assert np.abs(model.recommend_new(own.drop(columns="timestamp"), n=6)["score"] - scores).max() > 1e-3
 
 
 @pytest.mark.parametrize(

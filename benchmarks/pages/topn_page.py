@@ -52,7 +52,7 @@ def gowalla(result: Result) -> str:
         reached = row["reached recall-plain@20"] and row["reached ndcg@20"]
         league = LEAGUES[league_of(make_model(row["model"]))]
         rows.append([
-            f"**{row['model']}**, {in_words(row['settings'])}", league,
+            f"**{row.get('name', row['model'])}**{in_words(row['settings'])}", league,
             f"{row['recall-plain@20']:.4f}", f"{row['ndcg@20']:.4f}",
             f"{bar}, {'reached' if reached else 'missed'}", f"{row['fit_seconds'] / 60:.0f}",
             gibibytes(row["peak_mb"]),
@@ -61,13 +61,13 @@ def gowalla(result: Result) -> str:
 
 
 def in_words(settings: Result) -> str:
-    """Settings by commas; of a member that is a model, its name."""
-    return ", ".join(f"{key} {word(value)}" for key, value in settings.items())
+    """Settings, each after a comma; of a member that is a model, its name."""
+    return "".join(f", {key} {word(value)}" for key, value in settings.items())
 
 
 def word(value: Any) -> str:
     if isinstance(value, dict):
-        return str(value["model"])
+        return str(value["model"]) + (f" of {word(value['base'])}" if "base" in value else "")
     if isinstance(value, list | tuple):
         return " + ".join(word(one) for one in value)
     return value if isinstance(value, str) else f"{value:g}"

@@ -44,7 +44,8 @@ PUBLISHED = {
 }  # fmt: skip
 BARS = {
     "ease": (0.1765, 0.1467), "edlae": (0.1840, 0.1535), "dan": (0.1865, 0.1560), "spectral": (0.1954, 0.1628),
-    "ranking-blend": (0.1954, 0.1628), "recency": (0.2037, 0.1718),
+    "sparse-ease": (0.1954, 0.1628), "ranking-blend": (0.1954, 0.1628), "recency": (0.2037, 0.1718),
+    "recency-blend": (0.2037, 0.1718),
 }  # fmt: skip
 BLENDED: dict[str, Settings] = {
     "plateau": {"model": "spectral", "filter": "plateau", "strength": 1.5, "user_power": 0.5, "pre": 0.4, "post": 0.4,
@@ -88,9 +89,15 @@ def popular_part(train: RatingMatrix, n_items: int) -> RatingMatrix:
 
 def measured(name: str, settings: Settings, parts: Split) -> Settings:
     """Figures, seconds and memory of one model."""
-    fit_seconds, model = timed(lambda: make_model(name, **settings).fit(parts.train, progress=False))
+    kind, settings = settings.get("model", name), {key: v for key, v in settings.items() if key != "model"}
+    fit_seconds, model = timed(lambda: make_model(kind, **settings).fit(parts.train, progress=False))
     evaluate_seconds, report = timed(lambda: recae.evaluate(model, parts, METRICS))
-    row: Settings = {"model": name, "settings": settings, **{metric: report[metric] for metric in METRICS}}
+    row: Settings = {
+        "name": name,
+        "model": kind,
+        "settings": settings,
+        **{metric: report[metric] for metric in METRICS},
+    }
     intervals = {metric: list(i) for metric in METRICS if (i := report.interval(metric)) is not None}
     return row | {"intervals": intervals, "fit_seconds": fit_seconds, "evaluate_seconds": evaluate_seconds,
                   "peak_mb": peak_mb()}  # fmt: skip
@@ -98,7 +105,7 @@ def measured(name: str, settings: Settings, parts: Split) -> Settings:
 
 def line(row: Settings) -> str:
     recall, ndcg = (row[metric] for metric in METRICS)
-    return (f"{row['model']} {row['settings']}: Recall@20 {recall:.4f}, NDCG@20 {ndcg:.4f}, "
+    return (f"{row['name']} {row['settings']}: Recall@20 {recall:.4f}, NDCG@20 {ndcg:.4f}, "
             f"fitted in {row['fit_seconds']:.0f} s, peak {row['peak_mb'] / 1024:.1f} GiB")  # fmt: skip
 
 
@@ -215,7 +222,7 @@ def choose_recency() -> None:
 def measure(only: str) -> None:
     """The chosen settings, fitted on all of train, measured on the test part."""
     chosen, parts = read_config("gowalla"), load(order=True)  # which only `recency` reads
-    rows = {row["model"]: row for row in read("gowalla", {"rows": []})["rows"]}
+    rows = {row.get("name", row["model"]): row for row in read("gowalla", {"rows": []})["rows"]}
     for name in choose_names(chosen, only):
         rows[name] = row = measured(name, chosen[name], parts)
         for i, metric in enumerate(METRICS):

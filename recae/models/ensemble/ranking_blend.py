@@ -28,7 +28,7 @@ class RankingBlend(Recommender):
 
     Rankers of different families err in different items (closed forms, factors, spectral filters), so the mean is often
     better than each (Fox and Shaw, TREC-2 1994, "Combination of multiple searches", CombSUM of standardised scores).
-    A fit, a list and a file cost as much as those of all members.
+    A fit, a list and a file cost as much as those of all members. Members may read dates (`recency`).
     """
 
     members: tuple[Any, ...] = param(
@@ -47,7 +47,12 @@ class RankingBlend(Recommender):
         models, self.weights_ = self._new_models(), self._given_weights()
         for model in models:
             model.fit(ratings, validation, progress=options.progress)
+        self._take(models)
+
+    def _take(self, models: list[Recommender]) -> None:
+        """Answer by these members; dates are read where one of them reads dates."""
         self.models_ = models
+        self.reads_dates = any(model.reads_dates for model in models)  # type: ignore[misc]  # of its members
 
     def _new_models(self) -> list[Recommender]:
         """The members with nothing learnt."""
@@ -81,6 +86,12 @@ class RankingBlend(Recommender):
     def score_users(self, user_index: IntArray) -> Scores:
         return self._mean(lambda model: model.ranking_scores(user_index), self.ratings_.user_rows[user_index])
 
+    def _scores_of_new(self, new: RatingMatrix, rows: IntArray) -> Scores:
+        user_rows = new.user_rows[rows]
+        own = self._mean(lambda model: model._scores_of_new(new, rows), user_rows)
+        found: Scores = self._or_popular(own, np.diff(user_rows.indptr) == 0)
+        return found
+
     def _mean(self, ask: Callable[[Recommender], Scores], user_rows: Csr) -> Scores:
         """The weighted mean of what `ask` gives for each member, standardised; those of weight 0 are not asked."""
         asked = [(weight, model) for weight, model in zip(self.weights_, self.models_) if weight > 0]
@@ -107,7 +118,7 @@ class RankingBlend(Recommender):
     def _restore(self, arrays: LearnedArrays) -> None:
         self.weights_ = arrays.floats("weights", len(self.members), dtype="float64")
         require(bool((self.weights_ >= 0).all()) and self.weights_.sum() > 0, "a weight of the blend is below 0")
-        self.models_ = self._new_models()
+        self._take(self._new_models())
         for prefix, model in self._each():
             model._set_ratings(self.ratings_)
             model._restore_saved(arrays.under(prefix))
