@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 ORDER = (
     "errors", "schemas", "_types", "archives", "atomic", "jit", "ratings", "readers", "store", "datasets", "loaders",
     "splitting", "events", "ranking", "metrics", "reranking", "sparse", "nn", "headers", "storage", "distributed",
-    "training", "sklearn", "recommender", "models", "settings", "explanation", "evaluation", "comparison", "tuning",
-    "plots", "demos", "serving", "cli",
+    "training", "sklearn", "recommender", "models", "settings", "explanation", "export", "evaluation", "comparison",
+    "tuning", "plots", "demos", "serving", "cli",
 )  # fmt: skip
 # Importing upwards on purpose, each with its reason.
 EXCEPTIONS = {
