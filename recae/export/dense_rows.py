@@ -51,6 +51,9 @@ def dense_rows(model: Recommender) -> DenseRows:
 class LinearRows(nn.Module):
     """score(0) + x B; B from the scores of each item alone."""
 
+    base: Tensor
+    matrix: Tensor
+
     def __init__(self, model: Recommender, binary: bool) -> None:
         super().__init__()
         n = model.ratings_.n_items

@@ -48,7 +48,8 @@ def export_onnx(model: Recommender, path: str | Path) -> Path:
     if 4 * sum(part.numel() for part in [*graph.parameters(), *graph.buffers()]) > LARGEST:
         raise ParameterError(f"the graph of {n:,} items is larger than a file of ONNX can be (2 GB)",
                              remedy="export its vectors")  # fmt: skip
-    buffer, at = io.BytesIO(), {0: "rows"}
+    buffer: Any = io.BytesIO()
+    at = {0: "rows"}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of tracing: branches depend on shapes only
         torch.onnx.export(
@@ -70,6 +71,10 @@ class Ranked(nn.Module):
         model: fitted.
         own: the model's own scores of dense rows.
     """
+
+    counts: Tensor
+    prior: Tensor | None
+    item: Tensor
 
     def __init__(self, model: Recommender, own: DenseRows) -> None:
         super().__init__()
