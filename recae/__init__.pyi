@@ -12,6 +12,8 @@ from recae.events.session_splits import SessionSplit as SessionSplit
 from recae.events.session_splits import split_sessions as split_sessions
 from recae.events.sessions import Sessions as Sessions
 from recae.explanation import explain as explain
+from recae.export import export_onnx as export_onnx
+from recae.export import export_vectors as export_vectors
 from recae.loaders import load as load
 from recae.loaders import prepare_store as prepare_store
 from recae.models import *  # noqa: F403 - every model, as that module lists them

@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+NOTEBOOKS = DOCS / "notebooks"
 RUN = ("python", "bash", "console")
 SHOWN = ("text", "nginx", "ini", "toml", "json")  # for reading
 NOT_RUN = {
@@ -73,13 +74,21 @@ def check_transcript(text: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(DOCS).as_posix())
-def test_blocks_of_a_page_run_in_order(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader who types a page from its first block to its last in a fresh folder meets no error."""
+def test_blocks_of_a_page_run_in_order(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A reader who types a page from its first block to its last in a fresh folder meets no error.
+
+    In a notebook, what stands below a block of Python is what the block prints.
+    """
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {}
     for number, block in enumerate(blocks(page), 1):
         if block.language == "python":
+            capsys.readouterr()
             exec(compile(block.text, f"{page.name}, block {number}", "exec", dont_inherit=True), namespace)
+        elif block.language == "text" and page.parent == NOTEBOOKS:
+            assert_same(block.text, capsys.readouterr().out)
         elif block.language == "bash":
             shell(block.text, tmp_path)
         elif block.language == "console":

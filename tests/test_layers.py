@@ -11,10 +11,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = (
-    "errors", "schemas", "_types", "archives", "atomic", "jit", "ratings", "readers", "store", "datasets", "loaders",
-    "splitting", "events", "ranking", "metrics", "reranking", "sparse", "nn", "headers", "storage", "distributed",
-    "training", "sklearn", "recommender", "models", "settings", "explanation", "evaluation", "comparison", "tuning",
-    "plots", "demos", "serving", "cli",
+    "errors", "notebook", "schemas", "_types", "archives", "atomic", "jit", "ratings", "readers", "store", "datasets",
+    "loaders", "splitting", "events", "ranking", "metrics", "reranking", "sparse", "nn", "headers", "storage",
+    "distributed", "training", "sklearn", "recommender", "models", "settings", "explanation", "export", "evaluation",
+    "comparison", "tuning", "plots", "demos", "serving", "cli",
 )  # fmt: skip
 # Importing upwards on purpose, each with its reason.
 EXCEPTIONS = {

@@ -190,7 +190,7 @@ def test_a_model_of_a_later_version(tmp_path: Path) -> None:
     path = Bias().fit(three([1, 2, 3])).save(tmp_path / "m")
     arrays, content = read_file(path, "model")
     write_file(path, "model", arrays, {**content, "class": "Oracle"})
-    with pytest.raises(ModelFileError, match=r"holds a Oracle.*upgrade recae"):
+    with pytest.raises(ModelFileError, match=r"holds the class Oracle.*upgrade recae"):
         load_model(path)
 
 

@@ -19,7 +19,8 @@ b_i + the user's mean deviation so far, takes up what session models do. Items w
 Each row has the 95 % interval of its RMSE less that of I-AutoRec, of WideDeep and of the running bias, from users drawn
 with replacement.
 
-`speed`: an epoch over packed sessions beside one over sessions padded to the longest, alternately, one network.
+`speed`: processor time of an epoch over packed sessions beside one over sessions padded to the longest, alternately,
+of one network.
 """
 
 from __future__ import annotations
@@ -210,14 +211,20 @@ def interval(own: Any, other: Any, users: Any, mask: Any) -> list[float]:
 
 @main.command()
 @click.option("--data", default="ml-100k", show_default=True)
+@click.option("--users", default=0, help="Of so many users, drawn at random; 0 for all.")
 @click.option("--repeats", default=3, show_default=True)
-def speed(data: str, repeats: int) -> None:
+def speed(data: str, users: int, repeats: int) -> None:
     """An epoch over packed sessions beside padded ones."""
     from benchmarks.accuracy.padded_sessions import seconds_of_epochs
 
-    found = seconds_of_epochs(load(data), repeats)
-    click.echo(f"packed {found['packed']:.1f} s, padded {found['padded']:.1f} s, {found['share_padded']:.0%} padding")
-    write("sessions-speed", {"data": data, **found})
+    ratings = load(data)
+    if users:
+        chosen = np.random.default_rng(0).permutation(ratings.n_users)[:users]
+        ratings = ratings.select(np.isin(ratings.pairs()[0], chosen))
+    found = seconds_of_epochs(ratings, repeats)
+    click.echo(f"packed {found['packed']:.1f} s, padded {found['padded']:.1f} s of processor time, "
+               f"{found['cells']:,} cells for {found['events']:,} events")  # fmt: skip
+    write("sessions-speed", {"data": data, "users": users or ratings.n_users, **found})
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ def parts() -> dict[str, str]:
     return {
         "next-item": "\n\n".join(map(next_items, results("next-item"))),
         "ratings": "\n\n".join(map(ratings, results("ratings"))),
+        "speed": speed(read("sessions-speed")),
     }
 
 
@@ -48,6 +49,18 @@ def ratings(result: dict[str, Any]) -> str:
     rows = [[name, *(mean(one["rmse"][group] for one in of) for group in GROUPS), seeds(of)]
             for name, of in grouped(result)]  # fmt: skip
     return f"{head}\n\n" + table(["model", *(f"{group} users" for group in GROUPS), "seeds"], rows)
+
+
+def speed(result: dict[str, Any]) -> str:
+    """Processor time of packed and padded epochs."""
+    ratio = result["padded"] / result["packed"]
+    of = [[name, f"{result[key]:.1f} s", f"{result[numbers]:,}"]
+          for name, key, numbers in (("packed", "packed", "events"), ("padded", "padded", "cells"))]  # fmt: skip
+    head = (
+        f"`{result['data']}`, {result['users']:,} users: padding has {result['cells'] / result['events']:.1f} times as "
+        f"many cells as there are events, and takes {ratio:.1f} times the processor time."
+    )
+    return f"{head}\n\n" + table(["sessions are", "processor time of an epoch, one thread", "cells computed"], of)
 
 
 def grouped(result: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:

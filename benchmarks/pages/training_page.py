@@ -14,7 +14,8 @@ PAGE = DOCS / "guides" / "training.md"
 def parts() -> dict[str, str]:
     """The page's part by name."""
     head = [
-        "model", "yesterday: 95 % of the ratings", "epochs from scratch", "warm, at most", "as good on validation after",
+        "model", "yesterday: 95 % of the ratings", "epochs from scratch", "warm, at most",
+        "as good on validation after",
         "test, yesterday's", "from scratch", "warm",
     ]  # fmt: skip
     return {"warm": table(head, [one(row) for row in read("warm_start")["rows"]])}

@@ -37,6 +37,7 @@ COMMANDS = {
     "info": "recae.cli.commands.info:info",
     "card": "recae.cli.commands.info:card",
     "check": "recae.cli.commands.check:check",
+    "export": "recae.cli.commands.export:export",
     "data": "recae.cli.commands.data:data",
     "models": "recae.cli.commands.models:models",
     "demo": "recae.cli.commands.demo:demo",

@@ -31,7 +31,7 @@ def compare(
     ratings: RatingMatrix | Split | Sequence[Split],
     models: Iterable[str | Recommender] | Mapping[str, str | Recommender],
     protocol: str = "held-out-users",
-    metrics: Sequence[str | Own] | None = None,
+    metrics: str | Sequence[str | Own] | None = None,
     *,
     test: float | int | None = None,
     threshold: float | None = None,
@@ -83,7 +83,8 @@ def compare(
                 remedy="use ratings.binarize before the split",
             )  # fmt: skip
         ratings = ratings.binarize(threshold).filter(min_user=5)
-    table = _Table(labels, tuple(metrics) if metrics is not None else None, progress, filter_seen)
+    wanted = [metrics] if isinstance(metrics, str) else metrics
+    table = _Table(labels, tuple(wanted) if wanted is not None else None, progress, filter_seen)
     for seed, parts in splits_of(ratings, protocol, seeds, {"test": test, **options}):
         table.measure(_labelled(given, seed), parts)
     return table.result(repeated_split=isinstance(ratings, Split))

@@ -11,6 +11,7 @@ import pandas as pd
 
 from recae.atomic import write_text
 from recae.evaluation import Report
+from recae.notebook import html_table
 from recae.splitting import Split
 
 PER_FIT = ("fit_seconds", "recommend_seconds", "peak_mb")
@@ -96,6 +97,16 @@ class Comparison:
         return "\n".join([head + shown.to_string(), *notes])
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """The table, its figures as text shows them."""
+        table = self.to_frame()
+        columns = {str(name): [_text(value, str(name)) for value in table[name]] for name in table}
+        rows = list(zip(map(str, table.index), *columns.values()))
+        return html_table(repr(self.split), rows, ("model", *columns), [
+            f"ordered by {self.metrics[0]}: {'lower' if self._lower() else 'higher'} is better", *self._intervals(),
+            *self._groups(), *self._worse_than_simple(),
+        ])  # fmt: skip
 
     def _lower(self) -> bool:
         return self.lower_is_better.get(self.metrics[0], False)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from recae._types import DoubleArray
 from recae.atomic import write_text
+from recae.notebook import html_table
 
 Z = 1.959964  # 97.5 % of a normal distribution lies below
 
@@ -192,6 +193,11 @@ class Report(Mapping[str, float]):
             for name, part in self.parts.items()
             for key, figure in part.figures.items()
         ]
+
+    def _repr_html_(self) -> str:
+        rows = [(name, f.value, *(f.interval or (None, None))) for name, f in self.figures.items()]
+        head = ("metric", "value", "from", "to (95 %)")
+        return html_table(f"{self.model} on {self.data}", rows, head, self._notes())
 
     def _notes(self) -> list[str]:
         count, notes = self.counts, []

@@ -29,13 +29,14 @@ from recae.ratings.description import described
 from recae.ratings.ids import factorise_both, look_up, plain, say_alike
 from recae.ratings.merging import Duplicates, say_merged, scale_after
 from recae.ratings.repeated_rows import Repeats, kept_repeats
+from recae.ratings.shown_ratings import ShownRatings
 from recae.ratings.times import Where, seconds
 
 By = Literal["user", "item"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class RatingMatrix:
+class RatingMatrix(ShownRatings):
     """Ratings of `n_users` users for `n_items` items, frozen.
 
     Attributes:

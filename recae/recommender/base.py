@@ -15,17 +15,16 @@ from recae.ratings.any_frame import as_pandas
 from recae.recommender import frames
 from recae.recommender.biases import Biases, Unit, few_ratings, fit_baseline, user_deviations, weighed
 from recae.recommender.fitting import FitOptions, check_fit, checked_validation
+from recae.recommender.nearest import Similar, UnknownItems
 from recae.recommender.params import check
 from recae.recommender.row import row_of
-from recae.recommender.saving import Saving
-from recae.recommender.scoring import finite, most_similar, top_allowed, top_n_for_users
+from recae.recommender.scoring import finite, top_allowed, top_n_for_users
 
-UnknownItems = Literal["error", "warn", "ignore"]
 UnknownUsers = Literal["error", "popular", "warn", "ignore"]
 UnknownPairs = Literal["error", "baseline", "warn", "ignore"]
 
 
-class Recommender(Saving):
+class Recommender(Similar):
     """Base of all models.
 
     A model is a keyword-only dataclass of hyper-parameters (`recae.recommender.params.param`) that writes `_fit`,
@@ -293,23 +292,3 @@ class Recommender(Saving):
         scores = self.ranking_scores_new(row)
         index, listed = (found[0] for found in top_allowed(scores, row if filter_seen else None, n, allowed))
         return index[index >= 0], listed[index >= 0]
-
-    def similar_items(self, items: Any, n: int = 10, *, unknown: UnknownItems = "error") -> pd.DataFrame:
-        """The n items nearest to each one, by the cosine of `item_vectors`: item, similar, score, rank, title.
-
-        Args:
-            items: raw ids, one or many.
-            n: items in a list, at most: fewer where the catalogue has fewer others.
-            unknown: for items that were not in training: raise an `error`, or give no list, and `warn` of it or
-                `ignore` it.
-
-        Raises:
-            UnknownIdError: an item is unknown, and `unknown` is "error".
-            ParameterError: n is below 1.
-        """
-        ratings = self._fitted()
-        frames.check_choice("unknown", unknown, get_args(UnknownItems))
-        n, wanted = frames.checked_n(n, ratings.n_items), frames.as_id_array(items)
-        index = frames.find(ratings, "item", wanted, unknown, "they get no list")
-        found = most_similar(frames.normalised(self.item_vectors()), index[index >= 0], n)
-        return frames.ranked_frame(wanted[index >= 0], *found, ratings, of="item", found="similar")

@@ -115,6 +115,10 @@ class ItemCodes(DrawnToBiases, TrainedInEpochs):
         """The items' codes, (n_items, k)."""
         return self._codes()
 
+    def user_vectors(self) -> FloatArray:
+        """The users' output weights, (n_users, k)."""
+        return self._output_layer()[0]
+
     def _codes(self) -> FloatArray:
         codes: FloatArray = self._cached("codes", self._make_codes)
         return codes

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from recae._types import IntArray, Mask
 from recae.errors import DataError, ParameterError
+from recae.notebook import html_table
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
 from recae.splitting.split_files import read_split, write_split
@@ -62,6 +63,10 @@ class Split:
             DataError: there is no such file, or it is no split.
         """
         return cls(**read_split(Path(path)))
+
+    def _repr_html_(self) -> str:
+        rows = [(name, *part.shape, part.n_ratings) for name, part in self.parts().items()]
+        return html_table(f"{self.train.name}, {self.how}", rows, ("part", "users", "items", "ratings"))
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name} {part.n_ratings:,}" for name, part in self.parts().items())

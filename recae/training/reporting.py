@@ -10,6 +10,9 @@ from typing import Any
 
 import pandas as pd
 
+from recae.notebook import html_table
+
+_RECORD = ("epoch", "loss", "validation", "lr", "seconds")
 Watcher = Callable[[int, float], None]
 # Without the steps a second: with the loss and the validation figure, the line fits a terminal of 80 columns.
 _BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
@@ -42,10 +45,15 @@ class History:
 
     def frame(self) -> pd.DataFrame:
         """The records as a frame, one row an epoch."""
-        return pd.DataFrame(self.records, columns=["epoch", "loss", "validation", "lr", "seconds"])
+        return pd.DataFrame(self.records, columns=list(_RECORD))
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def _repr_html_(self) -> str:
+        rows = [tuple(record.get(name) for name in _RECORD) for record in self.records]
+        kept = f"epoch {self.best_epoch} is kept" + ("; stopped early" if self.stopped_early else "")
+        return html_table(f"{len(self)} epochs, {self.seconds:.1f} s", rows, _RECORD, [kept])
 
 
 class NoBar:

@@ -10,7 +10,7 @@ from recae.cli import options
 from recae.cli.click_classes import RecaeCommand
 
 if TYPE_CHECKING:
-    from recae.recommender.base import UnknownItems
+    from recae.recommender.nearest import UnknownItems
 
 _EXAMPLES = """\b
 Examples:

@@ -92,6 +92,15 @@ class RowAutoencoder(ItemCodes):
         """Item-based: the codes, (n_items, k). User-based: the output weights, (n_items, k)."""
         return self._codes() if self.by == "item" else self._output_layer()[0]
 
+    def user_vectors(self) -> FloatArray:
+        """Item-based: the output weights, (n_users, k). User-based: the last hidden layer's units, (n_users, k)."""
+        if self.by == "item":
+            return super().user_vectors()
+        everybody, rows = np.arange(self.ratings_.n_users), self.ratings_.user_rows
+        parts = [everybody[start : start + BLOCK] for start in range(0, len(everybody), BLOCK)]
+        with self._inference():
+            return np.concatenate([as_numpy(self.network_.hidden(self._rows(rows[part], part))) for part in parts])
+
     def _row_and_column(self, user_index: IntArray, item_index: IntArray) -> tuple[IntArray, IntArray]:
         """Rows and columns of the encoded matrix, of pairs of users and items."""
         return (user_index, item_index) if self.by == "user" else (item_index, user_index)

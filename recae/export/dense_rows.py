@@ -1,0 +1,111 @@
+"""Models as functions of dense rows, in which 0 is a missing rating: what an exported graph is made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from recae.errors import ParameterError
+from recae.models.autorec.autorec import AutoRec
+from recae.models.vae.cdae import CDAE
+from recae.models.vae.neural_ranker import NeuralRanker
+from recae.ratings.csr import make_csr
+from recae.recommender.base import Recommender
+
+MOST = 20_000  # items of a linear model: its matrix has their square
+DenseRows = nn.Module  # ratings (n, n_items) to scores (n, n_items), as the model's `score`
+
+
+def dense_rows(model: Recommender) -> DenseRows:
+    """The model's `score` of dense rows.
+
+    Raises:
+        ParameterError: it is no function of a row, reads a rating of 0, or is linear and has more than 20,000 items.
+    """
+    ratings, name = model._fitted(), type(model).__name__
+    binary = model.get_params().get("values") == "binary"
+    low, high = ratings.scale
+    if not binary and low <= 0 <= high:
+        raise ParameterError(
+            f"{name} reads ratings from {low:g} to {high:g}, and 0 stands for a missing one in a dense row",
+            remedy="fit it on ratings that are above 0",
+        )
+    if model.linear and ratings.n_items <= MOST and model._reads_only_rows():
+        return LinearRows(model, binary)
+    if isinstance(model, NeuralRanker):
+        return NetworkRows(model.network_, binary, unit=not isinstance(model, CDAE))
+    if isinstance(model, AutoRec) and model.by == "user" and model.starts_warm:  # without features of tables
+        return RatingRows(model.network_)
+    if model.linear and model._reads_only_rows():
+        raise ParameterError(f"{name} of {ratings.n_items:,} items: its matrix is exported up to {MOST:,}",
+                             remedy="export its vectors")  # fmt: skip
+    raise ParameterError(
+        f"{name} is no function of a row alone",
+        remedy="export ease or another linear model, mult-vae and kin, or u-autorec",
+    )
+
+
+class LinearRows(nn.Module):
+    """score(0) + x B; B from the scores of each item alone."""
+
+    base: Tensor
+    matrix: Tensor
+
+    def __init__(self, model: Recommender, binary: bool) -> None:
+        super().__init__()
+        n = model.ratings_.n_items
+        none = make_csr(np.zeros(0, np.float32), np.zeros(0, np.int32), np.zeros(2, np.int64), (1, n))
+        each = make_csr(np.ones(n, np.float32), np.arange(n, dtype=np.int32), np.arange(n + 1, dtype=np.int64), (n, n))
+        base = np.asarray(model.score(none), np.float32)
+        self.binary = binary
+        self.register_buffer("base", torch.from_numpy(base))
+        self.register_buffer("matrix", torch.from_numpy(np.asarray(model.score(each), np.float32) - base))
+
+    def forward(self, ratings: Tensor) -> Tensor:
+        rows = (ratings != 0).to(ratings.dtype) if self.binary else ratings
+        return rows @ self.matrix + self.base
+
+
+class NetworkRows(nn.Module):
+    """Logits of a ranking network, of rows of ones or ratings, of unit length where it was trained so."""
+
+    def __init__(self, network: Any, binary: bool, unit: bool) -> None:
+        super().__init__()
+        self.network, self.binary, self.unit = network, binary, unit
+
+    def forward(self, ratings: Tensor) -> Tensor:
+        rows = (ratings != 0).to(ratings.dtype) if self.binary else ratings
+        if self.unit:
+            length = torch.sqrt((rows * rows).sum(1, keepdim=True))
+            rows = rows / torch.where(length > 0, length, torch.ones_like(length))
+        found = self.network(rows)
+        logits: Tensor = found if isinstance(found, Tensor) else found.logits
+        return logits
+
+
+class RatingRows(nn.Module):
+    """Predicted ratings, unclipped, of a network over users' rows; see `RowNoise.given` and `RatingNetwork.full`."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, ratings: Tensor) -> Tensor:
+        network, noise = self.network, self.network.core.noise
+        stored = ratings != 0
+        inside = noise.unit.inside(ratings) if noise.means is None else (ratings - noise.means) / noise.unit.factor
+        values, level = torch.where(stored, inside, 0.0), None
+        if noise.level_l2 is not None:
+            level = values.sum(1, keepdim=True) / (stored.sum(1, keepdim=True) + noise.level_l2)
+            values = torch.where(stored, values - level, 0.0)
+        beside: list[Tensor | None] = [None] * (1 + len(network.inner))
+        if network.presence is not None:
+            beside[0] = stored.to(ratings.dtype) @ network.presence.weight
+        weight, bias = network.output_layer()
+        logits = network.through(values, beside) @ weight.t() + bias
+        logits = logits if level is None else logits + level
+        finished: Tensor = network.finish(logits, torch.arange(len(bias)))
+        return finished

@@ -1,0 +1,75 @@
+"""Vectors of items or users as .npy or Parquet, for a vector index."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from recae._types import FloatArray
+from recae.atomic import check_writable, write_bytes
+from recae.errors import ParameterError
+from recae.ratings.ids import plain
+from recae.recommender.base import Recommender
+from recae.recommender.item_codes import ItemCodes
+
+SUFFIXES = (".npy", ".parquet")
+
+
+def export_vectors(model: Recommender, path: str | Path, *, of: Literal["items", "users"] = "items") -> Path:
+    """Write one vector for each item, or for each user, float32 (n, d).
+
+    Items' are `model.item_vectors()`: their cosine is what `similar_items` ranks by. Users' are the output weights of a
+    model that scores by a product (item-based AutoRec and kin): the largest products of a user's vector with the items'
+    are the user's list, since what is beside them is the same for all items of a user.
+
+    Args:
+        path: .parquet, with columns `id` and `vector`; or .npy, beside which the ids lie as JSON (`PATH.ids.json`).
+
+    Raises:
+        ParameterError: the suffix is another, the model has no dense vectors, or a lean file has no users.
+        ModelFileError: the file could not be written.
+    """
+    path, ratings = Path(path), model._fitted()
+    if path.suffix.lower() not in SUFFIXES:
+        raise ParameterError(name="path", value=str(path), expected=f"a file with the suffix {' or '.join(SUFFIXES)}")
+    check_writable(path)
+    ids = [plain(one) for one in (ratings.item_ids if of == "items" else ratings.user_ids).tolist()]
+    vectors = _item_vectors(model) if of == "items" else _user_vectors(model)
+    if path.suffix.lower() == ".npy":
+        buffer = io.BytesIO()
+        np.save(buffer, vectors, allow_pickle=False)
+        write_bytes(path.with_name(f"{path.name}.ids.json"), json.dumps(ids).encode())
+        return write_bytes(path, buffer.getvalue())
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    flat = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"id": pa.array(ids), "vector": flat}), sink)
+    return write_bytes(path, sink.getvalue())
+
+
+def _item_vectors(model: Recommender) -> FloatArray:
+    found = model.item_vectors()
+    if not isinstance(found, np.ndarray):
+        raise ParameterError(
+            f"{type(model).__name__} has no dense vectors: its items are compared by who rated them",
+            remedy="use a model with codes: elsa, pca, mult-vae, i-autorec, als",
+        )
+    return np.ascontiguousarray(found, np.float32)
+
+
+def _user_vectors(model: Recommender) -> FloatArray:
+    if model.ratings_.n_users == 0:
+        raise ParameterError("the model was saved without ratings and users, so there are no vectors of theirs")
+    own = isinstance(model, ItemCodes) and model.get_params().get("by", "item") == "item"
+    if not own or model._model_weight < 1:
+        raise ParameterError(
+            f"{type(model).__name__} does not score by a product of users' and items' vectors alone",
+            remedy="use i-autorec or another model with item codes, with shrink='never'",
+        )
+    return np.ascontiguousarray(model._output_layer()[0], np.float32)  # type: ignore[attr-defined]
