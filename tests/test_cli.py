@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import click
+import pandas as pd
 import pytest
 from cli_helpers import command, done, inline, parsed, process
 
@@ -19,6 +20,7 @@ from recae.cli.docs import INTRODUCTION, commands
 from recae.cli.hyperparameters import ModelCommand, model_options
 from recae.cli.param_types import Value, shown
 from recae.models import MODELS
+from recae.ratings import RatingMatrix
 from recae.recommender.params import Param, declared
 from recae.splitting import HOW
 
@@ -42,9 +44,10 @@ def test_every_command_explains_itself(path: str) -> None:
 
 @pytest.mark.parametrize("path", [path for path, ctx in ALL.items() if not isinstance(ctx.command, click.Group)])
 def test_every_command_that_prints_a_result_can_print_json(path: str) -> None:
-    """--json, -v and -q are options of every command, but of `serve` (HTTP) and `card` (Markdown)."""
+    """--json, -v and -q are options of every command, but of `serve` (HTTP), `card` (Markdown), `export` (files)."""
     options = {opt for option in ALL[path].command.params for opt in option.opts}
-    assert {"--json", "-v", "-q"} - ({"--json"} if path in ("recae serve", "recae card") else set()) <= options
+    without = ("recae serve", "recae card", "recae export")
+    assert {"--json", "-v", "-q"} - ({"--json"} if path in without else set()) <= options
 
 
 def examples() -> list[str]:
@@ -62,6 +65,9 @@ def test_every_example_is_a_command_line_that_is_understood(
     Path("tuned.toml").write_text('model = "i-autorec"')
     for part in ("train", "validation", "test"):
         Path(f"{part}.csv").touch()
+    if "yesterday.recae" in line:
+        few = RatingMatrix.from_frame(pd.DataFrame({"user": [1, 1, 2], "item": [1, 2, 1], "rating": [1, 2, 3]}))
+        MODELS["i-autorec"].make(hidden=2, epochs=0, shrink="never").fit(few).save("yesterday.recae")
     ctx, args = click.Context(recae, info_name="recae", **recae.context_settings), shlex.split(line)[1:]
     while isinstance(ctx.command, click.Group):
         found = ctx.command.get_command(ctx, args[0])
