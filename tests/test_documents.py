@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,6 +72,17 @@ def check_transcript(text: str, folder: Path) -> None:
     for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
         command, _, shown = part.partition("\n")
         assert_same(shown, shell(command, folder))
+
+
+@pytest.fixture(autouse=True)
+def registry() -> Iterator[None]:
+    """Models that a page registers are gone after it: other tests of this process know those of the package."""
+    from recae.models import MODELS
+
+    known = dict(MODELS)
+    yield
+    MODELS.clear()
+    MODELS.update(known)
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(DOCS).as_posix())
