@@ -28,12 +28,13 @@ def how(found: Found) -> str:
     demos, machine = found["demos"], found["machine"]
     commits = list(dict.fromkeys(demo["commit"] for demo in demos.values()))
     dates = sorted({demo["date"][:10] for demo in demos.values()})
+    threads = sorted({demo["threads"] for demo in demos.values()})
     small = [name for name, demo in demos.items() if "8 x 8" in str(demo["figures"].get("data"))]
     return (
         f"The figures below are from `python -m benchmarks.demos` with seed {found['seed']} on {machine['processor']}, "
-        f"one thread, {' and '.join(dates)}, at commits {', '.join(f'`{commit}`' for commit in commits)}. The "
-        "machine had "
-        "other work: seconds are of processor time where this is said, and say little where it is not. "
+        f"{' or '.join(map(str, threads))} threads, {' and '.join(dates)}, at commits "
+        f"{', '.join(f'`{commit}`' for commit in commits)}. The machine had other work: seconds are of processor time "
+        "where this is said, and say little where it is not. "
         + (
             f"Shown on the built-in 8 x 8 digits instead of MNIST (`--small`): {', '.join(small)}."
             if small
