@@ -248,12 +248,14 @@ def test_a_query_in_words_becomes_a_row() -> None:
 
 
 def test_a_query_of_unknown_words_is_refused(stage: tuple[Stage, list[str]]) -> None:
-    """The error repeats the query."""
+    """The error repeats the query, and comes before anything is learnt or drawn."""
     from dataclasses import replace
 
     where, _ = stage
+    asked = replace(where, query="zyx")
     with pytest.raises(DataError, match="'zyx'"):
-        demos.run("documents", replace(where, query="zyx"))
+        demos.run("documents", asked)
+    assert asked._pictures == []
 
 
 def test_groups_that_are_the_classes_have_index_one() -> None:

@@ -83,9 +83,9 @@ def test_no_order_and_bases_that_read_no_weights_are_refused() -> None:
     """Ratings without times, times that are all equal, a rating model, and a ranker of which items, not how much."""
     data = ratings()
     users, items, values = data.pairs()
-    for stamps in (None, np.full(len(users), 5)):
+    for stamps, words in ((None, "no timestamps, and recency reads"), (np.full(len(users), 5), "nothing of the order")):
         untimed = recae.RatingMatrix.from_columns(users, items, values, timestamps=stamps)
-        with pytest.raises(DataError):
+        with pytest.raises(DataError, match=words):
             Recency(base=EASE).fit(untimed)
     for base in ("bias", "popularity", "markov"):
         with pytest.raises(ParameterError):

@@ -52,6 +52,7 @@ class Corpus(NamedTuple):
 
 
 def run(stage: Stage) -> Figures:
+    asked = _asked(stage)  # first: a query of unknown words is told before anything is learnt
     corpus = weighted(stage)
     units = _units(corpus)
     model = stage.once("documents", lambda: autoencoder(stage, corpus, units))
@@ -69,7 +70,7 @@ def run(stage: Stage) -> Figures:
     stage.save(figure, "documents-precision")
     _scatter(stage, corpus, {name: pair[1] for name, pair in list(spaces.items())[1:]})
     two = _two_units(stage, corpus)
-    answer = _answer(stage, corpus, model, spaces[f"autoencoder, {units}"][0])
+    answer = _answer(stage, corpus, asked, model, spaces[f"autoencoder, {units}"][0])
     return {"data": stage.documents.source, "spaces": rows, "two_units": two, "query": answer}
 
 
@@ -186,15 +187,25 @@ def _two_units(stage: Stage, corpus: Corpus) -> Figures:
     }  # fmt: skip
 
 
-def _answer(stage: Stage, corpus: Corpus, model: Autoencoder, train: Array) -> Figures:
-    """The train documents nearest to a query in words, with the words that they share with it."""
+def _asked(stage: Stage) -> tuple[str, Any]:
+    """The query in words, and as a row (1, words) of how often it has each word.
+
+    Raises:
+        DataError: the documents use none of its words.
+    """
     documents = stage.documents
     text = stage.query or QUERY["20 Newsgroups" in documents.source and "not here" not in documents.source]
-    asked = asked_row(documents.vocabulary, text)
-    if asked.nnz == 0:
+    row = asked_row(documents.vocabulary, text)
+    if row.nnz == 0:
         raise DataError(
             f"none of the words of the query {text!r} is among the {len(documents.vocabulary):,} that the documents use"
         )
+    return text, row
+
+
+def _answer(stage: Stage, corpus: Corpus, query: tuple[str, Any], model: Autoencoder, train: Array) -> Figures:
+    """The train documents nearest to a query, with the words that they share with it."""
+    documents, (text, asked) = stage.documents, query
     row = sparse.csr_array(weights(stage).transform(asked), dtype=np.float32)
     near = neighbours(_unit(train), _unit(_encode(model, row)), FOUND)[0]
     words = np.array(documents.vocabulary)

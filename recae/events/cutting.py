@@ -16,9 +16,11 @@ from recae.events.sessions import Sessions
 from recae.ratings import RatingMatrix
 from recae.ratings.any_frame import as_pandas, is_table
 from recae.ratings.column_checks import row_number
+from recae.ratings.known_times import ordered_times, refuse_one_moment
 from recae.ratings.times import seconds
 from recae.splitting.cuts import span_of
 
+CUT = "and sessions are cut by time"
 Gap = str | float | dt.timedelta | np.timedelta64
 
 
@@ -90,7 +92,7 @@ def seconds_of(gap: Gap) -> int:
 
 def _events(ratings: RatingMatrix) -> tuple[IntArray, npt.NDArray[np.int32], FloatArray, IntArray]:
     """User, item, rating and time of all events; rows of pairs that were merged each by itself."""
-    stamps = dated(ratings)
+    stamps = ordered_times(ratings, CUT)
     users, items, values = ratings.pairs()
     repeats = ratings.repeats
     if repeats is not None:
@@ -113,30 +115,6 @@ def _drawn(times: IntArray, items: npt.NDArray[np.int32]) -> npt.NDArray[np.uint
         x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
-
-
-def dated(ratings: RatingMatrix) -> IntArray:
-    """When each rating was given, (n_ratings,).
-
-    Raises:
-        DataError: it is not known, or no moment differs from another one, so that there is no order.
-    """
-    stamps = ratings.timestamps
-    if stamps is None:
-        raise DataError(
-            f"{ratings.name!r} has no timestamps, and sessions are cut by time",
-            remedy=Remedy("name the column of dates with {timestamp} when the ratings are loaded", timestamp=...),
-        )
-    _refuse_one_moment(stamps, ratings.name)
-    return stamps
-
-
-def _refuse_one_moment(times: IntArray, name: str) -> None:
-    if len(times) > 1 and int(times.min()) == int(times.max()):
-        raise DataError(
-            f"all {len(times):,} timestamps of {name!r} are {int(times[0])}: they say nothing of the order of events",
-            remedy="look whether the column of dates is the right one",
-        )
 
 
 def _cut_by_gap(
@@ -176,7 +154,7 @@ def _of_table(frame: pd.DataFrame, gap: Gap, column: str | None, columns: dict[s
     items = ratings.item_index(frame[names["item"]]).astype(np.int32)
     values = frame[names["rating"]].to_numpy(np.float32) if has_rating else np.ones(len(frame), np.float32)
     times = np.asarray(seconds(frame[names["timestamp"]], names["timestamp"], row_number))
-    _refuse_one_moment(times, ratings.name)
+    refuse_one_moment(times, ratings.name)
     if column is None:
         return _cut_by_gap(ratings, users, items, values, times, seconds_of(gap))
     missing = frame[column].isna().to_numpy()

@@ -11,8 +11,9 @@ from recae._types import IntArray, Mask
 from recae.errors import DataError, DataWarning
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
+from recae.ratings.known_times import timestamps_of
 from recae.splitting.cuts import Cut, as_date, first_moment, is_cut
-from recae.splitting.masks import timestamps_of
+from recae.splitting.masks import BY_TIME, RANDOM
 from recae.splitting.parts import check_fraction
 
 
@@ -55,7 +56,7 @@ def cut_by_time(ratings: RatingMatrix, cut: float | Cut, part: str, *, again: bo
 
 def event_times(ratings: RatingMatrix) -> IntArray:
     """Times of all rows, those of pairs that were merged each by itself."""
-    stamps, repeats = timestamps_of(ratings), ratings.repeats
+    stamps, repeats = timestamps_of(ratings, BY_TIME, RANDOM), ratings.repeats
     if repeats is None:
         return stamps
     return np.concatenate([np.delete(stamps, repeats.position), repeats.timestamps])
@@ -68,7 +69,7 @@ def between(ratings: RatingMatrix, first: int | None, before: int | None) -> Rat
         chosen = np.ones(len(stamps), dtype=bool) if first is None else stamps >= first
         return chosen if before is None else chosen & (stamps < before)
 
-    stamps, repeats = timestamps_of(ratings), ratings.repeats
+    stamps, repeats = timestamps_of(ratings, BY_TIME, RANDOM), ratings.repeats
     keep = inside(stamps)
     if repeats is None:
         return ratings.select(keep)

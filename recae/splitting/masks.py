@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from recae._types import IntArray, Mask
-from recae.errors import DataError, ParameterError, Remedy
+from recae.errors import ParameterError
 from recae.ratings import RatingMatrix
+from recae.ratings.known_times import timestamps_of
 from recae.splitting.parts import check_fraction
+
+BY_TIME, RANDOM = "which a split by time needs", "choose a random split"
 
 
 def random_part(ratings: RatingMatrix, fraction: float, rng: np.random.Generator) -> Mask:
@@ -50,19 +53,7 @@ def one_of_each_user(ratings: RatingMatrix, test: None, rng: np.random.Generator
 def rank_of_each(ratings: RatingMatrix, rng: np.random.Generator, last: bool) -> IntArray:
     """Place of each rating, from 0, among its user's: latest first (equal times in random order), or random."""
     users, _, _ = ratings.pairs()
-    keys = (rng.random(len(users)), *((-timestamps_of(ratings),) if last else ()), users)
+    keys = (rng.random(len(users)), *((-timestamps_of(ratings, BY_TIME, RANDOM),) if last else ()), users)
     rank = np.empty(len(users), dtype=np.int64)
     rank[np.lexsort(keys)] = np.arange(len(users)) - ratings.user_rows.indptr[users]
     return rank
-
-
-def timestamps_of(ratings: RatingMatrix) -> IntArray:
-    if ratings.timestamps is None:
-        raise DataError(
-            f"{ratings.name!r} has no timestamps, which a split by time needs",
-            remedy=(
-                Remedy("name their column with {timestamp} when the ratings are loaded", timestamp=...),
-                "choose a random split",
-            ),
-        )
-    return ratings.timestamps

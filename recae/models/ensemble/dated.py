@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from recae._types import Csr, DoubleArray, IntArray, Scores
-from recae.errors import DataError, ParameterError, Remedy
+from recae.errors import ParameterError
 from recae.models.ensemble.members import member_of, plain_params
 from recae.models.ensemble.time_kernel import near_counts, near_means
 from recae.ratings import RatingMatrix
+from recae.ratings.known_times import timestamps_of
 from recae.recommender.at_moments import PredictsAtMoments
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
@@ -25,6 +26,7 @@ USER_SPANS = (20.0, 60.0, 300.0, 1800.0, DAY, 30 * DAY)  # seconds; a visit last
 ITEM_SPANS = (3 * DAY, 20 * DAY, 100 * DAY)  # an item's reputation changes over weeks
 USER_SHRINK, ITEM_SHRINK = 2.0, 5.0  # ratings of mean 0 that are added
 PENALTIES = np.logspace(-2, 6, 17)  # of the ridge regression, chosen among by leaving one out
+NEED = ("and this model reads dates", "use its base model by itself")
 PAIRS = 2**18  # corrected at once
 
 
@@ -60,7 +62,7 @@ class Dated(PredictsAtMoments):
     # ---------------------------------------------------------------- fitting
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
-        _timestamps(ratings)
+        timestamps_of(ratings, *NEED)
         if not 0 < self.holdout < 1:
             raise ParameterError(name="holdout", value=self.holdout, expected="a share above 0 and below 1")
         self.theta_ = np.zeros(len(USER_SPANS) + len(ITEM_SPANS) + 4)
@@ -86,7 +88,7 @@ class Dated(PredictsAtMoments):
         self.base_, self._model_weight = base, base._model_weight
         users, items, truth = ratings.pairs()
         left = (truth - _base_scores(base, users, items)).astype(np.float64)
-        times = _timestamps(ratings).astype(np.float64)
+        times = timestamps_of(ratings, *NEED).astype(np.float64)
         by_item = np.argsort(items, kind="stable")
         self._by_user = (ratings.user_rows.indptr.astype(np.int64), left, times)
         starts = np.concatenate([[0], np.cumsum(ratings.counts("item"))])
@@ -102,7 +104,7 @@ class Dated(PredictsAtMoments):
         from sklearn.preprocessing import StandardScaler
 
         users, items, truth = aside.pairs()
-        times = _timestamps(aside).astype(np.float64)
+        times = timestamps_of(aside, *NEED).astype(np.float64)
         warm = (known.counts("user")[users] > 0) & (known.counts("item")[items] > 0)
         if warm.sum() <= len(self.theta_):
             return np.zeros_like(self.theta_)
@@ -169,20 +171,6 @@ class Dated(PredictsAtMoments):
         base._restore_saved(arrays.under("base/"))
         self.theta_ = arrays.floats("theta", len(USER_SPANS) + len(ITEM_SPANS) + 4, dtype="float64")
         self._set_base(base, self.ratings_)
-
-
-def _timestamps(ratings: RatingMatrix) -> npt.NDArray[np.int64]:
-    """When each rating was given, (nnz,).
-
-    Raises:
-        DataError: it is not known.
-    """
-    if ratings.timestamps is None:
-        raise DataError(
-            f"{ratings.name} has no timestamps, and this model reads dates",
-            remedy=(Remedy("name the column of dates with {timestamp}", timestamp=...), "use its base model by itself"),
-        )
-    return ratings.timestamps
 
 
 def _base_scores(base: Recommender, users: IntArray, items: IntArray) -> Scores:

@@ -12,9 +12,9 @@ from scipy import sparse
 
 from recae._types import Csr, FloatArray, IntArray, Scores
 from recae.errors import ParameterError
-from recae.events.cutting import dated
 from recae.models.ensemble.members import member_of, plain_params
 from recae.ratings import RatingMatrix
+from recae.ratings.known_times import ordered_times
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
 from recae.recommender.held_out_lists import clearly_better, list_values, users_to_compare
@@ -58,7 +58,7 @@ class Recency(Recommender):
     # ---------------------------------------------------------------- fitting
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
-        dated(ratings)
+        ordered_times(ratings, "and recency reads which entries are the latest")
         self.power_ = self._chosen_power(ratings) if self.power is None else self.power
         self.base_ = self._new_base().fit(ratings, validation, progress=options.progress)
 

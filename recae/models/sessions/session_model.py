@@ -10,9 +10,10 @@ import numpy.typing as npt
 from scipy import sparse
 
 from recae._types import Arrays, Csr, DoubleArray, FloatArray, IntArray, Scores
-from recae.events.cutting import dated, sessions
+from recae.events.cutting import CUT, sessions
 from recae.events.sessions import Sessions
 from recae.ratings import RatingMatrix
+from recae.ratings.known_times import ordered_times
 from recae.ratings.repeated_rows import Repeats
 from recae.recommender.base import Recommender
 from recae.recommender.learned import LearnedArrays
@@ -65,7 +66,7 @@ class SessionModel(Recommender):
         Raises:
             DataError: there are no timestamps, or all are equal.
         """
-        dated(ratings)
+        ordered_times(ratings, CUT)
         return sessions(ratings, 60 * self.gap)
 
     @property
