@@ -14,6 +14,12 @@ from recae.recommender.params import check
 from recae.recommender.registry import make_model, name_of
 
 
+def ranker_of(member: Any, rng: int) -> Recommender:
+    """A ranker as `member_of` has it, with the seed `rng` where it says none."""
+    model = member_of(member, rates=False)
+    return model.set_params(rng=rng) if model.get_params().get("rng") == 0 else model
+
+
 def member_of(member: Any, *, rates: bool = True) -> Recommender:
     """A model that predicts ratings, or a ranker where `rates` is false: from a name, settings, or a model, cloned.
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from recae._types import Csr, DoubleArray, IntArray, Scores
 from recae.errors import ParameterError
-from recae.models.ensemble.members import member_of, plain_params, side_by_side
+from recae.models.ensemble.members import plain_params, ranker_of, side_by_side
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
@@ -58,11 +58,7 @@ class RankingBlend(Recommender):
         """The members with nothing learnt."""
         if isinstance(self.members, str) or not self.members:
             raise ParameterError(name="members", value=self.members, expected="a tuple of rankers, such as ('ease',)")
-        models = [member_of(member, rates=False) for member in self.members]
-        for model in models:
-            if model.get_params().get("rng") == 0:
-                model.set_params(rng=self.rng)
-        return models
+        return [ranker_of(member, self.rng) for member in self.members]
 
     def _given_weights(self) -> DoubleArray:
         """Weights that sum up to 1.

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from recae._types import Csr, FloatArray, IntArray, Scores
 from recae.errors import ParameterError
-from recae.models.ensemble.members import member_of, plain_params
+from recae.models.ensemble.members import plain_params, ranker_of
 from recae.ratings import RatingMatrix
 from recae.ratings.known_times import ordered_times
 from recae.recommender.base import Recommender
@@ -63,15 +63,13 @@ class Recency(Recommender):
         self.base_ = self._new_base().fit(ratings, validation, progress=options.progress)
 
     def _new_base(self) -> Recommender:
-        model = member_of(self.base, rates=False)
+        model = ranker_of(self.base, self.rng)
         if "values" not in {one.name for one in declared(type(model))}:
             raise ParameterError(
                 f"{type(model).__name__} reads which items are in a row, not how much each counts",
                 name="base",
                 expected="a ranker with the setting `values`, such as ease, spectral, als or mult-vae",
             )
-        if model.get_params().get("rng") == 0:
-            model.set_params(rng=self.rng)
         return model
 
     def _chosen_power(self, ratings: RatingMatrix) -> float:
