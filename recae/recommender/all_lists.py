@@ -111,7 +111,7 @@ def _key(model: Recommender, index: Any, n: int, choice: Any, users_a_part: int)
     arrays = [index, choice.allowed, np.array(choice.filter_seen), choice.boost, *_arrays_of(model)]
     arrays += [] if own is None else [own.indptr, own.indices]
     for array in arrays:
-        digest.update(b"-" if array is None else memoryview(np.ascontiguousarray(array).ravel().view(np.uint8)))
+        digest.update(b"-" if array is None else np.ascontiguousarray(array).ravel().view(np.uint8).data)
     return digest.hexdigest()
 
 
