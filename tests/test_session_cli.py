@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -98,3 +99,20 @@ def test_attention_is_printed(folder: Path) -> None:
     ]
     assert all((line.split()[3] == "3") == (line.split()[-1] == "-") for line in lines[2:])
     assert sum(float(line.split()[4]) for line in lines[2:] if line.split()[4] != "-") == pytest.approx(1, abs=0.01)
+
+
+def test_the_latest_ratings_are_held_out(folder: Path) -> None:
+    """Without --split, models of sessions are measured on the latest ratings, said in a line; --split stays."""
+    said = "markov reads the order of ratings: held out are the latest ones (--split time, not {})."
+    found = inline("train", folder / "ok.csv", "--model", "markov", "--out", folder / "late.recae")
+    done(found)
+    assert said.format("random") in found.stderr
+    found = inline("compare", folder / "ok.csv", "--models", "popularity,markov", "--json")
+    assert json.loads(done(found))["protocol"] == "time"
+    assert said.format("held-out-users") in found.stderr
+    found = inline("train", folder / "ok.csv", "--model", "markov", "--split", "random")
+    done(found)
+    assert "held out" not in found.stderr
+    assert "held out" not in inline("train", folder / "ok.csv", "--model", "popularity").stderr
+    auto = inline("train", folder / "ok.csv", "--model", "auto", "--task", "next-item")
+    assert "auto reads the order" in auto.stderr

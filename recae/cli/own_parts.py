@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,33 @@ import click
 
 from recae.cli.failures import Misuse
 from recae.cli.inputs import load_ratings
+from recae.cli.options import note
 
 if TYPE_CHECKING:
+    from recae.models import Recommender
     from recae.ratings import RatingMatrix
     from recae.splitting import Split
+
+
+def split_by_time_for(models: Mapping[str, Recommender], given: dict[str, Any]) -> None:
+    """Where a model reads the order of ratings, and the user says no split: the test part is the latest ratings.
+
+    A random one would let a model read what happened after a rating that it is asked for. Says so in a line.
+
+    Args:
+        models: what is going to be fitted, by name.
+        given: the options; "how" is changed.
+    """
+    context = click.get_current_context()
+    said = context.get_parameter_source("how") is not click.core.ParameterSource.DEFAULT or "how" not in given
+    if said or isinstance(given["test"], Path) or saved_split(given["dataset"]) is not None:
+        return
+    for name, model in models.items():
+        if model.reads_order or getattr(model, "task", "") == "next-item":
+            default, given["how"] = given["how"], "time"
+            if given["test"] != 0 or model.iterative:
+                note(f"{name} reads the order of ratings: held out are the latest ones (--split time, not {default}).")
+            return
 
 
 def way_of(given: dict[str, Any]) -> Any:

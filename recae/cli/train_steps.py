@@ -20,6 +20,7 @@ from recae.cli.own_parts import (
     load_validation,
     refuse_options_of_a_split,
     saved_split,
+    split_by_time_for,
     split_options,
     way_of,
 )
@@ -49,6 +50,7 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
     refuse_idle_options(given)
     model, here = model_of(ctx, given["name"], given["seed"]), launch()
     refuse_many_processes(type(model))
+    split_by_time_for({given["name"]: model}, given)
     if given["without_ratings"] and given["name"] != AUTO and not model._reads_only_rows():
         raise Misuse(f"--without-ratings: {given['name']} serves new users from the ratings of others; ease does not")
     if here.restarts and model.iterative:
@@ -66,12 +68,15 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
 
 def train(ctx: click.Context, model: Recommender, checkpoint: Path | None, given: dict[str, Any]) -> None:
     """What `run` does when nothing stands against it."""
+    from recae.ratings.known_times import ordered_times
     from recae.recommender.simple_model import say_if_worse
 
     saved = saved_split(given["dataset"])
     ratings = load_ratings_in_turn(given) if saved is None else saved.train
     if given["threshold"] is not None and saved is None:
         ratings = ratings.binarize(given["threshold"]).filter(min_user=5)
+    if model.reads_order:
+        ordered_times(ratings, f"and {given['name']} reads their order")
     parts = divide(ratings, model, given, saved)
     start = start_of(given, parts)
     if given["save_test"] and launch().is_first:

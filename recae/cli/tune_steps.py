@@ -13,7 +13,7 @@ from recae.cli.hyperparameters import command_with, given_params, model_of, opti
 from recae.cli.inputs import load_ratings
 from recae.cli.options import note
 from recae.cli.outputs import check_writable
-from recae.cli.own_parts import refuse_options_of_a_split, saved_split, split_options, way_of
+from recae.cli.own_parts import refuse_options_of_a_split, saved_split, split_by_time_for, split_options, way_of
 from recae.cli.param_types import Value, shown
 from recae.cli.printing import print_json, print_table
 from recae.cli.train_steps import check_metrics
@@ -35,6 +35,7 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
     from recae.tuning.space import space_of
 
     model = model_of(ctx, given["name"], given["seed"])
+    split_by_time_for({given["name"]: model}, given)
     check_metrics(given["metric"], model)
     check(model)
     space = space_of(model, searched(model, given["tries"]), tuple(given_params(ctx)))

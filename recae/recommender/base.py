@@ -17,7 +17,7 @@ from recae.recommender.biases import Biases, Unit, few_ratings, fit_baseline, us
 from recae.recommender.fitting import FitOptions, check_fit, checked_validation
 from recae.recommender.nearest import Similar, UnknownItems
 from recae.recommender.params import check
-from recae.recommender.row import row_of
+from recae.recommender.row import dated_row, row_of
 from recae.recommender.scoring import finite, top_allowed, top_n_for_users
 
 UnknownUsers = Literal["error", "popular", "warn", "ignore"]
@@ -265,6 +265,7 @@ class Recommender(Similar):
         *,
         filter_seen: bool = True,
         allowed: Mask | None = None,
+        timestamps: Any = None,
     ) -> tuple[IntArray, Scores]:
         """As `recommend_new`, for one user, of arrays and in arrays: the fast way in, for a server.
 
@@ -278,6 +279,7 @@ class Recommender(Similar):
             n: length of the list, at most.
             filter_seen: leave out the items of `item_index`.
             allowed: which items may be listed, bool (n_items,); None for all.
+            timestamps: of each rating, seconds since 1970, (k,), in any order; read by models that `reads_dates`.
 
         Returns:
             Item indices and scores, best first, (n,) each; shorter where fewer items are left.
@@ -288,7 +290,11 @@ class Recommender(Similar):
         """
         known = self._fitted()
         n = frames.checked_n(n, known.n_items)
-        row = row_of(item_index, ratings, known, needs_rating=self.predicts_ratings)
-        scores = self.ranking_scores_new(row)
+        if timestamps is None or not self.reads_dates:
+            row = row_of(item_index, ratings, known, needs_rating=self.predicts_ratings)
+            scores = self.ranking_scores_new(row)
+        else:
+            new = dated_row(item_index, ratings, timestamps, known, needs_rating=self.predicts_ratings)
+            row, scores = new.user_rows, self._scores_of_new(new, np.zeros(1, np.int64))
         index, listed = (found[0] for found in top_allowed(scores, row if filter_seen else None, n, allowed))
         return index[index >= 0], listed[index >= 0]

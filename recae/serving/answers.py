@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,9 @@ from recae.ratings.ids import plain
 from recae.recommender import frames
 from recae.recommender.row import row_of
 from recae.recommender.scoring import most_similar
-from recae.serving.bodies import Event, ExplainBody, OneUser, PredictBody, RecommendBody, SimilarBody
+from recae.serving.bodies import ExplainBody, OneUser, PredictBody, RecommendBody, SimilarBody
 from recae.serving.limits import Limits
+from recae.serving.live_events import explain_dated, live_ratings, named, predict_live, read_events, short
 from recae.serving.served_model import ServedModel
 
 FOUND = 100  # items or users that a search gives, at most
@@ -28,9 +28,11 @@ def recommend(served: ServedModel, body: RecommendBody, limits: Limits) -> dict[
     n = frames.checked_n(body.n, ratings.n_items)
     allowed = _allowed(served, body, limits)
     if body.events is not None:
-        items, values, left_out = _events(served, body.events, limits)
-        found = model.recommend_row(items, values, n, filter_seen=body.filter_seen, allowed=allowed)
-        return {"items": _listed(served, *found), **_said(left_out)}
+        live = read_events(served, body.events, limits)
+        found = model.recommend_row(
+            live.items, live.ratings, n, filter_seen=body.filter_seen, allowed=allowed, timestamps=live.times
+        )
+        return {"items": _listed(served, *found), **_said(live.left_out)}
     wanted = [body.user] if body.users is None else body.users
     limits.check("users", len(wanted), limits.users)
     known = ratings.user_index(wanted, missing="error" if body.unknown == "error" else "-1")
@@ -45,15 +47,19 @@ def predict(served: ServedModel, body: PredictBody, limits: Limits) -> dict[str,
     model, ratings = served.model, served.model.ratings_
     limits.check("items", len(body.items), limits.items)
     items = ratings.item_index(body.items)
+    moment: dict[str, Any] = {} if body.timestamp is None else {"timestamps": body.timestamp}
+    if moment and not (model.reads_dates and model.predicts_ratings):
+        raise ParameterError(f"{type(model).__name__} reads no dates", name="timestamp", value=body.timestamp)
+    left_out = list[Any]()
     if body.events is None:
         user = ratings.user_index([body.user])
-        found, left_out = model.predict_pairs(np.broadcast_to(user, items.shape), items), list[Any]()
+        found = model.predict_pairs(np.broadcast_to(user, items.shape), items, **moment)
     else:
-        rated, values, left_out = _events(served, body.events, limits)
-        row = row_of(rated, values, ratings, needs_rating=model.predicts_ratings)
-        found = model.predict_pairs_new(row, np.zeros_like(items), items)
+        live = read_events(served, body.events, limits)
+        left_out = live.left_out
+        found = predict_live(model, live, items, body.timestamp)
     return {
-        "predictions": [{**_named(served, i), "rating": rating} for i, rating in zip(items.tolist(), _short(found))],
+        "predictions": [{**named(served, i), "rating": rating} for i, rating in zip(items.tolist(), short(found))],
         **_said(left_out),
     }
 
@@ -73,7 +79,7 @@ def explain(served: ServedModel, body: ExplainBody, limits: Limits) -> dict[str,
     if body.n < 1:
         raise ParameterError(name="n", value=body.n, expected="at least 1 contribution")
     limits.check("items to explain", len(body.items), limits.users)
-    row, left_out = _row(served, body, limits)
+    row, dated, left_out = _row(served, body, limits)
     if row.nnz == 0:
         raise DataError("the user has no rating of an item that the model knows: there is nothing to explain by")
     if not model.linear and row.nnz > limits.explained:
@@ -81,6 +87,9 @@ def explain(served: ServedModel, body: ExplainBody, limits: Limits) -> dict[str,
             f"the user has {row.nnz:,} ratings; a model that is not linear is explained by leaving out each of them, "
             f"and one request may have {limits.explained}"
         )
+    if dated is not None:
+        listed = [explain_dated(served, dated, item, body.n) for item in body.items]
+        return {"exact": model.linear, "explanations": listed, **_said(left_out)}
     targets = ratings.item_index(body.items)
     explained = zip(targets.tolist(), *contributions(model, row, targets))
     return {
@@ -92,7 +101,7 @@ def explain(served: ServedModel, body: ExplainBody, limits: Limits) -> dict[str,
 
 def find_items(served: ServedModel, query: str, n: int) -> dict[str, Any]:
     """Items whose titles (or ids) hold the words of a query."""
-    return {"items": [_named(served, i) for i in served.items.find(query, min(n, FOUND))]}
+    return {"items": [named(served, i) for i in served.items.find(query, min(n, FOUND))]}
 
 
 def find_users(served: ServedModel, query: str, n: int) -> dict[str, Any]:
@@ -104,32 +113,21 @@ def find_users(served: ServedModel, query: str, n: int) -> dict[str, Any]:
 # ---------------------------------------------------------------- parts of requests
 
 
-def _events(served: ServedModel, events: Sequence[Event], limits: Limits) -> tuple[IntArray, Any, list[Any]]:
-    """Columns, ratings (None where none is given) and the items that the model does not know."""
-    limits.check("events", len(events), limits.events)
-    columns = np.array([served.columns.get(event.item, -1) for event in events], np.int64)
-    values = [event.rating for event in events]
-    if any(value is None for value in values):
-        if any(value is not None for value in values) or served.model.predicts_ratings:
-            bare = next(event.item for event in events if event.rating is None)
-            raise DataError(f"item {bare!r} has no rating: all events need one, or (of models that rank) none has one")
-        ratings = None
-    else:
-        ratings = np.array(values, np.float64)
-    known = columns >= 0
-    if known.all():
-        return columns, ratings, []
-    left_out = [event.item for event, is_known in zip(events, known) if not is_known]
-    return columns[known], None if ratings is None else ratings[known], left_out
+def _row(served: ServedModel, body: OneUser, limits: Limits) -> tuple[Csr, Any, list[Any]]:
+    """The user's ratings, (1, n_items); their times; and items of events that the model does not know.
 
-
-def _row(served: ServedModel, body: OneUser, limits: Limits) -> tuple[Csr, list[Any]]:
-    """The user's ratings, (1, n_items), and items of events that the model does not know."""
-    ratings = served.model.ratings_
+    Times are what `recae.explain` is told: an id, or a live user's ratings. None where the model reads no dates, or a
+    live user gives none.
+    """
+    model, ratings = served.model, served.model.ratings_
     if body.events is None:
-        return ratings.user_rows[ratings.user_index([body.user])], []
-    items, values, left_out = _events(served, body.events, limits)
-    return row_of(items, values, ratings, needs_rating=served.model.predicts_ratings), left_out
+        row = ratings.user_rows[ratings.user_index([body.user])]
+        return row, body.user if model.reads_dates and ratings.timestamps is not None else None, []
+    live = read_events(served, body.events, limits)
+    if live.times is not None and model.reads_dates:
+        new = live_ratings(model, live)
+        return new.user_rows, new, live.left_out
+    return row_of(live.items, live.ratings, ratings, needs_rating=model.predicts_ratings), None, live.left_out
 
 
 def _allowed(served: ServedModel, body: RecommendBody, limits: Limits) -> Mask | None:
@@ -167,28 +165,19 @@ def _listed(served: ServedModel, index: IntArray, scores: Scores) -> list[dict[s
     titles, ids = served.titles, served.item_ids
     return [
         {"item": ids[i], "title": titles[i], "score": score, "rank": rank}
-        for rank, (i, score) in enumerate(zip(index.tolist(), _short(scores)), 1)
+        for rank, (i, score) in enumerate(zip(index.tolist(), short(scores)), 1)
         if i >= 0
     ]
-
-
-def _named(served: ServedModel, index: int) -> dict[str, Any]:
-    return {"item": served.item_ids[index], "title": served.titles[index]}
 
 
 def _explanation(
     served: ServedModel, row: Csr, target: int, score: float, base: float, found: Scores, *, n: int
 ) -> dict[str, Any]:
     order = np.argsort(-found, kind="stable")[:n]
-    score, base = _short(np.array([score, base]))
-    parts = zip(row.indices[order].tolist(), _short(row.data[order]), _short(found[order]))
-    listed = [{**_named(served, item), "rating": rating, "contribution": part} for item, rating, part in parts]
-    return {**_named(served, target), "score": score, "base": base, "contributions": listed}
-
-
-def _short(values: Scores) -> list[float]:
-    """float32 in the seven digits that it has: as a double it would be written with seventeen."""
-    return [float(f"{value:.7g}") for value in values.tolist()]
+    score, base = short(np.array([score, base]))
+    parts = zip(row.indices[order].tolist(), short(row.data[order]), short(found[order]))
+    listed = [{**named(served, item), "rating": rating, "contribution": part} for item, rating, part in parts]
+    return {**named(served, target), "score": score, "base": base, "contributions": listed}
 
 
 def _said(left_out: list[Any]) -> dict[str, Any]:

@@ -21,6 +21,11 @@ class Event(Body):
 
     item: Id
     rating: Number | None = Field(None, description="on the model's scale; may be left out for models that rank")
+    timestamp: Number | StrictStr | None = Field(
+        None,
+        description="when: seconds since 1970 or an ISO date; of all events or of none; models that read the order of "
+        "events take it from here, and not from the order of the list",
+    )
 
 
 Events = Annotated[list[Event], Field(description="what a live user rated; nothing of it is stored")]
@@ -63,9 +68,12 @@ class RecommendBody(OneUser):
 
 
 class PredictBody(OneUser):
-    """Whose ratings, of which items."""
+    """Whose ratings, of which items, and perhaps when."""
 
     items: list[Id]
+    timestamp: Number | None = Field(
+        None, description="the moment asked at, in seconds since 1970, of models that read dates; by default after all"
+    )
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"user": 1, "items": [1, 2]}]})
 
@@ -140,6 +148,8 @@ class Contribution(BaseModel):
     title: str | None
     rating: float
     contribution: float
+    session: int | None = Field(None, description="of models of sessions: counted from 1, the user's first")
+    timestamp: int | None = Field(None, description="of models that read dates, where it is known")
 
 
 class Explanation(BaseModel):

@@ -42,8 +42,7 @@ Examples:
     "how",
     type=click.Choice(SPLITS),
     default="held-out-users",
-    show_default=True,
-    help="How to choose the test part.",
+    help="How to choose the test part.  [default: held-out-users; time where a model reads the order of ratings]",
 )
 @click.option("--train", type=click.Path(), metavar="FILE", help="File of the training part, in place of DATASET.")
 @click.option(
@@ -84,10 +83,11 @@ def compare(
     from recae.cli.console import echo
     from recae.cli.outputs import check_writable
     from recae.cli.own_models import entry_of_class
-    from recae.cli.own_parts import is_again, to_compare_on
+    from recae.cli.own_parts import is_again, split_by_time_for, to_compare_on
     from recae.cli.printing import print_json
     from recae.cli.train_steps import check_metrics
     from recae.comparison import compare as run
+    from recae.models import MODELS
 
     check_writable(out, figure)
     check_metrics(metrics)
@@ -96,7 +96,8 @@ def compare(
         if ":" in name:
             entry_of_class(name, "--models")
     given = {"how": how, "test": test, "validation": validation, "windows": windows, "fold": fold}
-    given |= {"again": again or None, "threshold": threshold, **table}
+    given |= {"dataset": train or dataset, "again": again or None, "threshold": threshold, **table}
+    split_by_time_for({name: MODELS[name].make() for name in names if name in MODELS}, given)
     ratings, how, made = to_compare_on(train or dataset, given)
     found = run(
         ratings, names, how,

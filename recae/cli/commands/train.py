@@ -83,8 +83,7 @@ and SIGHUP. --resume resumes from it and gives the same model as training withou
     "how",
     type=click.Choice(SPLITS),
     default="random",
-    show_default=True,
-    help="How to choose the test part.",
+    help="How to choose the test part.  [default: random; time for models that read the order of ratings]",
 )
 @click.option(
     "--threshold",

@@ -70,8 +70,8 @@ log of the search next to the settings (OUT with the ending .json).
     help="Share of the ratings held out first and never used; 0 for none.  [default: 0.1]",
 )
 @click.option(
-    "--split", "how", type=click.Choice(SPLITS), default="random", show_default=True,
-    help="How to choose the test part.",
+    "--split", "how", type=click.Choice(SPLITS), default="random",
+    help="How to choose the test part.  [default: random; time for models that read the order of ratings]",
 )  # fmt: skip
 @click.option("--folds", type=int, help="For --split k-fold: number of folds.  [default: 5]")
 @click.option("--fold", type=int, help="For --split k-fold: index of the test fold, from 0.")

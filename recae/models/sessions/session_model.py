@@ -34,6 +34,7 @@ class SessionModel(Recommender):
     """
 
     reads_dates: ClassVar[bool] = True
+    reads_order: ClassVar[bool] = True
 
     gap: float = param(30.0, "minutes without an event after which a session ends", low=0)
 
