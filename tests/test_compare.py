@@ -162,10 +162,9 @@ def test_the_table_says_everything(tmp_path: Path) -> None:
 
 def test_the_figure_has_a_point_and_a_name_a_model() -> None:
     """Models stand in the order given, figures with intervals to the left, seconds to the right."""
-    figure = accuracy_against_time(
+    left, right = accuracy_against_time(
         ["b", "a"], [10.0, 0.0], [0.2, 0.1], [None, (0.05, 0.15)], ylabel="ndcg@5", title="t"
     )
-    left, right = figure.axes
     assert [tick.get_text() for tick in left.get_yticklabels()] == ["b", "a"]
     assert left.get_ylim()[0] > left.get_ylim()[1]  # the first line is the upper one
     assert (left.get_xlabel(), right.get_xscale()) == ("ndcg@5", "log")

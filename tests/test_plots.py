@@ -23,8 +23,8 @@ def test_a_figure_is_written_small_and_without_pyplot(tmp_path: Path) -> None:
     """save() writes a plain figure with a palette; pyplot, with its global state, is never imported."""
     from PIL import Image
 
-    figure = plots.curves([1, 2, 3], {"a": [1, 2, 3], "b": [3, 2, 1]}, xlabel="x", ylabel="y")
-    path = plots.save(figure, tmp_path / "a.png")
+    axes = plots.curves([1, 2, 3], {"a": [1, 2, 3], "b": [3, 2, 1]}, xlabel="x", ylabel="y")
+    path = plots.save(axes, tmp_path / "a.png")
     picture = Image.open(path)
     assert picture.mode == "P"
     assert picture.width > 400
@@ -64,34 +64,33 @@ def test_labels_are_moved_apart() -> None:
 
 def test_right_and_wrong_images_are_marked() -> None:
     """A wrong image is crossed out, a right one is framed, in different colours; others stay as they were."""
-    figure = plots.image_rows({"a": images(3)}, (3, 4), marks={"a": [None, True, False]})
-    colours = [axes.spines["left"].get_edgecolor() for axes in figure.axes]
+    drawn = plots.image_rows({"a": images(3)}, (3, 4), marks={"a": [None, True, False]})
+    colours = [axes.spines["left"].get_edgecolor() for axes in drawn]
     assert len(set(colours)) == 3
-    assert [len(axes.lines) for axes in figure.axes] == [0, 0, 1]
+    assert [len(axes.lines) for axes in drawn] == [0, 0, 1]
 
 
 def test_weights_share_one_scale() -> None:
     """Both mosaics are drawn between the same ends, the percentile of both together, with a labelled scale."""
-    figure = plots.weights({"small": images(6) - 0.5, "large": 9 * (images(6) - 0.5)}, (3, 4), columns=3)
-    limits = {axes.images[0].get_clim() for axes in figure.axes[:2]}
+    drawn = plots.weights({"small": images(6) - 0.5, "large": 9 * (images(6) - 0.5)}, (3, 4), columns=3)
+    limits = {axes.images[0].get_clim() for axes in drawn}
     assert len(limits) == 1
     low, high = limits.pop()
     assert low == -high
     assert 3 < high <= 4.5
-    assert figure.axes[2].get_ylabel() == "weight"
+    assert drawn.figure.axes[2].get_ylabel() == "weight"
 
 
 def test_bars_may_have_a_level() -> None:
     """A horizontal that chance would give is drawn and named."""
-    axes = plots.bars(["x"], {"a": [0.7]}, ylabel="AUC", level=(0.5, "by chance")).axes[0]
+    axes = plots.bars(["x"], {"a": [0.7]}, ylabel="AUC", level=(0.5, "by chance"))
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["by chance", "a"]
 
 
 def test_curves_are_labelled_and_told_apart_without_colour() -> None:
     """Axes have names, lines have a legend, and each line has a dash or a marker of its own."""
-    figure = plots.curves([1, 2, 4], {"a": [3, 2, 1], "b": [1, 2, 3]}, xlabel="units", ylabel="error", log_x=True,
-                          log_y=True, level=(0.5, "bar"))  # fmt: skip
-    axes = figure.axes[0]
+    axes = plots.curves([1, 2, 4], {"a": [3, 2, 1], "b": [1, 2, 3]}, xlabel="units", ylabel="error", log_x=True,
+                        log_y=True, level=(0.5, "bar"))  # fmt: skip
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("units", "error")
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b", "bar"]
     looks = {(line.get_linestyle(), line.get_marker()) for line in axes.lines[:2]}
@@ -102,17 +101,17 @@ def test_loss_curves_show_train_and_validation() -> None:
     """A history with validation gives two lines, one without gives one."""
     records = [{"epoch": e, "loss": 1 / e, "validation": 2 / e} for e in (1, 2, 3)]
     without = [{**r, "validation": None} for r in records]
-    figure = plots.loss_curves({"a": History(records), "b": History(without)}, ylabel="loss")
-    assert [line.get_label() for line in figure.axes[0].lines] == ["a, train", "a, validation", "b, train"]
+    axes = plots.loss_curves({"a": History(records), "b": History(without)}, ylabel="loss")
+    assert [line.get_label() for line in axes.lines] == ["a, train", "a, validation", "b, train"]
 
 
 def test_image_rows_are_named_and_captioned() -> None:
     """A row of images for each name, captions above the first, and an empty cell where a row is shorter."""
-    figure = plots.image_rows({"original": images(3), "copy": images(2)}, (3, 4), captions="xyz", title="t")
-    assert len(figure.axes) == 6
-    assert figure.axes[0].get_ylabel() == "original"
-    assert figure.axes[1].get_title() == "y"
-    assert len(figure.axes[5].images) == 0
+    drawn = plots.image_rows({"original": images(3), "copy": images(2)}, (3, 4), captions="xyz", title="t")
+    assert len(drawn) == 6
+    assert drawn[0].get_ylabel() == "original"
+    assert drawn[1].get_title() == "y"
+    assert len(drawn[5].images) == 0
 
 
 def test_tiles_stand_where_they_should() -> None:
@@ -130,7 +129,7 @@ def test_scatters_letter_their_classes(width: int) -> None:
     """In two and three dimensions every class that occurs is named at its median."""
     rng = np.random.default_rng(0)
     panel = Codes(rng.normal(size=(30, width)), np.arange(30) % 3, "codes")
-    axes = plots.scatter([panel], ["a", "b", "c", "absent"]).axes[0]
+    axes = plots.scatter([panel], ["a", "b", "c", "absent"])[0]
     assert [text.get_text() for text in axes.texts] == ["a", "b", "c"]
     assert axes.get_xlabel() == "code unit 1"
 
@@ -143,15 +142,14 @@ def test_codes_of_four_units_cannot_be_drawn() -> None:
 
 def test_bars_say_their_values() -> None:
     """Each bar carries its value, series have a legend, and whiskers are drawn where given."""
-    figure = plots.bars(["x", "y"], {"a": [0.25, 0.5], "b": [1, 0.75]}, ylabel="share",
-                        spread={"a": [0.1, 0.1], "b": [0, 0]})  # fmt: skip
-    axes = figure.axes[0]
+    axes = plots.bars(["x", "y"], {"a": [0.25, 0.5], "b": [1, 0.75]}, ylabel="share",
+                      spread={"a": [0.1, 0.1], "b": [0, 0]})  # fmt: skip
     assert {"0.25", "0.50", "1.00", "0.75"} <= {text.get_text() for text in axes.texts}
     assert len(axes.get_legend().get_texts()) == 2
 
 
 def test_heat_has_a_scale() -> None:
     """A table of shades has a labelled scale beside it and its columns' names below."""
-    figure = plots.heat(np.eye(3, 4), columns=list("abcd"), xlabel="digit", ylabel="unit", label="activation")
-    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == list("abcd")
-    assert figure.axes[1].get_ylabel() == "activation"
+    axes = plots.heat(np.eye(3, 4), columns=list("abcd"), xlabel="digit", ylabel="unit", label="activation")
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == list("abcd")
+    assert axes.figure.axes[1].get_ylabel() == "activation"

@@ -34,6 +34,19 @@ def check_writable(*files: str | Path | None) -> None:
             check(file)
 
 
+def check_picture(file: str | Path | None) -> None:
+    """As `check_writable`, of a figure.
+
+    Raises:
+        ParameterError: the suffix is none of those of figures.
+    """
+    from recae.plots.canvas import picture_form
+
+    if file is not None:
+        picture_form(file)
+        check_writable(file)
+
+
 def as_csv(frame: pd.DataFrame, *, excel_safe: bool = False) -> str:
     """A frame as csv; with `excel_safe`, no text in it is a formula to a spreadsheet (see OWASP, CSV injection)."""
     if excel_safe:

@@ -96,13 +96,13 @@ def _pictures(stage: Stage, losses: list[float], asked: Tensor, answers: Tensor)
     rows = {
         f"{NUMBER}": asked[:1], "answer": answers[:1], f"complement, {255 - NUMBER}": asked[1:], "answer ": answers[1:],
     }  # fmt: skip
-    figure = plots.image_rows(
+    drawn = plots.image_rows(
         {name: r.reshape(8, 1).numpy() for name, r in rows.items()},
         (1, 1),
         title="8-6-4-2-4-6-8, trained on one number",
         captions=[2**n for n in range(7, -1, -1)],
     )
-    stage.save(figure, "eightbit-bits")
+    stage.save(drawn, "eightbit-bits")
 
 
 def _draw_codes(stage: Stage, of_one: Tensor, of_all: Tensor) -> None:
@@ -112,11 +112,11 @@ def _draw_codes(stage: Stage, of_one: Tensor, of_all: Tensor) -> None:
     panels = [
         Codes(of_one.numpy(), highest, f"trained on {NUMBER} alone"), Codes(of_all.numpy(), highest, "trained on all"),
     ]  # fmt: skip
-    figure = plots.scatter(panels, names, title="Codes of all 256 numbers, by their two highest bits")
-    for axes in figure.axes:
+    drawn = plots.scatter(panels, names, title="Codes of all 256 numbers, by their two highest bits")
+    for axes in drawn:
         axes.set_xlim(-1.1, 1.1)
         axes.set_ylim(-1.1, 1.1)
-    stage.save(figure, "eightbit-codes")
+    stage.save(drawn, "eightbit-codes")
 
 
 def _text(row: Tensor) -> str:

@@ -18,7 +18,7 @@ from recae.nn import Autoencoder
 from recae.plots import Codes
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 SIDE, STEPS = 15, 10
 PAIRS = 20  # of test images, for the distances
@@ -64,7 +64,7 @@ def run(stage: Stage) -> Figures:
 
 
 @torch.no_grad()
-def _grid(model: Autoencoder, axes: list[Array], shape: tuple[int, int], title: str) -> Figure:
+def _grid(model: Autoencoder, axes: list[Array], shape: tuple[int, int], title: str) -> Axes:
     """Decoded codes; unit 1 grows to the right, unit 2 upwards."""
     points = [(x, y) for y in axes[1][::-1] for x in axes[0]]
     images = model.decode(torch.tensor(np.array(points), dtype=torch.float32))

@@ -24,7 +24,7 @@ from recae.ratings import RatingMatrix
 from recae.training import History, Reconstruction, RowBatches, Trainer
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from recae.plots.canvas import Drawn
 
 T = TypeVar("T")
 Figures = dict[str, Any]
@@ -156,9 +156,9 @@ class Stage:
 
     # ------------------------------------------------------------ telling
 
-    def save(self, figure: Figure, name: str) -> None:
+    def save(self, drawn: Drawn, name: str) -> None:
         """Write a picture and say where."""
-        path = plots.save(figure, self.out / f"{name}.png")
+        path = plots.save(drawn, self.out / f"{name}.png")
         self._pictures.append(path.name)
         self.say(f"picture: {path}")
 

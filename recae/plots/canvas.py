@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recae.errors import ParameterError
+
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from typing import TypeAlias
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+    Drawn: TypeAlias = "Axes | Figure | Panels"  # what can be saved
 
 DPI = 110
+FORMS = (".png", ".svg", ".pdf")
 # Okabe and Ito's colours, told apart by colour-blind readers, with a dash and a marker each.
 LINES = (
     ("#0072B2", "-", "o"), ("#D55E00", "--", "s"), ("#009E73", "-.", "^"), ("#555555", ":", "D"),
@@ -19,18 +27,74 @@ LINES = (
 VISIBLE, RARE = 24, 1e-4  # of 255: a change of colour that one sees; the share of pixels that may have it
 
 
+class Panels(tuple[Any, ...]):
+    """The axes of a plot of several panels, in the order of reading. In a notebook they show their figure."""
+
+    __slots__ = ()
+
+    @property
+    def figure(self) -> Figure:
+        """The figure that they are in."""
+        figure: Figure = self[0].figure.figure
+        return figure
+
+    def _repr_png_(self) -> bytes | None:
+        show = getattr(self.figure, "_repr_png_", None)  # a figure of pyplot shows itself
+        return None if show is None else show()
+
+
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, in inches, that lays itself out."""
-    from matplotlib.figure import Figure
+    """An empty figure, in inches, that lays itself out; a notebook shows it."""
+    from recae.plots.shown import ShownFigure
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return ShownFigure(figsize=(width, height), layout="constrained")
 
 
-def save(figure: Figure, path: str | Path) -> Path:
-    """Write `figure` as a PNG: with a palette of 256 colours where the eye sees no difference, else with all colours.
+def one_axes(ax: Axes | None, width: float, height: float) -> Any:
+    """`ax`, or the axes of a new figure of so many inches."""
+    if ax is not None:
+        return ax
+    from recae.plots.shown import ShownAxes
 
-    A palette takes a third of the bytes. It is made for the commonest colours, though, so that classes of few points
-    can lose theirs.
+    return new_figure(width, height).add_subplot(axes_class=ShownAxes)
+
+
+def room_for(ax: Axes | None, width: float, height: float) -> Figure | SubFigure:
+    """A new figure of so many inches for several panels; or, with `ax`, a part of its figure, in the place of `ax`.
+
+    Raises:
+        ParameterError: `ax` has no place in a grid, as those of `plt.subplots` have.
+    """
+    if ax is None:
+        return new_figure(width, height)
+    place = ax.get_subplotspec()
+    if place is None:
+        raise ParameterError("several panels are drawn in its place of a grid, and it has none", name="ax",
+                             value=repr(ax), remedy="make it with plt.subplots()")  # fmt: skip
+    ax.set_axis_off()
+    return ax.figure.add_subfigure(place)
+
+
+def picture_form(path: str | Path) -> str:
+    """png, svg or pdf, as the suffix says.
+
+    Raises:
+        ParameterError: the suffix is another one.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in FORMS:
+        raise ParameterError(name="path", value=str(path), expected=f"a file with the suffix {', '.join(FORMS)}")
+    return suffix[1:]
+
+
+def save(drawn: Drawn, path: str | Path) -> Path:
+    """Write a figure, or that of some axes, as .png, .svg or .pdf.
+
+    A PNG has a palette of 256 colours where the eye sees no difference, else all colours. A palette takes a third of
+    the bytes. It is made for the commonest colours, though, so that classes of few points can lose theirs.
+
+    Raises:
+        ParameterError: the suffix is another one.
     """
     import io
 
@@ -38,8 +102,11 @@ def save(figure: Figure, path: str | Path) -> Path:
 
     from recae.atomic import write_bytes
 
-    raw, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(raw, format="png", dpi=DPI)
+    raw, small, form = io.BytesIO(), io.BytesIO(), picture_form(path)
+    figure: Any = drawn.figure
+    figure.figure.savefig(raw, format=form, dpi=DPI)
+    if form != "png":
+        return write_bytes(path, raw.getvalue())
     whole = Image.open(raw).convert("RGB")
     fewer = whole.quantize(256)
     change = np.abs(np.asarray(whole, np.int16) - np.asarray(fewer.convert("RGB"), np.int16)).max(axis=2)

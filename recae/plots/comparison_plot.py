@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from recae.plots.canvas import LINES, dress, new_figure, plain_ticks
+from recae.plots.canvas import LINES, Panels, dress, plain_ticks, room_for
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 LEAST = 1e-3  # seconds: a logarithmic axis has no place for 0
 
@@ -22,13 +22,14 @@ def accuracy_against_time(
     *,
     ylabel: str,
     title: str = "",
-) -> Figure:
+    ax: Axes | None = None,
+) -> Panels:
     """A line a model, in the order given: the figure with its interval, and beside it the seconds to fit.
 
     Models of one kind lie close together in a plane of both; in lines of their own each has a name that is read
     without following a line to it.
     """
-    figure = new_figure(8, 1.3 + 0.27 * len(labels))
+    figure = room_for(ax, 8, 1.3 + 0.27 * len(labels))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     for place, (interval, (colour, _, marker)) in enumerate(zip(intervals, itertools.cycle(LINES))):
         if interval is not None:
@@ -44,7 +45,7 @@ def accuracy_against_time(
     dress(right, "seconds to fit", "", "")
     right.tick_params(axis="y", length=0, labelleft=False)
     figure.suptitle(title, fontsize="medium")
-    return figure
+    return Panels((left, right))
 
 
 def _decades(seconds: Sequence[float]) -> float:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recae._types import Array
-from recae.plots.canvas import LINES, dress, new_figure, plain_ticks
+from recae.plots.canvas import LINES, dress, one_axes, plain_ticks
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 HATCHES = ("", "///", "...", "xxx")
+BESIDE = 2  # loss_curves: with more histories lines fill the axes, and the legend stands beside them
 MOST_LABELS = 24  # bars: above that, values over them would touch
 
 
@@ -28,10 +29,10 @@ def curves(
     log_x: bool = False,
     log_y: bool = False,
     level: tuple[float, str] | None = None,
-) -> Figure:
+    ax: Axes | None = None,
+) -> Axes:
     """Named lines over a common `x`, or over an `x` of each name; `level` draws a labelled horizontal."""
-    figure = new_figure(6, 4)
-    axes = figure.subplots()
+    axes = one_axes(ax, 6, 4)
     for number, ((name, y), (colour, dash, marker)) in enumerate(zip(lines.items(), itertools.cycle(LINES))):
         at = x[name] if isinstance(x, Mapping) else x
         hollow = number % 2 == 1  # so that of two lines that coincide both can be seen
@@ -44,15 +45,14 @@ def curves(
     dress(axes, xlabel, ylabel, title)
     _scales(axes, x, log_x, log_y)
     axes.legend(frameon=False)
-    return figure
+    return axes  # type: ignore[no-any-return]
 
 
-def loss_curves(histories: Mapping[str, Any], *, ylabel: str, title: str = "") -> Figure:
+def loss_curves(histories: Mapping[str, Any], *, ylabel: str, title: str = "", ax: Axes | None = None) -> Axes:
     """Train and validation loss over epochs of several `History`s: one colour a model, dashes for validation."""
     from matplotlib.ticker import MaxNLocator
 
-    figure = new_figure(6.4, 4)
-    axes = figure.subplots()
+    axes = one_axes(ax, 6.4 if len(histories) <= BESIDE else 8.6, 4)
     for (name, history), (colour, _, marker) in zip(histories.items(), itertools.cycle(LINES)):
         epochs = [record["epoch"] for record in history.records]
         every = max(1, len(epochs) // 8)
@@ -65,26 +65,24 @@ def loss_curves(histories: Mapping[str, Any], *, ylabel: str, title: str = "") -
     axes.set_yscale("log")
     plain_ticks(axes.yaxis)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if len(histories) > 2:  # the lines fill the axes then: the legend stands beside them
-        figure.set_figwidth(8.6)
+    if len(histories) > BESIDE:
         axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.02, 0.5))
     else:
         axes.legend(frameon=False, fontsize="small")
-    return figure
+    return axes  # type: ignore[no-any-return]
 
 
 def bars(
     groups: Sequence[str], series: Mapping[str, Sequence[float]], *, ylabel: str, xlabel: str = "",
     title: str = "", bottom: float = 0.0, spread: Mapping[str, Sequence[float]] | None = None, digits: int = 2,
-    level: tuple[float, str] | None = None,
-) -> Figure:  # fmt: skip
+    level: tuple[float, str] | None = None, ax: Axes | None = None,
+) -> Axes:  # fmt: skip
     """Grouped bars, with values above them while there is room.
 
     `spread`: one standard deviation each way. `level`: a labelled horizontal, such as what chance would give.
     """
     n_bars = len(groups) * len(series)
-    figure = new_figure(min(9.5, max(5.0, 0.75 * n_bars + 1.4)), 3.8)
-    axes = figure.subplots()
+    axes = one_axes(ax, min(9.5, max(5.0, 0.75 * n_bars + 1.4)), 3.8)
     width = 0.8 / len(series)
     for number, ((name, values), (colour, _, _)) in enumerate(zip(series.items(), itertools.cycle(LINES))):
         at = np.arange(len(groups)) + (number - (len(series) - 1) / 2) * width
@@ -105,22 +103,24 @@ def bars(
         columns = len(series) + (level is not None)
         axes.legend(frameon=False, fontsize="small", ncols=columns, loc="lower center", bbox_to_anchor=(0.5, 1.0))
         axes.set_title(title, fontsize="medium", pad=24)
-    return figure
+    return axes  # type: ignore[no-any-return]
 
 
-def heat(table: Array, *, columns: Sequence[str], xlabel: str, ylabel: str, label: str, title: str = "") -> Figure:
+def heat(
+    table: Array, *, columns: Sequence[str], xlabel: str, ylabel: str, label: str, title: str = "",
+    ax: Axes | None = None,
+) -> Axes:  # fmt: skip
     """A table (rows, columns) as shades of grey, dark where large, with a scale."""
     from matplotlib.ticker import MaxNLocator
 
-    figure = new_figure(4.6, 5)
-    axes = figure.subplots()
+    axes = one_axes(ax, 4.6, 5)
     shades = axes.imshow(table, cmap="Greys", aspect="auto", interpolation="nearest", vmin=0)
     axes.set_xticks(range(len(columns)), columns)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     dress(axes, xlabel, ylabel, title)
     axes.grid(visible=False)
-    figure.colorbar(shades, ax=axes, label=label)
-    return figure
+    axes.figure.colorbar(shades, ax=axes, label=label)
+    return axes  # type: ignore[no-any-return]
 
 
 def _scales(axes: Any, x: Any, log_x: bool, log_y: bool) -> None:

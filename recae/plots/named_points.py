@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recae._types import Array, IntArray
-from recae.plots.canvas import LINES, dress, new_figure
+from recae.plots.canvas import LINES, Panels, dress, one_axes, room_for
 from recae.plots.scatters import apart
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 OTHER = "0.25"
 LETTER, LINE = 0.0062, 0.021  # of the map's width and height, for each letter and for a line
@@ -26,7 +26,8 @@ def word_map(
     ties: Sequence[tuple[int, int]],
     *,
     title: str = "",
-) -> Figure:
+    ax: Axes | None = None,
+) -> Axes:
     """Words at their places, moved no further than needed so that all can be read.
 
     Args:
@@ -36,6 +37,7 @@ def word_map(
         names: of the kinds, for the legend.
         ties: pairs of words that a line joins.
         title: above all.
+        ax: where to draw; by default a new figure.
     """
     from matplotlib import colormaps
     from matplotlib.lines import Line2D
@@ -45,8 +47,7 @@ def word_map(
     evened = 0.5 * (order + 0.5) / len(at) + 0.5 * (at - at.min(axis=0)) / np.ptp(at, axis=0)
     sizes = np.array([[0.012 + LETTER * len(word), LINE] for word in words])
     places = apart(0.05 + 0.9 * evened, sizes)
-    figure = new_figure(11, 8)
-    axes = figure.subplots()
+    axes = one_axes(ax, 11, 8)
     axes.set_axis_off()
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
@@ -62,15 +63,16 @@ def word_map(
         handles.append(Line2D([], [], color=OTHER, linewidth=3, label="other"))
     axes.legend(handles=handles, frameon=False, ncols=5, loc="lower center", bbox_to_anchor=(0.5, -0.07), fontsize=9)
     axes.set_title(title, fontsize="medium")
-    return figure
+    return axes  # type: ignore[no-any-return]
 
 
 def beside(
-    panels: Mapping[str, Sequence[tuple[str, float, float]]], *, names: tuple[str, str], xlabel: str, title: str = ""
-) -> Figure:
+    panels: Mapping[str, Sequence[tuple[str, float, float]]], *, names: tuple[str, str], xlabel: str, title: str = "",
+    ax: Axes | None = None,
+) -> Panels:  # fmt: skip
     """A panel of lines each: a name and two numbers, joined, so that one sees how far they are apart."""
     longest = max(len(lines) for lines in panels.values())
-    figure = new_figure(5.6 * len(panels), 1.6 + 0.26 * longest)
+    figure = room_for(ax, 5.6 * len(panels), 1.6 + 0.26 * longest)
     grid: Any = figure.subplots(1, len(panels), squeeze=False, sharex=True)[0]
     for axes, (panel, lines) in zip(grid, panels.items()):
         for place, (_, one, other) in enumerate(lines):
@@ -83,16 +85,16 @@ def beside(
         dress(axes, xlabel, "", panel)
     grid[0].legend(frameon=False, fontsize="small", ncols=2, loc="lower left", bbox_to_anchor=(0.0, 1.08))
     figure.suptitle(title, fontsize="medium")
-    return figure
+    return Panels(grid)
 
 
 def intervals(
     panels: Mapping[str, Sequence[tuple[str, float, tuple[float, float] | None]]], *, xlabel: str,
-    level: tuple[float, str] | None = None, title: str = "",
-) -> Figure:  # fmt: skip
+    level: tuple[float, str] | None = None, title: str = "", ax: Axes | None = None,
+) -> Panels:  # fmt: skip
     """A panel a grouping: each group's value with its interval, on one scale; `level`: a labelled vertical for all."""
     longest = max(len(lines) for lines in panels.values())
-    figure = new_figure(4.2 * len(panels), 1.7 + 0.28 * longest)
+    figure = room_for(ax, 4.2 * len(panels), 1.7 + 0.28 * longest)
     grid: Any = figure.subplots(1, len(panels), squeeze=False, sharex=True)[0]
     colour = LINES[0][0]
     for axes, (panel, lines) in zip(grid, panels.items()):
@@ -108,4 +110,4 @@ def intervals(
     if level is not None:
         grid[0].legend(frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0.0, 1.1))
     figure.suptitle(title, fontsize="medium")
-    return figure
+    return Panels(grid)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recae._types import Array
-from recae.plots.canvas import new_figure
+from recae.plots.canvas import Panels, one_axes, room_for
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 RIGHT, WRONG = "#009E73", "#D55E00"  # frames; a wrong image is crossed out as well, for readers without colours
 LETTER = 0.072  # inches of a letter of a row's name
@@ -27,7 +27,8 @@ def image_rows(
     title: str = "",
     captions: Any = None,
     marks: Mapping[str, Sequence[bool | None]] | None = None,
-) -> Figure:
+    ax: Axes | None = None,
+) -> Panels:
     """Named rows of images, each (n, pixels) with values in [0, 1].
 
     Args:
@@ -37,10 +38,11 @@ def image_rows(
         captions: above the first row's images.
         marks: name of a row to which of its images are right (True: a green frame) or wrong (False: an orange frame
             and a stroke); None leaves an image as it is.
+        ax: axes of a grid in whose place all are drawn; by default a new figure.
     """
     n = max(len(images) for images in rows.values())
     names = 0.3 + LETTER * max(len(line) for name in rows for line in name.split("\n"))
-    figure = new_figure(names + 0.62 * n, 0.3 + 0.64 * len(rows) + (0.3 if title else 0))
+    figure = room_for(ax, names + 0.62 * n, 0.3 + 0.64 * len(rows) + (0.3 if title else 0))
     grid = figure.subplots(len(rows), n, squeeze=False)
     for line, (name, images) in zip(grid, rows.items()):
         right = (marks or {}).get(name, ())
@@ -50,15 +52,16 @@ def image_rows(
     for axes, caption in zip(grid[0], captions if captions is not None else []):
         axes.set_title(str(caption), fontsize="small")
     figure.suptitle(title, fontsize="medium")
-    return figure
+    return Panels(grid.flat)
 
 
-def mosaic(images: Array, shape: tuple[int, int], columns: int, *, title: str = "", labels: Any = None) -> Figure:
+def mosaic(
+    images: Array, shape: tuple[int, int], columns: int, *, title: str = "", labels: Any = None, ax: Axes | None = None
+) -> Axes:
     """Images (n, pixels) with values in [0, 1] in one grid, row by row; `labels`: what grows to the right, upwards."""
     lines = math.ceil(len(images) / columns)
     scale = 0.5 if max(columns, lines) < 14 else 0.38
-    figure = new_figure(scale * columns + 0.3, scale * lines * shape[0] / shape[1] + 0.5)
-    axes = figure.subplots()
+    axes = one_axes(ax, scale * columns + 0.3, scale * lines * shape[0] / shape[1] + 0.5)
     axes.imshow(tiles(images, shape, columns), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     axes.set_xticks([])
     axes.set_yticks([])
@@ -67,15 +70,17 @@ def mosaic(images: Array, shape: tuple[int, int], columns: int, *, title: str = 
         axes.set_xlabel(f"{labels[0]} →", fontsize="small")
         axes.set_ylabel(f"{labels[1]} →", fontsize="small")
     axes.set_title(title, fontsize="medium")
-    return figure
+    return axes  # type: ignore[no-any-return]
 
 
-def weights(panels: Mapping[str, Array], shape: tuple[int, int], columns: int, *, title: str = "") -> Figure:
+def weights(
+    panels: Mapping[str, Array], shape: tuple[int, int], columns: int, *, title: str = "", ax: Axes | None = None
+) -> Panels:
     """Mosaics of units' weights (n, pixels) side by side, on one scale: white for, black against, grey nothing."""
     lines = max(math.ceil(len(units) / columns) for units in panels.values())
     largest = float(np.percentile(np.abs(np.concatenate([units.ravel() for units in panels.values()])), BRIGHTEST))
     wide = 0.4 * columns
-    figure = new_figure(len(panels) * wide + 1.1, 0.4 * lines * shape[0] / shape[1] + 0.8)
+    figure = room_for(ax, len(panels) * wide + 1.1, 0.4 * lines * shape[0] / shape[1] + 0.8)
     grid = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (name, units) in zip(grid, panels.items()):
         picture = tiles(units, shape, columns, between=largest)
@@ -84,7 +89,7 @@ def weights(panels: Mapping[str, Array], shape: tuple[int, int], columns: int, *
         axes.set_title(name, fontsize="medium")
     figure.colorbar(drawn, ax=list(grid), label="weight", fraction=0.03, pad=0.02)
     figure.suptitle(title, fontsize="medium")
-    return figure
+    return Panels(grid)
 
 
 def tiles(images: Array, shape: tuple[int, int], columns: int, *, between: float = 1.0, gap: int = 1) -> Array:

@@ -10,10 +10,10 @@ import numpy as np
 
 from recae._types import Array
 from recae.errors import ParameterError
-from recae.plots.canvas import new_figure
+from recae.plots.canvas import Panels, room_for
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 LINE, LETTER = 0.055, 0.022  # room of a label, as shares of the axes' height and, for each letter, width
 STEPS = 200  # of moving labels apart
@@ -32,18 +32,22 @@ class Codes(NamedTuple):
     box: Array | None = None
 
 
-def scatter(panels: Sequence[Codes], names: Sequence[str], *, columns: int = 3, title: str = "") -> Figure:
+def scatter(
+    panels: Sequence[Codes], names: Sequence[str], *, columns: int = 3, title: str = "", ax: Axes | None = None
+) -> Panels:
     """2-D or 3-D codes coloured by class, a panel each; a class' name stands at its median, or as near as it fits."""
-    lines, columns = math.ceil(len(panels) / columns), min(columns, len(panels))
-    figure = new_figure(4.2 * columns, 4.2 * lines + (0.3 if title else 0))
-    for number, panel in enumerate(panels):
+    for panel in panels:
         if panel.codes.shape[1] not in (2, 3):
             raise ParameterError(f"codes of {panel.codes.shape[1]} units cannot be drawn; 2 or 3 are needed")
+    lines, columns = math.ceil(len(panels) / columns), min(columns, len(panels))
+    figure = room_for(ax, 4.2 * columns, 4.2 * lines + (0.3 if title else 0))
+    drawn = []
+    for number, panel in enumerate(panels):
         deep = panel.codes.shape[1] == 3
-        axes = figure.add_subplot(lines, columns, number + 1, projection="3d" if deep else None)
-        _scatter(axes, panel, names)
+        drawn.append(figure.add_subplot(lines, columns, number + 1, projection="3d" if deep else None))
+        _scatter(drawn[-1], panel, names)
     figure.suptitle(title, fontsize="medium")
-    return figure
+    return Panels(drawn)
 
 
 def apart(at: Array, sizes: Array) -> Array:

@@ -65,7 +65,9 @@ Examples:
     help="Random seed of the split and of the models; several: one split each, with means and intervals over splits.",
 )  # fmt: skip
 @click.option("-o", "--out", type=click.Path(), metavar="FILE", help="Also write the table to this file, as JSON.")
-@click.option("--figure", type=click.Path(), metavar="FILE", help="Draw accuracy against training time, as PNG.")
+@click.option(
+    "--figure", type=click.Path(), metavar="FILE", help="Draw accuracy beside training time, as .png, .svg or .pdf."
+)
 @options.table
 @options.as_json
 @options.loudness
@@ -81,7 +83,7 @@ def compare(
     memory.
     """
     from recae.cli.console import echo
-    from recae.cli.outputs import check_writable
+    from recae.cli.outputs import check_picture, check_writable
     from recae.cli.own_models import entry_of_class
     from recae.cli.own_parts import is_again, split_by_time_for, to_compare_on
     from recae.cli.printing import print_json
@@ -89,7 +91,8 @@ def compare(
     from recae.comparison import compare as run
     from recae.models import MODELS
 
-    check_writable(out, figure)
+    check_writable(out)
+    check_picture(figure)
     check_metrics(metrics)
     names = [name.strip() for name in models.split(",") if name.strip()]
     for name in names:

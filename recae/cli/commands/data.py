@@ -32,6 +32,7 @@ _INFO = """\b
 Examples:
   recae data info ml-1m
   recae data info ratings.csv --user-column who --item-column what
+  recae data info ml-100k --plot ml-100k.png
   recae data info store/
 """
 _PREPARE = """\b
@@ -93,30 +94,46 @@ def _entry(dataset: Dataset, data_dir: str | None) -> dict[str, Any]:
 
 @data.command(epilog=_INFO, short_help="Describe a data set, a file or a store.")
 @click.argument("name", shell_complete=completion.datasets)
+@click.option("--plot", type=click.Path(), metavar="FILE",
+              help="Draw ratings by value and month, the long tails and the fill, as .png, .svg or .pdf.")  # fmt: skip
 @options.table
 @options.as_json
 @options.loudness
-def info(name: str, as_json: bool, **table: Any) -> None:
+def info(name: str, plot: str | None, as_json: bool, **table: Any) -> None:
     """Describe a data set, or the ratings that recae reads from a file or a store."""
+    from recae.cli.outputs import check_picture
     from recae.cli.printing import print_facts, print_json
     from recae.loaders import DATASETS, info
 
+    check_picture(plot)
     known: dict[str, Any] = {}
     if name in DATASETS or (name != "-" and not Path(name).exists()):
         known = _entry(info(name), table["data_dir"])
+    ratings = None
     if not known or (known["here"] and known["kind"] == "ratings"):
-        known |= _shape(name, table)
+        from recae.cli.inputs import load_ratings
+
+        ratings = load_ratings(name, **table)
+        known |= _shape(name, ratings)
+    if plot:
+        _draw(name, ratings, plot)
     if as_json:
         print_json(known)
     else:
         print_facts(known)
 
 
-def _shape(name: str, table: dict[str, Any]) -> dict[str, Any]:
-    """The description that the ratings give."""
-    from recae.cli.inputs import load_ratings
+def _draw(name: str, ratings: RatingMatrix | None, path: str) -> None:
+    from recae.plots import ratings_overview, save
 
-    ratings = load_ratings(name, **table)
+    if ratings is None:
+        raise Failure(f"there are no ratings of {name!r} to draw here: it is not downloaded, or it is of another kind")
+    save(ratings_overview(ratings), path)
+    options.note(f"Saved the figure to {path}.")
+
+
+def _shape(name: str, ratings: RatingMatrix) -> dict[str, Any]:
+    """The description that the ratings give."""
     users, items = ratings.counts("user"), ratings.counts("item")
     return {
         "name": name, "n_users": ratings.n_users, "n_items": ratings.n_items, "n_ratings": ratings.n_ratings,
