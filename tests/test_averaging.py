@@ -15,7 +15,6 @@ from recae.models import AutoRec
 from recae.training import Reconstruction, RowBatches, Trainer
 from recae.training.averaging import WeightAverage
 from recae.training.optimizers import KernelAdam
-from recae.training.reporting import watched
 
 SQUARED = Reconstruction("summed-squared-error")
 EMA = 0.8
@@ -140,18 +139,3 @@ def test_a_decay_that_is_none_is_refused(ema: float) -> None:
     """The message names the value and what it may be."""
     with pytest.raises(ParameterError, match=r"ema=.*(0\.99|at least 0|expected a number)"):
         AutoRec(ema=ema, device="cpu").fit(ratings())
-
-
-def test_a_watcher_hears_of_every_epoch_and_may_end_it() -> None:
-    """Epochs from 1 with their figures; what it raises comes out of fit; afterwards no watcher is called."""
-    heard: list[tuple[int, float]] = []
-
-    def watch(epoch: int, figure: float) -> None:
-        heard.append((epoch, figure))
-        if epoch == 3:
-            raise KeyError("enough")
-
-    with watched(watch), pytest.raises(KeyError, match="enough"):
-        model().fit(ratings(), ratings(1))
-    whole = model().fit(ratings(), ratings(1))
-    assert heard == [(r["epoch"], r["validation"]) for r in whole.history_.records[:3]]

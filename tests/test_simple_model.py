@@ -17,7 +17,7 @@ from recae.models import EASE, Bias, Popularity, make_model
 from recae.ratings import RatingMatrix
 from recae.recommender.simple_model import say_if_worse
 from recae.splitting import Split, split
-from recae.training.reporting import watched
+from recae.training.reporting import telling
 
 
 def levels(users: int = 40, items: int = 30) -> RatingMatrix:
@@ -63,7 +63,7 @@ def test_a_ranker_that_is_worse_than_popularity(caplog: pytest.LogCaptureFixture
     parts = split(data, "per-user", test=0.3, rng=0)
     with caplog.at_level(logging.WARNING, "recae"):
         say_if_worse(Popularity().fit(parts.train), parts.test, None)
-        with watched(lambda epoch, figure: None):
+        with telling(trial=True):
             say_if_worse(EASE(l2=0.001).fit(parts.train), parts.test, None)
     assert said(caplog) == []
     with caplog.at_level(logging.WARNING, "recae"):

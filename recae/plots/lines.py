@@ -49,7 +49,7 @@ def curves(
 
 
 def loss_curves(histories: Mapping[str, Any], *, ylabel: str, title: str = "", ax: Axes | None = None) -> Axes:
-    """Train and validation loss over epochs of several `History`s: one colour a model, dashes for validation."""
+    """Train and validation loss over epochs of several histories: one colour a model, dashes for validation."""
     from matplotlib.ticker import MaxNLocator
 
     axes = one_axes(ax, 6.4 if len(histories) <= BESIDE else 8.6, 4)

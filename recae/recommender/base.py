@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,9 @@ from recae.recommender.nearest import Similar, UnknownItems
 from recae.recommender.params import check
 from recae.recommender.row import dated_row, row_of
 from recae.recommender.scoring import finite, top_allowed, top_n_for_users
+
+if TYPE_CHECKING:
+    from recae.training import Callback
 
 UnknownUsers = Literal["error", "popular", "warn", "ignore"]
 UnknownPairs = Literal["error", "baseline", "warn", "ignore"]
@@ -47,6 +51,7 @@ class Recommender(Similar):
         checkpoint_seconds: float = 60.0,
         resume: bool = False,
         progress: bool | None = None,
+        callbacks: Sequence[Callback] = (),
     ) -> Self:
         """Learn from ratings.
 
@@ -62,6 +67,8 @@ class Recommender(Similar):
             checkpoint: a file that training keeps its state in, at most every `checkpoint_seconds`.
             resume: go on from `checkpoint` if it is there, exactly as if nothing had happened.
             progress: show a bar; None for "where stderr is a terminal".
+            callbacks: are told of each training and epoch, and may end it (`recae.training.Callback`). Models in epochs
+                only.
 
         Under torchrun all processes call this alike, with the same ratings, and all of them end with the same model
         (docs/scale.md); within `recae.distributed.ranks.single_process()` each fits its own.
@@ -74,11 +81,12 @@ class Recommender(Similar):
         """
         check(self)
         options = FitOptions(checkpoint, checkpoint_seconds, resume, progress, validation_input, start=start)
-        check_fit(type(self), ratings, options)
+        check_fit(type(self), ratings, options, callbacks)
         validation = checked_validation(self, ratings, validation, options)
-        self._fit_alone(ratings, validation, options)
-        if self._is_weighed(ratings):
-            self._model_weight = self._estimate_weight(ratings, validation, options)
+        with _telling(callbacks):
+            self._fit_alone(ratings, validation, options)
+            if self._is_weighed(ratings):
+                self._model_weight = self._estimate_weight(ratings, validation, options)
         return self
 
     def _fit_alone(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
@@ -298,3 +306,12 @@ class Recommender(Similar):
             row, scores = new.user_rows, self._scores_of_new(new, np.zeros(1, np.int64))
         index, listed = (found[0] for found in top_allowed(scores, row if filter_seen else None, n, allowed))
         return index[index >= 0], listed[index >= 0]
+
+
+def _telling(callbacks: Sequence[Callback]) -> AbstractContextManager[None]:
+    """Within, trainings tell `callbacks`; without any, PyTorch is not needed."""
+    if not callbacks:
+        return nullcontext()
+    from recae.training.reporting import telling
+
+    return telling(*callbacks)

@@ -139,7 +139,7 @@ class Contract(Parameters, ABC):
             return 1.0
         rest, aside = take_validation(ratings, ASIDE, self.get_params().get("rng", 0))
         copy: Any = self.clone()
-        copy._fit_alone(rest, None, replace(options, checkpoint=None, resume=False))
+        copy._fit_alone(rest, None, replace(options, checkpoint=None, resume=False, label="weighing"))
         return float(copy._weight_on(aside))
 
     def _weight_on(self, aside: RatingMatrix) -> float:

@@ -76,11 +76,11 @@ class FitOptions:
 # ---------------------------------------------------------------- checks
 
 
-def check_fit(model: type[Any], ratings: RatingMatrix, options: FitOptions) -> None:
+def check_fit(model: type[Any], ratings: RatingMatrix, options: FitOptions, callbacks: Sequence[Any] = ()) -> None:
     """Refuse what a model of this class cannot be fitted on.
 
     Raises:
-        ParameterError: several processes cannot fit it together, or there is nothing to checkpoint.
+        ParameterError: several processes cannot fit it together, or there is nothing to checkpoint or to tell.
         DataError: there is nothing to learn from, or ids are of a type that a model file does not hold.
     """
     refuse_many_processes(model)
@@ -95,6 +95,9 @@ def check_fit(model: type[Any], ratings: RatingMatrix, options: FitOptions) -> N
         check_before_use(ratings)
     if (options.checkpoint is not None or options.resume) and not model.iterative:
         raise ParameterError(f"{model.__name__} is fitted in one step, so there is nothing to checkpoint or resume")
+    if callbacks and not model.iterative:
+        raise ParameterError(f"{model.__name__} is fitted in one step, so there are no epochs to tell callbacks of",
+                             remedy="leave callbacks out")  # fmt: skip
     if options.start is not None and not model.starts_warm:
         how = "each fit begins anew" if model.iterative else "it is fitted in one step"
         raise ParameterError(f"{model.__name__} goes on from no other model: {how}", remedy="leave start out")

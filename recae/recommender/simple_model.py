@@ -10,7 +10,7 @@ import numpy as np
 from recae.distributed.ranks import current
 from recae.ratings import RatingMatrix
 from recae.recommender.list_error import ranking_error
-from recae.training.reporting import is_watched
+from recae.training.reporting import is_trial
 
 log = logging.getLogger("recae")
 
@@ -26,7 +26,7 @@ def say_if_worse(model: Any, validation: RatingMatrix, shown: RatingMatrix | Non
         validation: held-out ratings of training users, or of hidden ones.
         shown: what hidden users show; None where they are training users.
     """
-    if not model.personal or is_watched() or current().size > 1 or validation.n_ratings == 0:
+    if not model.personal or is_trial() or current().size > 1 or validation.n_ratings == 0:
         return
     if model.predicts_ratings and shown is None:
         own, simple, what = _rmse(model, validation)

@@ -2,7 +2,7 @@
 
 from recae.training.batches import Batch, Batches, RowBatches
 from recae.training.objectives import Reconstruction
-from recae.training.reporting import History
+from recae.training.reporting import Callback, History
 from recae.training.trainer import Trainer
 
-__all__ = ["Batch", "Batches", "History", "Reconstruction", "RowBatches", "Trainer"]
+__all__ = ["Batch", "Batches", "Callback", "History", "Reconstruction", "RowBatches", "Trainer"]

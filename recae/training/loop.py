@@ -30,7 +30,7 @@ from recae.training.checkpoint import (
 )
 from recae.training.checkpoint_state import check_state
 from recae.training.optimizers import l2_term, make_optimizer, schedule
-from recae.training.reporting import History, progress_bar, tell_watcher
+from recae.training.reporting import History, all_callbacks, progress_bar
 from recae.training.trainer_settings import Objective, TrainerSettings, Validate
 
 PRECISIONS = ("float32", "bf16")
@@ -203,8 +203,16 @@ class TrainingLoop:
         figures = {"loss": loss, "val": figure}  # short: the line has to fit 80 columns
         known = {name: f"{value:.4f}" for name, value in figures.items() if value is not None}
         self.bar.set_postfix(known, refresh=False)
-        if figure is not None:
-            tell_watcher(self.epoch, figure)
+        self.tell_callbacks()
+
+    def tell_callbacks(self) -> None:
+        """Tell of the epoch that was recorded last; training ends with it where a callback asks for that."""
+        callbacks = all_callbacks(self.settings.callbacks)
+        if not callbacks:
+            return
+        asked = [callback.on_epoch_end(dict(self.history.records[-1])) for callback in callbacks if self.ranks.is_first]
+        if float(self.ranks.broadcast_(torch.tensor(float(any(asked))))):
+            self.history.stopped_early = True
 
     def update_best(self, figure: float | None) -> None:
         """Keep the weights if `figure` is the best so far, and note whether patience has run out."""

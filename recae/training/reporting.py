@@ -1,8 +1,8 @@
-"""Reports of a training: the history of its epochs, a progress bar, and a callback after each epoch."""
+"""Reports of a training: the history of its epochs, a progress bar, and callbacks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -13,10 +13,10 @@ import pandas as pd
 from recae.notebook import html_table
 
 _RECORD = ("epoch", "loss", "validation", "lr", "seconds")
-Watcher = Callable[[int, float], None]
 # Without the steps a second: with the loss and the validation figure, the line fits a terminal of 80 columns.
 _BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
-_watcher: ContextVar[Watcher | None] = ContextVar("recae.training.watcher", default=None)
+_told: ContextVar[tuple[Callback, ...]] = ContextVar("recae.training.callbacks", default=())
+_trial: ContextVar[bool] = ContextVar("recae.training.trial", default=False)
 
 
 @dataclass
@@ -26,7 +26,7 @@ class History:
     Attributes:
         records: the epochs, oldest first.
         best_epoch: the epoch whose weights were kept (the last one without validation).
-        stopped_early: patience ran out before the epochs did.
+        stopped_early: patience ran out before the epochs did, or a callback asked to stop.
     """
 
     records: list[dict[str, Any]] = field(default_factory=list)
@@ -54,6 +54,23 @@ class History:
         rows = [tuple(record.get(name) for name in _RECORD) for record in self.records]
         kept = f"epoch {self.best_epoch} is kept" + ("; stopped early" if self.stopped_early else "")
         return html_table(f"{len(self)} epochs, {self.seconds:.1f} s", rows, _RECORD, [kept])
+
+
+class Callback:
+    """Is told of trainings by `fit(..., callbacks=[...])` or `Trainer(callbacks=...)`; a subclass writes what it needs.
+
+    A model that trains several networks tells of each, one after another; `trainer.label` says which. Of several
+    processes that train together, the first one tells. An exception ends the training and leaves `fit`.
+    """
+
+    def on_fit_start(self, trainer: Any) -> None:
+        """Before the first epoch. `trainer`: the `Trainer`, whose attributes are its settings."""
+
+    def on_epoch_end(self, record: dict[str, Any]) -> bool | None:
+        """After each epoch and its validation. `record`: as in `History.records`. True ends the training here."""
+
+    def on_fit_end(self, history: History) -> None:
+        """After the last epoch, where nothing was raised."""
 
 
 class NoBar:
@@ -84,26 +101,24 @@ def progress_bar(total: int, *, done: int = 0, show: bool | None = None, label: 
 
 
 @contextmanager
-def watched(watcher: Watcher) -> Iterator[None]:
-    """Within (this thread), trainings with a validation part call `watcher` with each epoch, from 1, and its figure.
+def telling(*callbacks: Callback, trial: bool = False) -> Iterator[None]:
+    """Within (this thread), every training tells `callbacks`, too: no model has to pass them on to its trainers.
 
-    An exception of the watcher ends the training and leaves `fit`. The watcher is not an argument of `fit`, so every
-    model that uses `Trainer` can be watched, and no model has to pass it on.
+    With `trial`, models fitted within are trials of a search (`is_trial`).
     """
-    token = _watcher.set(watcher)
+    tokens = _told.set((*_told.get(), *callbacks)), _trial.set(trial or _trial.get())
     try:
         yield
     finally:
-        _watcher.reset(token)
+        _told.reset(tokens[0])
+        _trial.reset(tokens[1])
 
 
-def is_watched() -> bool:
-    """Whether trainings of this thread are watched: they are trials of a search, not models to be used."""
-    return _watcher.get() is not None
+def is_trial() -> bool:
+    """Whether models of this thread are trials of a search, not models to be used."""
+    return _trial.get()
 
 
-def tell_watcher(epoch: int, figure: float) -> None:
-    """Call the watcher, if there is one, with an epoch and its validation figure."""
-    watcher = _watcher.get()
-    if watcher is not None:
-        watcher(epoch, figure)
+def all_callbacks(own: Iterable[Callback]) -> tuple[Callback, ...]:
+    """A trainer's own callbacks and those of `telling`."""
+    return (*own, *_told.get())

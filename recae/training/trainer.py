@@ -21,7 +21,7 @@ from recae.sparse.resources import kernel_threads
 from recae.training.batches import Batches
 from recae.training.loop import TrainingLoop
 from recae.training.optimizers import FULL_BATCH, schedule
-from recae.training.reporting import History
+from recae.training.reporting import History, all_callbacks
 from recae.training.trainer_settings import Objective, TrainerSettings, Validate
 
 __all__ = ["Objective", "Trainer", "Validate"]
@@ -71,10 +71,15 @@ class Trainer(TrainerSettings):
                 lambda: kept.number, ranks,
             )  # fmt: skip
             loop.start(resume=self.resumes())
+            told = all_callbacks(self.callbacks) if ranks.is_first else ()
+            for callback in told:
+                callback.on_fit_start(self)
             try:
                 loop.run()
             finally:
                 loop.bar.close()
+        for callback in told:
+            callback.on_fit_end(loop.history)
         model.eval()
         return loop.history
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from recae.training.batches import Batch
+from recae.training.reporting import Callback
 
 Objective = Callable[[Any, Batch], Tensor]  # (model, batch) to a scalar loss
 Validate = Callable[[Any], float]  # model to a figure that should be small
@@ -46,6 +47,7 @@ class TrainerSettings:
         label: what stands before the bar.
         fingerprint: what a checkpoint belongs to (settings, the data's checksum), by name. `resume` refuses a
             checkpoint with another fingerprint, and says what differs.
+        callbacks: what is told of the training and its epochs, see `recae.training.Callback`.
     """
 
     epochs: int = 30
@@ -68,3 +70,4 @@ class TrainerSettings:
     progress: bool | None = None
     label: str = "training"
     fingerprint: Mapping[str, str] = field(default_factory=dict)
+    callbacks: Sequence[Callback] = ()

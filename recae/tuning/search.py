@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from recae.errors import DataError, DivergenceError, MissingExtraError, ModelFileError, ParameterError, Phrase, Remedy
+from recae.training import Callback
 from recae.tuning.budget import Budget
 from recae.tuning.outcome import Tuning
 from recae.tuning.space import Space
@@ -175,7 +176,7 @@ class Search:
         return Tuning(settings, best["value"], self.task.metric, trials, about, self.task.model)
 
 
-class _Watch:
+class _Watch(Callback):
     """Reports a training at tenths of its way, and ends it when the study says so."""
 
     def __init__(self, trial: optuna.Trial, settings: dict[str, Any], task: Task, pruned: type[Exception]) -> None:
@@ -183,9 +184,12 @@ class _Watch:
         self.epochs = {**task.model.get_params(), **settings}.get("epochs")
         self.told = 0
 
-    def __call__(self, epoch: int, figure: float) -> None:
+    def on_epoch_end(self, record: dict[str, Any]) -> None:
+        epoch, figure = record["epoch"], record["validation"]
+        if figure is None or not math.isfinite(figure):
+            return
         tenth = TENTHS * epoch // self.epochs if self.epochs else epoch
-        if tenth <= self.told or not math.isfinite(figure):
+        if tenth <= self.told:
             return
         self.told = tenth
         self.trial.report(figure, tenth)

@@ -13,7 +13,7 @@ from recae.ratings import RatingMatrix
 from recae.recommender.fitting import checksum
 from recae.splitting import Cut, Split, split, take_validation
 from recae.splitting.cuts import as_text
-from recae.training.reporting import Watcher, watched
+from recae.training.reporting import Callback, telling
 
 HIDE = ("auto", "ratings", "users", "time")
 
@@ -38,8 +38,8 @@ class Task:
     def minimises(self) -> bool:
         return lower_is_better(self.metric)
 
-    def measure(self, settings: dict[str, Any], watcher: Watcher) -> float:
-        """The figure of a model with `settings`; `watcher` hears of its epochs where they are in the metric's units."""
+    def measure(self, settings: dict[str, Any], callback: Callback) -> float:
+        """The figure of a model with `settings`; `callback` hears of epochs where they are in the metric's units."""
         model = self.model.clone().set_params(**settings)
         params = model.get_params()
         if "patience" in params and "patience" not in settings:
@@ -47,7 +47,7 @@ class Task:
         if not self.can_be_watched:
             model.fit(self.parts.train, progress=False)
             return evaluate(model, self.parts, self.metric)[self.metric]
-        with watched(watcher):
+        with telling(callback, trial=True):
             model.fit(self.parts.train, self.parts.test, progress=False)
         history: Any = getattr(model, "history_", None)
         if history is not None and len(history) and history.records[-1]["validation"] is not None:
