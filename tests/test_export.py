@@ -80,6 +80,48 @@ def test_vectors_hold_what_similar_and_lists_are_made_of(tmp_path: Path) -> None
             export_vectors(wrong, tmp_path / "x.npy", of=of)
 
 
+@pytest.mark.parametrize("name", ["als", "bpr", "biased-mf"])
+@pytest.mark.parametrize("popularity", [0.0, 0.5])
+def test_factors_rank_lists_with_what_is_added(name: str, popularity: float, tmp_path: Path) -> None:
+    """Products of exported users and items are each user's list; similar users are the nearest rows of the factors."""
+    data = ratings()
+    settings = {"factors": 5, "shrink": "never"} if name == "biased-mf" else {"factors": 5, "popularity": popularity}
+    model: Any = recae.make_model(name, **settings).fit(data, progress=False)
+    if popularity:
+        model.prior_ = None if name == "biased-mf" else np.linspace(0, 2, data.n_items, dtype=np.float32)
+    items = np.load(export_vectors(model, tmp_path / "items.npy", lists=True))
+    users = np.load(export_vectors(model, tmp_path / "users.npy", of="users", lists=True))
+    for user in (0, 4):
+        listed = model.recommend(data.user_ids[user], 30, filter_seen=False)
+        products = (items @ users[user])[data.item_index(listed["item"])]
+        apart = products - listed["score"]  # nothing, or what is the same for all items of a user
+        np.testing.assert_allclose(apart, apart.mean(), atol=1e-4)
+        assert (np.diff(products) < 1e-4).all()
+    factors = model.user_vectors()
+    assert factors.shape == (data.n_users, 5)
+    unit = factors / np.linalg.norm(factors, axis=1, keepdims=True)
+    cosines = np.delete(unit @ unit[2], 2)
+    found = model.similar_users(data.user_ids[2], 1)
+    assert found["score"].tolist() == [pytest.approx(cosines.max(), abs=1e-5)]
+    assert unit[data.user_index(found["similar"])[0]] @ unit[2] == pytest.approx(cosines.max(), abs=1e-5)
+    if items.shape[1] > 5:
+        with pytest.raises(ParameterError, match="lists"):
+            export_vectors(model, tmp_path / "users.npy", of="users")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("als", "factors are solved for"), ("i-autorec", "weights are solved for"),
+                      ("popularity", "same list"), ("markov", "order")],
+)  # fmt: skip
+def test_a_refused_graph_says_why(name: str, why: str, tmp_path: Path) -> None:
+    """The message names the reason that is true of the model."""
+    settings = {"epochs": 1} if name == "i-autorec" else {}
+    frame = ratings().to_frame().assign(timestamp=range(ratings().n_ratings))
+    model = recae.make_model(name, **settings).fit(recae.load(frame), progress=False)
+    with pytest.raises(ParameterError, match=why):
+        export_onnx(model, tmp_path / "m.onnx")
+
+
 def test_an_index_finds_what_the_model_lists(tmp_path: Path) -> None:
     """The recipe of docs/export.md: usearch over the items' vectors lists for a user what the model lists."""
     usearch = pytest.importorskip("usearch.index")

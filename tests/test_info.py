@@ -12,7 +12,7 @@ from cli_helpers import done, inline, parsed, process
 from contract import FILMS, MODELS, fitted, frame_of
 
 import recae
-from recae.errors import DataError, ModelFileError, ParameterError, UnknownIdError
+from recae.errors import DataError, DataWarning, ModelFileError, ParameterError, UnknownIdError
 from recae.recommender.model_card import card, facts_of
 from recae.storage import read_file, write_file
 
@@ -194,3 +194,22 @@ def test_train_saves_a_lean_file(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "ratings of others" in result.stderr
     assert inline("train", "sample", "--model", "ease", "--without-ratings").exit_code == 2
+
+
+def test_a_lean_file_says_what_cannot_be_measured(tmp_path: Path) -> None:
+    """Lists of known users are refused, ratings of them are the biases', with a warning; hidden users are as ever."""
+    data = recae.load("sample")
+    split = recae.split(data, "random", test=0.1, rng=0)
+    ranker = recae.EASE(l2=100.0).fit(split.train)
+    lean = recae.load_model(ranker.save(tmp_path / "lean.recae", ratings=False))
+    with pytest.raises(DataError, match=r"lean file.*gets no list.*held-out-users"):
+        recae.evaluate(lean, split, "ndcg@10")
+    rater = recae.AutoRec(by="user", hidden=4, epochs=1).fit(split.train, progress=False)
+    lean_rater = recae.load_model(rater.save(tmp_path / "lean.recae", ratings=False))
+    with pytest.warns(DataWarning, match="every test user is unknown"):
+        report = recae.evaluate(lean_rater, split, "rmse")
+    assert report.counts["unknown_users"] == (split.test.counts("user") > 0).sum()
+    hidden = recae.split(data, "held-out-users", test=0.1, rng=0)
+    whole = recae.EASE(l2=100.0).fit(hidden.train)
+    same = recae.load_model(whole.save(tmp_path / "lean.recae", ratings=False))
+    assert recae.evaluate(same, hidden, "ndcg@10") == recae.evaluate(whole, hidden, "ndcg@10")

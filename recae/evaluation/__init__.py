@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from recae.errors import ParameterError
+from recae.errors import DataError, DataWarning, ParameterError
 from recae.evaluation.aligned_test import AlignedTest, align_test
 from recae.evaluation.by_group import reports_by
 from recae.evaluation.names import METRICS, Metric, Own, parse_metrics
@@ -18,6 +19,7 @@ from recae.evaluation.together import report_of
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.contract import fitted_ratings
+from recae.recommender.saving import is_lean
 from recae.splitting import Split
 
 __all__ = ["METRICS", "RANKING_DEFAULTS", "RATING_DEFAULTS", "Report", "evaluate", "evaluate_lists"]
@@ -78,7 +80,8 @@ def evaluate(
         NotFittedError: the model was not fitted.
         ParameterError: an unknown metric or column, a cut-off beyond the catalogue, or a rating metric of a model that
             predicts no ratings.
-        DataError: there is nothing to measure (the message says why).
+        DataError: there is nothing to measure (the message says why), such as lists of known users by a model that was
+            saved without them.
         DivergenceError: the model predicted something that is not a finite number.
     """
     trained_on = fitted_ratings(model)
@@ -87,12 +90,34 @@ def evaluate(
         raise ParameterError(name="block", value=block, expected="at least 1 user at a time")
     excluded = [exclude] if isinstance(exclude, RatingMatrix) else list(exclude or ())
     aligned = align_test(trained_on, test, part, excluded, filter_seen=filter_seen)
+    _check_lean(aligned, wanted)
 
     def measured(test: AlignedTest) -> Report:
         return _measured(model, test, wanted, relevant_from, block)
 
     report = measured(aligned)
     return report if by is None else replace(report, by=by, parts=reports_by(measured, aligned, by))
+
+
+def _check_lean(test: AlignedTest, wanted: Sequence[Metric]) -> None:
+    """Say what follows where the model was saved without ratings; users who are shown in the test are served as ever.
+
+    Raises:
+        DataError: lists are to be measured, and it knows no user to list for.
+    """
+    if not is_lean(test.trained_on) or test.inputs is not None:
+        return
+    about = "the model was saved without anybody's ratings (a lean file), so every test user is unknown to it"
+    if any(metric.kind != "rating" for metric in wanted):
+        raise DataError(
+            f"{about}, and gets no list",
+            remedy=("measure it on hidden users, recae.split(ratings, 'held-out-users')", "save it with its ratings"),
+        )
+    warnings.warn(
+        f"{about}: ratings are predicted by the mean and the items' biases alone. On hidden users, of whom a split "
+        "shows some ratings, the model itself is measured",
+        DataWarning, stacklevel=3,
+    )  # fmt: skip
 
 
 def _measured(

@@ -50,8 +50,8 @@ class AlignedTest:
         """Users that the model has no rating of: unknown, with an empty training row, or shown with nothing; (n,)."""
         if self.inputs is not None:
             return np.asarray(np.diff(self.inputs.indptr) == 0)
-        rated = np.diff(self.trained_on.user_rows.indptr)
-        return np.asarray((self.user_index < 0) | (rated[self.user_index] == 0))
+        rated = np.append(np.diff(self.trained_on.user_rows.indptr), 0)  # -1, for an unknown user, reads the 0
+        return np.asarray(rated[self.user_index] == 0)
 
     def history(self, users: IntArray) -> Csr:
         """What `users` (rows of the test) were learnt from or show, (len(users), n_items); empty for unknown ones."""

@@ -10,10 +10,12 @@ from torch import Tensor, nn
 
 from recae.errors import ParameterError
 from recae.models.autorec.autorec import AutoRec
+from recae.models.sessions.session_model import SessionModel
 from recae.models.vae.cdae import CDAE
 from recae.models.vae.neural_ranker import NeuralRanker
 from recae.ratings.csr import make_csr
 from recae.recommender.base import Recommender
+from recae.recommender.item_codes import ItemCodes
 
 MOST = 20_000  # items of a linear model: its matrix has their square
 DenseRows = nn.Module  # ratings (n, n_items) to scores (n, n_items), as the model's `score`
@@ -43,9 +45,24 @@ def dense_rows(model: Recommender) -> DenseRows:
         raise ParameterError(f"{name} of {ratings.n_items:,} items: its matrix is exported up to {MOST:,}",
                              remedy="export its vectors")  # fmt: skip
     raise ParameterError(
-        f"{name} is no function of a row alone",
+        f"{name} is no function of a row alone that a graph can hold: {_why_not(model)}",
         remedy="export ease or another linear model, mult-vae and kin, or u-autorec",
     )
+
+
+def _why_not(model: Recommender) -> str:
+    """Why a model has no graph of dense rows."""
+    if isinstance(model, ItemCodes):
+        return "an unseen user's weights are solved for, from the codes of the items that they rated"
+    if model.lists_by_product:
+        return "an unseen user's factors are solved for, by an equation or by steps for each row"
+    if model.reads_dates or isinstance(model, SessionModel):
+        return "it reads the order or the dates of events, which a row does not have"
+    if not model.personal:
+        return "it gives everybody the same list"
+    if not model._reads_only_rows():
+        return "it looks at the ratings of others, or at features of users and items"
+    return "its score has other parts than those that are translated"
 
 
 class LinearRows(nn.Module):

@@ -19,18 +19,24 @@ from recae.recommender.item_codes import ItemCodes
 SUFFIXES = (".npy", ".parquet")
 
 
-def export_vectors(model: Recommender, path: str | Path, *, of: Literal["items", "users"] = "items") -> Path:
+def export_vectors(
+    model: Recommender, path: str | Path, *, of: Literal["items", "users"] = "items", lists: bool = False
+) -> Path:
     """Write one vector for each item, or for each user, float32 (n, d).
 
-    Items' are `model.item_vectors()`: their cosine is what `similar_items` ranks by. Users' are the output weights of a
-    model that scores by a product (item-based AutoRec and kin): the largest products of a user's vector with the items'
-    are the user's list, since what is beside them is the same for all items of a user.
+    Items' are `model.item_vectors()`: their cosine is what `similar_items` ranks by. Users' are those of a model that
+    scores by a product (item-based AutoRec and kin: the output weights; ALS, BPR, BiasedMF: the factors). The largest
+    products of a user's vector with the items' are the user's list. Where something is added to each item's product
+    (biases, the pull towards popularity), `lists` is needed for that, of items and users alike: vectors then have one
+    more number, the items' what is added, the users' 1.
 
     Args:
         path: .parquet, with columns `id` and `vector`; or .npy, beside which the ids lie as JSON (`PATH.ids.json`).
+        lists: vectors whose products rank lists.
 
     Raises:
-        ParameterError: the suffix is another, the model has no dense vectors, or a lean file has no users.
+        ParameterError: the suffix is another, the model has no dense vectors, users' vectors need `lists`, or a lean
+            file has no users.
         ModelFileError: the file could not be written.
     """
     path, ratings = Path(path), model._fitted()
@@ -38,7 +44,12 @@ def export_vectors(model: Recommender, path: str | Path, *, of: Literal["items",
         raise ParameterError(name="path", value=str(path), expected=f"a file with the suffix {' or '.join(SUFFIXES)}")
     check_writable(path)
     ids = [plain(one) for one in (ratings.item_ids if of == "items" else ratings.user_ids).tolist()]
+    if lists or of == "users":
+        _check_product(model, lists)
     vectors = _item_vectors(model) if of == "items" else _user_vectors(model)
+    added = model._added_to_lists() if lists else None
+    if added is not None:
+        vectors = np.column_stack([vectors, added if of == "items" else np.ones(len(vectors), np.float32)])
     if path.suffix.lower() == ".npy":
         buffer = io.BytesIO()
         np.save(buffer, vectors, allow_pickle=False)
@@ -66,10 +77,21 @@ def _item_vectors(model: Recommender) -> FloatArray:
 def _user_vectors(model: Recommender) -> FloatArray:
     if model.ratings_.n_users == 0:
         raise ParameterError("the model was saved without ratings and users, so there are no vectors of theirs")
-    own = isinstance(model, ItemCodes) and model.get_params().get("by", "item") == "item"
-    if not own or model._model_weight < 1:
+    return np.ascontiguousarray(model.user_vectors(), np.float32)
+
+
+def _check_product(model: Recommender, lists: bool) -> None:
+    """Refuse a model whose lists are not in the order of products of vectors."""
+    name = type(model).__name__
+    item_codes = isinstance(model, ItemCodes) and model.get_params().get("by", "item") == "item"
+    if not (item_codes or model.lists_by_product) or model._model_weight < 1:
         raise ParameterError(
-            f"{type(model).__name__} does not score by a product of users' and items' vectors alone",
-            remedy="use i-autorec or another model with item codes, with shrink='never'",
+            f"{name} does not score by a product of users' and items' vectors alone",
+            remedy="use i-autorec or another model with item codes, als, bpr, or biased-mf, with shrink='never' where "
+            "ratings are predicted",
         )
-    return np.ascontiguousarray(model._output_layer()[0], np.float32)  # type: ignore[attr-defined]
+    if model._added_to_lists() is not None and not lists:
+        raise ParameterError(
+            f"{name} adds a number to each item's product", name="lists", value=False, expected="True",
+            remedy="export items and users with it",
+        )  # fmt: skip

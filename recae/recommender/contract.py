@@ -220,7 +220,8 @@ class Contract(Parameters, ABC):
 
         The others get the baseline. -1 stands for an unknown id, which nothing is known of.
         """
-        known: npt.NDArray[np.bool_] = (index >= 0) & (self.ratings_.counts(by)[index] > 0)
+        counts = np.append(self.ratings_.counts(by), 0)  # -1 reads the 0; a lean file has no user at all
+        known: npt.NDArray[np.bool_] = counts[index] > 0
         return known
 
     def item_vectors(self) -> npt.NDArray[np.float32] | Csr:

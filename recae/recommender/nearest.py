@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,9 @@ UnknownItems = Literal["error", "warn", "ignore"]
 
 class Similar(Saving):
     """The part of `Recommender` that compares items with items and users with users."""
+
+    lists_by_product: ClassVar[bool] = False  # lists are in the order of user_vectors() @ item_vectors().T, and what
+    # `_added_to_lists` adds to each item's
 
     def similar_items(self, items: Any, n: int = 10, *, unknown: UnknownItems = "error") -> pd.DataFrame:
         """The n items nearest to each one, by the cosine of `item_vectors`: item, similar, score, rank, title.
@@ -50,6 +53,10 @@ class Similar(Saving):
     def user_vectors(self) -> FloatArray | Csr:
         """One vector a user, (n_users, d), dense or sparse, whose cosine is similarity; by default what they rated."""
         return self._fitted().rows("user")
+
+    def _added_to_lists(self) -> FloatArray | None:
+        """Where `lists_by_product`: what lists add to each item's product, (n_items,); None for nothing."""
+        return None
 
     def _nearest(self, by: Literal["user", "item"], vectors: Any, ids: Any, n: int, unknown: str) -> pd.DataFrame:
         ratings = self._fitted()

@@ -22,14 +22,15 @@ Examples:
 @click.option("--to", type=click.Choice(["onnx", "vectors"]), required=True, help="What to write.")
 @click.option(
     "--of", type=click.Choice(["items", "users"]), default="items", show_default=True,
-    help="Whose vectors; users' are the output weights of a model such as i-autorec.",
+    help="Whose vectors; users' are the output weights or factors of a model such as i-autorec or als.",
 )  # fmt: skip
+@click.option("--lists", is_flag=True, help="Vectors whose products rank lists: with biases, where there are any.")
 @click.option(
     "-o", "--out", type=click.Path(), metavar="FILE", required=True,
     help="The file: .onnx; for vectors .parquet, or .npy with the ids beside it.",
 )  # fmt: skip
 @options.loudness
-def export(model: str, to: str, of: Any, out: str) -> None:
+def export(model: str, to: str, of: Any, lists: bool, out: str) -> None:
     """Write MODEL as an ONNX graph from rows of ratings to scores, or the vectors of its items or users.
 
     The graph has a column an item, in the order of the ids in its metadata, and 0 for what is missing. It needs onnx
@@ -39,10 +40,10 @@ def export(model: str, to: str, of: Any, out: str) -> None:
     from recae.export import export_onnx, export_vectors
 
     if to == "onnx":
-        if of != "items":
-            raise click.UsageError("--of is about --to vectors")
+        if of != "items" or lists:
+            raise click.UsageError("--of and --lists are about --to vectors")
         export_onnx(load_model(model, "cpu"), out)
         options.note(f"{out} is the graph of {model}, compared with it to 1e-5.")
         return
-    export_vectors(load_model(model), out, of=of)
+    export_vectors(load_model(model), out, of=of, lists=lists)
     options.note(f"The {of}' vectors of {model} are in {out}.")

@@ -30,6 +30,7 @@ class BiasedMF(DrawnToBiases, Recommender):
     """
 
     predicts_ratings: ClassVar[bool] = True
+    lists_by_product: ClassVar[bool] = True
 
     factors: int = param(32, "width of the factors", low=1, tune=(8, 128, "log"))
     l2: float = param(0.08, "L2 weight on factors, times (n + prior)^power", low=0, tune=(0.02, 0.3, "log"))
@@ -107,6 +108,13 @@ class BiasedMF(DrawnToBiases, Recommender):
     def item_vectors(self) -> FloatArray:
         """The items' factors, (n_items, factors)."""
         return self.item_[:, :-1]
+
+    def user_vectors(self) -> FloatArray:
+        """The users' factors, (n_users, factors)."""
+        return self.user_[:, :-1]
+
+    def _added_to_lists(self) -> FloatArray | None:
+        return self.item_[:, -1]
 
     def _read_as_before(self) -> None:
         super()._read_as_before()

@@ -31,6 +31,7 @@ class _Factors(ChoosesOnOwnPart):
     """Users' and items' factors: scores of known users are their product."""
 
     _bias_columns: ClassVar[int] = 0  # of the factors, beyond `factors`
+    lists_by_product: ClassVar[bool] = True
 
     user_factors_: FloatArray
     item_factors_: FloatArray
@@ -102,6 +103,13 @@ class ImplicitALS(ReadsValues, _Factors):
     def item_vectors(self) -> FloatArray:
         """The items' factors, (n_items, factors)."""
         return self.item_factors_
+
+    def user_vectors(self) -> FloatArray:
+        """The users' factors, (n_users, factors)."""
+        return self.user_factors_
+
+    def _added_to_lists(self) -> FloatArray | None:
+        return self.prior_
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {**super()._arrays(), "alpha": np.array(self.alpha_)}
@@ -184,6 +192,14 @@ class ImplicitBPR(_Factors):
     def item_vectors(self) -> FloatArray:
         """The items' factors without their biases, (n_items, factors)."""
         return self.item_factors_[:, :-1]
+
+    def user_vectors(self) -> FloatArray:
+        """The users' factors, (n_users, factors)."""
+        return self.user_factors_[:, :-1]
+
+    def _added_to_lists(self) -> FloatArray | None:
+        biases = self.item_factors_[:, -1]
+        return biases if self.prior_ is None else biases + self.prior_
 
 
 @jit_kernel(parallel=True)
