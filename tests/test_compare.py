@@ -121,6 +121,9 @@ def test_one_that_fails_does_not_stop_the_others() -> None:
     assert [row["model"] for row in found.rows] == ["small"]
     assert "GiB" in found.failed["large"]
     assert "large failed: EASE needs" in str(found)
+    assert "large failed: EASE needs" in found._repr_html_()
+    assert "paired t-test" not in str(found)  # one model has nothing to be tested against
+    assert "p" not in str(found).splitlines()[1].split()
     with pytest.raises(DataError, match=r"no model could be measured: large: EASE needs"):
         compare(RATINGS, {"large": EASE(memory_limit=1e-9)})
 
@@ -191,6 +194,14 @@ def test_the_command_says_what_is_wrong() -> None:
     result = inline("compare", "sample", "--models", "ease,nope")
     assert result.exit_code == 2
     assert "model nope: choose" in result.stderr
+
+
+def test_the_command_says_that_a_model_failed() -> None:
+    """What could be measured is shown, and the exit code says that it is not everything."""
+    result = inline("compare", "sample", "--models", "popularity,bias", "--split", "random", "--metrics", "rmse")
+    assert result.exit_code == 1
+    assert "bias" in result.stdout
+    assert "1 of 2 models failed: popularity" in result.stderr.splitlines()[-1]
 
 
 def test_random_seeds_reach_models_given_by_name() -> None:

@@ -70,8 +70,9 @@ def bars(demos: Found) -> list[Found]:
     found = [bar for name, figures in on_full.items() for bar in _bars_of(name, figures)]
     if len(on_full) < FULL:
         return found
-    busy = sum(demo["processor_seconds"] for demo in demos.values())
-    return [*found, _bar("all demos, seconds of processor time", busy, "<=", 1500)]
+    if len({(demo["commit"], demo["threads"]) for demo in demos.values()}) > 1:
+        return found  # several runs: trained networks were shared in none of them, so their sum says nothing
+    return [*found, _bar("all demos in one run, seconds by the clock", sum(d["seconds"] for d in demos.values()), "<=", 1500)]
 
 
 def _bars_of(name: str, figures: Found) -> list[Found]:

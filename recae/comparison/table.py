@@ -82,31 +82,35 @@ class Comparison:
 
     def __str__(self) -> str:
         head = f"{self.split!r}\n"
-        table = self.to_frame()
+        table = self._shown()
         texts = {str(name): [_text(value, str(name)) for value in table[name]] for name in table}
         shown = pd.DataFrame(texts, index=table.index.rename(None)).rename(
             columns={"fit_seconds": "fit s", "recommend_seconds": "list s", "peak_mb": "MB"}
         )
-        notes = [
-            f"ordered by {self.metrics[0]}: {'lower' if self._lower() else 'higher'} is better",
-            *self._intervals(),
-        ]
-        notes += [f"p: paired t-test over users of {self.metrics[0]} against {self.best}, by Holm's correction"]
-        notes += self._groups() + self._worse_than_simple()
-        notes += [f"{label} failed: {message}" for label, message in self.failed.items()]
-        return "\n".join([head + shown.to_string(), *notes])
+        return "\n".join([head + shown.to_string(), *self._notes()])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         """The table, its figures as text shows them."""
-        table = self.to_frame()
+        table = self._shown()
         columns = {str(name): [_text(value, str(name)) for value in table[name]] for name in table}
         rows = list(zip(map(str, table.index), *columns.values()))
-        return html_table(repr(self.split), rows, ("model", *columns), [
-            f"ordered by {self.metrics[0]}: {'lower' if self._lower() else 'higher'} is better", *self._intervals(),
-            *self._groups(), *self._worse_than_simple(),
-        ])  # fmt: skip
+        return html_table(repr(self.split), rows, ("model", *columns), self._notes())
+
+    def _shown(self) -> pd.DataFrame:
+        """The table without p where one model has nothing to be tested against."""
+        table = self.to_frame()
+        return table if len(self.rows) > 1 else table.drop(columns="p")
+
+    def _notes(self) -> list[str]:
+        """Lines below the table, the same in a terminal and in a notebook."""
+        first = self.metrics[0]
+        order = f"ordered by {first}: {'lower' if self._lower() else 'higher'} is better"
+        test = f"p: paired t-test over users of {first} against {self.best}, by Holm's correction"
+        several = [order, *self._intervals(), test] if len(self.rows) > 1 else self._intervals()
+        failed = [f"{label} failed: {message}" for label, message in self.failed.items()]
+        return [*several, *self._groups(), *self._worse_than_simple(), *failed]
 
     def _lower(self) -> bool:
         return self.lower_is_better.get(self.metrics[0], False)

@@ -17,8 +17,8 @@ from recae.training import Reconstruction, RowBatches
 from recae.training.pretraining import pretrain
 
 LEVEL = 0.5
-ROWS = 15_000  # train images, the same for all: the convolutional networks cost ten times as much an image
-EPOCHS = (8, 60)
+ROWS = 10_000  # train images, the same for all: the convolutional networks cost ten times as much an image
+EPOCHS = (6, 40)
 NOISE: dict[str, Noise] = {
     "gaussian": Gaussian(LEVEL, 0.0, 1.0), "salt and pepper": SaltAndPepper(0.3), "masked": Masking(0.5),
     "uniform": Uniform(0.3, 2.0),
@@ -93,7 +93,7 @@ def _recipes(stage: Stage) -> dict[str, Recipe]:
         return stage.network(digits.sizes(text), activations=hidden, output="sigmoid", code=code)
 
     wide = "784-800" if not digits.small else "784-1568"  # wider than the rows, here as there
-    channels = ((32, 16), (32, 16, 16)) if digits.small else ((32, 32), (32, 32, 16))
+    channels = ((32, 16), (32, 16, 16)) if digits.small else ((16, 16), (16, 16, 16))
     conv = [stage.seeded(lambda c=c: Autoencoder.convolutional(digits.shape, c)) for c in channels]  # type: ignore[misc]
     return {
         "dense": Recipe(dense("784-512")),

@@ -71,7 +71,10 @@ def _start_wide(model: Autoencoder) -> None:
         layer.weight.normal_()
 
 
-def squeezed(stage: Stage, text: str, *, bounded: bool = False, draw: int = 0) -> Trained:
+def squeezed(
+    stage: Stage, text: str, *, bounded: bool = False, draw: int = 0, epochs: tuple[int, int] = DEEP_EPOCHS,
+    lr: float = 5e-3,
+) -> Trained:  # fmt: skip
     """A mirrored stack with a narrow linear code, such as 784-392-28-10-2, under cross-entropy.
 
     ELU instead of ReLU, and a little decay, keep digits of the validation images further apart in the code.
@@ -81,6 +84,7 @@ def squeezed(stage: Stage, text: str, *, bounded: bool = False, draw: int = 0) -
         text: widths, as for 784 pixels.
         bounded: sigmoid layers and a tanh code, the recipe of older tutorials, instead.
         draw: another start and another order of the images.
+        epochs, lr: of wide networks, which cost more an epoch and need smaller steps, instead of the usual ones.
     """
 
     def make() -> Trained:
@@ -88,8 +92,8 @@ def squeezed(stage: Stage, text: str, *, bounded: bool = False, draw: int = 0) -
         inner, code = ("sigmoid", "tanh") if bounded else ("elu", "identity")
         where = replace(stage, seed=stage.seed + 1000 * draw, _digits=stage.digits, say=lambda _: None)
         model = where.network(sizes, activations=[inner] * (len(sizes) - 2) + [code], output="sigmoid")
-        lr, decay = (2e-3, 0.0) if bounded else (5e-3, 1e-4)
-        return Trained(model, where.train(text, model, DEEP_EPOCHS, loss="cross-entropy", lr=lr, decay=decay))
+        rate, decay = (2e-3, 0.0) if bounded else (lr, 1e-4)
+        return Trained(model, where.train(text, model, epochs, loss="cross-entropy", lr=rate, decay=decay))
 
     return stage.once(f"{text}, {bounded}, {draw}", make)
 

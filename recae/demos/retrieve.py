@@ -21,13 +21,14 @@ def look(figures: Figures) -> str:
     rows = figures["spaces"]
     pixels, principal, ours = rows
     ahead = ours["precision_at_10"] > principal["precision_at_10"]
-    best = max(rows, key=lambda one: one["ari"])
+    places = ("the pixels", "PCA's numbers", "the code")
+    best, where = max(zip(rows, places, strict=True), key=lambda one: one[0]["ari"])
     return (
         f"Of the ten nearest train images by {ours['numbers_an_image']} numbers of a deep autoencoder, "
         f"{ours['precision_at_10']:.3f} are of the query's digit, by all {pixels['numbers_an_image']} pixels "
         f"{pixels['precision_at_10']:.3f}, by as many numbers of PCA {principal['precision_at_10']:.3f}: the code is "
         f"{'ahead of PCA' if ahead else 'not ahead of PCA here'}, at {ours['bytes_an_image']} bytes an image instead "
-        f"of {pixels['bytes_an_image']}. Ten groups found by k-means agree best with the digits in {best['space']} "
+        f"of {pixels['bytes_an_image']}. Ten groups found by k-means agree best with the digits in {where} "
         f"(adjusted Rand index {best['ari']:.2f}; pixels {pixels['ari']:.2f}); the code's is "
         f"{compared(ours['ari'], pixels['ari'])} the pixels'. Green frames: right; struck out: another digit."
     )

@@ -83,6 +83,7 @@ def compare(
     memory.
     """
     from recae.cli.console import echo
+    from recae.cli.failures import Failure
     from recae.cli.outputs import check_picture, check_writable
     from recae.cli.own_models import entry_of_class
     from recae.cli.own_parts import is_again, split_by_time_for, to_compare_on
@@ -115,6 +116,8 @@ def compare(
         print_json(found.to_dict())
     else:
         echo(str(found))
+    if found.failed:  # what there is was shown; a script is told that it is not all
+        raise Failure(f"{len(found.failed)} of {len(names)} models failed: {', '.join(found.failed)}; see above")
 
 
 def _draw(found: Comparison, path: str) -> None:
