@@ -72,7 +72,10 @@ def bars(demos: Found) -> list[Found]:
         return found
     if len({(demo["commit"], demo["threads"]) for demo in demos.values()}) > 1:
         return found  # several runs: trained networks were shared in none of them, so their sum says nothing
-    return [*found, _bar("all demos in one run, seconds by the clock", sum(d["seconds"] for d in demos.values()), "<=", 1500)]
+    return [
+        *found,
+        _bar("all demos in one run, seconds by the clock", sum(d["seconds"] for d in demos.values()), "<=", 1500),
+    ]
 
 
 def _bars_of(name: str, figures: Found) -> list[Found]:

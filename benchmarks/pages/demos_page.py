@@ -33,8 +33,8 @@ def how(found: Found) -> str:
     return (
         f"The figures below are from `python -m benchmarks.demos` with seed {found['seed']} on {machine['processor']}, "
         f"{' or '.join(map(str, threads))} threads, {' and '.join(dates)}, at commits "
-        f"{', '.join(f'`{commit}`' for commit in commits)}. Seconds are of processor time where this is said: the machine "
-        "may have had other work. "
+        f"{', '.join(f'`{commit}`' for commit in commits)}. Seconds are of processor time where this is said: the "
+        "machine may have had other work. "
         + (
             f"Shown on the built-in 8 x 8 digits instead of MNIST (`--small`): {', '.join(small)}."
             if small
