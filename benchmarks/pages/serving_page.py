@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 from benchmarks.common.markdown import table
@@ -15,7 +16,22 @@ Row = dict[str, Any]
 def parts() -> dict[str, str]:
     """The page's parts by name."""
     result = read("serving")
-    return {"http": http(result), "in process": in_process(result)}
+    return {"http": http(result), "in process": in_process(result), "night": at_night(read("bulk_lists"))}
+
+
+def at_night(result: Row) -> str:
+    """Lists of all users in one file: memory, and the rate beside the score product."""
+    met = "met" if result["peak_mb"] < 1024 * result["goal_gib"] else "missed"
+    text = (
+        f"{result['asked']:,} lists of {result['list']} from {result['items']:,} items, by a factor model of "
+        f"{result['factors']} with {result['users']:,} users and {result['ratings']:,} ratings at most: "
+        f"{result['peak_mb'] / 1024:.2f} GiB at most (the goal of {result['goal_gib']:g} GiB is {met}; reading the "
+        f"model takes {result['read_mb'] / 1024:.2f}), and {result['lists_seconds']:,.0f} seconds of one processor, "
+        f"{result['lists_ms_a_user']:.2f} ms a list. The score product alone takes "
+        f"{result['product_ms_a_user']:.2f} ms a user: the lists have {result['share']:.0%} of its rate. "
+        f"{result['machine']['processor']}, beside other work, commit {result['commit']}, {result['date'][:10]}."
+    )
+    return textwrap.fill(text, 120, break_on_hyphens=False, break_long_words=False)
 
 
 def http(result: Row) -> str:

@@ -231,6 +231,17 @@ class Parameters:
             setattr(self, name, value)
         return self
 
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn asks before it fits an estimator to rows of X: a recommender is none.
+
+        Raises:
+            ParameterError: always; it says what to use.
+        """
+        raise ParameterError(
+            f"{type(self).__name__} learns from a RatingMatrix, and scikit-learn cuts rows of X into folds",
+            remedy=("search for settings with recae.tune", "measure with recae.evaluate or recae.compare"),
+        )
+
     def clone(self) -> Self:
         """The same hyper-parameters, nothing learnt."""
         return type(self)(**self.get_params())
