@@ -133,6 +133,18 @@ def small(name: str, **more: Any) -> Recommender:
     return make_model(name, **{**settings, **SMALL_FOR.get(name, {}), **more})
 
 
+def brief(name: str, epochs: int) -> Recommender:
+    """That model, and its members, with so few epochs wherever it trains: where what is learnt does not matter."""
+
+    def shorter(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: epochs if key in ("epochs", "tune_epochs") else shorter(one) for key, one in value.items()}
+        return tuple(map(shorter, value)) if isinstance(value, tuple) else value
+
+    model = small(name)
+    return model.set_params(**shorter(model.get_params()))
+
+
 _FITTED: dict[str, Recommender] = {}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from contract import COLD_FILM, ratings, small
+from contract import COLD_FILM, brief, ratings, small
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from property_examples import examples
@@ -21,13 +21,6 @@ RATING = [name for name, entry in MODELS.items() if entry.model_class.predicts_r
 few = settings(  # a fit takes its time
     max_examples=examples(3), deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
 )
-
-
-def quick(name: str, **more: Any) -> Any:
-    """The model of the contract, trained for a few epochs where it trains."""
-    model = small(name, **more)
-    short = {key: value for key, value in {"epochs": 3, "tune_epochs": 2}.items() if key in model.get_params()}
-    return model.set_params(**short)
 
 
 def restated(data: RatingMatrix, factor: float, shift: float) -> RatingMatrix:
@@ -53,7 +46,7 @@ def test_another_scale_gives_the_same_model(name: str, seed: int, factor: float,
     """Predictions for known, cold and unseen users are those of the stars, on the other scale."""
     stars = table(seed)
     other = restated(stars, factor, shift)
-    one, two = quick(name).fit(stars), quick(name).fit(other)
+    one, two = brief(name, 3).fit(stars), brief(name, 3).fit(other)
     rng = np.random.default_rng(seed)
     users, items = rng.integers(0, stars.n_users, 50), rng.integers(0, stars.n_items, 50)
     close = {"atol": 0.02 * factor, "rtol": 0}

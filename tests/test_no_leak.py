@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cli_helpers import parsed
-from contract import ratings, small
+from contract import brief, ratings
 from safetensors.numpy import load_file
 
 import recae
@@ -30,7 +30,7 @@ SHARE, SEED = 0.2, 0
 
 def quick(name: str) -> Recommender:
     """Small settings, and few epochs: what is learnt does not matter here, but where it comes from."""
-    return small(name, **({"epochs": 6} if any(p.name == "epochs" for p in declared(MODELS[name].model_class)) else {}))
+    return brief(name, 4)
 
 
 def poisoned(whole: RatingMatrix, test: RatingMatrix) -> RatingMatrix:
