@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from cli_helpers import LIMITS, done, inline, process
+from cli_helpers import LIMITS, done, inline, warmly
 from contract import FILMS, USERS, fitted
 
 import recae
@@ -143,7 +143,7 @@ def test_the_command_writes_all_lists(model_file: Path, tmp_path: Path) -> None:
         "--out",
         str(out),
     ]
-    ran = process(*arguments)
+    ran = warmly(*arguments)
     assert "Lists of 1,000 users" in ran.stderr
     found, ratings = pd.read_parquet(out), recae.load_model(model_file).ratings_
     assert found["user"].nunique() == 1000

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from cli_helpers import LIMITS, command, process
+from cli_helpers import LIMITS, command, warmly
 from download_toys import GOOD
 
 from recae.atomic import only_process, remove_leftovers, replacing, temporary_folder, write_text
@@ -131,12 +131,12 @@ def test_two_trainings_with_one_out_do_not_mix(tmp_path: Path) -> None:
         assert time.monotonic() < give_up
         time.sleep(0.01)
     for more in (("--hidden", "2", "--epochs", "1", "--checkpoint", "c"), ("-m", "ease")):
-        second = process(*train[:2], *train[4:], *more, cwd=tmp_path)
+        second = warmly(*train[:2], *train[4:], *more, cwd=tmp_path)
         assert second.returncode == 1, second.stderr
         assert "another process is training m.recae" in second.stderr
     assert first.poll() is None
     first.kill()
     first.communicate()
-    ended = process(*train, "--epochs", "1", "--restart", cwd=tmp_path)
+    ended = warmly(*train, "--epochs", "1", "--restart", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert names(tmp_path) == ["m.recae"]

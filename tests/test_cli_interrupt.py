@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cli_helpers import LIMITS, command, inline, process
+from cli_helpers import LIMITS, command, inline, warmly
 from safetensors.numpy import load_file
 
 # As written, this trains for a second or two; the last epoch's weights are what is compared.
@@ -45,14 +45,14 @@ def stopped(folder: Path, how: signal.Signals, *more: str) -> subprocess.Complet
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """One training in one go, and one that is interrupted, resumed, killed and resumed again."""
     folder = tmp_path_factory.mktemp("interrupt")
-    found: dict[str, Any] = {"folder": folder, "whole": process(*LONG, "--out", "whole.recae", cwd=folder)}
+    found: dict[str, Any] = {"folder": folder, "whole": warmly(*LONG, "--out", "whole.recae", cwd=folder)}
     found["interrupted"] = stopped(folder, signal.SIGINT)
     found["left"] = sorted(path.name for path in folder.iterdir())
     found["forgotten"] = inline(*LONG, "--out", folder / "m.recae")
     found["still"] = (folder / "m.recae.ckpt").exists()
     found["other"] = inline(*LONG, "--out", folder / "m.recae", "--resume", "--lr", "0.5")
     found["killed"] = stopped(folder, signal.SIGKILL, "--resume")
-    found["resumed"] = process(*LONG, "--out", "m.recae", "--resume", cwd=folder)
+    found["resumed"] = warmly(*LONG, "--out", "m.recae", "--resume", cwd=folder)
     return found
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_helpers import LIMITS, command, done, inline, parsed, process
+from cli_helpers import LIMITS, command, done, inline, parsed, warmly
 
 import recae
 from recae.settings import load_settings
@@ -56,12 +56,12 @@ def of(text: str) -> Any:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A search in one go; and one that is interrupted, forgotten, killed and continued."""
     folder = tmp_path_factory.mktemp("tune")
-    found: dict[str, Any] = {"folder": folder, "whole": process(*SEARCH, "--out", "whole.toml", cwd=folder)}
+    found: dict[str, Any] = {"folder": folder, "whole": warmly(*SEARCH, "--out", "whole.toml", cwd=folder)}
     found["interrupted"] = stopped(folder, signal.SIGINT, trials=2)
     found["left"] = sorted(path.name for path in folder.iterdir())
     found["forgotten"] = inline(*SEARCH, "--out", folder / "t.toml")
     found["killed"] = stopped(folder, signal.SIGKILL, "--resume", trials=1)
-    found["resumed"] = process(*SEARCH, "--out", "t.toml", "--resume", cwd=folder)
+    found["resumed"] = warmly(*SEARCH, "--out", "t.toml", "--resume", cwd=folder)
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cli_helpers import process
+from cli_helpers import warmly
 
 import recae
 from recae.errors import ModelFileError
@@ -51,14 +51,14 @@ def test_a_class_name_that_is_taken_is_refused() -> None:
 def test_the_command_line_takes_a_module(tmp_path: Path) -> None:
     """--model MODULE:CLASS trains; --import makes the class known to other commands; without it the remedy is said."""
     (tmp_path / "shop.py").write_text(_MODULE)
-    ran = process("train", "sample", "--model", "shop:StrictEASE", "--test", 0, "--out", "m.recae", cwd=tmp_path)
+    ran = warmly("train", "sample", "--model", "shop:StrictEASE", "--test", 0, "--out", "m.recae", cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
-    listed = process("--import", "shop", "recommend", "m.recae", "--user", 1, "-n", 2, "--format", "csv", cwd=tmp_path)
+    listed = warmly("--import", "shop", "recommend", "m.recae", "--user", 1, "-n", 2, "--format", "csv", cwd=tmp_path)
     assert len(listed.stdout.splitlines()) == 3, listed.stderr
-    unknown = process("recommend", "m.recae", "--user", 1, cwd=tmp_path)
+    unknown = warmly("recommend", "m.recae", "--user", 1, cwd=tmp_path)
     assert unknown.returncode == 1
     assert "--import MODULE" in unknown.stderr
-    assert "strict-ease" in process("--import", "shop", "models", cwd=tmp_path).stdout
+    assert "strict-ease" in warmly("--import", "shop", "models", cwd=tmp_path).stdout
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_the_command_line_takes_a_module(tmp_path: Path) -> None:
 def test_what_is_not_there_is_said(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:
     """A module or class that is none ends with exit code 2 and no traceback."""
     (tmp_path / "shop.py").write_text(_MODULE)
-    ran = process(*arguments, cwd=tmp_path)
+    ran = warmly(*arguments, cwd=tmp_path)
     assert ran.returncode == 2
     assert words in ran.stderr
     assert "Traceback" not in ran.stderr

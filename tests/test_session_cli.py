@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from cli_helpers import done, inline, parsed, process
+from cli_helpers import done, inline, parsed, warmly
 
 NET = ("--model", "session-rnn", "--hidden", 4, "--epochs", 1)
 
@@ -39,9 +39,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("file", "words"), [("bare", "has no timestamps"), ("equal", "timestamps of 'equal.csv' are 5")]
 )
 def test_times_that_say_nothing_are_refused(folder: Path, file: str, words: str) -> None:
-    """Real processes end with one line that names the file and the remedy, and leave no model."""
+    """Processes end with one line that names the file and the remedy, and leave no model."""
     for model in (("--model", "v-sknn"), NET):
-        found = process("train", f"{file}.csv", *model, "--test", 0, "--out", f"{file}.recae", cwd=folder)
+        found = warmly("train", f"{file}.csv", *model, "--test", 0, "--out", f"{file}.recae", cwd=folder)
         assert found.returncode == 1
         assert words in found.stderr
         assert "Traceback" not in found.stderr

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from cli_helpers import LIMITS
+from cli_helpers import LIMITS, warm
 
 import recae
 from recae.ratings.conditions import items_where
@@ -47,14 +47,14 @@ def test_the_walk_through_a_shop(tmp_path: Path) -> None:
     assert len(commands) <= 15
     (tmp_path / "docs").symlink_to(ROOT / "docs")
     (tmp_path / "bin").mkdir()
-    for name, arguments in (("recae", "-m recae"), ("python", "")):
-        program = tmp_path / "bin" / name
-        program.write_text(f'#!/bin/sh\nexec {sys.executable} {arguments} "$@"\n')
-        program.chmod(0o755)
+    program = tmp_path / "bin" / "python"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    program.chmod(0o755)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = os.environ | LIMITS | {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "PORT": str(port)}
+    environment = os.environ | LIMITS | {"PORT": str(port)}
+    environment["PATH"] = os.pathsep.join([str(warm()), str(tmp_path / "bin"), environment["PATH"]])
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     ran = subprocess.run(
         ["bash", "-e", "-c", script()], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900,
