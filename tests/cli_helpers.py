@@ -41,7 +41,7 @@ def warm() -> Path:
     folder = Path(tempfile.mkdtemp())
     program, here = [*command()], str(Path(warm_program.__file__))
     if warm_program.SUPPORTED:
-        path = os.pathsep.join([str(Path(here).parents[1]), os.environ.get("PYTHONPATH", "")])
+        path = os.pathsep.join(filter(None, [str(Path(here).parents[1]), os.environ.get("PYTHONPATH")]))
         server = subprocess.Popen(
             [sys.executable, here], env=os.environ | LIMITS | {"PYTHONPATH": path}, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, text=True,
