@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,6 +22,7 @@ from recae.models.sessions.session_packing import pack, rating_levels, time_leve
 from recae.models.sessions.session_ratings import SessionRatingRNN
 from recae.models.sessions.session_rnn import SessionRNN
 from recae.recommender import frames
+from recae.training import Batch
 
 CPU = torch.device("cpu")
 HIERARCHIES = ("none", "init", "all")
@@ -451,3 +454,59 @@ def test_attention_is_shown(hierarchy: str) -> None:
     np.testing.assert_allclose(found["session_attention"][: -len(at)], np.repeat(expected, lengths), atol=1e-6)
     assert "event_attention" in recae.explain(model, data.user_ids[user], data.item_ids[0])
     assert model.set_params(attention=False).attention_of(events, user) == {}
+
+
+# ---------------------------------------------------------------- features and ordered levels
+
+
+def with_genres(data: recae.RatingMatrix) -> recae.RatingMatrix:
+    """Items of two genres, which nothing but the table says."""
+    table = pd.DataFrame({"genre": ["a", "b"] * (data.n_items // 2)}, index=data.item_ids)
+    return dataclasses.replace(data, item_table=table)
+
+
+@each_head
+def test_features_are_added_to_items(head: str, tmp_path) -> None:
+    """Items of one genre have one vector more in common, a file keeps it, and without features nothing is added."""
+    data = with_genres(ratings(users=30))
+    model = small(head, "init", features="item", lr=0.02).fit(data)
+    added = model.item_vectors() - model.network_.items.weight.detach().numpy()
+    assert np.abs(added).max() > 0.01
+    np.testing.assert_allclose(added[::2], np.broadcast_to(added[0], added[::2].shape), atol=1e-6)
+    np.testing.assert_allclose(added[0], -added[1], atol=1e-6)  # columns are taken less their mean
+    again = recae.load_model(model.save(tmp_path / "m.recae"))
+    np.testing.assert_array_equal(again.score_users(np.arange(9)), model.score_users(np.arange(9)))
+    plain = small(head, "init", lr=0.02).fit(data)
+    np.testing.assert_array_equal(plain.item_vectors(), plain.network_.items.weight.detach().numpy())
+
+
+def test_levels_are_learnt(tmp_path) -> None:
+    """The loss is that of cumulative logits by hand, no epoch gives the biases, and all ways of asking agree."""
+    data = ratings(users=30)
+    model = small("rating", "init", output="ordinal").fit(data)
+    events, net = model.sessions_, model.network_
+    packed = model._packed(events, np.arange(30), CPU)
+    net.eval()
+    loss = model._objective(net, Batch(packed, packed.items)).item()
+    with torch.no_grad():
+        score = net.score(packed.base, net.left_over(net(packed).before, packed.items)).double()
+    edges = net.head.thresholds()[0].double()
+    level = np.searchsorted(net.head.levels.numpy(), events.values[packed.order])
+    chance = torch.sigmoid(edges[level + 1] - score) - torch.sigmoid(edges[level] - score)
+    assert loss == pytest.approx(-chance.log().mean().item(), abs=1e-4)
+    probability = net.head.probabilities(score.float())
+    expected = (probability @ net.head.levels).detach().numpy()
+    single = events.moment_starts() == np.arange(events.n_events)
+    found = model.predict_events(events)
+    np.testing.assert_allclose(found[packed.order][single[packed.order]], expected[single[packed.order]], atol=1e-4)
+    asked = model.predict_pairs(events.users, events.items.astype(np.int64), events.times)
+    np.testing.assert_allclose(asked, found, atol=1e-5)
+    again = recae.load_model(model.save(tmp_path / "m.recae"))
+    np.testing.assert_array_equal(again.score_users(np.arange(9)), model.score_users(np.arange(9)))
+    listed = model.score_users(np.array([3]))[0]
+    own = model.predict_pairs(np.full(data.n_items, 3), np.arange(data.n_items))
+    np.testing.assert_allclose(np.clip(listed, *data.scale), own, atol=1e-4)
+    untrained = small("rating", "init", output="ordinal", epochs=0).fit(data).predict_events(events)
+    biases = small("rating", "init", epochs=0).fit(data).predict_events(events)
+    inside = np.clip(biases, 0.5 + 0.02 * 4.5, 5 - 0.02 * 4.5)
+    np.testing.assert_allclose(untrained, inside, atol=5e-3)

@@ -14,10 +14,11 @@ but those that the user had.
 
 `ratings`: what happens after 80 % of the events is the test, and the last fifth of the rest is validation, by which
 models that learn in epochs stop. A session model predicts each test rating from the user's events before it, those of
-the test too. Others know the train part alone, as they cannot take up more without learning again; `running bias`, mu +
+the test too. Others know the train part alone, as they cannot take up more without learning again (`dated` is told
+the moments asked at); `running bias`, mu +
 b_i + the user's mean deviation so far, takes up what session models do. Items without a training rating are left out.
-Each row has the 95 % interval of its RMSE less that of I-AutoRec, of WideDeep and of the running bias, from users drawn
-with replacement.
+Each row has the 95 % interval of its RMSE less that of I-AutoRec, of WideDeep, of the running bias and of the model without
+a hierarchy, from users drawn with replacement.
 
 `speed`: processor time of an epoch over packed sessions beside one over sessions padded to the longest, alternately,
 of one network.
@@ -54,9 +55,17 @@ NEXT: Rows = {
 }  # fmt: skip
 RATE: Rows = {
     "bias": ("bias", {}), "running bias": ("session-rnn-ratings", {"epochs": 0}), "i-autorec": ("i-autorec", {}),
-    "wide-deep": ("wide-deep", {}), **recurrent("session-rnn-ratings"),
+    "wide-deep": ("wide-deep", {}), "dated": ("dated", {}), "blend": ("blend", {}),
+    **recurrent("session-rnn-ratings"),
+    "session-rnn-ratings, init, features": ("session-rnn-ratings", {"hierarchy": "init", "features": "item"}),
+    "session-rnn-ratings, init, ordinal": ("session-rnn-ratings", {"hierarchy": "init", "output": "ordinal"}),
 }  # fmt: skip
-BESIDE = ("running bias", "i-autorec", "wide-deep")  # rows that the intervals of ratings are against
+BESIDE = (
+    "running bias",
+    "i-autorec",
+    "wide-deep",
+    "session-rnn-ratings, none",
+)  # rows that the intervals of ratings are against
 DRAWS = 2000  # of users, for an interval
 
 
@@ -174,8 +183,10 @@ def ratings(data: str, seeds: str, keep: bool) -> None:
             stops = split.validation if model.iterative and settings.get("epochs") != 0 else None
             seconds, _ = timed(lambda: model.fit(split.train, stops, progress=False))  # noqa: B023
             users, items = events.users, events.items.astype(np.int64)
-            answers = hasattr(model, "predict_events")
-            predicted = model.predict_events(events) if answers else model.predict_pairs(users, items)
+            if hasattr(model, "predict_events"):
+                predicted = model.predict_events(events)
+            else:
+                predicted = model.predict_pairs(users, items, *([events.times] if model.reads_dates else []))
             square = np.square(predicted - events.values, dtype=np.float64)
             file.parent.mkdir(parents=True, exist_ok=True)
             np.save(file, square)

@@ -14,6 +14,7 @@ from benchmarks.common.record import read
 PAGE = DOCS / "sessions.md"
 METRICS = ("recall@5", "recall@20", "mrr@20", "ndcg@20")
 GROUPS = ("known", "new", "all")
+AGAINST = {"i-autorec": "`i-autorec`", "wide-deep": "`wide-deep`", "session-rnn-ratings, none": "`none`"}
 
 
 def parts() -> dict[str, str]:
@@ -46,9 +47,16 @@ def ratings(result: dict[str, Any]) -> str:
     """RMSE on one set."""
     sizes = result["sizes"]
     head = f"`{result['data']}`: {sizes['known']:,} test ratings of known users, {sizes['new']:,} of new ones."
-    rows = [[name, *(mean(one["rmse"][group] for one in of) for group in GROUPS), seeds(of)]
+    rows = [[name, *(mean(one["rmse"][group] for one in of) for group in GROUPS), *less(of[0]), seeds(of)]
             for name, of in grouped(result)]  # fmt: skip
-    return f"{head}\n\n" + table(["model", *(f"{group} users" for group in GROUPS), "seeds"], rows)
+    columns = [*(f"{group} users" for group in GROUPS), *(f"less {name}" for name in AGAINST.values())]
+    return f"{head}\n\n" + table(["model", *columns, "seeds"], rows)
+
+
+def less(row: dict[str, Any]) -> list[str]:
+    """The 95 % intervals of RMSE of all users less another model's, of the first seed."""
+    found = row.get("less", {})
+    return ["{:+.3f} to {:+.3f}".format(*found[name]["all"]) if name in found else "" for name in AGAINST]
 
 
 def speed(result: dict[str, Any]) -> str:

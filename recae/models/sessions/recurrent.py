@@ -15,6 +15,7 @@ from recae._types import FloatArray, IntArray, Mask, Scores
 from recae.distributed.ranks import choose_device
 from recae.events.cutting import joined_sessions
 from recae.events.sessions import Sessions
+from recae.models.autorec.feature_tables import encode_table
 from recae.models.sessions.session_model import SessionModel
 from recae.models.sessions.session_network import SessionNetwork, States
 from recae.models.sessions.session_packing import Packed, pack
@@ -47,6 +48,9 @@ class RecurrentModel(SessionModel, TrainedInBatches):
     attention: bool = param(False, "attend to the events of the session, and to the sessions of the user")
     reads_ratings: bool = param(True, "ratings are inputs")
     reads_times: bool = param(True, "the time since the event before is an input")
+    features: Literal["none", "item"] = param(
+        "none", "whether the columns of the item table are inputs beside each item", choices=("none", "item")
+    )
     dropout: float = param(0.2, "share of entries of inputs and states that training hides", low=0, high=0.95,
                            tune=(0.0, 0.5))  # fmt: skip
     l2: float = param(0.0, "L2 weight on the weights, against the loss of a mean event", low=0)
@@ -65,7 +69,7 @@ class RecurrentModel(SessionModel, TrainedInBatches):
     # ---------------------------------------------------------------- what a model writes
 
     @abstractmethod
-    def _network(self, n_items: int) -> SessionNetwork:
+    def _network(self, ratings: RatingMatrix) -> SessionNetwork:
         """An untrained network."""
 
     @abstractmethod
@@ -91,7 +95,7 @@ class RecurrentModel(SessionModel, TrainedInBatches):
         busy = np.flatnonzero(np.diff(events.user_starts))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.rng)
-            self.network_ = self._prepared(self._network(ratings.n_items), ratings).to(device)
+            self.network_ = self._prepared(self._network(ratings), ratings).to(device)
         facts = self._facts(events)
 
         def make(index: Tensor, device: torch.device) -> Batch:
@@ -186,19 +190,24 @@ class RecurrentModel(SessionModel, TrainedInBatches):
     # ---------------------------------------------------------------- files
 
     def item_vectors(self) -> npt.NDArray[np.float32]:
-        """The items' embeddings, (n_items, k)."""
-        vectors: npt.NDArray[np.float32] = self.network_.items.weight.detach().cpu().numpy()
+        """The items' vectors, (n_items, k): embeddings, and what features add to them."""
+        vectors: npt.NDArray[np.float32] = self.network_.vectors().detach().cpu().numpy()
         return vectors
 
-    def _parts(self) -> dict[str, Any]:
-        return {"attention": self.attention, "reads_ratings": self.reads_ratings, "reads_times": self.reads_times,
+    def _parts(self, ratings: RatingMatrix) -> dict[str, Any]:
+        """What the network is made with; features as `encode_table` gives them, where there are any."""
+        read = self.features == "item" and ratings.item_table is not None
+        described = encode_table(ratings.item_table, ratings.item_ids).matrix if read else np.zeros((0, 0), np.float32)
+        features = torch.from_numpy(described) if described.shape[1] else None
+        return {"features": features, "attention": self.attention, "reads_ratings": self.reads_ratings,
+                "reads_times": self.reads_times,
                 "dropout": self.dropout}  # fmt: skip
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return network_arrays(self.network_)
 
     def _restore(self, arrays: LearnedArrays) -> None:
-        self.network_ = load_network(lambda: self._network(self.ratings_.n_items), arrays, self.device)
+        self.network_ = load_network(lambda: self._network(self.ratings_), arrays, self.device)
 
 
 def scores_of(states: Tensor, score: Any, n_items: int, cells: int) -> Scores:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
+from recae.models.autorec.ordinal import CumulativeLogit
 from recae.models.sessions.packed_gru import packed_gru
 from recae.models.sessions.session_packing import RATING_LEVELS, TIME_LEVELS, Level, Packed
 
@@ -66,15 +67,20 @@ class SessionNetwork(nn.Module):
         reads_ratings, reads_times: whether these are inputs.
         dropout: share of the entries of inputs, of starts and of the states predicted from that are hidden.
         residual: what ratings leave over of their biases is an input.
+        features: of items, (n_items, n_features), which a matrix maps to vectors that are added to the embeddings.
     """
+
+    features: Tensor | None
 
     def __init__(
         self, n_items: int, width: int, hierarchy: str, *, attention: bool, reads_ratings: bool, reads_times: bool,
-        dropout: float, residual: bool = False,
+        dropout: float, residual: bool = False, features: Tensor | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.width, self.hierarchy = width, hierarchy
         self.items = nn.Embedding(n_items, width)
+        self.register_buffer("features", features)
+        self.described = None if features is None else nn.Linear(features.shape[1], width, bias=False)
         self.ratings = nn.Embedding(RATING_LEVELS, width) if reads_ratings else None
         self.times = nn.Embedding(TIME_LEVELS, width) if reads_times else None
         self.left = nn.Linear(1, width, bias=False) if residual else None
@@ -89,10 +95,20 @@ class SessionNetwork(nn.Module):
         for table in (self.items, self.ratings, self.times):
             if table is not None:
                 nn.init.normal_(table.weight, std=1 / math.sqrt(width))
+        if self.described is not None:
+            nn.init.zeros_(self.described.weight)
+
+    def vectors(self, items: Tensor | None = None) -> Tensor:
+        """Vectors of `items`, or of all: the embedding, and what features add to it, (n, k)."""
+        own: Tensor = self.items.weight if items is None else self.items(items)
+        if self.described is None or self.features is None:
+            return own
+        told: Tensor = self.described(self.features if items is None else self.features[items])
+        return own + told
 
     def inputs(self, batch: Packed) -> Tensor:
         """What the session's GRU reads of each event, (n_events, k)."""
-        read: Tensor = self.items(batch.items)
+        read = self.vectors(batch.items)
         if self.ratings is not None:
             read = read + self.ratings(batch.ratings)
         if self.times is not None:
@@ -173,27 +189,36 @@ class SessionNetwork(nn.Module):
 class NextItemNetwork(SessionNetwork):
     """Scores of the next item: the state times each item's embedding (the one that is read), and a bias."""
 
-    def __init__(self, n_items: int, width: int, hierarchy: str, **parts: bool | float) -> None:
+    def __init__(self, n_items: int, width: int, hierarchy: str, **parts: bool | float | Tensor | None) -> None:
         super().__init__(n_items, width, hierarchy, **parts)  # type: ignore[arg-type]
         self.bias = nn.Parameter(torch.zeros(n_items))
 
     def logits(self, states: Tensor, items: Tensor | None = None) -> Tensor:
         """Scores of all items, or of `items`, (m,), from states (n, k): (n, n_items) or (n, m)."""
         if items is None:
-            return torch.addmm(self.bias, states, self.items.weight.T)
-        return torch.addmm(self.bias[items], states, self.items(items).T)
+            return torch.addmm(self.bias, states, self.vectors().T)
+        return torch.addmm(self.bias[items], states, self.vectors(items).T)
 
     def logits_at(self, states: Tensor, items: Tensor) -> Tensor:
         """Score of one item for each state, (n,)."""
-        found: Tensor = (states * self.items(items)).sum(1) + self.bias[items]
+        found: Tensor = (states * self.vectors(items)).sum(1) + self.bias[items]
         return found
 
 
 class RatingNetwork(SessionNetwork):
-    """What a rating leaves over of mu + b_u + b_i: a deviation of the item and an MLP of state, item and product."""
+    """What a rating leaves over of mu + b_u + b_i: a deviation of the item and an MLP of state, item and product.
 
-    def __init__(self, n_items: int, width: int, hierarchy: str, **parts: bool | float) -> None:
+    Args:
+        head: thresholds between the ratings that can be given; what is left over is then added to the score whose
+            expected rating is mu + b_u + b_i. None: it is added to the rating.
+    """
+
+    def __init__(
+        self, n_items: int, width: int, hierarchy: str, *, head: CumulativeLogit | None = None,
+        **parts: bool | float | Tensor | None,
+    ) -> None:  # fmt: skip
         super().__init__(n_items, width, hierarchy, residual=True, **parts)  # type: ignore[arg-type]
+        self.head = head
         self.deviation = nn.Embedding(n_items, 1)
         self.inner, self.outer = nn.Linear(3 * width, width), nn.Linear(width, 1)
         nn.init.zeros_(self.deviation.weight)
@@ -202,7 +227,14 @@ class RatingNetwork(SessionNetwork):
 
     def left_over(self, states: Tensor, items: Tensor) -> Tensor:
         """What is left over for each state (n, k) and item (n,): (n,)."""
-        vectors = self.items(items)
+        vectors = self.vectors(items)
         deep = torch.relu(self.inner(torch.cat([states, vectors, states * vectors], 1)))
         found: Tensor = (self.outer(self.dropout(deep)) + self.deviation(items)).squeeze(1)
         return found
+
+    def score(self, base: Tensor, left: Tensor) -> Tensor:
+        """Of the ordinal head: the score whose expected rating is `base`, and what is left over, shape of both."""
+        assert self.head is not None
+        with torch.no_grad():
+            start = self.head.score_of(base)
+        return start + left

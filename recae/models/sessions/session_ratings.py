@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -11,16 +11,18 @@ from torch import Tensor, nn
 
 from recae._types import Csr, DoubleArray, FloatArray, IntArray, Mask, Scores
 from recae.events.sessions import Sessions
+from recae.models.autorec.ordinal import CumulativeLogit
 from recae.models.sessions.recurrent import RecurrentModel, scores_of
 from recae.models.sessions.session_model import sessions_of_new, undated
 from recae.models.sessions.session_network import RatingNetwork
+from recae.ratings import RatingMatrix
 from recae.ratings.any_frame import as_pandas
 from recae.ratings.ids import as_id_array
 from recae.recommender import frames
 from recae.recommender.at_moments import PredictsAtMoments, moments
 from recae.recommender.base import UnknownPairs
 from recae.recommender.biases import USER_L2
-from recae.recommender.params import default, hyperparameters
+from recae.recommender.params import default, hyperparameters, param
 from recae.recommender.registry import register
 from recae.training import Batch
 
@@ -36,18 +38,28 @@ class SessionRatingRNN(PredictsAtMoments, RecurrentModel):
     of `SessionRNN`; mu and b_i are the biases of the ratings learnt from; b_u is the sum of what the user's earlier
     ratings leave over of mu + b_i, divided by their number + 5; d_i and e_i are learnt. Nothing after the moment is
     read. The loss is the mean squared error over ratings, each predicted from those before it (of one moment, in an
-    order drawn). A validation part stops training by RMSE, each of its ratings being predicted from earlier moments.
+    order drawn); with `output="ordinal"`, minus the log-likelihood of ordered levels, the score of mu + b_i + b_u being
+    moved by what the network gives. A validation part stops training by RMSE, each of its ratings being predicted from
+    earlier moments.
 
     `predict(users, items, timestamps=...)` asks at moments; without them, and in lists, after all known ratings.
     """
 
+    output: Literal["identity", "ordinal"] = param(
+        "identity", "squared error of ratings, or the likelihood of ordered levels, whose mean is predicted",
+        choices=("identity", "ordinal"),
+    )  # fmt: skip
     l2: float = default(1e-5)
     lr: float = default(2e-3)
 
     # ---------------------------------------------------------------- training
 
-    def _network(self, n_items: int) -> RatingNetwork:
-        return RatingNetwork(n_items, self.hidden, self.hierarchy, **self._parts())
+    def _network(self, ratings: RatingMatrix) -> RatingNetwork:
+        head = None
+        if self.output == "ordinal":
+            levels, counts = map(torch.from_numpy, np.unique(ratings.user_rows.data, return_counts=True))
+            head = CumulativeLogit(levels, counts)
+        return RatingNetwork(ratings.n_items, self.hidden, self.hierarchy, head=head, **self._parts(ratings))
 
     def _facts(self, events: Sessions) -> tuple[FloatArray, FloatArray]:
         of_item = self._of_items(events)
@@ -63,8 +75,11 @@ class SessionRatingRNN(PredictsAtMoments, RecurrentModel):
     def _objective(self, model: nn.Module, batch: Batch) -> Tensor:
         assert isinstance(model, RatingNetwork)
         packed = batch.input
-        error = model.left_over(model.dropout(model(packed).before), packed.items) - packed.left
-        loss: Tensor = error.square().mean()
+        left = model.left_over(model.dropout(model(packed).before), packed.items)
+        if model.head is not None:
+            ratings = packed.base + self._unit.factor * packed.left
+            return -model.head.log_likelihood(model.score(packed.base, left), ratings).mean()
+        loss: Tensor = (left - packed.left).square().mean()
         return loss
 
     def _figure(self, events: Sessions, held_out: Mask) -> float:
@@ -93,8 +108,9 @@ class SessionRatingRNN(PredictsAtMoments, RecurrentModel):
             place[packed.order] = np.arange(len(packed.order))
             before = states.before[torch.from_numpy(place[first[packed.order]]).to(states.before.device)]
             with torch.no_grad():
-                left = self.network_.left_over(before, packed.items).cpu().numpy()
-            out[packed.order] += np.where(known[events.items[packed.order]], self._unit.factor * left, 0)
+                left = self.network_.left_over(before, packed.items)
+            base = out[packed.order]
+            out[packed.order] = np.where(known[events.items[packed.order]], self._rated(base, left), base)
         return np.clip(out, *events.ratings.scale)
 
     def predict_new(self, new_ratings: Any, pairs: pd.DataFrame, *, unknown: UnknownPairs = "error") -> Scores:
@@ -137,10 +153,17 @@ class SessionRatingRNN(PredictsAtMoments, RecurrentModel):
         level = self._level(events, users, stops) + np.asarray(self._baseline().item)[items]
         pairs = torch.from_numpy(np.asarray(items, np.int64)).to(states.device)
         with torch.no_grad():
-            parts = [self.network_.left_over(*part).cpu().numpy()
+            parts = [self.network_.left_over(*part)
                      for part in zip(torch.split(states, CELLS), torch.split(pairs, CELLS))]  # fmt: skip
-        left = np.concatenate([np.empty(0, np.float32), *parts])
-        return np.asarray(level + self._unit.factor * left, np.float32)
+        return self._rated(np.asarray(level, np.float32), torch.cat([states.new_empty(0), *parts]))
+
+    def _rated(self, base: FloatArray, left: Tensor) -> Scores:
+        """Ratings from mu + b_i + b_u, and what the network leaves over of them, shape of both; unclipped."""
+        if self.network_.head is None:
+            return np.asarray(base + self._unit.factor * left.cpu().numpy(), np.float32)
+        with torch.no_grad():
+            mean: Tensor = self.network_.head.mean(self.network_.score(torch.from_numpy(base).to(left.device), left))
+        return np.asarray(mean.cpu().numpy(), np.float32)
 
     def _level(self, events: Sessions, users: IntArray, stops: IntArray) -> FloatArray:
         """mu + b_u from the events before the positions `stops` of users, (n,)."""
@@ -159,9 +182,9 @@ class SessionRatingRNN(PredictsAtMoments, RecurrentModel):
             left: Tensor = self.network_.left_over(part.repeat_interleave(n, 0), every.repeat(len(part)))
             return left.view(len(part), n)
 
-        left = scores_of(states, score, n, CELLS)
+        left = torch.from_numpy(scores_of(states, score, n, CELLS)).to(states.device)
         base = self._level(events, users, stops)[:, None] + np.asarray(self._baseline().item)
-        return np.asarray(base + self._unit.factor * left, np.float32)
+        return self._rated(np.asarray(base, np.float32), left)
 
     def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
         return self._from(self.sessions_, user_index, item_index, None)

@@ -42,8 +42,8 @@ class SessionRNN(RecurrentModel):
 
     _largest_batch = 8  # larger ones cost less an epoch, and need more epochs than that saves
 
-    def _network(self, n_items: int) -> NextItemNetwork:
-        return NextItemNetwork(n_items, self.hidden, self.hierarchy, **self._parts())
+    def _network(self, ratings: RatingMatrix) -> NextItemNetwork:
+        return NextItemNetwork(ratings.n_items, self.hidden, self.hierarchy, **self._parts(ratings))
 
     def _prepared(self, network: SessionNetwork, ratings: RatingMatrix) -> SessionNetwork:
         """Biases start from the log of the items' shares, which is the best list for everybody."""
