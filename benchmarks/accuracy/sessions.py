@@ -17,8 +17,8 @@ models that learn in epochs stop. A session model predicts each test rating from
 the test too. Others know the train part alone, as they cannot take up more without learning again (`dated` is told
 the moments asked at); `running bias`, mu +
 b_i + the user's mean deviation so far, takes up what session models do. Items without a training rating are left out.
-Each row has the 95 % interval of its RMSE less that of I-AutoRec, of WideDeep, of the running bias and of the model without
-a hierarchy, from users drawn with replacement.
+Each row has the 95 % interval of its RMSE less that of I-AutoRec, of WideDeep, of the running bias and of the model
+without a hierarchy, from users drawn with replacement.
 
 `speed`: processor time of an epoch over packed sessions beside one over sessions padded to the longest, alternately,
 of one network.
