@@ -27,6 +27,7 @@ of one network.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -99,8 +100,20 @@ def fits(of: Rows, seeds: str) -> Iterator[tuple[str, str, dict[str, Any], int]]
                 yield row, model, {**settings, **({"rng": seed} if draws else {})}, seed
 
 
+def others(before: dict[tuple[str, int], dict[str, Any]], of: Rows, seeds: str) -> list[dict[str, Any]]:
+    """Rows of `of` that were measured with seeds that are not asked for now."""
+    now = {(row, seed) for row, _, _, seed in fits(of, seeds)}
+    return [found for key, found in before.items() if key not in now and key[0] in of]
+
+
+def ordered(rows: list[dict[str, Any]], of: Rows) -> list[dict[str, Any]]:
+    """Rows in the order of `of`, of each the smallest seed first."""
+    names = list(of)
+    return sorted(rows, key=lambda row: (names.index(row["row"]), row["seed"]))
+
+
 seeds_option = click.option("--seeds", default="0", show_default=True, help="Of models that draw, such as 0,1,2.")
-keep_option = click.option("--keep", is_flag=True, help="Rows that an earlier commit measured are not measured again.")
+keep_option = click.option("--keep", is_flag=True, help="Rows of an earlier commit are not measured again, and stay.")
 
 
 @click.group(help=__doc__)
@@ -117,8 +130,9 @@ def next_item(data: str, seeds: str, keep: bool) -> None:
     import recae
 
     split = recae.split_sessions(recae.sessions(load(data)))
-    name, rows = f"sessions-next-item-{data}", list[dict[str, Any]]()
+    name = f"sessions-next-item-{data}"
     before = measured(name, keep)
+    rows = others(before, NEXT, seeds) if keep else []
     for row, model_name, settings, seed in fits(NEXT, seeds):
         found = before.get((row, seed))
         if found is None:
@@ -129,7 +143,7 @@ def next_item(data: str, seeds: str, keep: bool) -> None:
         click.echo(
             f"{row:<32} ndcg@20 {found['ndcg@20']:.4f} recall@20 {found['recall@20']:.4f} {found['seconds']:.0f} s"
         )
-        write(name, {"data": data, "statistics": split.sessions.statistics(), "rows": rows})
+        write(name, {"data": data, "statistics": split.sessions.statistics(), "rows": ordered(rows, NEXT)})
 
 
 def fitted(split: Any, data: str, name: str, settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -174,10 +188,13 @@ def ratings(data: str, seeds: str, keep: bool) -> None:
     warm = split.train.counts("item")[events.items] > 0
     known = split.train.counts("user")[events.users] > 0
     masks = {"known": test & warm & known, "new": test & warm & ~known, "all": test & warm}
-    name, rows = f"sessions-ratings-{data}", list[dict[str, Any]]()
-    before, squares = measured(name, keep), dict[tuple[str, int], Any]()
+    name, squares = f"sessions-ratings-{data}", dict[tuple[str, int], Any]()
+    before = measured(name, keep)
+    rows = [row for row in others(before, RATE, seeds) if squares_file(data, row).exists()] if keep else []
+    for kept in rows:
+        squares[kept["row"], kept["seed"]] = np.load(squares_file(data, kept))
     for row, model_name, settings, seed in fits(RATE, seeds):
-        found, file = before.get((row, seed)), BUILD / "sessions" / f"{data}-{row}-{seed}.npy"
+        found, file = before.get((row, seed)), squares_file(data, {"row": row, "seed": seed})
         if found is None or not file.exists():
             model: Any = recae.make_model(model_name, **settings)
             stops = split.validation if model.iterative and settings.get("epochs") != 0 else None
@@ -191,22 +208,29 @@ def ratings(data: str, seeds: str, keep: bool) -> None:
             file.parent.mkdir(parents=True, exist_ok=True)
             np.save(file, square)
             figures = {part: float(np.sqrt(square[mask].mean())) for part, mask in masks.items()}
-            epochs = None if stops is None else model.history_.best_epoch
+            history = getattr(model, "history_", None)
+            epochs = None if stops is None or history is None else history.best_epoch
             found = {"row": row, "model": model_name, "settings": settings, "seed": seed, "commit": commit(),
                      "seconds": seconds, "epochs": epochs, "rmse": figures}  # fmt: skip
         squares[row, seed] = np.load(file)
         rows.append(found)
         click.echo(f"{row:<38} " + " ".join(f"{part} {value:.4f}" for part, value in found["rmse"].items()))
         sizes = {part: int(mask.sum()) for part, mask in masks.items()}
-        write(name, {"data": data, "sizes": sizes, "rows": rows})
+        write(name, {"data": data, "sizes": sizes, "rows": ordered(rows, RATE)})
+    first = min(seed for _, seed in squares)
     for found in rows:
-        own, first = squares[found["row"], found["seed"]], int(seeds.split(",")[0])
+        own = squares[found["row"], found["seed"]]
         found["less"] = {
             other: {part: interval(own, squares.get((other, found["seed"]), squares[other, first]), events.users, mask)
                     for part, mask in masks.items()}
             for other in BESIDE if other != found["row"]
         }  # fmt: skip
-    write(name, {"data": data, "sizes": sizes, "rows": rows})
+    write(name, {"data": data, "sizes": sizes, "rows": ordered(rows, RATE)})
+
+
+def squares_file(data: str, row: dict[str, Any]) -> Path:
+    """Squared errors of a row, by event, which intervals are made of."""
+    return BUILD / "sessions" / f"{data}-{row['row']}-{row['seed']}.npy"
 
 
 def interval(own: Any, other: Any, users: Any, mask: Any) -> list[float]:
