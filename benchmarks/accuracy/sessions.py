@@ -5,6 +5,7 @@
     python -m benchmarks.sessions next-item ml-100k
     python -m benchmarks.sessions ratings ml-100k --seeds 0,1
     python -m benchmarks.sessions speed
+    python -m benchmarks.sessions peer
 
 `next-item`: the last session of each user with three sessions is the test, the one before it validation. Every model
 learns from the train part; V-SKNN's settings are chosen on validation, and recurrent models stop by it. Their width
@@ -22,6 +23,9 @@ without a hierarchy, from users drawn with replacement.
 
 `speed`: processor time of an epoch over packed sessions beside one over sessions padded to the longest, alternately,
 of one network.
+
+`peer`: processor time of an epoch of `session-rnn` without a hierarchy and of RecBole's GRU4Rec, in an environment of
+its own, each with one thread. RecBole trains on a sequence for each event, padded to the longest it is told of.
 """
 
 from __future__ import annotations
@@ -37,6 +41,7 @@ from benchmarks.accuracy.session_settings import best_recurrent, choose_recurren
 from benchmarks.common.paths import BUILD
 from benchmarks.common.record import commit, read, write
 from benchmarks.common.timing import timed
+from benchmarks.peers.environments import CACHE
 
 LATEST_DATED_USER = 2999  # of ml-1m: later ones have one moment for all their ratings in some copies
 Rows = dict[str, tuple[str, dict[str, Any]]]
@@ -252,14 +257,32 @@ def speed(data: str, users: int, repeats: int) -> None:
     """An epoch over packed sessions beside padded ones."""
     from benchmarks.accuracy.padded_sessions import seconds_of_epochs
 
-    ratings = load(data)
-    if users:
-        chosen = np.random.default_rng(0).permutation(ratings.n_users)[:users]
-        ratings = ratings.select(np.isin(ratings.pairs()[0], chosen))
+    ratings = some_users(load(data), users)
     found = seconds_of_epochs(ratings, repeats)
     click.echo(f"packed {found['packed']:.1f} s, padded {found['padded']:.1f} s of processor time, "
                f"{found['cells']:,} cells for {found['events']:,} events")  # fmt: skip
     write("sessions-speed", {"data": data, "users": users or ratings.n_users, **found})
+
+
+@main.command()
+@click.option("--data", default="ml-100k", show_default=True)
+@click.option("--users", default=200, show_default=True, help="Of so many users, drawn at random; 0 for all.")
+@click.option("--cache", default=CACHE, type=click.Path(path_type=Path), help="Where the environments of peers are.")
+def peer(data: str, users: int, cache: Path) -> None:
+    """An epoch of RecBole's GRU4Rec beside one of `session-rnn`, of one width and loss, on the same sessions."""
+    from benchmarks.accuracy.session_peer import epochs_beside
+
+    found = epochs_beside(some_users(load(data), users), cache)
+    click.echo(str({key: value for key, value in found.items() if not key.startswith("all")}))
+    write("sessions-peer", {"data": data, **found})
+
+
+def some_users(ratings: Any, users: int) -> Any:
+    """The ratings of so many users, drawn at random; 0 for all."""
+    if not users:
+        return ratings
+    chosen = np.random.default_rng(0).permutation(ratings.n_users)[:users]
+    return ratings.select(np.isin(ratings.pairs()[0], chosen))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from logging import CRITICAL, disable
 
 import numpy as np
@@ -10,6 +11,7 @@ from _given import answer, repeated, rows, save_weights, timed
 from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
 from recbole.model.general_recommender import EASE, MultiVAE
+from recbole.model.sequential_recommender import GRU4Rec
 from recbole.trainer import Trainer
 
 HEADER = "user_id:token,item_id:token,rating:float,timestamp:float"
@@ -78,5 +80,27 @@ def ease_fit(data, out, settings):
     return figures
 
 
+def gru4rec_epoch(data, out, settings):
+    """Epochs of its GRU4Rec; each session is one of its users, as it knows no sessions within a user's history.
+
+    Processor seconds, which other work on the machine changes little.
+    """
+    header = "user_id:token,item_id:token,timestamp:float"
+    written(out, data / "sessions.csv", header)
+    config = config_of(
+        GRU4Rec, out, load_col={"inter": ["user_id", "item_id", "timestamp"]}, loss_type="CE",
+        embedding_size=settings["hidden"], hidden_size=settings["hidden"], num_layers=1, dropout_prob=0.2,
+        MAX_ITEM_LIST_LENGTH=settings["longest"], learning_rate=3e-3, train_batch_size=2048,
+        eval_args={"split": {"RS": [1, 0, 0]}, "group_by": "user", "order": "TO", "mode": "full"},
+    )  # fmt: skip
+    batches = data_preparation(config, create_dataset(config))[0]
+    trainer, seconds = Trainer(config, GRU4Rec(config, batches.dataset)), []
+    for epoch in range(settings["epochs"]):
+        start = time.process_time()
+        trainer._train_epoch(batches, epoch)
+        seconds.append(time.process_time() - start)
+    return {"seconds": seconds, "sequences": len(batches.dataset)}
+
+
 if __name__ == "__main__":
-    answer({"load": load, "vae-epoch": vae_epoch, "ease-fit": ease_fit})
+    answer({"load": load, "vae-epoch": vae_epoch, "ease-fit": ease_fit, "gru4rec-epoch": gru4rec_epoch})
