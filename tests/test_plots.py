@@ -153,3 +153,13 @@ def test_heat_has_a_scale() -> None:
     axes = plots.heat(np.eye(3, 4), columns=list("abcd"), xlabel="digit", ylabel="unit", label="activation")
     assert [tick.get_text() for tick in axes.get_xticklabels()] == list("abcd")
     assert axes.figure.axes[1].get_ylabel() == "activation"
+
+
+def test_attention_has_a_bar_for_each_weight() -> None:
+    """Bars are as long as the weights, in the order given; the dotted line is at equal weights; no panel is empty."""
+    above, below = plots.attention([("one", 0.7), ("two", 0.3)], [("a", 0.5), ("b", 0.25), ("c", 0.25)])
+    assert [bar.get_width() for bar in above.patches] == [0.7, 0.3]
+    assert [text.get_text() for text in below.get_yticklabels()] == ["a", "b", "c"]
+    assert below.lines[0].get_xdata()[0] == pytest.approx(1 / 3)
+    assert above.get_ylim()[0] > above.get_ylim()[1]  # the first one is at the top
+    assert len(plots.attention([], [("a", 1.0)])) == 1

@@ -6,6 +6,7 @@
     python -m benchmarks.sessions ratings ml-100k --seeds 0,1
     python -m benchmarks.sessions speed
     python -m benchmarks.sessions peer
+    python -m benchmarks.sessions attention
 
 `next-item`: the last session of each user with three sessions is the test, the one before it validation. Every model
 learns from the train part; V-SKNN's settings are chosen on validation, and recurrent models stop by it. Their width
@@ -26,6 +27,8 @@ of one network.
 
 `peer`: processor time of an epoch of `session-rnn` without a hierarchy and of RecBole's GRU4Rec, in an environment of
 its own, each with one thread. RecBole trains on a sequence for each event, padded to the longest it is told of.
+
+`attention` draws the picture of the page.
 """
 
 from __future__ import annotations
@@ -105,10 +108,21 @@ def fits(of: Rows, seeds: str) -> Iterator[tuple[str, str, dict[str, Any], int]]
                 yield row, model, {**settings, **({"rng": seed} if draws else {})}, seed
 
 
-def others(before: dict[tuple[str, int], dict[str, Any]], of: Rows, seeds: str) -> list[dict[str, Any]]:
-    """Rows of `of` that were measured with seeds that are not asked for now."""
-    now = {(row, seed) for row, _, _, seed in fits(of, seeds)}
-    return [found for key, found in before.items() if key not in now and key[0] in of]
+def others(before: dict[tuple[str, int], dict[str, Any]], of: Rows, now: Rows, seeds: str) -> list[dict[str, Any]]:
+    """Rows of the table `of` that were measured, and are not asked for now: other rows, or other seeds."""
+    asked = {(row, seed) for row, _, _, seed in fits(now, seeds)}
+    return [found for key, found in before.items() if key not in asked and key[0] in of]
+
+
+def chosen(of: Rows, only: tuple[str, ...]) -> Rows:
+    """The rows that --row names; all by default.
+
+    Raises:
+        click.BadParameter: there is none of a name.
+    """
+    if unknown := set(only) - set(of):
+        raise click.BadParameter(f"{unknown.pop()!r} is none of {', '.join(map(repr, of))}", param_hint="--row")
+    return {row: made for row, made in of.items() if row in only or not only}
 
 
 def ordered(rows: list[dict[str, Any]], of: Rows) -> list[dict[str, Any]]:
@@ -121,6 +135,9 @@ seeds_option = click.option("--seeds", default="0", show_default=True, help="Of 
 keep_option = click.option("--keep", is_flag=True, help="Rows of an earlier commit are not measured again, and stay.")
 
 
+row_option = click.option("--row", "only", multiple=True, help="Only this row; may be repeated.  [default: all]")
+
+
 @click.group(help=__doc__)
 def main() -> None:
     pass
@@ -130,15 +147,16 @@ def main() -> None:
 @click.argument("data")
 @seeds_option
 @keep_option
-def next_item(data: str, seeds: str, keep: bool) -> None:
+@row_option
+def next_item(data: str, seeds: str, keep: bool, only: tuple[str, ...]) -> None:
     """The next item of the last session of each user."""
     import recae
 
     split = recae.split_sessions(recae.sessions(load(data)))
-    name = f"sessions-next-item-{data}"
+    name, now = f"sessions-next-item-{data}", chosen(NEXT, only)
     before = measured(name, keep)
-    rows = others(before, NEXT, seeds) if keep else []
-    for row, model_name, settings, seed in fits(NEXT, seeds):
+    rows = others(before, NEXT, now, seeds) if keep else []
+    for row, model_name, settings, seed in fits(now, seeds):
         found = before.get((row, seed))
         if found is None:
             model, log = fitted(split, data, model_name, settings)
@@ -184,7 +202,8 @@ def choose(data: str) -> None:
 @click.argument("data")
 @seeds_option
 @keep_option
-def ratings(data: str, seeds: str, keep: bool) -> None:
+@row_option
+def ratings(data: str, seeds: str, keep: bool, only: tuple[str, ...]) -> None:
     """Ratings after 80 % of the events, users known by then apart from new ones."""
     import recae
 
@@ -194,11 +213,11 @@ def ratings(data: str, seeds: str, keep: bool) -> None:
     known = split.train.counts("user")[events.users] > 0
     masks = {"known": test & warm & known, "new": test & warm & ~known, "all": test & warm}
     name, squares = f"sessions-ratings-{data}", dict[tuple[str, int], Any]()
-    before = measured(name, keep)
-    rows = [row for row in others(before, RATE, seeds) if squares_file(data, row).exists()] if keep else []
+    before, now = measured(name, keep), chosen(RATE, only)
+    rows = [row for row in others(before, RATE, now, seeds) if squares_file(data, row).exists()] if keep else []
     for kept in rows:
         squares[kept["row"], kept["seed"]] = np.load(squares_file(data, kept))
-    for row, model_name, settings, seed in fits(RATE, seeds):
+    for row, model_name, settings, seed in fits(now, seeds):
         found, file = before.get((row, seed)), squares_file(data, {"row": row, "seed": seed})
         if found is None or not file.exists():
             model: Any = recae.make_model(model_name, **settings)
@@ -228,7 +247,7 @@ def ratings(data: str, seeds: str, keep: bool) -> None:
         found["less"] = {
             other: {part: interval(own, squares.get((other, found["seed"]), squares[other, first]), events.users, mask)
                     for part, mask in masks.items()}
-            for other in BESIDE if other != found["row"]
+            for other in BESIDE if other != found["row"] and (other, first) in squares
         }  # fmt: skip
     write(name, {"data": data, "sizes": sizes, "rows": ordered(rows, RATE)})
 
@@ -275,6 +294,17 @@ def peer(data: str, users: int, cache: Path) -> None:
     found = epochs_beside(some_users(load(data), users), cache)
     click.echo(str({key: value for key, value in found.items() if not key.startswith("all")}))
     write("sessions-peer", {"data": data, **found})
+
+
+@main.command()
+@click.option("--data", default="ml-100k", show_default=True)
+@click.option("--users", default=150, show_default=True, help="Learn from so many users, drawn at random; 0 for all.")
+@click.option("--epochs", default=3, show_default=True)
+def attention(data: str, users: int, epochs: int) -> None:
+    """Draw what a network with attention weighs in one user's history: docs/figures/sessions-attention.png."""
+    from benchmarks.accuracy.session_picture import draw
+
+    click.echo(str(draw(some_users(load(data), users), epochs)))
 
 
 def some_users(ratings: Any, users: int) -> Any:

@@ -23,6 +23,7 @@ def parts() -> dict[str, str]:
         "next-item": "\n\n".join(map(next_items, results("next-item"))),
         "ratings": "\n\n".join(map(ratings, results("ratings"))),
         "speed": speed(read("sessions-speed")),
+        "peer": peer(read("sessions-peer")),
     }
 
 
@@ -69,6 +70,18 @@ def speed(result: dict[str, Any]) -> str:
         f"many cells as there are events, and takes {ratio:.1f} times the processor time."
     )
     return f"{head}\n\n" + table(["sessions are", "processor time of an epoch, one thread", "cells computed"], of)
+
+
+def peer(result: dict[str, Any]) -> str:
+    """Processor time of an epoch beside RecBole's GRU4Rec."""
+    about = f"`{result['data']}`, {result['events']:,} events in {result['sessions']:,} sessions"
+    ours = ["`session-rnn`, none", f"{result['ours']:.1f} s", f"{result['events']:,} events, nothing padded"]
+    if "theirs" not in result:
+        return f"{about}. RecBole: {result['reason']}.\n\n" + table(["model", "processor time", "reads"], [ours])
+    version, longest = result["packages"]["recbole"], result["settings"]["longest"]
+    theirs = ["RecBole's GRU4Rec", f"{result['theirs']:.1f} s", f"{result['sequences']:,} sequences of {longest}"]
+    head = f"{about}; RecBole {version}: ours takes {result['ours'] / result['theirs']:.2f} times its processor time."
+    return f"{head}\n\n" + table(["model", "processor time of an epoch, one thread", "reads"], [ours, theirs])
 
 
 def grouped(result: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:

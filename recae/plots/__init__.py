@@ -7,6 +7,7 @@ in greyscale too.
 """
 
 from recae.plots.canvas import LINES, Panels, new_figure, save
+from recae.plots.histories import attention
 from recae.plots.lines import bars, curves, heat, loss_curves
 from recae.plots.named_points import beside, intervals, word_map
 from recae.plots.pictures import image_rows, mosaic, tiles, weights
@@ -14,7 +15,7 @@ from recae.plots.rating_plots import fill, long_tail, ratings_by_month, ratings_
 from recae.plots.scatters import Codes, scatter
 
 __all__ = [
-    "LINES", "Codes", "Panels", "bars", "beside", "curves", "fill", "heat", "image_rows", "intervals", "long_tail",
-    "loss_curves", "mosaic", "new_figure", "ratings_by_month", "ratings_by_value", "ratings_overview", "save",
-    "scatter", "tiles", "weights", "word_map",
+    "LINES", "Codes", "Panels", "attention", "bars", "beside", "curves", "fill", "heat", "image_rows", "intervals",
+    "long_tail", "loss_curves", "mosaic", "new_figure", "ratings_by_month", "ratings_by_value", "ratings_overview",
+    "save", "scatter", "tiles", "weights", "word_map",
 ]  # fmt: skip
