@@ -147,9 +147,10 @@ OUTPUTS = [
 def odd(folder: Path) -> Path:
     """The folder with a pipe, a link to nothing yet, a link to an old file, and where it is allowed a null device."""
     done(inline("train", folder / "films", "--model", "bias", "--test", 0, "--out", folder / "bias.recae", "-q"))
-    os.mkfifo(folder / "pipe")
-    if os.geteuid() == 0:
-        os.mknod(folder / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    for suffix in ("", ".png"):  # pictures have one
+        os.mkfifo(folder / f"pipe{suffix}")
+        if os.geteuid() == 0:
+            os.mknod(folder / f"null{suffix}", stat.S_IFCHR | 0o666, os.makedev(1, 3))
     return folder
 
 
@@ -159,7 +160,8 @@ def test_an_output_never_takes_the_place_of_a_pipe_or_a_device(
 ) -> None:
     """Each output is refused before the work, with one line, and the pipe and the device are what they were."""
     monkeypatch.chdir(odd)
-    for name, kind in (("pipe", "a pipe"), ("null", "a device")):
+    suffix = ".png" if "--figure" in line else ""
+    for name, kind in ((f"pipe{suffix}", "a pipe"), (f"null{suffix}", "a device")):
         if (odd / name).exists():
             result = inline(*line.format(name).split())
             assert result.exit_code == 1
@@ -174,11 +176,11 @@ def test_an_output_goes_where_a_link_points(
     """A link stays a link; the file that it points to, old or not there yet, is written."""
     monkeypatch.chdir(odd)
     for there in (False, True):
-        target, link = tmp_path / f"target{there}", odd / "link.out"
+        target, link = tmp_path / f"target{there}", odd / ("link.png" if "--figure" in line else "link.out")
         if there:
             target.write_text("old")
         link.symlink_to(target)
-        done(inline(*line.format("link.out").split()))
+        done(inline(*line.format(link.name).split()))
         assert link.is_symlink()
         assert target.read_bytes() not in (b"", b"old")
         link.unlink()

@@ -42,6 +42,7 @@ def drawings(ax: Axes | None = None) -> dict[str, Any]:
     images = rng.random((4, 12))
     history = History([{"epoch": 1, "loss": 1.0, "validation": 2.0}, {"epoch": 2, "loss": 0.5, "validation": 1.0}])
     return {
+        "attention": lambda: plots.attention([("a", 1.0)], [("b", 0.5), ("c", 0.5)], ax=ax),
         "bars": lambda: plots.bars(["x"], {"a": [0.7]}, ylabel="y", ax=ax),
         "beside": lambda: plots.beside({"p": lines, "q": lines}, names=("m", "n"), xlabel="x", ax=ax),
         "curves": lambda: plots.curves([1, 2], {"a": [1, 2]}, xlabel="x", ylabel="y", ax=ax),

@@ -61,7 +61,7 @@ def _errors(stage: Stage, digit: int) -> tuple[Array, Array]:
     known = digits.validation[digits.validation_labels != digit]
     model = stage.network(digits.sizes("784-256-64-32"), activations="relu", output="sigmoid")
     stage.train(
-        f"without {digit}", model, (5, 40), loss="cross-entropy", rows=rows,
+        f"without {digit}", model, (5, 25), loss="cross-entropy", rows=rows,
         validate=Reconstruction("cross-entropy").on(known),
     )  # fmt: skip
     error = (reconstructed(model, digits.test) - digits.test).square().mean(1)

@@ -77,14 +77,14 @@ def run(stage: Stage) -> Figures:
 
 def _deep(stage: Stage) -> Trained:
     model = stage.network(stage.digits.sizes("784-128-64-32"), activations="relu", output="sigmoid")
-    return Trained(model, stage.train("deep", model, (10, 60), lr=2e-3))
+    return Trained(model, stage.train("deep", model, (10, 40), lr=2e-3))
 
 
 def _slow(stage: Stage) -> Trained:
     """784-256-128 at a constant rate of 1e-4, as one often sees it."""
     digits = stage.digits
     model = stage.network(digits.sizes("784-256-128"), activations="relu", output="sigmoid")
-    trainer = stage.trainer("two layers", (10, 60)[digits.small], lr=1e-4, schedule="constant")
+    trainer = stage.trainer("two layers", (10, 40)[digits.small], lr=1e-4, schedule="constant")
     objective = Reconstruction()
     batches = RowBatches(digits.train, batch_size=32 if digits.small else 128)
     history = trainer.fit(model, batches, objective, objective.on(digits.validation))

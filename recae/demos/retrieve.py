@@ -82,7 +82,7 @@ def encoder(stage: Stage) -> Trained:
         sizes = stage.digits.sizes("784-500-250-8")
         names = ["relu"] * (len(sizes) - 2) + ["identity"]
         model = stage.network(sizes, activations=names, output="sigmoid")
-        return Trained(model, stage.train("retrieve", model, (8, 100), loss="cross-entropy"))
+        return Trained(model, stage.train("retrieve", model, (8, 60), loss="cross-entropy"))
 
     return stage.once("retrieve", make)
 

@@ -97,7 +97,7 @@ class Classifier(nn.Module):
 
 def _pretrained(stage: Stage) -> Autoencoder:
     model = _untrained(stage)
-    stage.train("pretraining", model, (5, 100), loss="cross-entropy")
+    stage.train("pretraining", model, (5, 60), loss="cross-entropy")
     return model
 
 
