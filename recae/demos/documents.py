@@ -31,6 +31,7 @@ def look(figures: Figures) -> str:
     ahead = " (the code is ahead)" if ours["precision_at_10"] > by_lsa["precision_at_10"] else ""
     sharing = sum(bool(one["shared"]) for one in query["nearest"])
     left = len(query["nearest"]) - sharing
+    verb = "was" if left == 1 else "were"
     return (
         "A document is a sparse row, as a user is, and the same kernels read it; no topic is shown. Of a test "
         f"document's ten nearest train documents by code {ours['precision_at_10']:.3f} are of its topic; by LSA with "
@@ -38,7 +39,7 @@ def look(figures: Figures) -> str:
         f"words {words['precision_at_10']:.3f}. In two units neighbours are of the topic group "
         f"{two['group_precision_at_10']:.2f} of the time, by chance {two['chance']:.2f}. The query "
         f'"{query["text"]}" finds {len(query["nearest"])} documents, of which {sharing} share a word with it'
-        f"{f'; the other {left} were found by the code alone' if left else ''}."
+        f"{f'; the other {left} {verb} found by the code alone' if left else ''}."
     )
 
 
