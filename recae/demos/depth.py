@@ -15,7 +15,7 @@ from recae.demos.words import compared, percent, row
 from recae.plots import Codes
 
 HINTON = "784-1000-500-250-2"  # Hinton and Salakhutdinov, Science 313 (2006), who pretrained it by RBMs
-OF_WIDE: dict[str, Any] = {"epochs": (8, 60), "lr": 2e-3}
+OF_WIDE: dict[str, Any] = {"epochs": (8, 40), "lr": 2e-3}
 STACKS = ("784-2", "784-28-2", "784-392-28-2", HINTON, DEEP)
 DRAWS = 3  # trainings of the deepest, whose neighbours differ from one to the next
 SHOWN = 3000

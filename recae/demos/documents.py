@@ -103,7 +103,7 @@ def autoencoder(stage: Stage, corpus: Corpus, units: int) -> Autoencoder:
     model = stage.network(wide, activations="tanh", noise=Dropout(0.5))
     rows = SparseRows.from_scipy(corpus.train)
     target = SparseRows.from_scipy(shares(corpus.train))
-    epochs, lr = (60, 2e-3) if small else (20, 4e-3)
+    epochs, lr = (40, 2e-3) if small else (20, 4e-3)
     trainer = stage.trainer("documents", epochs, lr=lr, kernels=True)
     trainer.fit(model, RowBatches(rows, target, batch_size=32 if small else 128), Reconstruction("multinomial"))
     return model.cpu()

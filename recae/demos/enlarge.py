@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WAYS = ("nearest", "transposed", "unpool")
-ROWS, EPOCHS = 6_000, (3, 20)  # train images; epochs on MNIST and on the small digits
+ROWS, EPOCHS = 6_000, (3, 15)  # train images; epochs on MNIST and on the small digits
 SMALLER = 0.5  # of its maximum: what the other three places of a window get, instead of 0
 MAP = torch.tensor([[1.0, 5, 2, 0], [3, 2, 8, 1], [0, 4, 1, 6], [7, 2, 3, 3]])
 KERNEL = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]) / 4
