@@ -196,6 +196,14 @@ def test_the_command_says_what_is_wrong() -> None:
     assert "model nope: choose" in result.stderr
 
 
+def test_a_picture_has_a_suffix_of_pictures() -> None:
+    """Another one is refused before the work, by the name of the option, here and of `recae data info`."""
+    for arguments in (("compare", "sample", "--models", "bias", "--figure"), ("data", "info", "sample", "--plot")):
+        result = inline(*arguments, "c.gif")
+        assert result.exit_code == 2
+        assert result.stderr == f"Error: {arguments[-1]} c.gif: expected a file with the suffix .png, .svg, .pdf\n"
+
+
 def test_the_command_says_that_a_model_failed() -> None:
     """What could be measured is shown, and the exit code says that it is not everything."""
     result = inline("compare", "sample", "--models", "popularity,bias", "--split", "random", "--metrics", "rmse")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from recae.cli.failures import Misuse
 from recae.cli.options import note
 
 if TYPE_CHECKING:
@@ -34,17 +35,19 @@ def check_writable(*files: str | Path | None) -> None:
             check(file)
 
 
-def check_picture(file: str | Path | None) -> None:
-    """As `check_writable`, of a figure.
+def check_picture(option: str, file: str | Path | None) -> None:
+    """As `check_writable`, of a figure that `option` names.
 
     Raises:
-        ParameterError: the suffix is none of those of figures.
+        Misuse: the suffix is none of those of figures.
     """
-    from recae.plots.canvas import picture_form
+    from recae.plots.canvas import FORMS
 
-    if file is not None:
-        picture_form(file)
-        check_writable(file)
+    if file is None:
+        return
+    if Path(file).suffix.lower() not in FORMS:
+        raise Misuse(f"{option} {file}: expected a file with the suffix {', '.join(FORMS)}")
+    check_writable(file)
 
 
 def as_csv(frame: pd.DataFrame, *, excel_safe: bool = False) -> str:

@@ -95,7 +95,7 @@ def squeezed(
         rate, decay = (2e-3, 0.0) if bounded else (lr, 1e-4)
         return Trained(model, where.train(text, model, epochs, loss="cross-entropy", lr=rate, decay=decay))
 
-    return stage.once(f"{text}, {bounded}, {draw}", make)
+    return stage.once(f"{text}, {bounded}, {draw}, {epochs}, {lr}", make)
 
 
 def variational(stage: Stage, text: str = "784-500-500-20") -> Trained:

@@ -124,7 +124,7 @@ def _cut_by_gap(
     users, items, values, times = users[order], items[order], values[order], times[order]
     begins = np.ones(len(users), bool)
     begins[1:] = (users[1:] != users[:-1]) | (np.diff(times) > gap)
-    how = f"a gap of more than {pd.Timedelta(seconds=gap)}" if gap < 10**9 else "user"
+    how = f"a gap of more than {gap / 60:g} minutes" if gap < 10**9 else "user"
     return _sessions(ratings, users, items, values, times, begins, how)
 
 

@@ -75,18 +75,6 @@ def room_for(ax: Axes | None, width: float, height: float) -> Figure | SubFigure
     return ax.figure.add_subfigure(place)
 
 
-def picture_form(path: str | Path) -> str:
-    """png, svg or pdf, as the suffix says.
-
-    Raises:
-        ParameterError: the suffix is another one.
-    """
-    suffix = Path(path).suffix.lower()
-    if suffix not in FORMS:
-        raise ParameterError(name="path", value=str(path), expected=f"a file with the suffix {', '.join(FORMS)}")
-    return suffix[1:]
-
-
 def save(drawn: Drawn, path: str | Path) -> Path:
     """Write a figure, or that of some axes, as .png, .svg or .pdf.
 
@@ -102,10 +90,12 @@ def save(drawn: Drawn, path: str | Path) -> Path:
 
     from recae.atomic import write_bytes
 
-    raw, small, form = io.BytesIO(), io.BytesIO(), picture_form(path)
+    raw, small, form = io.BytesIO(), io.BytesIO(), Path(path).suffix.lower()
+    if form not in FORMS:
+        raise ParameterError(name="path", value=str(path), expected=f"a file with the suffix {', '.join(FORMS)}")
     figure: Any = drawn.figure
-    figure.figure.savefig(raw, format=form, dpi=DPI)
-    if form != "png":
+    figure.figure.savefig(raw, format=form[1:], dpi=DPI)
+    if form != ".png":
         return write_bytes(path, raw.getvalue())
     whole = Image.open(raw).convert("RGB")
     fewer = whole.quantize(256)

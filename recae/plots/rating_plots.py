@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from recae._types import Array, DoubleArray, IntArray
-from recae.errors import DataError
 from recae.plots.canvas import LINES, Panels, dress, new_figure, one_axes, plain_ticks
 from recae.ratings import RatingMatrix
+from recae.ratings.known_times import timestamps_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,12 +64,9 @@ def ratings_by_month(ratings: RatingMatrix, *, ax: Axes | None = None) -> Axes:
     """
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    if ratings.timestamps is None:
-        raise DataError(
-            f"the ratings of {ratings.name!r} have no times", remedy="load them with a column of timestamps"
-        )
+    times = timestamps_of(ratings, "by which months are counted")
     axes = one_axes(ax, 5, 3.4)
-    first, counts = _by_month(ratings.timestamps)
+    first, counts = _by_month(times)
     months = first + np.arange(len(counts))
     edges = np.append(months, months[-1] + 1).astype("datetime64[D]").astype(np.float64)  # matplotlib's days of dates
     axes.stairs(counts, edges, fill=True, color=BLUE, alpha=0.8)

@@ -44,11 +44,11 @@ def read_events(served: ServedModel, events: Sequence[Event], limits: Limits) ->
     """
     limits.check("events", len(events), limits.events)
     columns = np.array([served.columns.get(event.item, -1) for event in events], np.int64)
-    if (bare := _bare(events, "rating")) is not None or served.model.predicts_ratings:
-        bare = next((event.item for event in events if event.rating is None), None) if bare is None else bare
+    bare = _without(events, "rating", needed=served.model.predicts_ratings)
     if bare is not None:
         raise DataError(f"item {bare!r} has no rating: all events need one, or (of models that rank) none has one")
-    if (bare := _bare(events, "timestamp")) is not None:
+    bare = _without(events, "timestamp")
+    if bare is not None:
         raise DataError(f"item {bare!r} has no timestamp: all events have one, or none has")
     known = columns >= 0
     left_out = [event.item for event, is_known in zip(events, known) if not is_known]
@@ -61,10 +61,10 @@ def read_events(served: ServedModel, events: Sequence[Event], limits: Limits) ->
     return LiveEvents(columns[known], ratings, times, left_out)
 
 
-def _bare(events: Sequence[Event], name: str) -> Any:
-    """The item of the first event without it, where another one has it; else None."""
+def _without(events: Sequence[Event], name: str, *, needed: bool = False) -> Any:
+    """The item of the first event without it, where it is needed or another event has it; else None."""
     given = [getattr(event, name) is not None for event in events]
-    return events[given.index(False)].item if any(given) and not all(given) else None
+    return None if all(given) or not (needed or any(given)) else events[given.index(False)].item
 
 
 def live_ratings(model: Recommender, live: LiveEvents) -> RatingMatrix:

@@ -93,7 +93,7 @@ def compare(
     from recae.models import MODELS
 
     check_writable(out)
-    check_picture(figure)
+    check_picture("--figure", figure)
     check_metrics(metrics)
     names = [name.strip() for name in models.split(",") if name.strip()]
     for name in names:

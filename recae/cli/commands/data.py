@@ -105,7 +105,7 @@ def info(name: str, plot: str | None, as_json: bool, **table: Any) -> None:
     from recae.cli.printing import print_facts, print_json
     from recae.loaders import DATASETS, info
 
-    check_picture(plot)
+    check_picture("--plot", plot)
     known: dict[str, Any] = {}
     if name in DATASETS or (name != "-" and not Path(name).exists()):
         known = _entry(info(name), table["data_dir"])
