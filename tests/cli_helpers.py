@@ -20,7 +20,8 @@ from click.testing import CliRunner, Result
 from recae.cli import recae
 
 TINY = ("--hidden", "8", "--epochs", "2")  # of an AutoRec on the sample: a third of a second
-LIMITS = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
+# One thread; and streams that are buffered as users' are, whatever this process was started with.
+LIMITS = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": ""}
 
 
 def command() -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import re
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 from cli_helpers import LIMITS, command, done, inline
 
-from recae.cli.console import printable, printable_json, printable_line
+from recae.cli.console import printable, printable_json, printable_line, usable_streams
 
 EVIL = "\x1b]0;PWNED\x07\x1b[31mRed\x1b[8mhidden \x9b31m\u202edrawkcab"
 RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]")
@@ -129,6 +131,27 @@ def test_a_cell_is_one_line_and_a_text_keeps_its_lines() -> None:
     assert printable("a\nb\x1b\r") == "a\nb\\x1b\\r"
     assert printable("Zoë 猫") == "Zoë 猫"
     assert json.loads(printable_json(json.dumps(EVIL, ensure_ascii=False))) == EVIL
+
+
+@pytest.mark.parametrize(("code", "left_with"), [(129, 129), (0, 1)])
+def test_a_terminal_that_has_closed_leaves_the_code_of_a_failure(
+    code: int, left_with: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What is buffered for it is lost without another error; success that nobody could read is none."""
+    with (tmp_path / "tty").open("w") as file:
+
+        class Gone(io.StringIO):
+            def flush(self) -> None:
+                raise OSError(errno.EIO, "Input/output error")
+
+            def fileno(self) -> int:
+                return file.fileno()
+
+        monkeypatch.setattr("sys.stderr", Gone())
+        with pytest.raises(SystemExit) as ended, usable_streams():
+            raise SystemExit(code)
+        assert ended.value.code == left_with
+        assert os.path.samestat(os.fstat(file.fileno()), os.stat(os.devnull))  # at the end nothing fails again
 
 
 # ---------------------------------------------------------------- files that are none

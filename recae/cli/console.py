@@ -80,12 +80,18 @@ def usable_streams() -> Iterator[None]:
 
 
 def _flush() -> None:
-    """Write what is buffered now: at the interpreter's end a closed pipe would print a traceback."""
+    """Write what is buffered now: at the interpreter's end a closed pipe would print a traceback.
+
+    What cannot be written any more goes nowhere. The exit code is then 1, or, where a terminal has closed under a
+    command that has failed (a signal told it), that of the failure.
+    """
+    code = getattr(sys.exc_info()[1], "code", None)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except OSError as error:
-            if error.errno not in (errno.EPIPE, errno.EINVAL):  # EINVAL is what Windows says
+            if error.errno not in (errno.EPIPE, errno.EINVAL, errno.EIO):  # EINVAL is what Windows says
                 raise
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-            sys.exit(1)
+            if error.errno != errno.EIO or not code:
+                sys.exit(1)
