@@ -45,23 +45,23 @@ def main(dataset: str, only: str | None, seeds: int, missing: bool, seed: int | 
         return
     for name in rows if only is None else [only]:
         measured = measured_fits(recorded_rows(dataset).get(name), rows[name]) if missing else {}
-        found = run_row(dataset, name, rows[name], seeds, measured)
-        click.echo(in_words(found))
-        with write_lock(dataset):  # other rows may be running in other processes
-            recorded = {**recorded_rows(dataset), name: found}
-            write(f"accuracy-{dataset}", {"rows": [recorded[key] for key in rows if key in recorded]})
+        for found in run_row(dataset, name, rows[name], seeds, measured):
+            with write_lock(dataset):  # other rows may be running in other processes
+                recorded = {**recorded_rows(dataset), name: found}
+                write(f"accuracy-{dataset}", {"rows": [recorded[key] for key in rows if key in recorded]})
+        click.echo(in_words(recorded_rows(dataset)[name]))
 
 
-def run_row(dataset: str, name: str, row: Row, seeds: int, measured: dict[int, Row]) -> Row:
-    """Fit every seed (or fold) of a row that is not measured yet, each in its own process."""
-    fits = []
-    for seed in range(min(seeds, row.get("runs", seeds))):
-        if seed in measured:
-            fits.append(measured[seed])
-            continue
-        fits.append(run_module("benchmarks.accuracy", dataset, "--row", name, "--seed", seed))
-        click.echo(f"  {name} run {seed + 1}: RMSE {fits[-1]['rmse']:.4f} in {fits[-1]['seconds']:.1f} s", err=True)
-    return summary(name, row, fits)
+def run_row(dataset: str, name: str, row: Row, seeds: int, measured: dict[int, Row]) -> Iterator[Row]:
+    """Fit every seed (or fold) of a row that is not measured yet, each in its own process: the row after each fit."""
+    fits = dict(measured)
+    wanted = range(min(seeds, row.get("runs", seeds)))
+    for seed in wanted:
+        if seed not in measured:
+            fits[seed] = run_module("benchmarks.accuracy", dataset, "--row", name, "--seed", seed)
+            found = fits[seed]
+            click.echo(f"  {name} run {seed + 1}: RMSE {found['rmse']:.4f} in {found['seconds']:.1f} s", err=True)
+        yield summary(name, row, [fits[one] for one in wanted if one in fits])
 
 
 def summary(name: str, row: Row, fits: list[Row]) -> Row:

@@ -37,11 +37,11 @@ def one_fit(dataset: str, row: Row, seed: int, name: str | None = None) -> Row:
     from recae.metrics import mae, rmse
 
     train, test, revealed = parts(dataset, row.get("protocol", "random-90/10"), seed)
-    rows = rows_of(dataset) if "of" in row else {}
-    saved = (load_predictions(f"{dataset}-{member}-{seed}", rows[member]) for member in row.get("of", ()))
+    rows = rows_of(dataset) if row["model"] == "blend" else {}
+    saved = (load_predictions(f"{dataset}-{member}-{seed}", rows[member]) for member in (row["of"] if rows else ()))
     members = [member for member in saved if member is not None]
     sizes = {"seed": seed, "n_train": train.n_ratings, "n_test": test.n_ratings}
-    if "of" in row and "weights" in row and len(members) == len(row["of"]):
+    if rows and "weights" in row and len(members) == len(row["of"]):
         return {**sizes, **blend_figures(members, row["weights"], train, test)}
     model = model_of(row, dataset)
     if "rng" in model.get_params():
@@ -65,7 +65,7 @@ def one_fit(dataset: str, row: Row, seed: int, name: str | None = None) -> Row:
 def model_of(row: Row, dataset: str | None = None) -> Any:
     """The row's unfitted model: settings from the file that `settings` names, overridden by `params`.
 
-    A blend names its member rows (`of`) and may give a weight for each (`weights`).
+    A blend names its member rows (`of`) and may give a weight for each (`weights`); `dated` is one with its dates read.
     """
     import recae
     from recae.settings import read_settings
@@ -73,7 +73,8 @@ def model_of(row: Row, dataset: str | None = None) -> Any:
     if "of" in row:
         assert dataset is not None
         members = tuple(model_of(rows_of(dataset)[name], dataset) for name in row["of"])
-        return recae.Blend(members=members, weights=tupled(row.get("weights", "stacked")))
+        blend = recae.Blend(members=members, weights=tupled(row.get("weights", "stacked")))
+        return recae.Dated(base=blend) if row["model"] == "dated" else blend
     name: str = row["model"]
     params: dict[str, Any] = {}
     if "settings" in row:
@@ -93,11 +94,12 @@ def tupled(value: Any) -> Any:
 
 def league_of(row: Row) -> str:
     """The league that the row names, otherwise its model's."""
+    import recae
     from recae.comparison.leagues import league_of as league_of_model
 
-    if "of" in row:
+    if row["model"] == "blend":
         return "blends"
-    return row.get("league") or league_of_model(model_of(row))
+    return row.get("league") or league_of_model(recae.Dated() if "of" in row else model_of(row))
 
 
 def blend_weights(model: Any) -> dict[str, Any]:
