@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from demo_claims import module_text, strange_numbers, wrong_claims
 from sklearn.decomposition import PCA
 from sklearn.metrics import silhouette_score
 
@@ -45,7 +46,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stage, list[str]]:
     said: list[str] = []
     return (
         Stage(
-            out=tmp_path_factory.mktemp("figures"), epochs=1, device="cpu", say=said.append, progress=False,
+            out=tmp_path_factory.mktemp("figures"), epochs=2, device="cpu", say=said.append, progress=False,
             _digits=few_digits(), _documents=small_corpus(200, 80), _ratings=sample(160, 120, 5000),
         ),
         said,
@@ -70,12 +71,10 @@ def test_a_demo_prints_explains_and_writes(name: str, stage: tuple[Stage, list[s
     assert written["pictures"]
     for picture in written["pictures"]:
         assert 1000 < (where.out / picture).stat().st_size < 250_000
-    assert module_text(name, record["figures"]) in " ".join(text.split())
-
-
-def module_text(name: str, figures: dict[str, Any]) -> str:
-    """What a demo says of these figures, as it stands in one line."""
-    return " ".join(str(demos.demo(name).look(figures)).split())
+    looked = module_text(name, record["figures"])
+    assert looked in " ".join(text.split())
+    assert wrong_claims(name, looked, record["figures"]) == []
+    assert strange_numbers(looked, record["figures"]) == []
 
 
 def test_every_demo_has_its_module_and_its_line_in_the_docs() -> None:
@@ -118,8 +117,8 @@ def test_memorising_is_not_learning(tmp_path: Path) -> None:
 
 
 def _is_as_recorded(figures: dict[str, Any]) -> None:
-    """What the page of demos shows of the toy is what today's code gives: else `benchmarks.demos` is to be "
-    "run again."""
+    """What the page of demos shows of the toy is what today's code gives, else `benchmarks.demos` is to be run
+    again."""
     results = Path(__file__).parents[1] / "benchmarks" / "results" / "demos.json"
     recorded = json.loads(results.read_text())["demos"]["eightbit"]["figures"]
     assert [row["answer"] for row in figures["answers"]] == [row["answer"] for row in recorded["answers"]]
@@ -127,80 +126,6 @@ def _is_as_recorded(figures: dict[str, Any]) -> None:
         assert figures[name] == pytest.approx(recorded[name], rel=0.1), name
     errors = [[row["error"] for row in one["answers"]] for one in (figures, recorded)]
     assert errors[0] == pytest.approx(errors[1], abs=0.02)
-
-
-# ------------------------------------------------------------------ texts are true of any run
-
-
-def test_pca_says_where_errors_lie_on_pcas() -> None:
-    """Errors and angles of the text are those of the figures, near PCA's or far from them."""
-    near = {"dimensions": 2, "excess_percent": 0.1, "largest_angle_rad": 0.001}
-    far = {"dimensions": 64, "excess_percent": 163.2, "largest_angle_rad": 1.57}
-    good = module_text("pca", {"by_dimension": [near], "angle_of_the_planes_rad": 0.001})
-    assert "errors lie on PCA's at k = 2" in good
-    assert "it has not yet found" not in good
-    bad = module_text("pca", {"by_dimension": [far], "angle_of_the_planes_rad": 0.5})
-    assert "lie on PCA's" not in bad
-    assert "163.2 %" in bad
-    assert "1.57 rad" in bad
-    assert "the two planes is not small" in bad
-
-
-@pytest.mark.parametrize(("plain", "sparse", "words"), [
-    (0.0014, 0.0032, "the other way round, 0.0014 and 0.0032"), (0.0232, 0.0061, "The claim holds here too"),
-])  # fmt: skip
-def test_the_claim_of_plain_and_sparse_is_said_as_it_came_out(plain: float, sparse: float, words: str) -> None:
-    """Which network reconstructs better from which start is read off the figures."""
-    rows = [
-        {"network": name, "test_mse": error, "saturated": 0.6, "mean_activation": 0.1, "code": 32}
-        for name, error in (
-            ("plain", plain), ("plain, N(0, 1) start", 0.02), ("sparse", sparse), ("sparse, N(0, 1) start", 0.01),
-            ("deep", 0.008), ("PCA, 32", 0.017),
-        )
-    ]  # fmt: skip
-    text = module_text("reconstruct", {"networks": rows})
-    assert words in text
-    assert "error is 0.0200, the sparse one's 0.0100" in text
-    assert "is below PCA's" in text
-
-
-def test_transfer_claims_a_lead_only_where_the_draws_show_one() -> None:
-    """An interval that holds 0 is no lead; one that does not is one, of whichever encoder it is."""
-    from recae.demos.transfer import lead
-
-    certain = {"labels": 100, **lead([(0.8, 0.7), (0.81, 0.7), (0.8, 0.69)])}
-    unsure = {"labels": 1000, **lead([(0.8, 0.7), (0.7, 0.8), (0.8, 0.79)])}
-    behind = {"labels": 200, **lead([(0.7, 0.8), (0.7, 0.81), (0.69, 0.8)])}
-    single = {"labels": 5000, **lead([(0.98, 0.97)])}
-    text = module_text("transfer", {"leads": [certain, unsure, behind, single]})
-    assert "With 100 labels the pretrained encoder leads by 10.7 points" in text
-    assert "With 1,000 labels no lead is certain" in text
-    assert "With 200 labels the untrained encoder leads" in text
-    assert "With 5,000 labels the difference is +1.0 points (one training each" in text
-
-
-def test_the_interval_of_a_lead_is_students() -> None:
-    """Against scipy's interval of paired differences."""
-    from scipy.stats import ttest_rel
-
-    from recae.demos.transfer import lead
-
-    one, other = np.array([0.8, 0.82, 0.79, 0.85]), np.array([0.7, 0.75, 0.78, 0.77])
-    found = lead(list(zip(one.tolist(), other.tolist())))
-    low, high = ttest_rel(one, other).confidence_interval()
-    assert (found["low"], found["high"]) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
-
-
-def test_ways_and_anomalies_are_said_as_they_came_out() -> None:
-    """A way is called nearer only if it is; a digit that cannot be told from the others is named."""
-    ways = [{"way": "in pixels", "distance": 4.8}, {"way": "in the plain code, 2 units", "distance": 4.1}]
-    assert "the way in the plain code, 2 units is nearest (4.10" in module_text("manifold", {"ways": ways, "pairs": 20})
-    ways[1]["distance"] = 5.0
-    assert "no way through a code is nearer" in module_text("manifold", {"ways": ways, "pairs": 20})
-    rows = [{"unseen": d, "auc": 0.8 - 0.04 * d, "auc_unnormalised": 0.39 + 0.05 * abs(d - 1)} for d in range(10)]
-    text = module_text("anomaly", {"by_digit": rows, "mean_auc": 0.62, "mean_auc_unnormalised": 0.6})
-    assert "a 1 is below chance (AUC 0.39): an image with little ink" in text
-    assert "Not found even so: 8 and 9." in text
 
 
 # ------------------------------------------------------------------ enlarging

@@ -28,7 +28,7 @@ def look(figures: Figures) -> str:
     return (
         "Each network never met one digit and has to tell it from the other nine by its reconstruction error. By the "
         f"bare error a {bare['unseen']} is {below} (AUC {bare['auc_unnormalised']:.2f}){why}. Divided by the image's "
-        f"own variance the error finds it with {bare['auc']:.2f}. Best found is the {best['unseen']} "
+        f"own variance, the error's AUC for it is {bare['auc']:.2f}. Best found is the {best['unseen']} "
         f"({best['auc']:.2f}), worst the {worst['unseen']} ({worst['auc']:.2f}); mean {figures['mean_auc']:.2f}, bare "
         f"{figures['mean_auc_unnormalised']:.2f}; 0.5 is chance.{none}"
     )

@@ -30,10 +30,11 @@ def look(figures: Figures) -> str:
     rest = 1 - deep["test_mse"] / shallow["test_mse"]
     pca_row = row(rows, "PCA")
     grey = "are PCA's errors or worse" if shallow["test_mse"] >= pca_row["test_mse"] else "are a little below PCA's"
+    lower = f"lower them by {percent(rest)}" if rest > 0 else "do not lower them"
     most = "; the first of them alone does most of it" if gain > rest / 2 > 0 else ""
     return (
         f"With two units and no layer before them the errors {grey} ({shallow['test_mse']:.4f}, "
-        f"{pca_row['test_mse']:.4f}). Layers in between lower them by {percent(max(0.0, rest))}{most}. The same two "
+        f"{pca_row['test_mse']:.4f}). Layers in between {lower}{most}. The same two "
         "numbers say which digit it is: neighbours in the deepest network's code vote rightly "
         f"{deep['knn_accuracy']:.3f} of the time (mean of {deep['draws']} trainings, from {deep['lowest']:.3f} to "
         f"{deep['highest']:.3f}), in the shallowest {shallow['knn_accuracy']:.3f}. The older recipe, sigmoid layers "

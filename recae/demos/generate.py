@@ -17,12 +17,15 @@ IN_USE = 0.1  # nats that a unit costs, at least, on average
 def look(figures: Figures) -> str:
     """What is to be seen."""
     units, used = len(figures["kl_by_unit_nats"]), figures["units_in_use"]
-    parts = (
-        [f"{used} of {units} units are in use: small posterior variance, means spread like the prior"] if used else []
-    )
-    parts += [f"{units - used} stay near mean 0 and variance 1 and cost next to nothing"] if used < units else []
+    parts = []
+    if used:
+        verb = "is" if used == 1 else "are"
+        parts += [f"{used} of {units} units {verb} in use: small posterior variance, means spread like the prior"]
+    if used < units:
+        verbs = ("stays", "costs") if units - used == 1 else ("stay", "cost")
+        parts += [f"{units - used} {verbs[0]} near mean 0 and variance 1 and {verbs[1]} next to nothing"]
     return (
-        f"Codes drawn from N(0, 1) decode to digits that nobody wrote. The bound, {figures['test_bound_nats']:.1f} "
+        f"Codes drawn from N(0, 1) decode to images that nobody wrote. The bound, {figures['test_bound_nats']:.1f} "
         f"nats, is a price: what a reconstruction still costs ({figures['reconstruction_nats']:.1f}), plus what its "
         f"code costs (KL, {figures['kl_nats']:.1f}). {'; '.join(parts)}."
     )

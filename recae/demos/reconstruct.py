@@ -26,22 +26,28 @@ def look(figures: Figures) -> str:
     usual, rest = row(rows, "plain"), row(rows, "sparse")
     wide, wide_rest = row(rows, "plain, N(0, 1) start"), row(rows, "sparse, N(0, 1) start")
     deep, pca_row = row(rows, "deep"), row(rows, "PCA")
-    claim = (
-        "here too"
-        if usual["test_mse"] > rest["test_mse"]
-        else f"with Glorot's start it is the other way round, {usual['test_mse']:.4f} and {rest['test_mse']:.4f}"
-    )
     first = (
         f"Begun with weights from N(0, 1), {percent(wide['saturated'])} of the plain network's units stand at 0 or 1 "
-        f"and its error is {wide['test_mse']:.4f}, the sparse one's {wide_rest['test_mse']:.4f}."
+        f"and its error is {wide['test_mse']:.4f}, the sparse one's {wide_rest['test_mse']:.4f}; with Glorot's start "
+        f"{usual['test_mse']:.4f} and {rest['test_mse']:.4f}"
     )
     return (
-        "Some tutorials report that a sparse network reconstructs better than a plain one. That is about the start. "
-        f"{first} The claim holds {claim}. The sparse units are active {percent(rest['mean_activation'])} of the time, "
+        f"Some tutorials report that a sparse network reconstructs better than a plain one. {first}: "
+        f"{_claim(wide['test_mse'] > wide_rest['test_mse'], usual['test_mse'] > rest['test_mse'])}. "
+        f"The sparse units are active {percent(rest['mean_activation'])} of the time, "
         f"the plain ones {percent(usual['mean_activation'])}. At {deep['code']} numbers a code the deep network's "
         f"error is {compared(deep['test_mse'], pca_row['test_mse'])} PCA's ({deep['test_mse']:.4f} and "
         f"{pca_row['test_mse']:.4f}). The RBM was never asked to reconstruct: it learns a distribution of images."
-    ).replace("The claim holds with Glorot's start it", "With Glorot's start it")
+    )
+
+
+def _claim(wide: bool, usual: bool) -> str:
+    """Whether sparse is better than plain, from the wide start and from the usual one."""
+    if wide and usual:
+        return "the claim holds from both starts"
+    if wide:
+        return "the claim is about the start, and from the usual one it is the other way round"
+    return "here the claim holds with Glorot's start alone" if usual else "here it does not hold from either start"
 
 
 class Shown(NamedTuple):
