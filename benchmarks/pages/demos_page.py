@@ -17,8 +17,9 @@ Found = dict[str, Any]
 def parts() -> dict[str, str]:
     """The page's parts by name."""
     found = read("demos")
+    small = read("demos-small", {"bars": []})["bars"]
     return {
-        "run": how(found), "bars": bars(found["bars"]), "sections": sections(found["demos"]),
+        "run": how(found), "bars": bars([*found["bars"], *small]), "sections": sections(found["demos"]),
         "speed": pace(read("mnist_speed")),
     }  # fmt: skip
 
@@ -29,10 +30,11 @@ def how(found: Found) -> str:
     commits = list(dict.fromkeys(demo["commit"] for demo in demos.values()))
     dates = sorted({demo["date"][:10] for demo in demos.values()})
     threads = sorted({demo["threads"] for demo in demos.values()})
+    at = "at commits" if len(commits) > 1 else "at commit"
     small = [name for name, demo in demos.items() if "8 x 8" in str(demo["figures"].get("data"))]
     return (
         f"The figures below are from `python -m benchmarks.demos` with seed {found['seed']} on {machine['processor']}, "
-        f"{' or '.join(map(str, threads))} threads, {' and '.join(dates)}, at commits "
+        f"{' or '.join(map(str, threads))} threads, {' and '.join(dates)}, {at} "
         f"{', '.join(f'`{commit}`' for commit in commits)}. Seconds are of processor time where this is said: the "
         "machine may have had other work. "
         + (
