@@ -335,6 +335,40 @@ def test_ids_of_frames_that_are_nearly_alike_are_said() -> None:
         recae.load(frame.assign(user=pd.Series([1, "1"], dtype=object), item=1))
 
 
+@pytest.mark.parametrize(("ids", "words"), [
+    (["1", "2.0", "2"], "user ids '2' and '2.0' are different"),
+    (["caf\u00e9", "cafe\u0301", "b"], r"user ids 'cafe\\u0301' and 'caf\\xe9' are different"),
+    (["NA", "1", "2"], "user 'NA' is read as an id"), (["None", "b", "c"], "user 'None' is read as an id"),
+])  # fmt: skip
+@pytest.mark.parametrize("kind", ["csv", "parquet", "frame"])
+def test_ids_that_may_be_meant_as_one_or_as_none_are_said(
+    ids: list[str], words: str, kind: str, tmp_path: Path
+) -> None:
+    """ "2.0" beside "2", two forms of é, and "NA": each stays an id, and is named, whatever the table is in."""
+    frame = pd.DataFrame({"user": ids, "item": "x", "rating": [1.0, 2, 3]})
+    table: Any = frame if kind == "frame" else tmp_path / f"r.{kind}"
+    if kind == "csv":
+        frame.to_csv(table, index=False)
+    elif kind == "parquet":
+        frame.to_parquet(table)
+    with pytest.warns(DataWarning, match=words):
+        assert recae.load(table).n_users == 3
+
+
+def test_ids_that_are_apart_are_not_spoken_of(recwarn: pytest.WarningsRecorder) -> None:
+    """Ids that all have ".0", or an é each, or are all "NA", give no warning."""
+    for ids in (["1.0", "2.0", "3.0"], ["é", "è", "e"], ["NA"] * 3):
+        recae.load(pd.DataFrame({"user": ids, "item": ["x", "y", "z"], "rating": [1.0, 2, 3]}))
+    assert [str(one.message) for one in recwarn if issubclass(one.category, DataWarning)] == []
+
+
+def test_a_matrix_with_names_says_what_to_do(written: Written) -> None:
+    """A table with a column for each item is refused, and the way to rows is said."""
+    path = written.path("a.csv", "user,i1,i2,i3\nu1,5,,3\nu2,,4,\n")
+    with pytest.raises(DataError, match=r"no column found for the item; .*pandas\.melt"):
+        recae.load(path)
+
+
 def test_a_few_odd_ids_among_integers_are_said(written: Written) -> None:
     """One id that is no whole number makes texts of all: said, since "65.0" beside "65" is another item."""
     text = "user,item,rating\n" + "".join(f"{n},{n},3\n" for n in range(60, 80)) + "60,65.0,4\n"

@@ -104,3 +104,14 @@ def test_a_tab_that_is_named(tmp_path: Path) -> None:
         assert recae.load(path).item_ids.tolist() == ["x, y"]
         recae.prepare_store(path, tmp_path / "s", progress=False, restart=True)
         assert recae.load(tmp_path / "s").item_ids.tolist() == ["x, y"]
+
+
+@pytest.mark.parametrize(("name", "number", "said"), [
+    ("date", 43831, True), ("Review Date", 2020, True), ("date", 1577836800, False), ("timestamp", 7, False),
+])  # fmt: skip
+def test_days_and_years_are_no_seconds(name: str, number: int, said: bool, recwarn: pytest.WarningsRecorder) -> None:
+    """A spreadsheet's days and bare years in a column of dates are read as numbers, and said; places in an order are
+    not."""
+    frame = pd.DataFrame({"user": [1, 2], "item": 1, "rating": 3.0, name: [number, number + 1]})
+    assert stamps(recae.load(frame, timestamp=name)) == [number, number + 1]
+    assert any("which is January 1970" in str(one.message) for one in recwarn) == said

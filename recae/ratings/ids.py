@@ -15,6 +15,8 @@ from recae._types import IdArray, IntArray
 from recae.errors import DataWarning, ParameterError, UnknownIdError
 
 WORTH_A_THREAD = 50_000  # rows of a column
+FRACTIONAL = r"^(-?[0-9]+)\.0+$"  # a whole number as a column with missing values writes it
+MISSING = ("NA", "N/A", "NULL", "null", "None", "nan", "NaN")  # what programs write where nothing is known
 
 
 def look_up(index: pd.Index, ids: Any, kind: str, *, missing: str = "error") -> IntArray:
@@ -77,22 +79,34 @@ def _type_hint(index: pd.Index, bad: Any) -> str:
 
 
 def say_alike(ids: IdArray, kind: str) -> None:
-    """A `DataWarning` where two ids differ in their type or in blanks round them only: 7 and "7", "x" and "x "."""
+    """A `DataWarning` where two ids may be meant as one, or one as none.
+
+    Two differ in their type, in blanks round them, in a fraction of zeros or in Unicode's form only: 7 and "7", "x" and
+    "x ", "7" and "7.0", both ways to write é. "NA" and the like may say that nobody knows the id.
+    """
     if ids.dtype != object:
         return
-    texts = [str(one) for one in ids.tolist()]
-    seen = {text: text.strip() for text in texts if text != text.strip()}
-    if len(set(texts)) == len(texts) and not set(seen.values()) & set(texts) and len(set(seen.values())) == len(seen):
-        return
-    first: dict[str, Any] = {}
-    for one, text in zip(ids.tolist(), texts):
-        other = first.setdefault(text.strip(), one)
-        if other is not one:
-            warnings.warn(
-                f"the {kind} ids {other!r} and {one!r} are different ones here: if they are the same, write them alike",
-                DataWarning, stacklevel=3,
-            )  # fmt: skip
-            return
+    texts = pd.Series([str(one) for one in ids.tolist()], dtype="str")
+    plain_texts = texts.str.strip()
+    if not texts.str.isascii().all():
+        plain_texts = plain_texts.str.normalize("NFC")
+    if plain_texts.str.endswith(".0").any():
+        plain_texts = plain_texts.str.replace(FRACTIONAL, r"\1", regex=True)
+    twins = np.flatnonzero(plain_texts.duplicated())
+    if len(twins):
+        first = int(np.argmax(plain_texts == plain_texts[twins[0]]))
+        written = repr if texts[twins[0]].isascii() and texts[first].isascii() else ascii  # both é look alike
+        one, other = written(ids[first]), written(ids[twins[0]])
+        warnings.warn(
+            f"the {kind} ids {one} and {other} are different ones here: if they are the same, write them alike",
+            DataWarning, stacklevel=3,
+        )  # fmt: skip
+    nothing = plain_texts[plain_texts.isin(MISSING)]
+    if 0 < len(nothing) < len(texts):
+        warnings.warn(
+            f"the {kind} {nothing.iloc[0]!r} is read as an id: if it says that the id is not known, leave its rows out",
+            DataWarning, stacklevel=3,
+        )  # fmt: skip
 
 
 def plain(value: Any) -> Any:

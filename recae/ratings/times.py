@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ from recae.ratings.numbers import as_numbers
 
 Where = Callable[[int], str]  # position of a rating, from 0 -> how a message names it ("row 7", "x.csv, line 8")
 UNITS = ((10**17, 10**9, "nanoseconds"), (10**14, 10**6, "microseconds"), (10**11, 10**3, "milliseconds"))
+FIRST_DAYS = 100_000  # seconds since 1970: smaller numbers in a column of dates are days of a spreadsheet, or years
 FORMATS = ("ISO8601", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%m %d, %Y", "%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y",
            "%a %b %d %H:%M:%S %z %Y", "%a, %d %b %Y %H:%M:%S %z")  # fmt: skip
 
@@ -29,7 +31,8 @@ def seconds(
     itself has to show it: 13/04/2005 has its day first. Of a part of a column (`is_part`), it has to be stated.
 
     Numbers are seconds; such large ones that they would be dates after the year 5000 are milliseconds, microseconds or
-    nanoseconds, and eight digits that are all dates, like 20050906, are days. Either is said by a `DataWarning`.
+    nanoseconds, and eight digits that are all dates, like 20050906, are days. Either is said by a `DataWarning`, as are
+    numbers below 100,000 in a column of dates: as seconds they are of the first days of 1970.
 
     Raises:
         DataError: a time is missing, or is neither a number nor a date, or its day and month cannot be told apart; the
@@ -93,6 +96,11 @@ def _in_seconds(numbers: IntArray | DoubleArray, name: str, where: Where) -> Int
                 stacklevel=3,
             )  # fmt: skip
             return np.asarray(numbers // per_second).astype(np.int64)
+    if 0 < highest < FIRST_DAYS and {"date", "day", "year"} & set(re.split("[^a-z]+", name.lower())):
+        warnings.warn(
+            f"column {name!r}: numbers such as {int(highest)} are read as seconds, which is January 1970; write the "
+            "date itself if they are days or years", DataWarning, stacklevel=3,
+        )  # fmt: skip
     return np.asarray(numbers).astype(np.int64)
 
 

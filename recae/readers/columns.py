@@ -240,4 +240,6 @@ def _no_column(names: Sequence[Any], role: str, choice: Choice, what: str, like:
     remedies = [Remedy(f"name it with {{{role}}}", **{role: ...})]
     if role == "rating" and choice is None:
         remedies.append(Remedy("say {rating} if there are no ratings, and every row counts 1", rating=False))
+    if role != "rating" and choice is None and len(names) > 2 and _guess(names, "rating", []) is None:
+        remedies.append(Remedy("of a table with a column for each item, make rows of user, item, rating (pandas.melt)"))
     return DataError(f"{what}: {wrong}; its columns are {seen}", remedy=remedies)
