@@ -8,9 +8,9 @@ from recae.evaluation import evaluate as evaluate
 from recae.evaluation import evaluate_lists as evaluate_lists
 from recae.evaluation.next_items import evaluate_next_items as evaluate_next_items
 from recae.events.cutting import sessions as sessions
+from recae.events.session_events import Sessions as Sessions
 from recae.events.session_splits import SessionSplit as SessionSplit
 from recae.events.session_splits import split_sessions as split_sessions
-from recae.events.sessions import Sessions as Sessions
 from recae.explanation import explain as explain
 from recae.export import export_onnx as export_onnx
 from recae.export import export_vectors as export_vectors

@@ -161,6 +161,34 @@ def test_checkerboards_are_told_from_pictures() -> None:
     assert checkerboard(np.zeros((12, 16))) == 0
 
 
+def test_sessions_says_which_model_is_ahead_and_how_far_the_best_list_is() -> None:
+    """The best model, its share of what is to be had, and the hierarchy's place are those of the figures."""
+    history = {"films": 5, "weight_of_latest": 0.3, "equal_weight": 0.2}
+
+    def told(none: float, init: float) -> str:
+        figures = {"popularity": 0.1, "markov": 0.2, "network, none": none, "network, init": init}
+        rows = [{"model": name, "ndcg@20": value} for name, value in figures.items()]
+        best = {"model": "the best list there is", "ndcg@20": 0.4}
+        return module_text("sessions", {"models": [*rows, best], "history": history})
+
+    learnt, early = told(0.3, 0.2), told(0.1, 0.1)
+    assert "the best of the models is network, none with 0.300, 75 % of what is to be had" in learnt
+    assert "(init) is below the one that does not" in learnt
+    assert "the best of the models is markov with 0.200, 50 %" in early
+    assert "(init) is about the same as the one" in early
+    assert "of the 5 films of the last session, the latest one has 30 % of attention's weight; 20 %" in early
+
+
+def test_the_best_list_of_the_sample_is_ahead_of_counts(stage: tuple[Stage, list[str]]) -> None:
+    """The truth's own list is clearly ahead of item to item counts, which are ahead of popularity."""
+    where, _ = stage
+    if not (where.out / "sessions.json").exists():
+        demos.run("sessions", where)
+    rows = json.loads((where.out / "sessions.json").read_text())["figures"]["models"]
+    of = {one["model"]: one["ndcg@20"] for one in rows}
+    assert of["the best list there is"] > 1.2 * of["markov"] > 1.2 * of["popularity"]
+
+
 # ------------------------------------------------------------------ queries, groups, films
 
 

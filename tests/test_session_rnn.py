@@ -13,7 +13,7 @@ from torch import nn
 import recae
 from recae.errors import DataError, ParameterError
 from recae.events.cutting import sessions
-from recae.events.sessions import Sessions
+from recae.events.session_events import Sessions
 from recae.models.sessions.next_item_losses import CELLS, bpr, full_softmax, sampled_softmax, top1
 from recae.models.sessions.packed_gru import packed_gru
 from recae.models.sessions.session_model import sessions_of_new
@@ -242,6 +242,7 @@ def test_losses_by_hand() -> None:
     states, targets = torch.randn(n, 4), torch.randint(5, (n,))
     expected = nn.functional.cross_entropy(net.logits(states), targets)
     torch.testing.assert_close(full_softmax(net, states, targets), expected, rtol=1e-4, atol=1e-4)
+    _gradients_are_pytorchs(net, states.requires_grad_(), targets)
     own, others = torch.tensor([1.0, 0.0]), torch.tensor([[0.0, 1.0], [2.0, 0.0]])
     same = torch.tensor([[False, True], [False, False]])
 
@@ -254,6 +255,15 @@ def test_losses_by_hand() -> None:
     assert float(bpr(own, others, same)) == pytest.approx(by_bpr)
     by_sample = (np.log(np.exp(1) + 1) - 1 + np.log(1 + np.exp(2) + 1)) / 2
     assert float(sampled_softmax(own, others, same)) == pytest.approx(by_sample)
+
+
+def _gradients_are_pytorchs(net: NextItemNetwork, states: torch.Tensor, targets: torch.Tensor) -> None:
+    """The gradient of a multiple of the loss, by states, vectors and biases, is what PyTorch's own loss gives."""
+    of = (states, net.items.weight, net.bias)
+    found = torch.autograd.grad(3 * full_softmax(net, states, targets), of)
+    expected = torch.autograd.grad(3 * nn.functional.cross_entropy(net.logits(states), targets), of)
+    for one, other in zip(found, expected):
+        assert float((one - other).abs().max()) < 1e-4 * float(other.abs().max())
 
 
 @pytest.mark.parametrize("loss", ["softmax", "top1", "bpr"])

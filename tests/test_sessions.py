@@ -13,8 +13,8 @@ import recae
 from recae.errors import DataError, DataWarning, ParameterError
 from recae.events.cutting import sessions
 from recae.events.next_ranks import history, rank_figures, ranks_of_next
+from recae.events.session_events import Sessions
 from recae.events.session_splits import TEST, TRAIN, VALIDATION, split_sessions
-from recae.events.sessions import Sessions
 
 MINUTE = 60
 

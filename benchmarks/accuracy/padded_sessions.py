@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recae.events.sessions import Sessions
+from recae.events.session_events import Sessions
 from recae.models.sessions.next_item_losses import full_softmax
 from recae.models.sessions.session_packing import rating_levels, time_levels
 from recae.models.sessions.session_rnn import SessionRNN

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from benchmarks.common.record import read
+from benchmarks.accuracy.padded_sessions import processor_seconds
+from benchmarks.common.record import commit
 
 # V-SKNN's candidates; the best NDCG@20 of at most 2,000 validation events is taken.
 GRID = {"length": (5, 20, 100), "decay": (0.8, 0.95, 1.0), "idf": (0.0, 1.0), "k": (100, 300)}
-# Of recurrent models, over the defaults; each is stopped by validation, and the best figure there is taken.
-RECURRENT: tuple[dict[str, Any], ...] = ({}, {"hidden": 128}, {"dropout": 0.4})
 
 
 def chosen_neighbours(split: Any) -> dict[str, Any]:
@@ -27,20 +25,19 @@ def chosen_neighbours(split: Any) -> dict[str, Any]:
     return best[1]
 
 
-def best_recurrent(data: str) -> dict[str, Any]:
-    """The settings that `choose` found best on this data; nothing, which is the defaults, where it was not run."""
-    log = read(f"sessions-choose-{data}", {"log": []})["log"]
-    return dict(max(log, key=lambda one: one["validation_ndcg@20"])["settings"]) if log else {}
+def on_validation(split: Any, settings: dict[str, Any]) -> dict[str, Any]:
+    """What a recurrent model with these settings, beside the defaults, reaches on the validation part.
 
-
-def choose_recurrent(split: Any) -> Iterator[dict[str, Any]]:
-    """What each candidate reaches on the validation part, of the model without a hierarchy."""
+    `validation_ndcg@20` is measured as the test is, of events that open no session; the figure that training was
+    stopped by is of a drawn part of all held-out events.
+    """
     import recae
 
-    for candidate in RECURRENT:
-        model: Any = recae.make_model("session-rnn", hierarchy="none", patience=3, **candidate)
-        model.fit(split.train, split.validation, progress=False)
-        yield {
-            "settings": candidate, "validation_ndcg@20": 1 - model.history_.best, "epochs": model.history_.best_epoch,
-            "seconds_an_epoch": model.history_.seconds / len(model.history_.records),
-        }  # fmt: skip
+    model: Any = recae.make_model("session-rnn", **{"patience": 3, **settings})
+    seconds = processor_seconds(lambda: model.fit(split.train, split.validation, progress=False))
+    found = recae.evaluate_next_items(model, split, 1)
+    return {
+        "settings": settings, "validation_ndcg@20": found["ndcg@20"], "validation_recall@20": found["recall@20"],
+        "stopped_by": 1 - model.history_.best, "epochs": model.history_.best_epoch,
+        "processor_seconds_an_epoch": seconds / len(model.history_.records), "commit": commit(),
+    }  # fmt: skip

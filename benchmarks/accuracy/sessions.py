@@ -9,8 +9,8 @@
     python -m benchmarks.sessions attention
 
 `next-item`: the last session of each user with three sessions is the test, the one before it validation. Every model
-learns from the train part; V-SKNN's settings are chosen on validation, and recurrent models stop by it. Their width
-and dropout are those that `choose` finds best on validation, where it was run, and else the defaults. Then each event
+learns from the train part; V-SKNN's settings are chosen on validation, and recurrent models stop by it. Their other
+settings are defaults, which `choose` compares with others on validation. Then each event
 of a test session but its first is asked before it happens, from all of the user's events so far; all items are ranked
 but those that the user had.
 
@@ -33,6 +33,7 @@ its own, each with one thread. RecBole trains on a sequence for each event, padd
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ from typing import Any
 import click
 import numpy as np
 
-from benchmarks.accuracy.session_settings import best_recurrent, choose_recurrent, chosen_neighbours
+from benchmarks.accuracy.session_settings import chosen_neighbours, on_validation
 from benchmarks.common.paths import BUILD
 from benchmarks.common.record import commit, read, write
 from benchmarks.common.timing import timed
@@ -159,7 +160,7 @@ def next_item(data: str, seeds: str, keep: bool, only: tuple[str, ...]) -> None:
     for row, model_name, settings, seed in fits(now, seeds):
         found = before.get((row, seed))
         if found is None:
-            model, log = fitted(split, data, model_name, settings)
+            model, log = fitted(split, model_name, settings)
             found = {"row": row, "model": model_name, "settings": model.get_params(), "seed": seed,
                      "commit": commit(), **log, **recae.evaluate_next_items(model, split)}  # fmt: skip
         rows.append(found)
@@ -169,14 +170,12 @@ def next_item(data: str, seeds: str, keep: bool, only: tuple[str, ...]) -> None:
         write(name, {"data": data, "statistics": split.sessions.statistics(), "rows": ordered(rows, NEXT)})
 
 
-def fitted(split: Any, data: str, name: str, settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+def fitted(split: Any, name: str, settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """A model fitted with settings that validation chose, and its epochs and seconds."""
     import recae
 
     if name == "v-sknn":
         settings = chosen_neighbours(split)
-    elif name == "session-rnn":
-        settings = {**settings, **best_recurrent(data)}
     model: Any = recae.make_model(name, **settings)
     validation = split.validation if model.iterative else None
     seconds, _ = timed(lambda: model.fit(split.train, validation, progress=False))
@@ -187,15 +186,22 @@ def fitted(split: Any, data: str, name: str, settings: dict[str, Any]) -> tuple[
 
 @main.command()
 @click.argument("data")
-def choose(data: str) -> None:
-    """Width and dropout of recurrent models of the next item, on validation."""
+@click.option("--try", "tried", multiple=True, default=["{}"], help="Settings beside the defaults, as JSON.")
+def choose(data: str, tried: tuple[str, ...]) -> None:
+    """Settings of recurrent models of the next item, on validation; what was tried before stays."""
     import recae
 
-    log: list[dict[str, Any]] = []
-    for found in choose_recurrent(recae.split_sessions(recae.sessions(load(data)))):
-        log.append(found)
+    name, split = f"sessions-choose-{data}", recae.split_sessions(recae.sessions(load(data)))
+    log = read(name, {"log": []})["log"]
+    if not any(one["settings"] == "v-sknn" for one in log):
+        model = recae.make_model("v-sknn", **chosen_neighbours(split)).fit(split.train)
+        found = recae.evaluate_next_items(model, split, 1)
+        log.append({"settings": "v-sknn", **{f"validation_{key}": found[key] for key in ("ndcg@20", "recall@20")}})
+    for settings in map(json.loads, tried):
+        found = on_validation(split, settings)
+        log = [one for one in log if one["settings"] != settings] + [found]
         click.echo(f"{found['validation_ndcg@20']:.4f} after {found['epochs']} epochs  {found['settings']}")
-        write(f"sessions-choose-{data}", {"data": data, "log": log})
+        write(name, {"data": data, "log": log})
 
 
 @main.command()

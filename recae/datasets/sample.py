@@ -8,10 +8,12 @@ The model, with MovieLens' shape (every constant is below, named):
 * how much u likes i: m_ui = 3.5 + b_u + b_i + 0.64 p_u.q_i / sqrt(TASTES);
 * the star given: m_ui + e with e ~ N(0, 0.84), rounded to the nearest of 1..5;
 * who rates what: activities are log-normal with at least 20 ratings, popularity falls as a power of the rank,
-  good films are seen more, and users prefer what they like (so ratings are not missing at random, as in life).
+  good films are seen more, and users prefer what they like (so ratings are not missing at random, as in life);
+* in which order they are rated, and when: in sessions, in which taste drifts (`recae.datasets.sample_order`).
 
 Which films are rated depends on m but not on e, so E[star | u, i] = 1 + sum_{s=1..4} P(m_ui + e > s + 1/2)
-is the best possible prediction, and its RMSE is the floor for every model.
+is the best possible prediction, and its RMSE is the floor for every model. What comes next is known as well as it can
+be by `next_scores`.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recae._types import DoubleArray
+from recae._types import DoubleArray, IntArray
+from recae.datasets.sample_order import next_scores, rating_times, telling_genres
 from recae.datasets.sample_titles import GENRES, film_titles
 from recae.errors import ParameterError
 from recae.ratings import RatingMatrix
@@ -50,12 +53,18 @@ class SampleTruth:
         item_bias: b_i, shape (n_items,).
         tastes: p_u, shape (n_users, TASTES).
         characters: q_i, shape (n_items, TASTES).
+        pulls: log-odds of each film of being rated, taste left out, shape (n_items,).
+        activities: ratings of each user, shape (n_users,).
+        genres: telling genre of each film, index into GENRES, shape (n_items,).
     """
 
     user_bias: DoubleArray
     item_bias: DoubleArray
     tastes: DoubleArray
     characters: DoubleArray
+    pulls: DoubleArray
+    activities: IntArray
+    genres: IntArray
 
     def liking(self, user_ids: Any, item_ids: Any) -> DoubleArray:
         """m_ui for pairs of raw ids, shape (n_pairs,)."""
@@ -75,6 +84,19 @@ class SampleTruth:
         users, items, stars = test.pairs()
         error = self.expected(test.user_ids[users], test.item_ids[items]) - stars
         return float(np.sqrt(np.mean(error**2)))
+
+    def next_scores(self, user_ids: Any, last_item_ids: Any) -> DoubleArray:
+        """How probable each film is as the one after the film rated last, as a logarithm up to a constant.
+
+        Ranking the films by it that the user has not rated yet gives the best list there is in the user's last session,
+        for who does not know which films the user is going to rate.
+
+        Returns:
+            Shape (n_pairs, n_items).
+        """
+        u = np.asarray(user_ids) - 1
+        log_weights = _log_weights(self.pulls, self.tastes[u], self.characters)
+        return next_scores(log_weights, self.activities[u], self.genres, np.asarray(last_item_ids) - 1)
 
     def __repr__(self) -> str:
         return f"SampleTruth({len(self.user_bias):,} users x {len(self.item_bias):,} items)"
@@ -106,17 +128,21 @@ def sample_with_truth(
     _check(users, items, ratings)
     rng = np.random.default_rng(rng)
     genres = _genres(items, rng)
+    user_bias, item_bias = rng.normal(0, USER_SPREAD, users), rng.normal(0, ITEM_SPREAD, items)
+    tastes, characters = rng.normal(0, 1, (users, TASTES)), _characters(genres, rng)
+    activities = _activities(users, items, ratings, rng)
+    pulls = _pulls(item_bias, rng)
     truth = SampleTruth(
-        rng.normal(0, USER_SPREAD, users),
-        rng.normal(0, ITEM_SPREAD, items),
-        rng.normal(0, 1, (users, TASTES)),
-        _characters(genres, rng),
-    )
-    user_index, item_index = _who_rates_what(truth, ratings, rng)
+        user_bias, item_bias, tastes, characters, pulls, activities, telling_genres(genres)
+    )  # fmt: skip
+    user_index, item_index = _who_rates_what(truth, rng)
     stars = _stars(truth, user_index, item_index, rng)
+    joined = START + rng.integers(0, THREE_YEARS, users)
+    waits = rng.exponential(14 * 86_400, len(user_index)).astype(np.int64)
+    item_table, user_table = _item_table(genres, rng), _user_table(truth, genres, rng)
+    times = rating_times(user_index, truth.genres[item_index], joined, waits, rng)
     matrix = RatingMatrix.from_columns(
-        user_index + 1, item_index + 1, stars, _timestamps(user_index, users, rng),
-        scale=(1.0, 5.0), item_table=_item_table(genres, rng), user_table=_user_table(truth, genres, rng),
+        user_index + 1, item_index + 1, stars, times, scale=(1.0, 5.0), item_table=item_table, user_table=user_table,
         name="sample",
     )  # fmt: skip
     return matrix, truth
@@ -163,32 +189,30 @@ def _activities(users: int, items: int, ratings: int, rng: np.random.Generator) 
     return counts.astype(np.int64)
 
 
-def _who_rates_what(
-    truth: SampleTruth, ratings: int, rng: np.random.Generator
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _pulls(item_bias: DoubleArray, rng: np.random.Generator) -> DoubleArray:
+    """Log-odds of each film of being rated: good ones and those at the head of the tail are seen more, (n_items,)."""
+    rank = rng.permutation(len(item_bias))
+    return np.asarray(QUALITY_PULL * item_bias - POPULARITY_POWER * np.log(rank + POPULARITY_OFFSET))
+
+
+def _log_weights(pulls: DoubleArray, tastes: DoubleArray, characters: DoubleArray) -> DoubleArray:
+    """Log-odds of each film of being rated by users of these tastes, (n_users, n_items)."""
+    return np.asarray(pulls + TASTE_PULL * (tastes @ characters.T) / np.sqrt(TASTES))
+
+
+def _who_rates_what(truth: SampleTruth, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
     """Films drawn without replacement for each user: the first of Gumbel keys (Efraimidis and Spirakis 2006)."""
-    n_users, n_items = len(truth.user_bias), len(truth.item_bias)
-    counts = _activities(n_users, n_items, ratings, rng)
-    rank = rng.permutation(n_items)
-    pull = QUALITY_PULL * truth.item_bias - POPULARITY_POWER * np.log(rank + POPULARITY_OFFSET)
-    chosen = []
-    for first in range(0, n_users, BLOCK):
-        tastes = truth.tastes[first : first + BLOCK]
-        keys = pull + TASTE_PULL * (tastes @ truth.characters.T) / np.sqrt(TASTES)
+    counts, chosen = truth.activities, []
+    for first in range(0, len(counts), BLOCK):
+        keys = _log_weights(truth.pulls, truth.tastes[first : first + BLOCK], truth.characters)
         order = np.argsort(-(keys + rng.gumbel(size=keys.shape)), axis=1)
         chosen += [row[:n] for row, n in zip(order, counts[first : first + BLOCK])]
-    return np.repeat(np.arange(n_users), counts), np.concatenate(chosen)
+    return np.repeat(np.arange(len(counts)), counts), np.concatenate(chosen)
 
 
 def _stars(truth: SampleTruth, u: Any, i: Any, rng: np.random.Generator) -> npt.NDArray[np.float32]:
     given = truth.liking(u + 1, i + 1) + rng.normal(0, NOISE, len(u))
     return np.clip(np.floor(given + 0.5), 1, 5).astype(np.float32)
-
-
-def _timestamps(user_index: npt.NDArray[np.int64], users: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """A user joins on some day and rates during a few weeks from then on."""
-    joined = START + rng.integers(0, THREE_YEARS, users)
-    return np.asarray(joined[user_index] + rng.exponential(14 * 86_400, len(user_index)).astype(np.int64))
 
 
 def _item_table(genres: npt.NDArray[np.bool_], rng: np.random.Generator) -> pd.DataFrame:

@@ -35,6 +35,7 @@ DEMOS = {
     "documents": "bags of words: topics, nearest documents, against LSA",
     "ratings": "what units respond to, EASE's map of films, films in two units, a user's row, users made up",
     "groups": "rare groups and data that change: a digit never met, groups of users and films, ratings by time",
+    "sessions": "the next film where taste drifts: models beside the best list there is, a history with attention",
     "eightbit": "one 8-bit number, learnt by heart: memorising is not learning",
 }
 

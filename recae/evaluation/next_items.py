@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from recae._types import IntArray, Scores
 from recae.events.next_ranks import history, rank_figures, ranked_events
+from recae.events.session_events import Sessions
 from recae.events.session_splits import TEST, SessionSplit
 from recae.recommender.base import Recommender
 
@@ -29,15 +31,32 @@ def evaluate_next_items(
     Returns:
         The figures (means over events), `n_events`, and `n_users`.
     """
+    events, chosen = asked_events(split, part, most=most)
+    once = split.sessions.ratings.repeats is None
+    return next_item_figures(events, chosen, _scorer(model, events, chosen), leave_out_seen=once)
+
+
+def asked_events(split: SessionSplit, part: int = TEST, *, most: int | None = None) -> tuple[Sessions, IntArray]:
+    """What is known and asked: the events up to a part, and positions of those of the part that open no session."""
     events, part_of = split.up_to(part), split.part[split.part <= part]
     opens = np.zeros(events.n_events, bool)
     opens[events.session_starts[:-1]] = True
     chosen = np.flatnonzero((part_of == part) & ~opens)
     if most is not None and len(chosen) > most:
         chosen = np.sort(np.random.default_rng(0).permutation(chosen)[:most])
-    ranks = ranked_events(
-        events, chosen, _scorer(model, events, chosen), leave_out_seen=split.sessions.ratings.repeats is None
-    )
+    return events, chosen
+
+
+def next_item_figures(
+    events: Sessions, chosen: IntArray, score: Callable[[IntArray, IntArray], Scores], *, leave_out_seen: bool
+) -> dict[str, Any]:
+    """The figures of `evaluate_next_items` of the events `chosen`, as `asked_events` gives them.
+
+    Args:
+        score: users and stops, (n,) each, as `SessionModel.scores_before` has them, to scores, (n, n_items).
+        leave_out_seen: items that the user had before are left out of lists.
+    """
+    ranks = ranked_events(events, chosen, score, leave_out_seen=leave_out_seen)
     figures = rank_figures(ranks)
     found = {name: float(values.mean()) if len(values) else float("nan") for name, values in figures.items()}
     return {**found, "n_events": int((ranks > 0).sum()), "n_users": len(np.unique(events.users[chosen]))}

@@ -12,7 +12,7 @@ import pandas as pd
 
 from recae._types import FloatArray, IntArray, Mask
 from recae.errors import DataError, ParameterError, Remedy
-from recae.events.sessions import Sessions
+from recae.events.session_events import Sessions
 from recae.ratings import RatingMatrix
 from recae.ratings.any_frame import as_pandas, is_table
 from recae.ratings.column_checks import row_number

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from recae._types import Csr, DoubleArray, IntArray, Scores
-from recae.events.sessions import Sessions
+from recae.events.session_events import Sessions
 
 BLOCK = 256  # events whose scores are made at once
 LENGTHS = (5, 20)  # of lists that figures are of

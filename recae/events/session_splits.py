@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from recae._types import IntArray, Mask
 from recae.errors import DataError, ParameterError
-from recae.events.sessions import Sessions
+from recae.events.session_events import Sessions
 from recae.ratings import RatingMatrix
 from recae.splitting.cuts import Cut, as_date, as_text, first_moment, is_cut
 from recae.splitting.parts import check_fraction

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from recae._types import FloatArray, IntArray
-from recae.events.sessions import Sessions
+from recae.events.session_events import Sessions
 from recae.models.sessions.session_model import SessionModel
 
 CELLS = 1 << 20  # events of the copies of a history that are scored at once

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from recae._types import Csr, IntArray, Scores
-from recae.events.sessions import Sessions
+from recae.events.session_events import Sessions
 from recae.models.sessions.session_model import SessionModel, popularity_of, recent
 from recae.ratings import RatingMatrix
 from recae.recommender.fitting import FitOptions

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
 from recae.models.sessions.session_network import NextItemNetwork
 
 Loss = Literal["softmax", "top1", "bpr"]
 FULL = 50_000  # items, below which a softmax is over all of them
-CELLS = 1 << 22  # scores that are kept for the backward pass at once; more are computed again
+CELLS = 1 << 22  # scores of the full softmax that are made at once
 
 
 def next_item_loss(network: NextItemNetwork, states: Tensor, targets: Tensor, loss: Loss, negatives: int) -> Tensor:
@@ -42,18 +42,41 @@ def next_item_loss(network: NextItemNetwork, states: Tensor, targets: Tensor, lo
 
 
 def full_softmax(network: NextItemNetwork, states: Tensor, targets: Tensor) -> Tensor:
-    """-log softmax(scores)[target], a mean over events; of many events some at a time, scores being computed twice."""
+    """-log softmax(scores)[target], a mean over events; scores are made of some events at a time, and not kept."""
+    loss: Tensor = _FullSoftmax.apply(states, network.vectors(), network.bias, targets)  # type: ignore[no-untyped-call]
+    return loss
 
-    def summed(part: Tensor, wanted: Tensor) -> Tensor:
-        return functional.cross_entropy(network.logits(part), wanted, reduction="sum")
 
-    size = max(1, CELLS // len(network.bias))
-    if len(states) <= size:
-        return summed(states, targets) / max(1, len(targets))
-    total = states.new_zeros(())
-    for part, wanted in zip(torch.split(states, size), torch.split(targets, size)):
-        total = total + checkpoint(summed, part, wanted, use_reentrant=False, preserve_rng_state=False)
-    return total / len(targets)
+class _FullSoftmax(torch.autograd.Function):
+    """The cross-entropy of states (n, k), vectors (m, k) and biases (m,), whose gradient is made on the way there.
+
+    The gradient of a score is softmax - 1[target], so that nothing of n x m has to be kept, or made again.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, vectors: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
+        n, size = len(states), max(1, CELLS // len(bias))
+        of_states, of_vectors, of_bias = (torch.zeros_like(each) for each in (states, vectors, bias))
+        total = states.new_zeros(())
+        for start in range(0, n, size):
+            part, wanted = states[start : start + size], targets[start : start + size, None]
+            scores = torch.addmm(bias, part, vectors.T)
+            scores -= scores.max(1, keepdim=True).values
+            total -= scores.gather(1, wanted).sum()
+            sums = scores.exp_().sum(1, keepdim=True)
+            total += sums.log().sum()
+            scores /= sums * n
+            scores.scatter_add_(1, wanted, scores.new_full((1, 1), -1 / n).expand_as(wanted))
+            torch.mm(scores, vectors, out=of_states[start : start + size])
+            of_vectors.addmm_(scores.T, part)
+            of_bias += scores.sum(0)
+        ctx.save_for_backward(of_states, of_vectors, of_bias)
+        return total / max(1, n)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        return (*(grads[0] * each for each in ctx.saved_tensors), None)
 
 
 def sampled_softmax(own: Tensor, others: Tensor, same: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from recae._types import FloatArray, IntArray, Mask, Scores
 from recae.distributed.ranks import choose_device
 from recae.events.cutting import joined_sessions
-from recae.events.sessions import Sessions
+from recae.events.session_events import Sessions
 from recae.models.autorec.feature_tables import encode_table
 from recae.models.sessions.session_model import SessionModel
 from recae.models.sessions.session_network import SessionNetwork, States

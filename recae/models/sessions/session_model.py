@@ -11,7 +11,7 @@ from scipy import sparse
 
 from recae._types import Arrays, Csr, DoubleArray, FloatArray, IntArray, Scores
 from recae.events.cutting import CUT, sessions
-from recae.events.sessions import Sessions
+from recae.events.session_events import Sessions
 from recae.ratings import RatingMatrix
 from recae.ratings.known_times import ordered_times
 from recae.ratings.repeated_rows import Repeats

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from recae._types import ByteArray, FloatArray, IntArray
-from recae.events.sessions import Sessions
+from recae.events.session_events import Sessions
 
 RATING_LEVELS = 11  # a rating is read as one of so many, from the lowest to the highest of the scale
 TIME_LEVELS = 33  # 0: the user's first event; else 1 + log2(1 + seconds since the event before)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from recae._types import Csr, DoubleArray, FloatArray, IntArray, Mask, Scores
-from recae.events.sessions import Sessions
+from recae.events.session_events import Sessions
 from recae.models.autorec.ordinal import CumulativeLogit
 from recae.models.sessions.recurrent import RecurrentModel, scores_of
 from recae.models.sessions.session_model import sessions_of_new, undated

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from recae._types import IntArray, Mask, Scores
 from recae.events.next_ranks import ranked_events
-from recae.events.sessions import Sessions
+from recae.events.session_events import Sessions
 from recae.models.sessions.next_item_losses import Loss, next_item_loss
 from recae.models.sessions.recurrent import RecurrentModel, scores_of
 from recae.models.sessions.session_network import NextItemNetwork, SessionNetwork

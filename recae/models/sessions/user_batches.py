@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from recae._types import IntArray
-from recae.events.sessions import Sessions
+from recae.events.session_events import Sessions
 from recae.training.batches import MadeBatches
 
 SPREAD = 0.5  # standard deviation of the noise on log(length): batches differ from epoch to epoch

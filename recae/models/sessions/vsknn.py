@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recae._types import Arrays, Csr, IntArray, Scores
-from recae.events.sessions import Sessions
+from recae.events.session_events import Sessions
 from recae.jit import jit_kernel, prange
 from recae.models.sessions.session_model import SessionModel, recent, stored_items
 from recae.ratings import RatingMatrix
