@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from cli_helpers import LIMITS, done, inline, warmly
+from cli_helpers import LIMITS, command, done, inline, warmly
 from contract import FILMS, USERS, fitted
 
 import recae
@@ -80,6 +80,38 @@ def test_it_goes_on_after_a_kill(model_file: Path, tmp_path: Path) -> None:
     write_lists(model, out, 5, users_a_part=50)
     write_lists(model, whole, 5, users_a_part=50)
     assert out.read_bytes() == whole.read_bytes()
+
+
+def test_ctrl_c_keeps_whole_lists_and_says_how_to_resume(tmp_path: Path) -> None:
+    """Caught in the middle of 100,000 users: exit code 130, one line, parts of whole lists; the same command goes on,
+    and its file is that of a run in one go."""
+    n_users = 100_000
+    users, items = np.repeat(np.arange(n_users), 2), np.tile([0, 1], n_users)
+    ratings = recae.RatingMatrix.from_columns([*users, *[0] * 12], [*items, *range(2, 14)], np.ones(len(users) + 12))
+    model = recae.Popularity().fit(ratings)
+    file, out, whole = model.save(tmp_path / "m.recae"), tmp_path / "lists.csv", tmp_path / "whole.csv"
+    request = ["recommend", str(file), "--users", "all", "-n", "10", "--out", str(out)]
+    folder = tmp_path / ".lists.csv.lists"
+    run = subprocess.Popen(
+        [*command(), *request], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | LIMITS
+    )
+    while not list(folder.glob("*.csv")):
+        assert run.poll() is None, run.communicate()
+        time.sleep(0.005)
+    run.send_signal(signal.SIGINT)
+    printed, said = run.communicate(timeout=60)
+    assert (run.returncode, printed) == (130, "")
+    parts = sorted(folder.glob("*.csv"))
+    (line,) = said.splitlines()
+    assert line.startswith("Error: interrupted; the lists of ")
+    assert line.endswith(f"0,000 of 100,000 users are kept beside {out}: run the same command again to resume")
+    assert not out.exists()
+    assert all(len(pd.read_csv(part)) >= 10_000 * 9 for part in parts)
+    before = {part.name: part.read_bytes() for part in parts}
+    assert "Lists of 100,000 users" in inline(*request).stderr
+    write_lists(model, whole, 10)
+    assert out.read_bytes() == whole.read_bytes()
+    assert out.read_bytes().startswith(before["000000000000.csv"])
 
 
 def test_parts_of_another_request_are_not_used(tmp_path: Path) -> None:

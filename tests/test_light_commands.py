@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from cli_helpers import done, inline
-from contract import FILMS, fitted, frame_of
+from contract import COLD_USER, FILMS, fitted, frame_of
 
 from recae.cli.model_list import listed_models
 from recae.models import MODELS
+from recae.recommender.params import declared
 from recae.recommender.saved_linear import CLASSES, read_linear
 
 _RUN = """
@@ -55,22 +56,25 @@ def test_models_are_listed_without_torch() -> None:
 @pytest.mark.parametrize("values", ["binary", "ratings"])
 def test_a_linear_file_lists_as_its_model_does(name: str, values: str, tmp_path: Path) -> None:
     """Without torch, lists of known and new users are those of the model, and so are the items' similarities."""
-    model = MODELS[name].make(l2=50.0, values=values, centre=values == "ratings", device="cpu")
+    settings = {"l2": 50.0, "values": values, "centre": values == "ratings", "popularity": 0.5, "factors": 3}
+    has = {one.name for one in declared(MODELS[name].model_class)}
+    model = MODELS[name].make(**{name: value for name, value in settings.items() if name in has})
     model.fit(fitted("ease").ratings_)
     light = read_linear(model.save(tmp_path / "m.recae"))
     assert light is not None
     for one, two in (
         (light.recommend(model.ratings_.user_ids[:4], 5), model.recommend(model.ratings_.user_ids[:4], 5)),
+        (light.recommend([COLD_USER], 5), model.recommend([COLD_USER], 5)),
         (light.recommend_new(frame_of(3), 5), model.recommend_new(frame_of(3), 5)),
         (light.similar_items(FILMS[:2], 3), model.similar_items(FILMS[:2], 3)),
     ):
         assert one["score"].to_numpy() == pytest.approx(two["score"].to_numpy(), abs=1e-5)
-    assert read_linear(fitted("popularity").save(tmp_path / "p.recae")) is None
+    assert read_linear(fitted("als").save(tmp_path / "als.recae")) is None
     assert repr(light).startswith(type(model).__name__)
 
 
-def test_recommend_from_an_ease_file_imports_no_torch(tmp_path: Path) -> None:
-    """Lists of a known user, and of a new one from a file, come without torch; another model's come with it."""
+def test_recommend_from_a_linear_file_imports_no_torch(tmp_path: Path) -> None:
+    """Lists of known and new users, and similar items, come without torch; those of another model with it."""
     model = fitted("ease")
     file, user = model.save(tmp_path / "m.recae"), model.ratings_.user_ids[0]
     printed, facts = ran("recommend", file, "--user", user, "-n", "3", "--format", "csv")
@@ -78,7 +82,10 @@ def test_recommend_from_an_ease_file_imports_no_torch(tmp_path: Path) -> None:
     assert len(printed.splitlines()) == 4
     frame_of(3).to_csv(tmp_path / "new.csv", index=False)
     assert ran("recommend", file, "--new-ratings", tmp_path / "new.csv")[1][:2] == ["0", "False"]
-    other = fitted("popularity").save(tmp_path / "p.recae")
+    assert ran("similar", file, "--item", FILMS[0])[1][:2] == ["0", "False"]
+    popular = fitted("popularity").save(tmp_path / "p.recae")
+    assert ran("recommend", popular, "--user", user)[1][:2] == ["0", "False"]
+    other = fitted("als").save(tmp_path / "als.recae")
     assert ran("recommend", other, "--user", user)[1][:2] == ["0", "True"]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
 import threading
 import time
@@ -13,29 +12,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import chromium
 import pandas as pd
 import pytest
 from contract import FILMS, USERS, fitted, small
 from contract import ratings as two_groups
 
 pytest.importorskip("fastapi")
-pytest.importorskip("playwright.sync_api")
 import uvicorn
-from playwright import sync_api as playwright
 
 from recae.serving.app import make_app
 from recae.serving.model_holder import ModelHolder
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium"),
+    pytest.mark.skipif(chromium.CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium"),
 ]
 
-ARGUMENTS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 EVIL = '<img src=x onerror="window.broken=1"> & "quoted"'
 LARGE = 2**60 + 1  # more than a number of JavaScript holds
 
@@ -69,10 +62,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with chromium.browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

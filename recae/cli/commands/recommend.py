@@ -177,6 +177,7 @@ def _own_candidates(
 
 
 def _for_all(model: Recommender, out: str, n: int, how: dict[str, Any]) -> None:
+    from recae.cli.failures import Failure, interrupted_code
     from recae.recommender.all_lists import write_lists
     from recae.training.reporting import progress_bar
 
@@ -189,9 +190,15 @@ def _for_all(model: Recommender, out: str, n: int, how: dict[str, Any]) -> None:
         bar.update(users - done)
         done = users
 
-    write_lists(model, out, n, progress=progress, **how)
-    bar.close()
-    options.note(f"Lists of {model.ratings_.n_users:,} users saved to {out}.")
+    total = model.ratings_.n_users
+    try:
+        write_lists(model, out, n, progress=progress, **how)
+    except KeyboardInterrupt as error:
+        kept = f"the lists of {done:,} of {total:,} users are kept beside {out}: run the same command again to resume"
+        raise Failure(f"interrupted; {kept}", interrupted_code(error)) from None
+    finally:
+        bar.close()
+    options.note(f"Lists of {total:,} users saved to {out}.")
 
 
 def _lines(file: str | None) -> list[str]:
