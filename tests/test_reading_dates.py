@@ -115,3 +115,14 @@ def test_days_and_years_are_no_seconds(name: str, number: int, said: bool, recwa
     frame = pd.DataFrame({"user": [1, 2], "item": 1, "rating": 3.0, name: [number, number + 1]})
     assert stamps(recae.load(frame, timestamp=name)) == [number, number + 1]
     assert any("which is January 1970" in str(one.message) for one in recwarn) == said
+
+
+def test_months_are_times_and_durations_are_not() -> None:
+    """A column of periods begins with each of them; durations and complex numbers are refused."""
+    frame = pd.DataFrame({"user": [1, 2], "item": 1, "rating": 3.0})
+    months = frame.assign(timestamp=pd.period_range("2020-01", periods=2, freq="M"))
+    assert stamps(recae.load(months)) == [1577836800, 1580515200]
+    with pytest.raises(DataError, match="column 'timestamp' holds durations"):
+        recae.load(frame.assign(timestamp=pd.to_timedelta([1, 2], unit="D")))
+    with pytest.raises(DataError, match=r"row 1: rating .* is not a number"):
+        recae.load(frame.assign(rating=[1 + 0j, 2 + 1j]))

@@ -6,12 +6,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from fuzz.ways import as_is, differences, packed, stored
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from property_examples import examples
 
+import recae
 from recae.errors import RecaeError
 
 ENDS = ["\n", "\r\n", "\r"]
@@ -69,3 +71,17 @@ def test_every_way_gives_the_same(data: bytes) -> None:
 def test_tables_that_differed_once(data: bytes) -> None:
     """Each was read by one way and refused, or read otherwise, by another one."""
     assert found(data) == []
+
+
+def test_a_named_index_is_columns() -> None:
+    """Users and items in a frame's index, as groupby gives them, or in that of a series, are read as columns are."""
+    table = pd.DataFrame({"user": [1, 2, 2], "item": [10, 10, 11], "rating": [3.0, 4, 5]})
+    wanted = recae.load(table).to_frame()
+    for source in (
+        table.set_index("user"),
+        table.set_index(["user", "item"]),
+        table.set_index(["user", "item"])["rating"],
+    ):
+        pd.testing.assert_frame_equal(recae.load(source).to_frame(), wanted)
+    by_position = recae.load(table.set_index(pd.Index(list("abc"), name="row")), user=0, item=1, rating=2)
+    pd.testing.assert_frame_equal(by_position.to_frame(), wanted)

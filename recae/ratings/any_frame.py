@@ -33,14 +33,16 @@ def is_rows(source: Any) -> bool:
 
 
 def as_pandas(source: Any) -> pd.DataFrame:
-    """A table as a pandas frame; one that is a pandas frame is given back as it is.
+    """A table as a pandas frame; one that is a pandas frame is given back as it is, with a column for a named index.
 
     Raises:
         DataError: columns or rows have several lengths.
         ParameterError: it is no table.
     """
+    if isinstance(source, pd.Series) and any(name is not None for name in source.index.names):
+        source = source.to_frame("rating" if source.name is None else source.name)
     if isinstance(source, pd.DataFrame):
-        return source
+        return _with_index(source)
     if has_fields(source):
         return pd.DataFrame(source)
     if not isinstance(source, Mapping) and not is_rows(source):
@@ -53,6 +55,15 @@ def as_pandas(source: Any) -> pd.DataFrame:
     if not isinstance(source, Mapping) and not isinstance(source[0], Mapping) and len(frame.columns) <= len(ROW):
         frame.columns = pd.Index(ROW[: len(frame.columns)])
     return frame
+
+
+def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame whose index has names, such as user and item, with columns for them, after its own."""
+    levels = [n for n, name in enumerate(frame.index.names) if name is not None and name not in frame.columns]
+    if not levels or isinstance(frame.columns, pd.MultiIndex):
+        return frame
+    columns = {frame.index.names[n]: frame.index.get_level_values(n) for n in levels}
+    return pd.concat([frame, pd.DataFrame(columns, index=frame.index)], axis=1)
 
 
 def as_arrow(source: Any) -> Any:

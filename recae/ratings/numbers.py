@@ -13,6 +13,8 @@ from recae._types import DoubleArray
 
 def as_numbers(column: pd.Series) -> DoubleArray:
     """Numbers of a column, (n,): NaN where a value is missing or is none, infinite where it is too large."""
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind == "c":
+        return np.full(len(column), np.nan)  # a complex number is no rating, even where its imaginary part is 0
     try:
         return _converted(column)
     except OverflowError:  # an integer of Python that has more than 308 digits

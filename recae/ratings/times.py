@@ -40,6 +40,10 @@ def seconds(
     """
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu":
         return _in_seconds(column.to_numpy().astype(np.int64, copy=False), name, where)
+    if pd.api.types.is_timedelta64_dtype(column):
+        raise DataError(f"column {name!r} holds durations, and times are needed; add what they are counted from")
+    if isinstance(column.dtype, pd.PeriodDtype):
+        column = column.dt.to_timestamp()
     if pd.api.types.is_datetime64_any_dtype(column):
         return _of_dates(column, column, name, where)
     numbers = as_numbers(column)

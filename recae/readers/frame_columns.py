@@ -24,7 +24,7 @@ def columns_of(
         DataError: a role has no column, or the columns are of several lengths.
         ParameterError: it is no table.
     """
-    if isinstance(source, pd.DataFrame | Mapping) or is_rows(source) or has_fields(source):
+    if isinstance(source, pd.DataFrame | pd.Series | Mapping) or is_rows(source) or has_fields(source):
         frame = as_pandas(source)
         chosen = assign(list(frame.columns), given, "the table", expected)
         return {role: frame[column] for role, column in chosen.items()}, chosen
