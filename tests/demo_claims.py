@@ -48,6 +48,7 @@ _WEIGHTS = {name: _of("networks", name, "weight_spread") for name in ("plain", "
 _CHOOSY = {name: _of("networks", name, "choosiness") for name in ("plain", "sparse")}
 _GAIN = {name: _of("networks", name, "psnr_db") for name in ("overcomplete", "overcomplete, KL")}
 _NEAREST = {name: _of("spaces", name, "precision_at_10") for name in ("PCA", "autoencoder", "LSA")}
+_NDCG = {name: _of("models", name, "ndcg@20") for name in ("network, init", "network, none")}
 _RMSE = {name: _of("by_time", name, "rmse") for name in ("autorec", "biases")}
 
 
@@ -132,6 +133,13 @@ CLAIMS: dict[str, list[Claim]] = {
         (", below the biases'", _less(_RMSE["autorec"], _RMSE["biases"])),
         ("intervals are apart", lambda f: any(one["best"]["high"] < one["worst"]["low"] for one in f["groups"])),
         ("intervals meet", lambda f: any(one["best"]["high"] >= one["worst"]["low"] for one in f["groups"])),
+    ],
+    "sessions": [
+        (f"is {words} the one that does not", lambda f, holds=holds: holds(*(_NDCG[name](f) for name in _NDCG)))
+        for words, holds in (
+            ("about the same as", _near), ("below", lambda one, other: one < 0.95 * other),
+            ("above", lambda one, other: one > 1.05 * other),
+        )
     ],
     "eightbit": [
         ("without a fault", lambda f: f["answers"][0]["wrong_bits"] == 0),
