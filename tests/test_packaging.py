@@ -29,8 +29,8 @@ def built(kind: str, source: Path, target: Path) -> Path:
 
 @pytest.mark.slow
 def test_an_sdist_holds_the_package_and_makes_its_wheel(tmp_path: Path) -> None:
-    """The sdist holds the package, LICENSE and texts, no tests, data or results. Its wheel holds each file of it that is
-    no cache, byte for byte."""
+    """The sdist holds the package, LICENSE and texts, no tests, data or results. Its wheel holds each file of it that
+    is no cache, byte for byte."""
     pytest.importorskip("setuptools")
     source = tmp_path / "source"
     source.mkdir()
