@@ -42,7 +42,7 @@ run: $(READY)
 
 # One kernel thread a test process: the processes have the cores. What is about threads runs by itself.
 test: lint
-	NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m pytest -q tests/test_sparse.py -k thread
 
 # What fails first where something is wrong, in under a minute: contracts of data, metrics, core and command line.

@@ -23,6 +23,27 @@ for name, usual in (("SIGHUP", signal.SIG_DFL), ("SIGINT", signal.default_int_ha
         signal.signal(number, usual)
 
 
+# Files that take longest, longest first: begun first, so that no process is left with one of them at the end.
+LONG = (
+    "documents", "no_leak", "models_ratings", "models_new", "models", "cli_console", "any_scale", "pretended_cuda",
+    "resume", "cli_interrupt", "shop", "concurrency", "demos", "distributed", "cli_tune", "mutated_files", "variants",
+    "session_rnn", "fuzz", "sparse_cuda", "site", "bench_gpu", "recipe", "memory", "all_lists",
+)  # fmt: skip
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores: some tests wait for other processes, for a server or for a signal."""
+    ours = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return ours + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first; within a file and among the others the order stays (`--no-loadscope-reorder`)."""
+    place = {f"test_{name}.py": order for order, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONG)))
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder of real data sets; tests that use it are skipped, visibly, where there is none."""
