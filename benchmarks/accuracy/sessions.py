@@ -41,6 +41,7 @@ from typing import Any
 import click
 import numpy as np
 
+from benchmarks.accuracy.next_item_peers import PEERS, peer_row
 from benchmarks.accuracy.session_settings import chosen_neighbours, on_validation
 from benchmarks.common.paths import BUILD
 from benchmarks.common.record import commit, read, write
@@ -70,6 +71,7 @@ RATE: Rows = {
     "session-rnn-ratings, init, features": ("session-rnn-ratings", {"hierarchy": "init", "features": "item"}),
     "session-rnn-ratings, init, ordinal": ("session-rnn-ratings", {"hierarchy": "init", "output": "ordinal"}),
 }  # fmt: skip
+TABLE: Rows = {**NEXT, **{row: (row, {}) for row in PEERS}}
 BESIDE = (
     "running bias",
     "i-autorec",
@@ -156,7 +158,7 @@ def next_item(data: str, seeds: str, keep: bool, only: tuple[str, ...]) -> None:
     split = recae.split_sessions(recae.sessions(load(data)))
     name, now = f"sessions-next-item-{data}", chosen(NEXT, only)
     before = measured(name, keep)
-    rows = others(before, NEXT, now, seeds) if keep else []
+    rows = others(before, TABLE, now, seeds) if keep else []
     for row, model_name, settings, seed in fits(now, seeds):
         found = before.get((row, seed))
         if found is None:
@@ -167,7 +169,24 @@ def next_item(data: str, seeds: str, keep: bool, only: tuple[str, ...]) -> None:
         click.echo(
             f"{row:<32} ndcg@20 {found['ndcg@20']:.4f} recall@20 {found['recall@20']:.4f} {found['seconds']:.0f} s"
         )
-        write(name, {"data": data, "statistics": split.sessions.statistics(), "rows": ordered(rows, NEXT)})
+        write(name, {"data": data, "statistics": split.sessions.statistics(), "rows": ordered(rows, TABLE)})
+
+
+@main.command("next-item-peer")
+@click.argument("data")
+@click.option("--row", default=next(iter(PEERS)), type=click.Choice(list(PEERS)), show_default=True)
+@click.option("--epochs", default=100, show_default=True, help="At most; validation stops earlier.")
+@click.option("--seconds", default=1800.0, show_default=True, help="Processor time after which no epoch begins.")
+@click.option("--cache", default=CACHE, type=click.Path(path_type=Path), help="Where the environments of peers are.")
+def next_item_peer(data: str, row: str, epochs: int, seconds: float, cache: Path) -> None:
+    """Another package's model beside them, by its own settings; the other rows stay."""
+    import recae
+
+    split, name = recae.split_sessions(recae.sessions(load(data))), f"sessions-next-item-{data}"
+    found, before = peer_row(row, split, cache, seconds, epochs), read(name)
+    click.echo(str({key: found.get(key) for key in ("row", "reason", "ndcg@20", "recall@20", "epochs")}))
+    rows = [{"commit": before["commit"], **one} for one in before["rows"] if one["row"] != row]
+    write(name, {"data": data, "statistics": split.sessions.statistics(), "rows": ordered([*rows, found], TABLE)})
 
 
 def fitted(split: Any, name: str, settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

@@ -73,6 +73,30 @@ def factors(folder):
         return file["users"], file["items"]
 
 
+def asked_events(folder):
+    """All events in the order of users and time: `items`, `first` (of the user of each), and which ones are asked."""
+    with np.load(folder / "asked.npz") as file:
+        return {name: file[name] for name in ("items", "first", "validation", "test")}
+
+
+def ndcg_at_20(score, asked, part, most=4000):
+    """The mean NDCG@20 of the events of a part, at most so many, items that the user had before being left out.
+
+    `score`: positions of events to scores of all items, (n, n_items).
+    """
+    some = asked[part]
+    if len(some) > most:
+        some = np.sort(np.random.default_rng(0).permutation(some)[:most])
+    gains = []
+    for at, row in zip(some, score(some)):
+        target = asked["items"][at]
+        own = row[target]
+        row[asked["items"][asked["first"][at] : at]] = -np.inf
+        rank = 1 + int((row > own).sum())
+        gains.append(1 / np.log2(1 + rank) if rank <= 20 and np.isfinite(own) else 0.0)
+    return float(np.mean(gains))
+
+
 def save_weights(out, weights, settings, order):
     """Write the first rows of an item-item matrix whose rows and columns are the items `order`, as weights.npy."""
     np.save(out / "weights.npy", weights[np.ix_(order[: settings["compared"]], order)].astype(np.float32))

@@ -7,12 +7,15 @@ import time
 from logging import CRITICAL, disable
 
 import numpy as np
-from _given import answer, repeated, rows, save_weights, timed
+import torch
+from _given import answer, asked_events, ndcg_at_20, repeated, rows, save_weights, timed
 from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
 from recbole.model.general_recommender import EASE, MultiVAE
-from recbole.model.sequential_recommender import GRU4Rec
+from recbole.model.sequential_recommender import GRU4Rec, SASRec
 from recbole.trainer import Trainer
+
+SEQUENTIAL = {"GRU4Rec": GRU4Rec, "SASRec": SASRec}
 
 HEADER = "user_id:token,item_id:token,rating:float,timestamp:float"
 
@@ -102,5 +105,61 @@ def gru4rec_epoch(data, out, settings):
     return {"seconds": seconds, "sequences": len(batches.dataset)}
 
 
+def next_item(data, out, settings):
+    """One of its sequential models by its own settings, stopped by validation, and its scores of the test events.
+
+    It trains on a sequence for each event but a user's first, of the user's 50 latest events, as it does by itself.
+    """
+    header = "user_id:token,item_id:token,timestamp:float"
+    written(out, data / "train.csv", header)
+    config = config_of(
+        settings["method"], out, load_col={"inter": ["user_id", "item_id", "timestamp"]},
+        eval_args={"split": {"RS": [1, 0, 0]}, "group_by": "user", "order": "TO", "mode": "full"},
+    )  # fmt: skip
+    batches = data_preparation(config, create_dataset(config))[0]
+    model = SEQUENTIAL[settings["method"]](config, batches.dataset)
+    trainer, epochs, start = Trainer(config, model), [], time.process_time()
+    known = {
+        int(token): number for token, number in batches.dataset.field2token_id["item_id"].items() if token != "[PAD]"
+    }
+    asked = asked_events(data)
+    column = np.array([known.get(item, -1) for item in range(settings["items"])])
+    best = None
+    while len(epochs) < settings["epochs"] and time.process_time() - start < settings["seconds"]:
+        trainer._train_epoch(batches, len(epochs))
+        epochs.append(ndcg_at_20(lambda some: scores_of(model, asked, some, column), asked, "validation"))
+        print(len(epochs), epochs[-1], round(time.process_time() - start), flush=True)
+        if max(epochs) == epochs[-1]:
+            best = {name: value.clone() for name, value in model.state_dict().items()}
+        elif len(epochs) - 1 - int(np.argmax(epochs)) >= settings["patience"]:
+            break
+    seconds = time.process_time() - start
+    model.load_state_dict(best)
+    np.save(out / "scores.npy", scores_of(model, asked, asked["test"], column))
+    return {"seconds": seconds, "validation": epochs, "epochs": int(np.argmax(epochs)) + 1,
+            "stopped": len(epochs) - int(np.argmax(epochs)) > settings["patience"]}  # fmt: skip
+
+
+def scores_of(model, asked, some, column):
+    """Scores of all items for the events `some`, from the user's 50 latest events before; -inf for unknown items."""
+    model.eval()
+    longest, found = 50, []
+    for part in np.array_split(some, max(1, len(some) // 512)):
+        rows = [column[asked["items"][asked["first"][at] : at]] for at in part]
+        rows = [row[row >= 0][-longest:] for row in rows]
+        sequences = torch.zeros(len(part), longest, dtype=torch.long)
+        for row, sequence in zip(rows, sequences):
+            sequence[: len(row)] = torch.from_numpy(row)
+        lengths = torch.tensor([max(1, len(row)) for row in rows])
+        with torch.no_grad():
+            all_scores = model.full_sort_predict({model.ITEM_SEQ: sequences, model.ITEM_SEQ_LEN: lengths})
+        all_scores = all_scores.view(len(part), -1).numpy()
+        found.append(np.where(column >= 0, all_scores[:, np.maximum(column, 0)], -np.inf).astype(np.float32))
+    return np.concatenate(found)
+
+
 if __name__ == "__main__":
-    answer({"load": load, "vae-epoch": vae_epoch, "ease-fit": ease_fit, "gru4rec-epoch": gru4rec_epoch})
+    answer({
+        "load": load, "vae-epoch": vae_epoch, "ease-fit": ease_fit, "gru4rec-epoch": gru4rec_epoch,
+        "next-item": next_item,
+    })  # fmt: skip
