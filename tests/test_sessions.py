@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +19,22 @@ from recae.events.session_events import Sessions
 from recae.events.session_splits import TEST, TRAIN, VALIDATION, split_sessions
 
 MINUTE = 60
+
+
+def test_events_of_a_store_are_cut_into_mapped_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut 100 events at a time, users whole, the sessions are those cut in memory; their arrays are maps of files."""
+    monkeypatch.setattr("recae.events.mapped_sessions.EVENTS", 100)
+    table = recae.load("sample").select(np.arange(80_000) < 1500).to_frame()
+    table.to_csv(tmp_path / "events.csv", index=False)
+    recae.prepare_store(tmp_path / "events.csv", tmp_path / "store")
+    stored = recae.load(tmp_path / "store")
+    assert stored.is_mapped
+    mapped, memory = recae.sessions(stored, "1h"), recae.sessions(recae.load(tmp_path / "events.csv"), "1h")
+    assert mapped.n_sessions > 20
+    assert mapped.how == memory.how
+    for name in ("items", "values", "times", "session_starts", "user_starts"):
+        np.testing.assert_array_equal(getattr(mapped, name), getattr(memory, name))
+    assert all(isinstance(array, np.memmap) for array in (mapped.items, mapped.values, mapped.times))
 
 
 def log(rows: list[tuple[str, str, float, int]]) -> pd.DataFrame:

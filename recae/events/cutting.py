@@ -12,6 +12,7 @@ import pandas as pd
 
 from recae._types import FloatArray, IntArray, Mask
 from recae.errors import DataError, ParameterError, Remedy
+from recae.events.mapped_sessions import Columns, mapped_sessions
 from recae.events.session_events import Sessions
 from recae.ratings import RatingMatrix
 from recae.ratings.any_frame import as_pandas, is_table
@@ -36,6 +37,9 @@ def sessions(ratings: Any, gap: Gap = "30min", *, column: str | None = None, **c
             two users may use the same ones. Sessions are in the order of their times.
         columns: of a table: the columns `user`, `item`, `rating`, `timestamp` where they have other names.
 
+    Events of a store (`recae.prepare_store`) are put in order some users at a time, into temporary files that are
+    mapped: 16 bytes an event on disk, and little memory.
+
     Raises:
         DataError: there are no timestamps, or all are equal; or in `column` a name is missing, or two sessions of one
             user overlap in time.
@@ -50,6 +54,10 @@ def sessions(ratings: Any, gap: Gap = "30min", *, column: str | None = None, **c
         )  # fmt: skip
     if not isinstance(ratings, RatingMatrix):
         raise DataError(f"sessions takes a RatingMatrix or a table, not {type(ratings).__name__}")
+    if ratings.is_mapped and ratings.repeats is None:
+        ordered_times(ratings, CUT)
+        span = seconds_of(gap)
+        return mapped_sessions(ratings, lambda columns: _cut_by_gap(ratings, *_mixed(columns), span))
     return joined_sessions([ratings], gap)[0]
 
 
@@ -65,8 +73,7 @@ def joined_sessions(parts: Sequence[RatingMatrix], gap: Gap = "30min") -> tuple[
     columns = [_events(part) for part in parts]
     users, items, values, times = (np.concatenate(column) for column in zip(*columns))
     part = np.repeat(np.arange(len(parts)), [len(column[0]) for column in columns])
-    mixed = np.argsort(_drawn(times, items), kind="stable")
-    order = mixed[np.lexsort((times[mixed], users[mixed]))]
+    order = _order(users, items, times)
     users, items, values, times = users[order], items[order], values[order], times[order]
     return _cut_by_gap(parts[0], users, items, values, times, seconds_of(gap)), part[order]
 
@@ -103,6 +110,19 @@ def _events(ratings: RatingMatrix) -> tuple[IntArray, npt.NDArray[np.int32], Flo
         values = np.concatenate([values[single], repeats.ratings])
         stamps = np.concatenate([stamps[single], repeats.timestamps])
     return users, items.astype(np.int32), np.asarray(values), np.asarray(stamps)
+
+
+def _order(users: IntArray, items: npt.NDArray[np.int32], times: IntArray) -> IntArray:
+    """The order by user and time; events of one moment in the order that `_drawn` gives."""
+    mixed = np.argsort(_drawn(times, items), kind="stable")
+    return np.asarray(mixed[np.lexsort((times[mixed], users[mixed]))])
+
+
+def _mixed(columns: Columns) -> Columns:
+    """Columns of events in that order."""
+    users, items, values, times = columns
+    order = _order(users, items, times)
+    return users[order], items[order], values[order], times[order]
 
 
 def _drawn(times: IntArray, items: npt.NDArray[np.int32]) -> npt.NDArray[np.uint64]:

@@ -94,8 +94,8 @@ def pack(
         return torch.from_numpy(np.ascontiguousarray(values)).to(device)
 
     none = np.zeros(len(at), np.float32)
-    columns = (events.items, rating_levels(events), time_levels(events))
-    items, ratings, times = (tensor(column[at].astype(np.int64)) for column in columns)
+    columns = (events.items[at], rating_levels(events, at), time_levels(events, at))
+    items, ratings, times = (tensor(column.astype(np.int64)) for column in columns)
     return Packed(
         levels, len(users), items, ratings, times, at,
         tensor(none if base is None else base[at]), tensor(none if left is None else left[at]),
@@ -130,22 +130,19 @@ def _levels(step: IntArray, event_depth: IntArray, row: IntArray, device: torch.
     return tuple(levels)
 
 
-def rating_levels(events: Sessions) -> ByteArray:
-    """Each rating as a whole number from 0 to 10, (n_events,)."""
-    if "rating levels" not in events._cache:
-        low, high = events.ratings.scale
-        share = (events.values.astype(np.float64) - low) / (high - low) if high > low else np.zeros(events.n_events)
-        level = np.clip(np.round((RATING_LEVELS - 1) * share), 0, RATING_LEVELS - 1)
-        events._cache["rating levels"] = level.astype(np.uint8)
-    found: ByteArray = events._cache["rating levels"]
-    return found
+def rating_levels(events: Sessions, at: IntArray | None = None) -> ByteArray:
+    """The ratings of all events, or of those at the positions `at`, as whole numbers from 0 to 10."""
+    low, high = events.ratings.scale
+    values = np.asarray(events.values if at is None else events.values[at], np.float64)
+    share = (values - low) / (high - low) if high > low else np.zeros(len(values))
+    return np.clip(np.round((RATING_LEVELS - 1) * share), 0, RATING_LEVELS - 1).astype(np.uint8)
 
 
-def time_levels(events: Sessions) -> ByteArray:
-    """How long ago the user's event before was, as a whole number from 0 to 32, (n_events,)."""
-    if "time levels" not in events._cache:
-        since = events.since()
-        level = 1 + np.floor(np.log2(1 + np.maximum(since, 0).astype(np.float64)))
-        events._cache["time levels"] = np.where(since < 0, 0, np.minimum(level, TIME_LEVELS - 1)).astype(np.uint8)
-    found: ByteArray = events._cache["time levels"]
-    return found
+def time_levels(events: Sessions, at: IntArray | None = None) -> ByteArray:
+    """How long ago the user's event before was, of all events or of those at `at`, as whole numbers from 0 to 32."""
+    position = np.arange(events.n_events) if at is None else at
+    starts = events.event_starts
+    first = starts[np.searchsorted(starts, position, side="right") - 1] == position
+    since = events.times[position] - events.times[np.maximum(position - 1, 0)]
+    level = 1 + np.floor(np.log2(1 + np.maximum(since, 0).astype(np.float64)))
+    return np.where(first, 0, np.minimum(level, TIME_LEVELS - 1)).astype(np.uint8)
