@@ -9,7 +9,6 @@ import numpy as np
 from recae import plots
 from recae._types import IntArray, Scores
 from recae.datasets.sample import SampleTruth, sample_with_truth
-from recae.datasets.sample_order import LENGTH
 from recae.demos.films import titles
 from recae.demos.measures import rounded
 from recae.demos.stage import Figures, Stage
@@ -21,7 +20,7 @@ from recae.events.session_splits import SessionSplit, split_sessions
 from recae.models import VSKNN, Markov, Popularity, SessionRNN
 from recae.ratings import RatingMatrix
 
-SIZES = (400, 250, 16_000)  # users, films and ratings of the sample that is drawn
+SIZES = (300, 200, 12_000)  # users, films and ratings of the sample that is drawn
 SETTINGS: dict[str, Any] = {"hidden": 32, "batch_size": 16, "lr": 0.01}  # found on other sessions than the last
 EPOCHS = 6
 SHOWN = {"ndcg@20": "NDCG@20", "recall@20": "recall@20"}
@@ -72,7 +71,7 @@ def run(stage: Stage) -> Figures:
               "test_events": int(found["n_events"])}  # fmt: skip
     history = _history(stage, attentive, ratings)
     return {"data": f"sample of {len(ratings.user_ids):,} users and {len(ratings.item_ids):,} films", "models": rows,
-            "events": events, "films_of_a_session_drawn": LENGTH, "history": history}  # fmt: skip
+            "events": events, "history": history}  # fmt: skip
 
 
 def best_figures(split: SessionSplit, truth: SampleTruth) -> Figures:
