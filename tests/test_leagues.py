@@ -55,10 +55,21 @@ def test_few_runs_are_said_to_be_few() -> None:
 
 def test_the_rows_of_the_tables_have_leagues() -> None:
     """Every row of the accuracy tables' settings is in a league, which is its model's unless it says otherwise."""
-    for dataset in ("ml-1m", "ml-100k"):
+    for dataset in ("ml-1m", "ml-100k", "ml-10m", "ml-20m"):
         for settings in accuracy.rows_of(dataset).values():
             assert accuracy.league_of(settings) in LEAGUES
     assert accuracy.league_of({"model": "bias", "league": "side"}) == "side"
+
+
+def test_a_rehearsal_has_the_shape_of_the_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Generated ratings of a shape are split and fitted as the set itself is, with the set's rows."""
+    monkeypatch.setattr(accuracy, "SHAPES", {"ml-20m": (60, 25, 400)})
+    train, test, _ = accuracy.parts("ml-20m-drawn", "random-90/10", 0)
+    assert train.shape == (60, 25)
+    assert 0 < test.n_ratings < train.n_ratings <= 400
+    found = accuracy.one_fit("ml-20m-drawn", accuracy.rows_of("ml-20m-drawn")["bias"], 0)
+    assert found["n_train"] == train.n_ratings
+    assert found["peak_mb"] > 0
 
 
 def test_a_blend_of_kept_predictions_is_the_blend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

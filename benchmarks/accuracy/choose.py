@@ -73,7 +73,7 @@ def stacked(members: dict[str, Any], train: Any, validation: Any, folds: int = 5
 
 
 @click.command(help=__doc__)
-@click.argument("dataset", type=click.Choice(["ml-1m", "ml-100k"]))
+@click.argument("dataset", type=click.Choice(["ml-1m", "ml-100k", "ml-10m", "ml-20m"]))
 @click.argument("row")
 def main(dataset: str, row: str) -> None:
     from recae.splitting import take_validation

@@ -7,9 +7,12 @@ from typing import Any
 from benchmarks.accuracy.saved_predictions import blend_figures, load_predictions, save_predictions
 from benchmarks.common.options import read_config
 from benchmarks.common.paths import CONFIGS
+from benchmarks.common.ratings import ML_1M, ML_10M, ML_20M
 from benchmarks.common.record import peak_mb
 from benchmarks.common.timing import timed
 
+DRAWN = "-drawn"
+SHAPES = {"ml-1m": ML_1M, "ml-10m": ML_10M, "ml-20m": ML_20M}
 FOLDS = ("u1", "u2", "u3", "u4", "u5")
 Row = dict[str, Any]
 
@@ -20,13 +23,22 @@ def parts(dataset: str, protocol: str, seed: int) -> tuple[Any, Any, Any]:
     from recae.loaders import load_fold
 
     if protocol == "random-90/10":
-        split = recae.split(recae.load(dataset), "random", test=0.1, rng=seed)
+        split = recae.split(ratings_of(dataset), "random", test=0.1, rng=seed)
         return split.train, split.test, None
     if protocol == "folds":
         train, test = load_fold(dataset, FOLDS[seed])
         return train, test, None
     split = recae.split(recae.load(dataset), "held-out-users", test=100, fold_in=0.8, rng=seed)
     return split.train, split.test, split.test_input
+
+
+def ratings_of(dataset: str) -> Any:
+    """The data set; of a name that ends in "-drawn", generated ratings of its shape, for times and memory."""
+    import recae
+    from benchmarks.common.ratings import drawn
+
+    name = dataset.removesuffix(DRAWN)
+    return recae.load(dataset) if name == dataset else drawn(*SHAPES[name])
 
 
 def one_fit(dataset: str, row: Row, seed: int, name: str | None = None) -> Row:
@@ -37,7 +49,7 @@ def one_fit(dataset: str, row: Row, seed: int, name: str | None = None) -> Row:
     from recae.metrics import mae, rmse
 
     train, test, revealed = parts(dataset, row.get("protocol", "random-90/10"), seed)
-    rows = rows_of(dataset) if row["model"] == "blend" else {}
+    rows = rows_of(dataset) if row["model"] == "blend" and "of" in row else {}
     saved = (load_predictions(f"{dataset}-{member}-{seed}", rows[member]) for member in (row["of"] if rows else ()))
     members = [member for member in saved if member is not None]
     sizes = {"seed": seed, "n_train": train.n_ratings, "n_test": test.n_ratings}
@@ -84,7 +96,7 @@ def model_of(row: Row, dataset: str | None = None) -> Any:
 
 def rows_of(dataset: str) -> dict[str, Row]:
     """The rows that a blend may name."""
-    return read_config(dataset)
+    return read_config(dataset.removesuffix(DRAWN))
 
 
 def tupled(value: Any) -> Any:

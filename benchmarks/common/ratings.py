@@ -16,6 +16,7 @@ from recae.ratings.csr import make_csr
 
 Shape = tuple[int, int, int]  # users, items, ratings
 ML_1M: Shape = (6_040, 3_706, 1_000_000)
+ML_10M: Shape = (69_878, 10_677, 10_000_000)
 ML_20M: Shape = (138_493, 26_744, 20_000_000)
 
 
