@@ -24,6 +24,8 @@ def parts() -> dict[str, str]:
         "ratings": "\n\n".join(map(ratings, results("ratings"))),
         "speed": speed(read("sessions-speed")),
         "peer": peer(read("sessions-peer")),
+        "choose": "\n\n".join(map(tried, results("choose"))),
+        "log": log(read("sessions-scale")),
     }
 
 
@@ -40,8 +42,46 @@ def next_items(result: dict[str, Any]) -> str:
         f"`{result['data']}`: {counts['n_sessions']:,} sessions of {counts['n_users']:,} users; {first['n_events']:,} "
         f"test events of {first['n_users']:,} users."
     )
-    rows = [[name, *(mean(one[metric] for one in of) for metric in METRICS), seeds(of)] for name, of in grouped(result)]
-    return f"{head}\n\n" + table(["model", *METRICS, "seeds"], rows)
+    measured = [(name, [one for one in of if "reason" not in one]) for name, of in grouped(result)]
+    rows = [[name, *(mean(one[metric] for one in of) for metric in METRICS), seeds(of)] for name, of in measured if of]
+    return "\n\n".join([head, table(["model", *METRICS, "seeds"], rows), *map(about_peer, result["rows"])]).rstrip()
+
+
+def about_peer(row: dict[str, Any]) -> str:
+    """How a peer's model was trained, or why it was not; nothing for other rows."""
+    if "reason" in row:
+        return f"{row['row']} has no figures: {row['reason']}."
+    if "packages" not in row:
+        return ""
+    end = "when validation no longer got better" if row["stopped"] else "by the limit of processor time"
+    return (
+        f"{row['row']} ({row['packages'][row['model'].split(',')[0]]}) was stopped {end}, after "
+        f"{len(row['validation'])} epochs in {row['seconds']:.0f} s; the best one on validation was the "
+        f"{row['epochs']}th, with an NDCG@20 of {max(row['validation']):.4f} there."
+    )
+
+
+def tried(result: dict[str, Any]) -> str:
+    """What settings reach on the validation part of one set."""
+    rows = [[name_of(one["settings"]), *(f"{one[f'validation_{metric}']:.4f}" for metric in ("ndcg@20", "recall@20")),
+             str(one.get("epochs", ""))] for one in result["log"]]  # fmt: skip
+    return f"`{result['data']}`, validation:\n\n" + table(["settings", "ndcg@20", "recall@20", "best epoch"], rows)
+
+
+def name_of(settings: dict[str, Any] | str) -> str:
+    """Settings in words."""
+    if isinstance(settings, str):
+        return f"`{settings}`, chosen"
+    return "`session-rnn`, " + (", ".join(f"{key} {value}" for key, value in settings.items()) or "defaults")
+
+
+def log(result: dict[str, Any]) -> str:
+    """Memory and processor time of logs of two sizes."""
+    rows = [[f"{one['n_events']:,}", f"{one['n_sessions']:,}", *(
+        f"{one[step]['mib']:.0f} MiB, {one[step]['processor_seconds']:.1f} s" for step in ("prepare", "cut", "fit")
+    )] for one in result["rows"]]  # fmt: skip
+    users = result["rows"][0]["fit_users"]
+    return table(["events", "sessions", "prepare a store", "cut sessions", f"an epoch of {users} users"], rows)
 
 
 def ratings(result: dict[str, Any]) -> str:
