@@ -239,9 +239,10 @@ def ratings(data: str, seeds: str, keep: bool, only: tuple[str, ...]) -> None:
     masks = {"known": test & warm & known, "new": test & warm & ~known, "all": test & warm}
     name, squares = f"sessions-ratings-{data}", dict[tuple[str, int], Any]()
     before, now = measured(name, keep), chosen(RATE, only)
-    rows = [row for row in others(before, RATE, now, seeds) if squares_file(data, row).exists()] if keep else []
+    rows = others(before, RATE, now, seeds) if keep else []
     for kept in rows:
-        squares[kept["row"], kept["seed"]] = np.load(squares_file(data, kept))
+        if squares_file(data, kept).exists():  # else its intervals stay what they were
+            squares[kept["row"], kept["seed"]] = np.load(squares_file(data, kept))
     for row, model_name, settings, seed in fits(now, seeds):
         found, file = before.get((row, seed)), squares_file(data, {"row": row, "seed": seed})
         if found is None or not file.exists():
@@ -268,7 +269,9 @@ def ratings(data: str, seeds: str, keep: bool, only: tuple[str, ...]) -> None:
         write(name, {"data": data, "sizes": sizes, "rows": ordered(rows, RATE)})
     first = min(seed for _, seed in squares)
     for found in rows:
-        own = squares[found["row"], found["seed"]]
+        own = squares.get((found["row"], found["seed"]))
+        if own is None:
+            continue
         found["less"] = {
             other: {part: interval(own, squares.get((other, found["seed"]), squares[other, first]), events.users, mask)
                     for part, mask in masks.items()}
