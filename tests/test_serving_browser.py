@@ -235,15 +235,17 @@ def test_titles_are_texts_and_large_ids_stay_whole(tmp_path: Path, page: Any) ->
 
 
 def test_a_new_model_is_shown(tmp_path: Path, page: Any) -> None:
-    """After a swap, the next list is the new model's, and so is the line that names it."""
+    """After a swap, the next list is the new model's, and so are the line that names it and the page's words."""
     file = fitted("i-autorec").save(tmp_path / "m.recae")
     with Served(file) as served:
         page.goto(served.url)
         page.wait_for_selector("#list li")
+        assert page.text_content("#rated-title") == "My ratings"
         fitted("ease").save(file)
         soon(lambda: served.holder.current.card["model"] == "ease")
         add(page, f"The {FILMS[0]}")
         soon(lambda: page.text_content("#about").startswith("ease on two groups"))
+        assert page.text_content("#rated-title") == "My items"  # a ranker gives no stars
         soon(
             lambda: (
                 titles(page)

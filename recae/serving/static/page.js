@@ -216,6 +216,10 @@ async function readCard() {
   at("about").textContent = `${model} on ${data.name}: ${count(data.n_users)} users, ${count(data.n_items)} items, ${count(data.n_ratings)} ratings`;
   at("filter").hidden = data.columns.length === 0;
   at("columns").textContent = data.columns.join(", ");
+  const rates = levels().length > 0;
+  document.querySelector("label[for=item-search]").textContent = `Search an item and ${rates ? "rate" : "add"} it`;
+  at("rated-title").textContent = rates ? "My ratings" : "My items";
+  at("clear").textContent = rates ? "Remove all ratings" : "Remove all";
 }
 
 async function search(path, what) {
