@@ -77,7 +77,8 @@ def squeezed(
 ) -> Trained:  # fmt: skip
     """A mirrored stack with a narrow linear code, such as 784-392-28-10-2, under cross-entropy.
 
-    ELU instead of ReLU, and a little decay, keep digits of the validation images further apart in the code.
+    ELU instead of ReLU, and a little decay, keep digits of the validation images further apart in the code. Sigmoid layers
+    want a larger rate: with 1e-2 neighbours of validation images vote rightly .64 of the time, with 2e-3 .51.
 
     Args:
         stage: where it is trained.
@@ -92,7 +93,7 @@ def squeezed(
         inner, code = ("sigmoid", "tanh") if bounded else ("elu", "identity")
         where = replace(stage, seed=stage.seed + 1000 * draw, _digits=stage.digits, say=lambda _: None)
         model = where.network(sizes, activations=[inner] * (len(sizes) - 2) + [code], output="sigmoid")
-        rate, decay = (2e-3, 0.0) if bounded else (lr, 1e-4)
+        rate, decay = (1e-2, 0.0) if bounded else (lr, 1e-4)
         return Trained(model, where.train(text, model, epochs, loss="cross-entropy", lr=rate, decay=decay))
 
     return stage.once(f"{text}, {bounded}, {draw}, {epochs}, {lr}", make)
