@@ -181,7 +181,7 @@ def test_with_vv_the_traceback_is_shown(folder: Path) -> None:
 
 def test_a_bug_is_one_line_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unexpected error names its kind and how to see more; exit code 1."""
-    monkeypatch.setattr("recae.cli.inputs.load_model", lambda *_: 1 // 0)
+    monkeypatch.setattr("recae.cli.inputs.load_model", lambda *_, **__: 1 // 0)
     result = inline("similar", folder / "m.recae", "--item", 1)
     assert result.exit_code == 1
     assert "unexpected ZeroDivisionError" in result.stderr
