@@ -18,7 +18,7 @@ from recae.training.pretraining import pretrain
 
 LEVEL = 0.5
 ROWS = 10_000  # train images, the same for all: the convolutional networks cost ten times as much an image
-EPOCHS = (6, 20)
+EPOCHS = (6, 14)
 NOISE: dict[str, Noise] = {
     "gaussian": Gaussian(LEVEL, 0.0, 1.0), "salt and pepper": SaltAndPepper(0.3), "masked": Masking(0.5),
     "uniform": Uniform(0.3, 2.0),

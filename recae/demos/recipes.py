@@ -14,7 +14,7 @@ from recae.demos.stage import Stage
 from recae.nn import Autoencoder, GaussianCode, KLSparse, negative_bound
 from recae.training import History
 
-PLAIN_EPOCHS, DEEP_EPOCHS, VAE_EPOCHS = (10, 50), (15, 50), (15, 50)
+PLAIN_EPOCHS, DEEP_EPOCHS, VAE_EPOCHS = (10, 50), (15, 35), (15, 50)
 RHO = 0.1  # of the time a sparse unit is to be active
 # L2 on the weights so weak that it moves only those that no image moves: of pixels that are never lit.
 QUIET = 1e-8
