@@ -39,7 +39,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _imported(module: str) -> ModuleType:
-    """Import a module. The garbage collector rests meanwhile: it finds little, and takes about a fifth of the time."""
+    """Import a module. The garbage collector rests meanwhile: it finds little, and takes time."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -115,6 +115,8 @@ def test_days_and_years_are_no_seconds(name: str, number: int, said: bool, recwa
     frame = pd.DataFrame({"user": [1, 2], "item": 1, "rating": 3.0, name: [number, number + 1]})
     assert stamps(recae.load(frame, timestamp=name)) == [number, number + 1]
     assert any("which is January 1970" in str(one.message) for one in recwarn) == said
+    unnamed = frame.set_axis(range(4), axis=1)
+    assert stamps(recae.load(unnamed, user=0, item=1, rating=2, timestamp=3)) == [number, number + 1]
 
 
 def test_months_are_times_and_durations_are_not() -> None:

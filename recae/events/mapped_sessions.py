@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -60,5 +61,9 @@ def _blocks(ratings: RatingMatrix) -> Iterator[tuple[Columns, int, int]]:
 def _mapped(dtype: Any, length: int) -> Any:
     """An array on disk, (length,), which nothing else can open."""
     with tempfile.TemporaryFile() as file:
-        file.truncate(max(1, length) * np.dtype(dtype).itemsize)
+        size = max(1, length) * np.dtype(dtype).itemsize
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)  # a full disk is an error here, and not a crash on writing
+        else:
+            file.truncate(size)
         return np.memmap(file, dtype, "r+", shape=(max(1, length),))[:length]

@@ -16,7 +16,7 @@ PROTOCOLS = ("__arrow_c_stream__", "__dataframe__", "collect_schema")
 
 def is_table(source: Any) -> bool:
     """Whether `as_pandas` reads `source`."""
-    known = isinstance(source, pd.DataFrame | Mapping) or is_rows(source) or has_fields(source)
+    known = isinstance(source, pd.DataFrame | pd.Series | Mapping) or is_rows(source) or has_fields(source)
     return known or any(hasattr(source, protocol) for protocol in PROTOCOLS)
 
 

@@ -88,7 +88,7 @@ def say_alike(ids: IdArray, kind: str) -> None:
         return
     texts = pd.Series([str(one) for one in ids.tolist()], dtype="str")
     plain_texts = texts.str.strip()
-    if not texts.str.isascii().all():
+    if not all(map(str.isascii, texts)):
         plain_texts = plain_texts.str.normalize("NFC")
     if plain_texts.str.endswith(".0").any():
         plain_texts = plain_texts.str.replace(FRACTIONAL, r"\1", regex=True)

@@ -100,7 +100,7 @@ def _in_seconds(numbers: IntArray | DoubleArray, name: str, where: Where) -> Int
                 stacklevel=3,
             )  # fmt: skip
             return np.asarray(numbers // per_second).astype(np.int64)
-    if 0 < highest < FIRST_DAYS and {"date", "day", "year"} & set(re.split("[^a-z]+", name.lower())):
+    if 0 < highest < FIRST_DAYS and {"date", "day", "year"} & set(re.split("[^a-z]+", str(name).lower())):
         warnings.warn(
             f"column {name!r}: numbers such as {int(highest)} are read as seconds, which is January 1970; write the "
             "date itself if they are days or years", DataWarning, stacklevel=3,
