@@ -43,7 +43,9 @@ def main(dataset: str, only: str | None, seeds: int, missing: bool, rehearse: bo
     rows = read_config(dataset)
     if rehearse and dataset not in SHAPES:
         raise click.BadParameter(f"no ratings are generated for {dataset}", param_hint="--rehearse")
-    dataset, seeds = (f"{dataset}{DRAWN}", 1) if rehearse else (dataset, seeds)
+    if rehearse:  # of random ratings, whose errors stand beside no figure
+        dataset, seeds = f"{dataset}{DRAWN}", 1
+        rows = {name: {**row, "published": None, "bar": None} for name, row in rows.items()}
     if only is not None and only not in rows:
         raise click.BadParameter(f"{only!r}: choose one of {', '.join(rows)}", param_hint="--row")
     if seed is not None and only is not None:

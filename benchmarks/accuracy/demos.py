@@ -39,7 +39,9 @@ def main() -> None:
         torch.set_num_threads(arguments.threads)
     names = arguments.only.split(",") if arguments.only else list(DEMOS)
     file = "demos-small" if arguments.small else "demos"
-    kept = read(file, {})["demos"] if arguments.only else {}
+    if unknown := set(names) - set(DEMOS):
+        parser.error(f"--only: there is no demo {unknown.pop()!r}; there are {', '.join(DEMOS)}")
+    kept = read(file, {}).get("demos", {}) if arguments.only else {}
     built_in: Found = {"_digits": Digits.of(small_digits()), "_documents": small_corpus()} if arguments.small else {}
     stage = Stage(out=arguments.out, seed=arguments.seed, device="cpu", **built_in)
     if not arguments.small and stage.digits.small:

@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.accuracy.saved_predictions import blend_figures, load_predictions, save_predictions
 from benchmarks.common.options import read_config
 from benchmarks.common.paths import CONFIGS
-from benchmarks.common.ratings import ML_1M, ML_10M, ML_20M
+from benchmarks.common.ratings import ML_1M, ML_10M, ML_20M, drawn
 from benchmarks.common.record import peak_mb
 from benchmarks.common.timing import timed
 
@@ -35,7 +35,6 @@ def parts(dataset: str, protocol: str, seed: int) -> tuple[Any, Any, Any]:
 def ratings_of(dataset: str) -> Any:
     """The data set; of a name that ends in "-drawn", generated ratings of its shape, for times and memory."""
     import recae
-    from benchmarks.common.ratings import drawn
 
     name = dataset.removesuffix(DRAWN)
     return recae.load(dataset) if name == dataset else drawn(*SHAPES[name])
@@ -49,11 +48,9 @@ def one_fit(dataset: str, row: Row, seed: int, name: str | None = None) -> Row:
     from recae.metrics import mae, rmse
 
     train, test, revealed = parts(dataset, row.get("protocol", "random-90/10"), seed)
-    rows = rows_of(dataset) if row["model"] == "blend" and "of" in row else {}
-    saved = (load_predictions(f"{dataset}-{member}-{seed}", rows[member]) for member in (row["of"] if rows else ()))
-    members = [member for member in saved if member is not None]
+    members = saved_members(dataset, row, seed)
     sizes = {"seed": seed, "n_train": train.n_ratings, "n_test": test.n_ratings}
-    if rows and "weights" in row and len(members) == len(row["of"]):
+    if members:
         return {**sizes, **blend_figures(members, row["weights"], train, test)}
     model = model_of(row, dataset)
     if "rng" in model.get_params():
@@ -72,6 +69,15 @@ def one_fit(dataset: str, row: Row, seed: int, name: str | None = None) -> Row:
     if name is not None and revealed is None and not model.reads_dates:
         save_predictions(f"{dataset}-{name}-{seed}", row, model, test, found)
     return found
+
+
+def saved_members(dataset: str, row: Row, seed: int) -> list[Row]:
+    """Saved predictions of a blend's members, where it has weights and those of all members are there; else none."""
+    if row["model"] != "blend" or not {"of", "weights"} <= set(row):
+        return []
+    rows = rows_of(dataset)
+    found = [load_predictions(f"{dataset}-{member}-{seed}", rows[member]) for member in row["of"]]
+    return [] if None in found else [one for one in found if one is not None]
 
 
 def model_of(row: Row, dataset: str | None = None) -> Any:

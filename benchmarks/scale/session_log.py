@@ -102,6 +102,7 @@ def learn(store: Path, users: int) -> dict[str, Any]:
     cut, events = measured(lambda: recae.sessions(ratings))
     model: Any = recae.SessionRNN(hierarchy="none", epochs=1, device="cpu", hidden=32)
     found: dict[str, Any] = {"n_events": events.n_events, "n_sessions": events.n_sessions, "open": opened, "cut": cut}
+    users = min(users, events.n_users)
     model.cut = lambda _: _first_users(events, users)
     fit, _ = measured(lambda: model.fit(ratings, progress=False))
     return {**found, "fit": fit, "fit_users": users, "loss": model.history_.records[-1]["loss"]}
@@ -116,8 +117,16 @@ def _first_users(events: Any, users: int) -> Any:
 
 
 @click.command(help=__doc__)
-@click.option("--events", multiple=True, type=int, default=[1_000_000, 5_000_000], show_default=True)
-@click.option("--users", default=800, show_default=True, help="Whose events an epoch is of; batches are of 8 users.")
+@click.option(
+    "--events", multiple=True, type=click.IntRange(2 * CHUNK), default=[1_000_000, 5_000_000], show_default=True
+)
+@click.option(
+    "--users",
+    default=800,
+    type=click.IntRange(8),
+    show_default=True,
+    help="Whose events an epoch is of; batches are of 8 users.",
+)
 @click.option("--child", type=click.Path(path_type=Path), hidden=True)
 def main(events: tuple[int, ...], users: int, child: Path | None) -> None:
     if child is not None:
