@@ -40,7 +40,7 @@ def look(figures: Figures) -> str:
         f"is known: it has an NDCG@20 of {best['ndcg@20']:.3f}. The most popular films reach {popular['ndcg@20']:.3f}; "
         f"the best of the models is {ahead['model']} with {ahead['ndcg@20']:.3f}, {percent(share)} of what is to be "
         f"had. The network that knows the sessions before (init) is {told} the one that does not (none), with "
-        f"{init['ndcg@20']:.3f} and {none['ndcg@20']:.3f}: in the sample a session begins with any film, whatever was "
+        f"{init['ndcg@20']:.3f} and {none['ndcg@20']:.3f}. In the sample a session begins with any film, whatever was "
         f"before. Drawn is one user's history: of the {user['films']} films of the last session, the latest one has "
         f"{percent(user['weight_of_latest'])} of attention's weight; {percent(user['equal_weight'])} if all weighed "
         f"alike."
