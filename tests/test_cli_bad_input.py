@@ -161,7 +161,7 @@ def test_bad_input(line: str, code: int, words: list[str], folder: Path, monkeyp
 def test_as_a_process_a_failure_is_one_line_and_a_usage_error_says_where_help_is(folder: Path) -> None:
     """Exit codes 1 and 2 reach the shell; stdout is empty; stderr is one line, or usage."""
     failed = process("train", "nan.csv", "-q", cwd=folder)
-    assert (failed.returncode, failed.stdout) == (1, "")
+    assert (failed.returncode, failed.stdout) == (1, ""), failed.stderr
     assert failed.stderr.splitlines() == [
         "Error: nan.csv, line 3: rating nan is not a finite number; drop or correct that row"
     ]
