@@ -19,6 +19,8 @@ from recae.ratings.csr import make_csr
 from recae.recommender import frames
 from recae.recommender.contract import fitted_ratings
 
+AT_ONCE = 1 << 20  # ratings of the copies of a row that are in memory together
+
 
 def explain(model: Recommender, user: Any, item: Any, *, n: int | None = None) -> pd.DataFrame:
     """What each of a user's ratings adds to the score of `item`, the largest contribution first.
@@ -27,7 +29,8 @@ def explain(model: Recommender, user: Any, item: Any, *, n: int | None = None) -
     by base + Σ x_i B_ij, where base is the score of an empty row (0 but for centred models): the contribution of
     rating i is x_i B_ij, and all of them and the base sum to the score, up to float32. Of other models it is what the
     score loses when the rating is left out (and nothing else is changed); these need not sum to anything. Models of
-    sessions are explained by events in the order of time, rows that repeat a pair each by itself.
+    sessions are explained by events in the order of time, rows that repeat a pair each by itself; of n events, more
+    than 4,096, by the latest 2^24 / n.
 
     Args:
         model: fitted.
@@ -79,7 +82,9 @@ def contributions(model: Recommender, row: Csr, item_index: IntArray) -> tuple[F
     score, base = _scores(model, sparse.csr_array(sparse.vstack([row, _nothing(row)])), item_index)
     if model.linear:
         return score, base, (_scores(model, _singles(row), item_index) - base).T
-    return score, base, (score - _scores(model, _without_each(row), item_index)).T
+    size = max(1, AT_ONCE // row.nnz) if row.nnz else 1
+    parts = [_scores(model, _without(row, k, min(k + size, row.nnz)), item_index) for k in range(0, row.nnz, size)]
+    return score, base, (score - np.concatenate([np.empty((0, len(item_index)), np.float32), *parts])).T
 
 
 def _by_events(model: SessionModel, user: Any, item: Any, n: int | None) -> pd.DataFrame:
@@ -96,12 +101,12 @@ def _by_events(model: SessionModel, user: Any, item: Any, n: int | None) -> pd.D
         raise _nothing_to_explain_by(user, new)
     score, base, found = event_contributions(model, events, at, ratings.item_index([item]))
     order = np.argsort(-found[0], kind="stable")[:n]
-    chosen = first + order
+    chosen = stop - found.shape[1] + order
     frame = _frame(ratings, events.items[chosen], events.values[chosen], found[0][order])
     columns = {"session": events.session_of[chosen] - events.user_starts[at] + 1}
     if new is None or new.timestamps is not None:
         columns["timestamp"] = events.times[chosen]
-    columns.update({name: values[order] for name, values in model.attention_of(events, at).items()})
+    columns.update({name: values[chosen - first] for name, values in model.attention_of(events, at).items()})
     for place, (name, values) in enumerate(columns.items(), 3):  # before the titles
         frame.insert(place, name, values)
     frame.attrs.update(score=float(score[0]), base=float(base[0]), exact=False)
@@ -149,12 +154,12 @@ def _singles(row: Csr) -> Csr:
     return sparse.csr_array((row.data, row.indices, np.arange(row.nnz + 1)), shape=(row.nnz, row.shape[1]))
 
 
-def _without_each(row: Csr) -> Csr:
-    """One row a rating, holding all the others, (nnz, n_items)."""
-    n = row.nnz
-    others = ~np.eye(n, dtype=bool)
-    data, indices = (np.broadcast_to(array, (n, n))[others] for array in (row.data, row.indices))
-    rows: Csr = sparse.csr_array((data, indices, np.arange(n + 1) * (n - 1)), shape=(n, row.shape[1]))
+def _without(row: Csr, first: int, stop: int) -> Csr:
+    """One row for each of the ratings `first` to `stop`, holding all the others, (stop - first, n_items)."""
+    n, m = row.nnz, stop - first
+    others = np.arange(n) != np.arange(first, stop)[:, None]
+    data, indices = (np.broadcast_to(array, (m, n))[others] for array in (row.data, row.indices))
+    rows: Csr = sparse.csr_array((data, indices, np.arange(m + 1) * (n - 1)), shape=(m, row.shape[1]))
     return rows
 
 

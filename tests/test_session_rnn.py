@@ -14,6 +14,8 @@ import recae
 from recae.errors import DataError, ParameterError
 from recae.events.cutting import sessions
 from recae.events.session_events import Sessions
+from recae.models.sessions import event_contributions as contributions
+from recae.models.sessions.event_contributions import event_contributions
 from recae.models.sessions.next_item_losses import CELLS, bpr, full_softmax, sampled_softmax, top1
 from recae.models.sessions.packed_gru import packed_gru
 from recae.models.sessions.session_model import sessions_of_new
@@ -426,6 +428,41 @@ def test_an_event_is_explained_by_leaving_it_out(head: str, hierarchy: str) -> N
     bare = recae.explain(model, own.drop(columns=["user", "timestamp"]), item)
     assert set(bare["session"]) == {1}
     assert "timestamp" not in bare
+
+
+@pytest.mark.parametrize("model", [
+    recae.Markov(decay=0.7, gap=120.0), recae.VSKNN(k=5), small("next-item", "all", attention=True),
+    small("rating", "init"), small("rating", "none", output="ordinal"),
+])  # fmt: skip
+def test_what_an_explanation_costs_is_bounded(model, monkeypatch) -> None:
+    """Few copies at a time give the same; of too long a history the latest events are left out, in full histories."""
+    data = ratings()
+    model.fit(data)
+    events, users, items = model.sessions_, np.arange(9), np.array([11, 3])
+    stops = events.event_starts[1:]
+    few = model.item_scores_before(events, users, stops, items)
+    np.testing.assert_allclose(few, model.scores_before(events, users, stops)[:, items], atol=1e-5)
+    user = int(np.argmax(np.diff(events.event_starts)))
+    n = int(np.diff(events.event_starts)[user])
+    whole = event_contributions(model, events, user, items)
+    copies: list[int] = []
+    score = type(model).item_scores_before
+
+    def counted(self, some, *asked):
+        copies.append(some.n_events)
+        return score(self, some, *asked)
+
+    monkeypatch.setattr(type(model), "item_scores_before", counted)
+    monkeypatch.setattr(contributions, "AT_ONCE", 2 * n)
+    monkeypatch.setattr(contributions, "IN_ALL", 5 * n)
+    latest = event_contributions(model, events, user, items)
+    assert max(copies) <= 2 * n
+    assert sum(copies) <= 6 * n
+    assert latest[2].shape == (2, 5)
+    np.testing.assert_allclose(latest[2], whole[2][:, -5:], atol=1e-5)
+    frame = recae.explain(model, data.user_ids[user], data.item_ids[3])
+    assert sorted(frame["timestamp"]) == sorted(events.times[stops[user] - 5 : stops[user]])
+    np.testing.assert_allclose(frame.sort_values("timestamp")["contribution"], latest[2][1], atol=1e-5)
 
 
 @each_hierarchy

@@ -8,7 +8,8 @@ from recae._types import FloatArray, IntArray
 from recae.events.session_events import Sessions
 from recae.models.sessions.session_model import SessionModel
 
-CELLS = 1 << 20  # events of the copies of a history that are scored at once
+AT_ONCE = 1 << 17  # events of the copies of a history that are in memory together
+IN_ALL = 1 << 24  # events of all copies of a history: longer ones are explained by their latest events
 
 
 def event_contributions(
@@ -17,7 +18,8 @@ def event_contributions(
     """Scores of items after all events of a user, and what each event adds to them.
 
     An event is left out and nothing else is changed: sessions stay what they are, and the time since the event before
-    is that since the last one left.
+    is that since the last one left. The whole history is read once for each event that is left out. What that costs is
+    bounded: of n events, more than 4,096, only the latest 2^24 / n are left out.
 
     Args:
         model: fitted.
@@ -26,18 +28,19 @@ def event_contributions(
         item_index: columns of the items, (m,).
 
     Returns:
-        Scores (m,), those without any event (m,), and contributions (m, n_events of the user), in the order of time.
+        Scores (m,), those without any event (m,), and contributions (m, k) of the latest k events, in the order of
+        time.
     """
     n = int(events.event_starts[user + 1] - events.event_starts[user])
-    size = max(1, CELLS // n)
+    first, size = max(0, n - max(1, IN_ALL // n)), max(1, AT_ONCE // n)
 
     def last_scores(some: Sessions) -> FloatArray:
         users = np.arange(some.n_users)
-        return np.asarray(model.scores_before(some, users, some.event_starts[1:])[:, item_index])
+        return np.asarray(model.item_scores_before(some, users, some.event_starts[1:], item_index))
 
     nothing = last_scores(_copies(events, user, np.zeros((1, n), bool)))[0]
     whole = last_scores(_copies(events, user, np.ones((1, n), bool)))[0]
-    parts = [last_scores(without(events, user, np.arange(k, min(k + size, n)))) for k in range(0, n, size)]
+    parts = [last_scores(without(events, user, np.arange(k, min(k + size, n)))) for k in range(first, n, size)]
     return whole, nothing, (whole - np.concatenate(parts)).T
 
 

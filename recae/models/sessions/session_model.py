@@ -20,6 +20,7 @@ from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import hyperparameters, param
 from recae.schemas import require
 
+CELLS = 1 << 22  # scores that are made at once where some items are asked for
 SMALLEST = 1e-4  # weight of an event that is still looked at
 
 
@@ -49,6 +50,13 @@ class SessionModel(Recommender):
             stops: how far the user's events are known: the position of the first one that is not, (n,).
         """
         raise NotImplementedError
+
+    def item_scores_before(self, events: Sessions, users: IntArray, stops: IntArray, items: IntArray) -> Scores:
+        """`scores_before` of some items, (m,), alone: (n, m); a model overrides it that need not score the others."""
+        size = max(1, CELLS // events.ratings.n_items)
+        parts = [self.scores_before(events, users[k : k + size], stops[k : k + size])[:, items]
+                 for k in range(0, len(users), size)]  # fmt: skip
+        return np.concatenate([np.empty((0, len(items)), np.float32), *parts])
 
     def attention_of(self, events: Sessions, user: int) -> dict[str, FloatArray]:
         """How a model with attention weighs a user's history when what comes next is asked, (n_events of the user,).

@@ -175,15 +175,18 @@ class SessionRatingRNN(PredictsAtMoments, RecurrentModel):
     # ---------------------------------------------------------------- lists
 
     def scores_before(self, events: Sessions, users: IntArray, stops: IntArray) -> Scores:
-        states, n = self._states_before(events, users, stops), self.ratings_.n_items
-        every = torch.arange(n, device=states.device)
+        return self.item_scores_before(events, users, stops, np.arange(self.ratings_.n_items))
+
+    def item_scores_before(self, events: Sessions, users: IntArray, stops: IntArray, items: IntArray) -> Scores:
+        states, m = self._states_before(events, users, stops), len(items)
+        every = torch.from_numpy(np.asarray(items, np.int64)).to(states.device)
 
         def score(part: Tensor) -> Tensor:
-            left: Tensor = self.network_.left_over(part.repeat_interleave(n, 0), every.repeat(len(part)))
-            return left.view(len(part), n)
+            left: Tensor = self.network_.left_over(part.repeat_interleave(m, 0), every.repeat(len(part)))
+            return left.view(len(part), m)
 
-        left = torch.from_numpy(scores_of(states, score, n, CELLS)).to(states.device)
-        base = self._level(events, users, stops)[:, None] + np.asarray(self._baseline().item)
+        left = torch.from_numpy(scores_of(states, score, m, CELLS)).to(states.device)
+        base = self._level(events, users, stops)[:, None] + np.asarray(self._baseline().item)[items]
         return self._rated(np.asarray(base, np.float32), left)
 
     def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:

@@ -82,3 +82,9 @@ class SessionRNN(RecurrentModel):
 
     def scores_before(self, events: Sessions, users: IntArray, stops: IntArray) -> Scores:
         return self._scores(self._states_before(events, users, stops))
+
+    def item_scores_before(self, events: Sessions, users: IntArray, stops: IntArray, items: IntArray) -> Scores:
+        states = self._states_before(events, users, stops)
+        with torch.no_grad():
+            logits: Tensor = self.network_.logits(states, torch.from_numpy(items).to(states.device))
+        return logits.cpu().numpy()
