@@ -85,8 +85,7 @@ class Recommender(Similar):
         validation = checked_validation(self, ratings, validation, options)
         with _telling(callbacks):
             self._fit_alone(ratings, validation, options)
-            if self._is_weighed(ratings):
-                self._model_weight = self._estimate_weight(ratings, validation, options)
+            self._weigh(ratings, validation, options)
         return self
 
     def _fit_alone(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
@@ -95,6 +94,11 @@ class Recommender(Similar):
             self._baseline_, self._unit, self._model_weight = fit_baseline(ratings), Unit.of(ratings.scale), 1.0
         self._fit(ratings, validation, options)
         self._set_ratings(ratings)
+
+    def _weigh(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+        """Draw the answers towards the biases, where that is called for."""
+        if self._is_weighed(ratings):
+            self._model_weight = self._estimate_weight(ratings, validation, options)
 
     def _is_weighed(self, ratings: RatingMatrix) -> bool:
         """Whether answers are drawn towards the biases, by a weight that held-out ratings give."""
@@ -175,7 +179,7 @@ class Recommender(Similar):
         out = self._baseline().at(np.full(len(item_index), -1), item_index)
         out += np.append(user_deviations(user_rows, self._baseline()), np.float32(0))[row_index]  # -1: the 0
         own = finite(self._pairs_new(user_rows, row_index[served], item_index[served]))
-        out[served] = weighed(self._model_weight, own, out[served])
+        out[served] = weighed(self._weight_at(None, item_index[served]), own, out[served])
         return np.clip(out, *ratings.scale)
 
     # ---------------------------------------------------------------- recommendations
@@ -234,8 +238,7 @@ class Recommender(Similar):
         ratings = self._fitted()
         n = frames.checked_n(n, ratings.n_items)
         everything = np.ones(ratings.n_items, bool) if allowed is None else allowed
-        seen = ratings.user_rows if filter_seen else None
-        return top_n_for_users(self._list_scores, user_index, seen, n, everything)
+        return top_n_for_users(self._list_scores, user_index, ratings.user_rows if filter_seen else None, n, everything)
 
     def recommend_new(
         self,

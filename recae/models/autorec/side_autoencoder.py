@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -9,15 +10,19 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from recae._types import Csr, FloatArray, IntArray
+from recae._types import Arrays, Csr, FloatArray, IntArray, Mask
 from recae.models.autorec.autorec import AutoRec
+from recae.models.autorec.cold_weights import ColdWeights, cold_part, cold_weights
 from recae.models.autorec.feature_tables import encode_table
 from recae.models.autorec.rating_network import RatingNetwork
 from recae.models.autorec.side_network import SideNetwork
 from recae.models.autorec.side_rows import SideRows
 from recae.nn.layers import as_widths
 from recae.ratings import RatingMatrix
+from recae.recommender.fitting import FitOptions
+from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import hyperparameters, learned, param
+from recae.schemas import require
 from recae.sparse import SparseRows
 
 
@@ -26,9 +31,12 @@ class SideAutoencoder(AutoRec):
     """AutoRec that reads the tables of users and items (`features.encode_table`) besides the ratings.
 
     A user or an item without a single training rating is served from its features, where its table has any; from
-    the bias baseline otherwise. Unseen users (`predict_new`) are known only by their ratings. On MovieLens-100K what
-    is known of items pays, for those with ratings and for cold ones; age, sex and occupation of users do not
-    (`benchmarks.cold`: features="item" leaves cold users to the baseline, which is better there).
+    the bias baseline otherwise. How far features are believed is estimated in `fit`: a tenth of the users and of the
+    items lose all their ratings, a copy of the model is fitted on the rest, and what it explains of theirs gives a
+    weight of its answers against the biases, one for users and one for items (`cold_weights`). So features that say
+    nothing do no harm. `shrink="never"` takes them at their word, as an ordinal output does; both fit once.
+
+    Unseen users (`predict_new`) are known only by their ratings.
     """
 
     starts_warm: ClassVar[bool] = False  # categories in the tables may be others tomorrow
@@ -45,6 +53,7 @@ class SideAutoencoder(AutoRec):
     )
 
     _side_features: dict[str, FloatArray] | None = learned()
+    _cold_weights: ColdWeights | None = learned()
 
     @property
     def league(self) -> str:
@@ -92,6 +101,61 @@ class SideAutoencoder(AutoRec):
         return False  # features are of users, too
 
     def _serves(self, by: Literal["user", "item"], index: IntArray) -> npt.NDArray[np.bool_]:
+        known = super()._serves(by, index)
+        if self._cold_weights is not None and getattr(self._cold_weights, by) == 0:
+            return known
+        return known | ((index >= 0) & self._described(by)[index])
+
+    def _described(self, by: Literal["user", "item"]) -> Mask:
+        """Of whom features are known, (n_users,) or (n_items,)."""
         assert self._side_features is not None
-        described: npt.NDArray[np.bool_] = (self._side_features[by] != 0).any(axis=1)
-        return super()._serves(by, index) | ((index >= 0) & described[index])
+        described: Mask = (self._side_features[by] != 0).any(axis=1)
+        return described
+
+    # ---------------------------------------------------------------- how far features are believed
+
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+        self._cold_weights = None
+        super()._fit(ratings, validation, options)
+
+    def _weigh(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+        super()._weigh(ratings, validation, options)
+        if self.shrink == "never" or self.output == "ordinal":
+            return
+        part = cold_part(ratings, {by: self._described(by) for by in ("user", "item")}, self.rng)
+        if part is not None:
+            epochs = options.stop_after if validation is None else self.history_.best_epoch
+            once = replace(options, checkpoint=None, resume=False, label="weighing features", stop_after=epochs)
+            copy = self.clone()
+            copy._fit_alone(part.rest, None, once)
+            self._cold_weights = cold_weights(part, copy)
+
+    def _weight_at(self, user_index: IntArray | None, item_index: IntArray) -> float | FloatArray:
+        if not self._draws_cold():
+            return self._model_weight
+        assert self._cold_weights is not None
+        item = self.ratings_.counts("item")[item_index] == 0
+        user = np.bool_(False) if user_index is None else self.ratings_.counts("user")[user_index] == 0
+        cold = np.where(user, self._cold_weights.user, 1.0) * np.where(item, self._cold_weights.item, 1.0)
+        return np.where(user | item, cold, self._model_weight).astype(np.float32)
+
+    def _is_drawn(self) -> bool:
+        return super()._is_drawn() or self._draws_cold()
+
+    def _draws_cold(self) -> bool:
+        """Whether there are users or items without ratings, and weights for them."""
+        counts = (self.ratings_.counts(by) for by in ("user", "item"))
+        return self._cold_weights is not None and not all(bool(n.all()) for n in counts)
+
+    # ---------------------------------------------------------------- files
+
+    def _arrays(self) -> Arrays:
+        found = super()._arrays()
+        return found if self._cold_weights is None else {**found, "cold_weights": np.array(self._cold_weights)}
+
+    def _restore(self, arrays: LearnedArrays) -> None:
+        self._cold_weights = None  # as in a file of recae 0.1.0
+        if "cold_weights" in arrays:
+            self._cold_weights = ColdWeights(*map(float, arrays.floats("cold_weights", 2, dtype="float64")))
+            require(all(0 <= w <= 1 for w in self._cold_weights), "a weight of features is not within 0 and 1")
+        super()._restore(arrays)
