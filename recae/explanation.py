@@ -13,7 +13,7 @@ from recae.errors import DataError, ParameterError
 from recae.models import Auto, Recommender
 from recae.models.ensemble.recency import Recency
 from recae.models.sessions.event_contributions import event_contributions
-from recae.models.sessions.session_model import SessionModel, sessions_of_new, undated
+from recae.models.sessions.session_model import SessionModel, sessions_of_new
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
 from recae.recommender import frames
@@ -93,7 +93,7 @@ def _by_events(model: SessionModel, user: Any, item: Any, n: int | None) -> pd.D
     new = _new_user(model, user)
     events, at = model.sessions_, 0
     if new is not None:
-        events = undated(new, new.user_rows) if new.timestamps is None else sessions_of_new(new, 60 * model.gap)
+        events = sessions_of_new(new, 60 * model.gap)
     else:
         at = int(ratings.user_index([user])[0])
     first, stop = events.event_starts[at], events.event_starts[at + 1]

@@ -47,6 +47,8 @@ CURVES: dict[str, dict[str, Any]] = {
     "elsa": {"factors": 5},
     "mult-dae": {"hidden": 5, "dropout": 0.0},
     "cdae": {"hidden": 5, "dropout": 0.0},
+    "session-rnn": {"hidden": 5, "dropout": 0.0, "hierarchy": "all"},
+    "session-rnn-ratings": {"hidden": 5, "dropout": 0.0, "attention": True},
 }
 NOISY: dict[str, dict[str, Any]] = {
     "i-autorec": {"hidden": 5, "noise": 0.3, "dropout": 0.2},
@@ -58,7 +60,8 @@ NOISY: dict[str, dict[str, Any]] = {
 def ratings(seed: int = 0, n: int = 200) -> RatingMatrix:
     rng = np.random.default_rng(seed)
     pairs = rng.choice(USERS * ITEMS, n, replace=False)
-    made = RatingMatrix.from_columns(pairs // ITEMS, pairs % ITEMS, rng.integers(1, 6, n), scale=(1.0, 5.0))
+    stars, times = rng.integers(1, 6, n), rng.permutation(n) * 400  # sessions of one to some events
+    made = RatingMatrix.from_columns(pairs // ITEMS, pairs % ITEMS, stars, times, scale=(1.0, 5.0))
     assert made.shape == (USERS, ITEMS)
     return made
 

@@ -47,9 +47,21 @@ def ratings(seed: int = 0, users: int = 9, items: int = 14) -> recae.RatingMatri
     return recae.RatingMatrix.from_frame(frame, timestamp="timestamp", scale=(0.5, 5.0))
 
 
+def with_tables(data: recae.RatingMatrix) -> recae.RatingMatrix:
+    """Items of two genres, and users of two groups and any age, which nothing but the tables says."""
+    items = pd.DataFrame({"genre": ["a", "b"] * (data.n_items // 2)}, index=data.item_ids)
+    group = np.where(np.arange(data.n_users) % 2, "x", "y")
+    age = np.random.default_rng(1).integers(20, 60, data.n_users)
+    users = pd.DataFrame({"group": group, "age": age}, index=data.user_ids)
+    return dataclasses.replace(data, item_table=items, user_table=users)
+
+
 def network(kind: type[SessionNetwork], hierarchy: str, attention: bool, n_items: int = 14) -> SessionNetwork:
     torch.manual_seed(3)
-    net = kind(n_items, 6, hierarchy, attention=attention, reads_ratings=True, reads_times=True, dropout=0.0)
+    n_about = 3 if attention else 0
+    net = kind(
+        n_items, 6, hierarchy, attention=attention, reads_ratings=True, reads_times=True, dropout=0.0, n_about=n_about
+    )
     for parameter in net.parameters():
         nn.init.normal_(parameter, std=0.4)
     return net.eval()
@@ -63,7 +75,9 @@ def attended(attention, states: list[torch.Tensor]) -> torch.Tensor:
     return attention.outer((torch.softmax(scores, 0)[:, None] * torch.stack(states)).sum(0))
 
 
-def event_by_event(net: SessionNetwork, events: Sessions, left: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+def event_by_event(
+    net: SessionNetwork, events: Sessions, left: np.ndarray, about: np.ndarray
+) -> tuple[torch.Tensor, torch.Tensor]:
     """States before each event and after a user's last one, with GRU cells written out."""
 
     def cell(gru, x, h):
@@ -81,18 +95,18 @@ def event_by_event(net: SessionNetwork, events: Sessions, left: np.ndarray) -> t
 
     level, when = rating_levels(events), time_levels(events)
 
-    def start(c: torch.Tensor, past: list[torch.Tensor]) -> torch.Tensor:
+    def start(c: torch.Tensor, past: list[torch.Tensor], told: torch.Tensor) -> torch.Tensor:
         if net.hierarchy == "none":
-            return torch.zeros(6)
+            return torch.tanh(told)
         seen = c + attended(net.over_sessions, past) if net.over_sessions is not None and past else c
-        return torch.tanh(net.start(seen))
+        return torch.tanh(net.start(seen) + told)
 
     before, starts = [], []
     for user in range(events.n_users):
         c, past = torch.zeros(6), []
-
+        told = torch.zeros(6) if net.about is None else net.about.weight @ torch.from_numpy(about[user])
         for session in range(events.user_starts[user], events.user_starts[user + 1]):
-            s, states = start(c, past), []
+            s, states = start(c, past, told), []
             known = s
             for e in range(events.session_starts[session], events.session_starts[session + 1]):
                 before.append(known)
@@ -101,13 +115,14 @@ def event_by_event(net: SessionNetwork, events: Sessions, left: np.ndarray) -> t
                     x = x + net.left.weight[:, 0] * float(left[e])
                 if net.hierarchy == "all":
                     x = x + net.user_input.weight @ c
+                x = x + told
                 s = cell(Cell, x, s)
                 states.append(s)
                 known = s if net.over_events is None else s + attended(net.over_events, states)
             if net.hierarchy != "none":
                 c = cell(net.user, s, c)
                 past.append(c)
-        starts.append(start(c, past))
+        starts.append(start(c, past, told))
     return torch.stack(before), torch.stack(starts)
 
 
@@ -115,13 +130,17 @@ def event_by_event(net: SessionNetwork, events: Sessions, left: np.ndarray) -> t
 @each_attention
 @pytest.mark.parametrize("kind", [NextItemNetwork, RatingNetwork])
 def test_states_are_those_of_plain_pytorch(kind, hierarchy: str, attention: bool) -> None:
-    """Packed by levels, states before each event and at a next session's start are those of a loop over events."""
+    """Packed by levels, states before each event and at a next session's start are those of a loop over events.
+
+    Networks with attention read features of users here, too.
+    """
     events = sessions(ratings())
     net = network(kind, hierarchy, attention)
     left = np.random.default_rng(1).normal(size=events.n_events).astype(np.float32)
-    packed = pack(events, np.arange(9), by_depth=hierarchy != "none", device=CPU, left=left)
+    about = np.random.default_rng(2).normal(size=(9, 3)).astype(np.float32)
+    packed = pack(events, np.arange(9), by_depth=hierarchy != "none", device=CPU, left=left, about=about)
     found = net(packed)
-    before, starts = event_by_event(net, events, left)
+    before, starts = event_by_event(net, events, left, about)
     torch.testing.assert_close(found.before, before[torch.from_numpy(packed.order)], atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(found.start, starts, atol=1e-5, rtol=1e-5)
     assert sorted(packed.order) == list(range(events.n_events))
@@ -200,9 +219,12 @@ def answer(model, events: Sessions, at: int) -> tuple[np.ndarray, list[torch.Ten
 @each_hierarchy
 @each_attention
 def test_nothing_of_the_future_is_read(head: str, hierarchy: str, attention: bool) -> None:
-    """With all later events of the user changed, each prediction and each gradient is the same, bit for bit."""
-    data = ratings()
-    model = small(head, hierarchy, attention).fit(data)
+    """With all later events of the user changed, each prediction and each gradient is the same, bit for bit.
+
+    Networks with attention read the tables of users and items here, too.
+    """
+    data = with_tables(ratings())
+    model = small(head, hierarchy, attention, features="both" if attention else "none").fit(data)
     events = model.sessions_
     for user in (1, 4, 7):
         for known in range(int(np.diff(events.event_starts)[user])):
@@ -506,16 +528,10 @@ def test_attention_is_shown(hierarchy: str) -> None:
 # ---------------------------------------------------------------- features and ordered levels
 
 
-def with_genres(data: recae.RatingMatrix) -> recae.RatingMatrix:
-    """Items of two genres, which nothing but the table says."""
-    table = pd.DataFrame({"genre": ["a", "b"] * (data.n_items // 2)}, index=data.item_ids)
-    return dataclasses.replace(data, item_table=table)
-
-
 @each_head
 def test_features_are_added_to_items(head: str, tmp_path) -> None:
     """Items of one genre have one vector more in common, a file keeps it, and without features nothing is added."""
-    data = with_genres(ratings(users=30))
+    data = with_tables(ratings(users=30))
     model = small(head, "init", features="item", lr=0.02).fit(data)
     added = model.item_vectors() - model.network_.items.weight.detach().numpy()
     assert np.abs(added).max() > 0.01

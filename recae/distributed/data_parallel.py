@@ -26,7 +26,8 @@ class DataParallel:
         fingerprint: gives what must be the same in all processes (`recae.training.checkpoint.fingerprint`).
         label: the training's name in messages.
         seed: of everything random in the training.
-        mean_over: what the objective is a mean over: "rows", or "ratings" (stored entries of a sparse target).
+        mean_over: what the objective is a mean over: "rows", or "ratings" (stored entries of a sparse target, or those
+            of a vector, where a step's rows have several each).
 
     Raises:
         DataError: the processes have different data or settings.
@@ -64,7 +65,7 @@ class DataParallel:
         own = self.weight(part)
         if self.mean_over == "rows" or self.ranks.size == 1:
             return own
-        entries = target.nnz if own else 0
+        entries = (len(target) if isinstance(target, Tensor) else target.nnz) if own else 0
         return float(entries / max(1.0, self.ranks.total(entries)[0]))
 
     def seed(self, step: int) -> None:

@@ -33,6 +33,8 @@ class Sessions:
         session_starts: first event of each session, and the number of events, int64 (n_sessions + 1,).
         user_starts: first session of each user, and the number of sessions, int64 (n_users + 1,).
         how: what ends a session, in words.
+        known_as: which user of `ratings` each user is, (n_users,), -1 for one that it does not have. None: they are its
+            users, in order.
     """
 
     ratings: RatingMatrix
@@ -42,6 +44,7 @@ class Sessions:
     session_starts: IntArray
     user_starts: IntArray
     how: str = ""
+    known_as: IntArray | None = None
     _cache: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -93,7 +96,7 @@ class Sessions:
         starts = np.append(events[:-1][np.diff(events) > 0], events[-1])
         return Sessions(
             self.ratings, self.items[keep], self.values[keep], self.times[keep], starts, left[self.user_starts],
-            self.how,
+            self.how, self.known_as,
         )  # fmt: skip
 
     def to_ratings(self, keep: Mask | None = None) -> RatingMatrix:

@@ -123,7 +123,10 @@ def new_users(new_ratings: pd.DataFrame | RatingMatrix, model: Any, *, unknown: 
     rows = make_csr(ratings[order], column[items[order]], indptr, (new.n_users, known.n_items))
     stamps = None if new.timestamps is None else new.timestamps[order]
     repeats = kept_repeats(new.repeats, order, new.n_ratings)
-    return RatingMatrix(rows, new.user_ids, known.item_ids, known.scale, stamps, name=new.name, repeats=repeats)
+    return RatingMatrix(
+        rows, new.user_ids, known.item_ids, known.scale, stamps, user_table=new.user_table, name=new.name,
+        repeats=repeats,
+    )  # fmt: skip
 
 
 def allowed_items(

@@ -38,7 +38,7 @@ class TrainerSettings:
         kernels: the model runs on the sparse kernels, which then have the CPU's cores.
         second: an objective for a second update on every batch, after the first one; None for none.
         mean_over: what the objective is a mean over, which several processes divide: "rows", or "ratings" (stored
-            entries of a sparse target). A second objective's is rows.
+            entries of a sparse target, or those of a vector). A second objective's is rows.
         seed: of everything random: order, noise, dropout. The caller's random state does not change.
         checkpoint: the file that keeps the state of training; None for none.
         checkpoint_seconds: how often the file is written at most, apart from the end of training and an interruption.

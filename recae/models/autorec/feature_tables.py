@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recae._types import IdArray
+from recae._types import IdArray, Mask
 
 COMMON = 0.01  # a value that a smaller share of the rows has (a title, a zip code) says little of others: no column
 FEW = 5  # nor has one that fewer rows have
@@ -22,6 +23,19 @@ class Features(NamedTuple):
 
     matrix: npt.NDArray[np.float32]
     names: list[str]
+
+
+class Column(NamedTuple):
+    """How a column is read: by the `mean` and `deviation` of numbers; or by `values`, whose shares are `mean`."""
+
+    name: str
+    mean: npt.NDArray[np.float64]
+    deviation: float
+    values: tuple[str, ...] | None = None
+
+    @property
+    def n_features(self) -> int:
+        return len(self.mean)
 
 
 def encode_table(table: pd.DataFrame | None, ids: IdArray, *, common: int | None = None) -> Features:
@@ -37,38 +51,70 @@ def encode_table(table: pd.DataFrame | None, ids: IdArray, *, common: int | None
         ids: raw ids, (n,).
         common: by default 1 % of the ids, and at least 5.
     """
+    return encode_rows(table, ids, learn_columns(table, ids, common=common))
+
+
+def learn_columns(table: pd.DataFrame | None, ids: IdArray, *, common: int | None = None) -> list[Column]:
+    """How the columns of a table are read, from its rows for `ids`; arguments as of `encode_table`."""
     common = max(FEW, math.ceil(COMMON * len(ids))) if common is None else common
-    if table is None or not len(table.columns):
-        return Features(np.zeros((len(ids), 0), np.float32), [])
-    rows = table[~table.index.duplicated()].reindex(pd.Index(ids))
-    parts = [_column(str(name), rows[name], common) for name in rows.columns]
-    matrix = np.concatenate([part.matrix for part in parts], axis=1)
+    rows = _rows(table, ids)
+    return [] if rows is None else [_learn(str(name), rows[name], common) for name in rows.columns]
+
+
+def encode_rows(table: pd.DataFrame | None, ids: IdArray, columns: Sequence[Column]) -> Features:
+    """Rows of a table for `ids`, read as `columns` of another one; 0 for a column that it does not have."""
+    rows, missing = _rows(table, ids), pd.Series([None] * len(ids), dtype=object)
+    cells = {} if rows is None else {str(name): rows[name] for name in rows.columns}
+    parts = [_encode(column, cells.get(column.name, missing)) for column in columns]
+    matrix = np.concatenate([np.zeros((len(ids), 0), np.float32), *(part.matrix for part in parts)], axis=1)
     return Features(matrix, [name for part in parts for name in part.names])
 
 
-def _column(name: str, column: pd.Series[Any], common: int) -> Features:
+def _rows(table: pd.DataFrame | None, ids: IdArray) -> pd.DataFrame | None:
+    if table is None or not len(table.columns):
+        return None
+    return table[~table.index.duplicated()].reindex(pd.Index(ids))
+
+
+def _learn(name: str, column: pd.Series[Any], common: int) -> Column:
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        return _number(name, column)
+        return _learn_number(name, column)
     values = [_values(value) for value in column]
     counts = Counter(value for some in values if some is not None for value in some)
-    chosen = sorted(value for value, count in counts.items() if common <= count < len(values))
+    chosen = tuple(sorted(value for value, count in counts.items() if common <= count < len(values)))
+    matrix, known = _indicators(values, chosen)
+    return Column(name, matrix[known].mean(0) if known.any() else np.zeros(len(chosen)), 1.0, chosen)
+
+
+def _learn_number(name: str, column: pd.Series[Any]) -> Column:
+    """A column that is always the same says nothing, and has no values."""
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    known = np.isfinite(values)
+    if not known.any() or np.ptp(values[known]) == 0:
+        return Column(name, np.zeros(0), 1.0, ())
+    return Column(name, np.array([values[known].mean()]), float(values[known].std()))
+
+
+def _encode(how: Column, column: pd.Series[Any]) -> Features:
+    if how.values is None:
+        numbers = column if pd.api.types.is_numeric_dtype(column) else pd.to_numeric(column, errors="coerce")
+        values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+        scaled = (values - how.mean) / how.deviation
+        return Features(np.where(np.isfinite(values), scaled, 0.0).astype(np.float32)[:, None], [how.name])
+    if not how.values:
+        return Features(np.zeros((len(column), 0), np.float32), [])
+    matrix, known = _indicators([_values(value) for value in column], how.values)
+    matrix = (matrix - how.mean) * known[:, None]
+    return Features(matrix.astype(np.float32), [f"{how.name}={value}" for value in how.values])
+
+
+def _indicators(values: list[set[str] | None], chosen: Sequence[str]) -> tuple[npt.NDArray[np.float64], Mask]:
+    """Which of the `chosen` values each row has, ones, (n, m), and which rows have any value at all, (n,)."""
     column_of = {value: j for j, value in enumerate(chosen)}
     matrix = np.zeros((len(values), len(chosen)))
     for row, some in enumerate(values):
         matrix[row, [column_of[value] for value in some or () if value in column_of]] = 1.0
-    known = np.array([some is not None for some in values])
-    matrix = (matrix - matrix[known].mean(0)) * known[:, None] if known.any() else matrix
-    return Features(matrix.astype(np.float32), [f"{name}={value}" for value in chosen])
-
-
-def _number(name: str, column: pd.Series[Any]) -> Features:
-    """Standardised; missing is 0. A column that is always the same says nothing."""
-    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    known = np.isfinite(values)
-    if not known.any() or np.ptp(values[known]) == 0:
-        return Features(np.zeros((len(values), 0), np.float32), [])
-    scaled = (values - values[known].mean()) / values[known].std()
-    return Features(np.where(known, scaled, 0.0).astype(np.float32)[:, None], [name])
+    return matrix, np.array([some is not None for some in values], bool)
 
 
 def _values(value: Any) -> set[str] | None:

@@ -63,4 +63,5 @@ def _copies(events: Sessions, user: int, keep: np.ndarray[tuple[int, int], np.dt
         events.ratings, events.items[at], events.values[at], events.times[at],
         np.append(np.flatnonzero(begins), len(at)).astype(np.int64),
         np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), events.how,
+        np.full(len(keep), user if events.known_as is None else events.known_as[user]),
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from recae._types import FloatArray, IntArray, Mask, Scores
 from recae.distributed.ranks import choose_device
 from recae.events.cutting import joined_sessions
 from recae.events.session_events import Sessions
-from recae.models.autorec.feature_tables import encode_table
+from recae.models.autorec.feature_tables import Column, encode_rows, encode_table, learn_columns
 from recae.models.sessions.session_model import SessionModel
 from recae.models.sessions.session_network import SessionNetwork, States
 from recae.models.sessions.session_packing import Packed, pack
@@ -40,6 +40,8 @@ class RecurrentModel(SessionModel, TrainedInBatches):
     table: they are served from their events.
     """
 
+    shares_rows: ClassVar[bool] = True
+
     hierarchy: Hierarchy = param(
         "init", 'what a session knows of those before: "none"; its start ("init"); or each of its steps ("all")',
         choices=("none", "init", "all"),
@@ -48,8 +50,8 @@ class RecurrentModel(SessionModel, TrainedInBatches):
     attention: bool = param(False, "attend to the events of the session, and to the sessions of the user")
     reads_ratings: bool = param(True, "ratings are inputs")
     reads_times: bool = param(True, "the time since the event before is an input")
-    features: Literal["none", "item"] = param(
-        "none", "whether the columns of the item table are inputs beside each item", choices=("none", "item")
+    features: Literal["both", "user", "item", "none"] = param(
+        "none", "whose tables are read, where there are any", choices=("both", "user", "item", "none")
     )
     dropout: float = param(0.2, "share of entries of inputs and states that training hides", low=0, high=0.95,
                            tune=(0.0, 0.5))  # fmt: skip
@@ -63,6 +65,8 @@ class RecurrentModel(SessionModel, TrainedInBatches):
     )
 
     network_: Any = learned()
+    _user_columns: list[Column] = learned()  # that are read of the user table
+    _encoded: tuple[RatingMatrix, FloatArray] | None = learned()  # what they say of the users of the latest ratings
 
     _largest_batch = 32
 
@@ -104,7 +108,7 @@ class RecurrentModel(SessionModel, TrainedInBatches):
 
         size = self._rows_a_step(len(busy))
         batches = UserBatches(len(busy), make, size, len(busy), lengths=longest_sessions(events, busy))
-        trainer = self._trainer(ratings, validation, options, decay=self.l2)
+        trainer = self._trainer(ratings, validation, options, decay=self.l2, mean_over="ratings")
         validate = None if validation is None else self._validator(ratings, validation)
         self.history_ = trainer.fit(self.network_, batches, self._objective, validate)
 
@@ -127,7 +131,10 @@ class RecurrentModel(SessionModel, TrainedInBatches):
         self, events: Sessions, users: IntArray, device: torch.device, facts: tuple[Any, Any] | None = None
     ) -> Packed:
         base, left = self._facts(events) if facts is None else facts
-        return pack(events, users, by_depth=self.hierarchy != "none", device=device, base=base, left=left)
+        return pack(
+            events, users, by_depth=self.hierarchy != "none", device=device, base=base, left=left,
+            about=self._told_of(events),
+        )  # fmt: skip
 
     def _asked(self, events: Sessions, users: IntArray) -> Iterator[tuple[IntArray, Packed, States]]:
         """Blocks of distinct `users` (positions in it), their packed events and the network's states."""
@@ -196,12 +203,40 @@ class RecurrentModel(SessionModel, TrainedInBatches):
 
     def _parts(self, ratings: RatingMatrix) -> dict[str, Any]:
         """What the network is made with; features as `encode_table` gives them, where there are any."""
-        read = self.features == "item" and ratings.item_table is not None
-        described = encode_table(ratings.item_table, ratings.item_ids).matrix if read else np.zeros((0, 0), np.float32)
-        features = torch.from_numpy(described) if described.shape[1] else None
-        return {"features": features, "attention": self.attention, "reads_ratings": self.reads_ratings,
-                "reads_times": self.reads_times,
-                "dropout": self.dropout}  # fmt: skip
+        items = ratings.item_table if self.features in ("both", "item") else None
+        users = ratings.user_table if self.features in ("both", "user") else None
+        described = encode_table(items, ratings.item_ids).matrix
+        columns = learn_columns(users, ratings.user_ids)
+        self._user_columns, self._encoded = [column for column in columns if column.n_features], None
+        return {
+            "features": torch.from_numpy(described) if described.shape[1] else None,
+            "n_about": sum(column.n_features for column in self._user_columns), "attention": self.attention,
+            "reads_ratings": self.reads_ratings, "reads_times": self.reads_times, "dropout": self.dropout,
+        }  # fmt: skip
+
+    def _told_of(self, events: Sessions) -> FloatArray | None:
+        """What is known of each user of `events`, (n_users, n_features), 0 for nothing; None if no table is read."""
+        if not self._user_columns:
+            return None
+        ratings = events.ratings
+        if self._encoded is None or self._encoded[0] is not ratings:
+            encoded = encode_rows(ratings.user_table, ratings.user_ids, self._user_columns).matrix
+            self._encoded = ratings, encoded
+        found = self._encoded[1]
+        if events.known_as is None:
+            return found
+        return np.where(events.known_as[:, None] >= 0, found[events.known_as], np.float32(0))
+
+    def _tells(self, events: Sessions, users: IntArray) -> Mask:
+        about, told = self._told_of(events), super()._tells(events, users)
+        return told if about is None else told | (about[users] != 0).any(axis=1)
+
+    def _serves(self, by: Literal["user", "item"], index: IntArray) -> Mask:
+        """A user without ratings is served where the user table, which is read, says something of them."""
+        served = super()._serves(by, index)
+        if by == "item" or not self._user_columns:
+            return served
+        return served | ((index >= 0) & self._tells(self.sessions_, index))
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return network_arrays(self.network_)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from recae._types import Arrays, Csr, DoubleArray, FloatArray, IntArray, Scores
+from recae._types import Arrays, Csr, DoubleArray, FloatArray, IntArray, Mask, Scores
 from recae.events.cutting import CUT, sessions
 from recae.events.session_events import Sessions
 from recae.ratings import RatingMatrix
@@ -94,19 +94,22 @@ class SessionModel(Recommender):
 
     def score(self, user_rows: Csr) -> Scores:
         """Rows hold no dates: all events of a row are of one moment."""
-        events = undated(self.ratings_, user_rows)
+        events = undated_strangers(self.ratings_, user_rows)
         users = np.arange(user_rows.shape[0])
         return self.scores_before(events, users, events.event_starts[1:])
 
     def _scores_of_new(self, new: RatingMatrix, rows: IntArray) -> Scores:
-        if new.timestamps is None:
-            return super()._scores_of_new(new, rows)
         if "new" not in self._derived or self._derived["new"][0] is not new:
             self._derived["new"] = new, sessions_of_new(new, 60 * self.gap)
         events: Sessions = self._derived["new"][1]
         own = self.scores_before(events, rows, events.event_starts[1:][rows])
-        scores: Scores = self._or_popular(own, np.diff(events.event_starts)[rows] == 0)
+        scores: Scores = self._or_popular(own, ~self._tells(events, rows))
         return scores
+
+    def _tells(self, events: Sessions, users: IntArray) -> Mask:
+        """Of which of these users something is known, (n,): they have events, or a model knows more than events."""
+        told: Mask = np.diff(events.event_starts)[users] > 0
+        return told
 
     # ---------------------------------------------------------------- files
 
@@ -139,11 +142,16 @@ class SessionModel(Recommender):
 
 
 def sessions_of_new(new: RatingMatrix, gap: float) -> Sessions:
-    """Events of unseen users; where there is one moment only, all are of it."""
+    """Events of unseen users; where there are no times, or there is one moment only, all are of one moment."""
     stamps = new.timestamps
-    if stamps is not None and (len(stamps) < 2 or int(stamps.min()) == int(stamps.max())):
+    if stamps is None or (len(stamps) < 2 or int(stamps.min()) == int(stamps.max())):
         return undated(new, new.user_rows)
     return sessions(new, gap)
+
+
+def undated_strangers(ratings: RatingMatrix, user_rows: Csr) -> Sessions:
+    """`undated` of rows that are of no user of `ratings`."""
+    return replace(undated(ratings, user_rows), known_as=np.full(user_rows.shape[0], -1))
 
 
 def undated(ratings: RatingMatrix, user_rows: Csr) -> Sessions:

@@ -28,6 +28,25 @@ class States(NamedTuple):
     start: Tensor
 
 
+class Users(NamedTuple):
+    """What is known of the users of a batch after some of their sessions, (n_users, k) each.
+
+    Attributes:
+        state: of the GRU over sessions; zeros before the first one.
+        mean_sum, weights: of attention over the states so far: the weighted sum, and the sum of weights, (n_users, 1).
+        told: what the user table adds to starts and inputs; None for nothing.
+    """
+
+    state: Tensor
+    mean_sum: Tensor
+    weights: Tensor
+    told: Tensor | None = None
+
+    def of(self, rows: Tensor) -> Users:
+        """Those of some users, int64 (m,)."""
+        return Users(*(None if each is None else each[rows] for each in self))  # type: ignore[arg-type]
+
+
 class Attention(nn.Module):
     """alpha = softmax(tanh(W h + b) · q) over what came so far; gives sum alpha h (Yang et al., NAACL 2016)."""
 
@@ -68,13 +87,15 @@ class SessionNetwork(nn.Module):
         dropout: share of the entries of inputs, of starts and of the states predicted from that are hidden.
         residual: what ratings leave over of their biases is an input.
         features: of items, (n_items, n_features), which a matrix maps to vectors that are added to the embeddings.
+        n_about: features of users, which a matrix maps to a vector that is added to each input of the user's events,
+            and within the tanh of each start; 0 for none.
     """
 
     features: Tensor | None
 
     def __init__(
         self, n_items: int, width: int, hierarchy: str, *, attention: bool, reads_ratings: bool, reads_times: bool,
-        dropout: float, residual: bool = False, features: Tensor | None = None,
+        dropout: float, residual: bool = False, features: Tensor | None = None, n_about: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
         self.width, self.hierarchy = width, hierarchy
@@ -84,6 +105,7 @@ class SessionNetwork(nn.Module):
         self.ratings = nn.Embedding(RATING_LEVELS, width) if reads_ratings else None
         self.times = nn.Embedding(TIME_LEVELS, width) if reads_times else None
         self.left = nn.Linear(1, width, bias=False) if residual else None
+        self.about = nn.Linear(n_about, width, bias=False) if n_about else None
         self.events = nn.GRU(width, width)
         self.dropout = nn.Dropout(dropout)
         self.over_events = Attention(width) if attention else None
@@ -95,8 +117,9 @@ class SessionNetwork(nn.Module):
         for table in (self.items, self.ratings, self.times):
             if table is not None:
                 nn.init.normal_(table.weight, std=1 / math.sqrt(width))
-        if self.described is not None:
-            nn.init.zeros_(self.described.weight)
+        for map_ in (self.described, self.about):
+            if map_ is not None:
+                nn.init.zeros_(map_.weight)
 
     def vectors(self, items: Tensor | None = None) -> Tensor:
         """Vectors of `items`, or of all: the embedding, and what features add to it, (n, k)."""
@@ -127,7 +150,7 @@ class SessionNetwork(nn.Module):
             after.append(out)
             before.append(torch.cat([start, out])[level.previous])
         nothing = inputs[:0]
-        return States(torch.cat([nothing, *before]), torch.cat([nothing, *after]), self._start(*users))
+        return States(torch.cat([nothing, *before]), torch.cat([nothing, *after]), self._start(users))
 
     def attended(self, batch: Packed) -> tuple[Tensor, Tensor]:
         """What attention weighs by, not normalised: each event in packed order, (n_events,), and each session.
@@ -143,47 +166,54 @@ class SessionNetwork(nn.Module):
         for level in batch.levels:
             _, states, users = self._level(inputs, users, level)
             of_events.append(self.over_events.weight(states)[:, 0])
-            own = users[0][level.rows]
+            own = users.state[level.rows]
             of_users = None if self.hierarchy == "none" else self.over_sessions
             of_sessions.append(torch.ones_like(own[:, 0]) if of_users is None else of_users.weight(own)[:, 0])
         return torch.cat(of_events), torch.cat(of_sessions)
 
-    def _nobody(self, inputs: Tensor, batch: Packed) -> tuple[Tensor, Tensor, Tensor]:
-        """States of users before their first session, (n_users, k), and the sums of attention, which are zeros."""
+    def _nobody(self, inputs: Tensor, batch: Packed) -> Users:
+        """Users before their first session."""
         zeros = inputs.new_zeros(batch.n_users, self.width)
-        return zeros, zeros, zeros[:, :1]
+        return Users(zeros, zeros, zeros[:, :1], None if self.about is None else self.about(batch.about))
 
-    def _level(
-        self, inputs: Tensor, users: tuple[Tensor, Tensor, Tensor], level: Level
-    ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor, Tensor]]:
+    def _level(self, inputs: Tensor, users: Users, level: Level) -> tuple[Tensor, Tensor, Users]:
         """The starts of a level's sessions, the GRU's states after their events, and the users' states after these."""
         rows = level.rows
-        start = self._start(*(each[rows] for each in users))
-        read = inputs[level.events]
+        own = users.of(rows)
+        start, read = self._start(own), inputs[level.events]
         if self.hierarchy == "all":
-            read = read + self.user_input(users[0][rows])[level.sessions]
+            read = read + self.user_input(own.state)[level.sessions]
+        if own.told is not None:
+            read = read + own.told[level.sessions]
         states = packed_gru(self.events, read, start, level)
         if self.hierarchy != "none":
             users = self._end(users, rows, states[level.last])
         return start, states, users
 
-    def _start(self, user: Tensor, mean_sum: Tensor, weights: Tensor) -> Tensor:
-        """Where sessions start, (n, k), from the states of their users."""
+    def _start(self, users: Users) -> Tensor:
+        """Where sessions of these users start, (n, k)."""
         if self.hierarchy == "none":
-            return torch.zeros_like(user)
+            if users.told is None:
+                return torch.zeros_like(users.state)
+            alone: Tensor = self.dropout(torch.tanh(users.told))
+            return alone
+        state = users.state
         if self.over_sessions is not None:
-            user = user + self.over_sessions.outer(mean_sum / weights.clamp(min=1e-30))
-        started: Tensor = self.dropout(torch.tanh(self.start(user)))
+            state = state + self.over_sessions.outer(users.mean_sum / users.weights.clamp(min=1e-30))
+        mapped = self.start(state)
+        started: Tensor = self.dropout(torch.tanh(mapped if users.told is None else mapped + users.told))
         return started
 
-    def _end(self, users: tuple[Tensor, Tensor, Tensor], rows: Tensor, last: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The users' states after a session of each of `rows`, whose last state is `last`; and attention's sums."""
-        state = self.user(last, users[0][rows])
-        user, mean_sum, weights = users[0].index_copy(0, rows, state), users[1], users[2]
-        if self.over_sessions is not None:
-            weight = self.over_sessions.weight(state)
-            mean_sum, weights = mean_sum.index_add(0, rows, weight * state), weights.index_add(0, rows, weight)
-        return user, mean_sum, weights
+    def _end(self, users: Users, rows: Tensor, last: Tensor) -> Users:
+        """The users after a session of each of `rows`, whose last state is `last`."""
+        state = self.user(last, users.state[rows])
+        after = users._replace(state=users.state.index_copy(0, rows, state))
+        if self.over_sessions is None:
+            return after
+        weight = self.over_sessions.weight(state)
+        return after._replace(
+            mean_sum=users.mean_sum.index_add(0, rows, weight * state), weights=users.weights.index_add(0, rows, weight)
+        )
 
 
 class NextItemNetwork(SessionNetwork):

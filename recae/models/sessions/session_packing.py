@@ -51,6 +51,7 @@ class Packed:
         order: position of each event in the `Sessions`, int64 (n_events,), a NumPy array.
         base: mu + b_i + b_u of each event, float32 (n_events,), b_u from earlier events; for ratings.
         left: what the rating leaves over of it, in the unit of the network, float32 (n_events,).
+        about: what is known of each user of the batch, float32 (n_users, n_features); None for nothing.
     """
 
     levels: tuple[Level, ...]
@@ -61,11 +62,12 @@ class Packed:
     order: IntArray
     base: Tensor
     left: Tensor
+    about: Tensor | None = None
 
 
 def pack(
     events: Sessions, users: IntArray, *, by_depth: bool, device: torch.device,
-    base: FloatArray | None = None, left: FloatArray | None = None,
+    base: FloatArray | None = None, left: FloatArray | None = None, about: FloatArray | None = None,
 ) -> Packed:  # fmt: skip
     """The sessions of `users`, (n,), packed.
 
@@ -73,6 +75,7 @@ def pack(
         by_depth: a session needs what came before it; else all of them are computed together.
         device: of the tensors.
         base, left: of each event of `events`, (n_events,); zeros by default.
+        about: of each user of `events`, (n_users, n_features).
     """
     first, counts = events.user_starts[users], np.diff(events.user_starts)[users]
     row = np.repeat(np.arange(len(users)), counts)
@@ -99,6 +102,7 @@ def pack(
     return Packed(
         levels, len(users), items, ratings, times, at,
         tensor(none if base is None else base[at]), tensor(none if left is None else left[at]),
+        None if about is None else tensor(about[users]),
     )  # fmt: skip
 
 

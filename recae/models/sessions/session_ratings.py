@@ -13,7 +13,7 @@ from recae._types import Csr, DoubleArray, FloatArray, IntArray, Mask, Scores
 from recae.events.session_events import Sessions
 from recae.models.autorec.ordinal import CumulativeLogit
 from recae.models.sessions.recurrent import RecurrentModel, scores_of
-from recae.models.sessions.session_model import sessions_of_new, undated
+from recae.models.sessions.session_model import sessions_of_new, undated_strangers
 from recae.models.sessions.session_network import RatingNetwork
 from recae.ratings import RatingMatrix
 from recae.ratings.any_frame import as_pandas
@@ -121,14 +121,14 @@ class SessionRatingRNN(PredictsAtMoments, RecurrentModel):
         self._fitted()
         frames.check_choice("unknown", unknown, get_args(UnknownPairs))
         new = frames.new_users(new_ratings, self, unknown=unknown)
-        if new.timestamps is None:
+        if new.timestamps is None and self._told_of(sessions_of_new(new, 60 * self.gap)) is None:
             return super().predict_new(new_ratings, pairs, unknown=unknown)
         table = as_pandas(pairs)
         frames.require(table, ("user", "item"), "pairs")
         users, items = frames.find_pairs(new, table["user"], table["item"], unknown)
         events = sessions_of_new(new, 60 * self.gap)
         times = None
-        if "timestamp" in table.columns:
+        if "timestamp" in table.columns and new.timestamps is not None:
             times = moments(as_id_array(table["timestamp"]), len(users))
         out = self._baseline().at(np.full(len(items), -1), items)
         served = self._serves("item", items) & (users >= 0)
@@ -193,7 +193,7 @@ class SessionRatingRNN(PredictsAtMoments, RecurrentModel):
         return self._from(self.sessions_, user_index, item_index, None)
 
     def _pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
-        return self._from(undated(self.ratings_, user_rows), row_index, item_index, None)
+        return self._from(undated_strangers(self.ratings_, user_rows), row_index, item_index, None)
 
 
 def _stops(events: Sessions, users: IntArray, times: DoubleArray) -> IntArray:
