@@ -47,6 +47,48 @@ def test_scores_are_those_of_the_dense_filter(name: str, factors: int) -> None:
     np.testing.assert_allclose(found, wanted, atol=2e-3 * np.abs(wanted).max())
 
 
+def test_gf_cf_is_a_setting() -> None:
+    """Scores are those of the paper: x R'R + 0.3 x D^-1/2 V V' D^1/2, R = D_u^-1/2 X D^-1/2 (eqs. 4 and 13)."""
+    model = Spectral(
+        filter="linear", strength=1.0, user_power=0.5, prior=0.0, pre=0.0, post=0.0, low_pass=0.3, low_pass_power=0.5,
+        factors=5, popularity=0.0,
+    ).fit(RATINGS)  # fmt: skip
+    x, n_u, n_i = dense(RATINGS)
+    r = x / np.sqrt(n_u)[:, None] / np.sqrt(n_i)
+    v = np.linalg.svd(r)[2][:5].T
+    wanted = x @ r.T @ r + 0.3 * (x / np.sqrt(n_i)) @ v @ v.T * np.sqrt(n_i)
+    np.testing.assert_allclose(model.score(RATINGS.user_rows), wanted, atol=1e-5 * np.abs(wanted).max())
+
+
+def test_cheby_cf_is_a_setting() -> None:
+    """Scores are those of the paper: D^b (p(L) + 0.2 V V') D^-b x, p of degree 8 by the recurrence on 2 L - 1."""
+    model = Spectral(
+        filter="step", strength=1.5, user_power=0.5, prior=0.0, pre=0.4, post=0.4, low_pass=0.2, factors=5,
+        popularity=0.0,
+    ).fit(RATINGS)  # fmt: skip
+    x, n_u, n_i = dense(RATINGS)
+    r = x / np.sqrt(n_u)[:, None] / np.sqrt(n_i)
+    v, laplacian = np.linalg.svd(r)[2][:5].T, np.eye(len(n_i)) - r.T @ r
+    nodes = [np.cos((9.5 - k) / 9 * np.pi) for k in range(1, 10)]
+    ends = [np.cos((8 - k) / 8 * np.pi) for k in range(9)]
+    target = [0.5 + 0.5 * (-e) ** 1.5 if e < 0 else 0.5 - 0.5 * e**1.5 for e in ends]
+    weights = [2 / 9 * sum(t * np.cos(d * np.arccos(n)) for t, n in zip(target, nodes)) for d in range(9)]
+    weights[0] /= 2
+    before, now, scaled = np.eye(len(n_i)), 2 * laplacian - np.eye(len(n_i)), 2 * laplacian - np.eye(len(n_i))
+    filtered = weights[0] * before + weights[1] * now
+    for weight in weights[2:]:
+        before, now = now, 2 * scaled @ now - before
+        filtered += weight * now
+    wanted = (x / n_i**0.4) @ (filtered + 0.2 * v @ v.T) * n_i**0.4
+    np.testing.assert_allclose(model.score(RATINGS.user_rows), wanted, atol=1e-5 * np.abs(wanted).max())
+
+
+def dense(ratings: RatingMatrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """X of ones, and its numbers by user and by item, 1 for none."""
+    x = np.asarray(ratings.user_rows.toarray() != 0, np.float64)
+    return x, np.maximum(x.sum(1), 1), np.maximum(x.sum(0), 1)
+
+
 def test_a_low_degree_is_enough_beyond_the_leading_eigenvectors() -> None:
     """The degree falls with the spectrum that is left, and a degree that is given is taken, however far off it is."""
     some: dict[str, Any] = {"strength": 0.45, "low_pass": 0.0, "popularity": 0.0, "post": 0.45}
@@ -102,6 +144,7 @@ def test_what_is_given_is_taken_and_the_rest_is_chosen() -> None:
     assert Spectral(strength=0.2, post=0.5)._candidates(RATINGS) == [{"strength": 0.2, "post": 0.5}]
     assert Spectral(strength=0.2, post=0.5).fit(RATINGS).post_ == 0.5
     assert [one["strength"] for one in Spectral(filter="plateau", post=0.4)._candidates(RATINGS)] == [1, 2, 4, 8]
+    assert len(Spectral(filter="step", post=0.4)._candidates(RATINGS)) == 4
     assert len(Spectral(filter="linear", post=0.4)._candidates(RATINGS)) == 1
 
 

@@ -44,15 +44,16 @@ def hidden_users(result: Result) -> str:
 def gowalla(result: Result) -> str:
     """Published figures on Gowalla, and ours with their bars."""
     rows = [
-        [f"{name}, published", "ratings only", f"{recall:.4f}", f"{ndcg:.4f}", "", "", ""]
+        [f"{name}, published", "ratings only", f"{recall:.4f}", f"{ndcg:.4f}" if ndcg else "", "", "", ""]
         for name, (recall, ndcg) in result["published"].items()
     ]
     for row in result["rows"]:
         bar = f"{row['bar recall-plain@20']:.4f} / {row['bar ndcg@20']:.4f}"
         reached = row["reached recall-plain@20"] and row["reached ndcg@20"]
         league = LEAGUES[league_of(make_model(row["model"]))]
+        name, model = row.get("name", row["model"]), row["model"]
         rows.append([
-            f"**{row.get('name', row['model'])}**{in_words(row['settings'])}", league,
+            f"**{name}**{'' if name == model else ', ' + model}{in_words(row['settings'])}", league,
             f"{row['recall-plain@20']:.4f}", f"{row['ndcg@20']:.4f}",
             f"{bar}, {'reached' if reached else 'missed'}", f"{row['fit_seconds'] / 60:.0f}",
             gibibytes(row["peak_mb"]),

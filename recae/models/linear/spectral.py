@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -22,7 +23,11 @@ from recae.schemas import require
 from recae.sparse import SparseRows, spmm
 
 # What is chosen among; the linear filter has no strength.
-STRENGTHS = {"ridge": (0.02, 0.05, 0.15, 0.45, 1.5), "plateau": (1.0, 2.0, 4.0, 8.0), "linear": (1.0,)}
+STRENGTHS = {
+    "ridge": (0.02, 0.05, 0.15, 0.45, 1.5), "plateau": (1.0, 2.0, 4.0, 8.0), "step": (1.0, 1.5, 3.0, 15.0),
+    "linear": (1.0,),
+}  # fmt: skip
+STEP_DEGREE = 8
 POSTS = (0.35, 0.45)
 SHARE, MOST = 0.027, 800  # directions where they are not said: a share of the smaller side, and no more than these
 MOST_DEGREE, NEAR = 16, 1e-3
@@ -39,7 +44,12 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
     divided by n_u^`user_power` and by √g, and S is RᵀR divided by its largest eigenvalue, so that its spectrum lies in
     0 to 1. V (n_items, `factors`) holds its leading eigenvectors: the "ideal low pass" that GF-CF (Shen et al., CIKM
     2021) and ChebyCF (Kim et al., SIGIR 2025) add with a weight w. f is s / (s + c) ("ridge", the filter of a ridge
-    regression), s ("linear", as in GF-CF), or for "plateau" 1 less the c-th power of 1 - s.
+    regression), s ("linear", as in GF-CF), 1 less the c-th power of 1 - s ("plateau"), or for "step" the polynomial of
+    degree 8 that ChebyCF's program makes of (1 ± |y|^c) / 2, where y = 2 s - 1 and ± is its sign: it rises from 0
+    to 1, flat in the middle where c > 1.
+
+    As published: GF-CF has the linear filter, `user_power` 0.5, `prior`, `pre` and `post` 0, `low_pass` 0.3, 256
+    `factors` and `low_pass_power` 0.5; ChebyCF has the step, `user_power` 0.5, `prior` 0, and `pre` = `post`.
 
     Nothing of size n_items x n_items is formed. f(S) is a polynomial in S, each degree of which takes two sparse
     products, and on V it is corrected to f itself. So the polynomial has to be right only where the spectrum is left,
@@ -48,14 +58,18 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
 
     linear: ClassVar[bool] = True
 
-    filter: Literal["ridge", "plateau", "linear"] = param(
-        "ridge", "f: s / (s + c), 1 - (1 - s)^c, or s", choices=("ridge", "plateau", "linear"), tune=None
+    filter: Literal["ridge", "plateau", "linear", "step"] = param(
+        "ridge", "f: s / (s + c), 1 - (1 - s)^c, s, or ChebyCF's step", choices=tuple(STRENGTHS), tune=None
     )
     strength: float | None = param(
         None, "c of the filter; none to choose it on a part of the ratings", low=1e-6, high=1e6,
         tune=(0.02, 2.0, "log"),
     )  # fmt: skip
     low_pass: float = param(0.2, "weight w of the leading eigenvectors", low=0, tune=(0.0, 1.0))
+    low_pass_power: float | None = param(
+        None, "power of items' numbers for the leading eigenvectors, in place of pre and post; none for these",
+        low=-2, high=2, tune=None,
+    )  # fmt: skip
     factors: int | None = param(
         None, "leading eigenvectors; none for 2.7 % of the smaller of users and items, at most 800", low=1,
         tune=(10, 800, "log"),
@@ -112,9 +126,10 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
     def _set_filter(self, strength: float) -> None:
         """The polynomial, and what it lacks on the leading eigenvectors."""
         f, eigenvalues = _filter(self.filter, strength), self.strengths_.astype(np.float64) ** 2
-        self.coefficients_ = polynomial(f, float(eigenvalues[-1]), self.degree)
+        degree = STEP_DEGREE if self.filter == "step" and self.degree is None else self.degree
+        self.coefficients_ = polynomial(f, float(eigenvalues[-1]), degree)
         off = f(eigenvalues) - chebval(2 * eigenvalues - 1, self.coefficients_)
-        self.gains_ = (off + self.low_pass).astype(np.float32)
+        self.gains_ = (off + (self.low_pass if self.low_pass_power is None else 0.0)).astype(np.float32)
 
     def _weighed(self, ratings: RatingMatrix) -> Csr:
         """R, (n_users, n_items)."""
@@ -144,6 +159,10 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
         for start in range(0, user_rows.shape[0], BLOCK):
             out[start : start + BLOCK] = self._filtered(read[start : start + BLOCK])
         out *= self._writes
+        if self.low_pass_power is not None:
+            reads, writes = (self._by_item(self.ratings_, sign * self.low_pass_power) for sign in (-1, 1))
+            passed = sparse.csr_array(as_input(user_rows, self.values).multiply(reads)) @ self.components_
+            out += (np.float32(self.low_pass) * passed) @ (self.components_.T * writes)
         return out
 
     def _filtered(self, rows: Csr) -> FloatArray:
@@ -219,9 +238,28 @@ def polynomial(f: Filter, end: float, degree: int | None) -> FloatArray:
 
 
 def _filter(name: str, c: float) -> Filter:
-    """f of the class's docstring, from 0 at 0."""
+    """f of the class's docstring."""
     if name == "linear":
         return lambda s: s
     if name == "plateau":
         return lambda s: 1 - np.power(np.clip(1 - s, 0, 1), c)
+    if name == "step":
+        return partial(_chebyshev, step(c))
     return lambda s: s / (s + c)
+
+
+def step(c: float, degree: int = STEP_DEGREE) -> DoubleArray:
+    """Coefficients on Chebyshev polynomials of y, of what ChebyCF's program makes of h(y) = (1 ± |y|^c) / 2.
+
+    It puts the values of h at the extremes cos(j π / n) at the zeros cos((j + 1/2) π / (n + 1)), j = 0 ... n, n being
+    the degree; so the polynomial is h a little stretched.
+    """
+    j = np.arange(degree + 1)
+    extremes, zeros = np.cos(j / degree * np.pi), np.cos((j + 0.5) / (degree + 1) * np.pi)
+    values = (1 + np.sign(extremes) * np.abs(extremes) ** c) / 2
+    return np.asarray(np.linalg.solve(chebvander(zeros, degree), values), np.float64)
+
+
+def _chebyshev(coefficients: DoubleArray, s: DoubleArray) -> DoubleArray:
+    """A polynomial of 2 s - 1."""
+    return np.asarray(chebval(2 * s - 1, coefficients), np.float64)
