@@ -66,11 +66,16 @@ def others(result: Result, dataset: str) -> str:
 def cold(result: Result) -> str:
     """Users and items without a single training rating (`python -m benchmarks.cold`): RMSE by what is cold."""
     rows = result["rows"]
-    kinds = list(dict.fromkeys(kind for row in rows for kind in row["rmse"]))
-    lines = [
-        [row["row"], *(f"{row['rmse'][kind]:.4f}" if kind in row["rmse"] else "" for kind in kinds)] for row in rows
-    ]
-    return table(["model", *kinds], lines)
+    return table(["model", *rows[0]["rmse"]], [[row["row"], *_beside_biases(row)] for row in rows])
+
+
+def _beside_biases(row: Row) -> list[str]:
+    """RMSE of each part, and the difference from the biases."""
+    cells = []
+    for part, found in row["rmse"].items():
+        apart, error = row["less the biases"][part]
+        cells.append(f"{found:.4f}" + (f" ({apart:+.4f} ± {error:.4f})" if apart or error else ""))
+    return cells
 
 
 def _cells(dataset: str) -> Callable[[Row], list[str]]:
