@@ -146,6 +146,18 @@ def test_the_rank_of_pca_follows_the_data() -> None:
     assert model.components_.shape[1] <= 2 or model.prior_ is not None
 
 
+def test_the_factors_of_als_follow_the_data(tmp_path: Path) -> None:
+    """Thin rows of two tastes get few factors, and a file says how many; a width that is given is kept."""
+    rng = np.random.default_rng(0)
+    taste = np.where((np.arange(500)[:, None] % 2) == (np.arange(150)[None] % 2), 0.12, 0.02)
+    ratings = ratings_of(rng.random((500, 150)) < taste)
+    model = recae.ImplicitALS().fit(ratings, progress=False)
+    assert model.factors_ == 4
+    assert load_model(str(model.save(tmp_path / "m.recae"))).item_vectors().shape == (150, 4)
+    given = recae.ImplicitALS(factors=9).fit(ratings, progress=False)
+    assert given.item_factors_.shape == (150, given.factors_) == (150, 9)
+
+
 def test_a_given_setting_is_taken_as_it_is() -> None:
     """With everything said, a fit is one fit: nothing is put aside."""
     ratings: RatingMatrix = by_taste()

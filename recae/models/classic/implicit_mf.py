@@ -24,7 +24,9 @@ from recae.recommender.own_part import ChoosesOnOwnPart
 from recae.recommender.params import ReadsValues, Values, as_input, default, hyperparameters, learned, param
 from recae.recommender.registry import register
 
-ALPHAS = (10.0, 40.0)  # weights that ImplicitALS chooses among, of entries of 1; else divided by their mean
+# What ImplicitALS chooses among: widths of the factors with weights of entries of 1 (of others, divided by their mean).
+# Where entries are few, few factors are best by far; many are worth their time only with small weights.
+CHOICES = ((64, 10.0), (64, 40.0), (16, 10.0), (16, 40.0), (4, 10.0), (4, 40.0), (128, 10.0))
 
 
 class _Factors(ChoosesOnOwnPart):
@@ -43,9 +45,10 @@ class _Factors(ChoosesOnOwnPart):
         return {"user": self.user_factors_, "item": self.item_factors_}
 
     def _restore(self, arrays: LearnedArrays) -> None:
-        width = self.factors + self._bias_columns  # type: ignore[attr-defined]
+        wanted = self.factors  # type: ignore[attr-defined]
+        width = -1 if wanted is None else wanted + self._bias_columns
         self.user_factors_ = arrays.floats("user", self.ratings_.n_users, width)
-        self.item_factors_ = arrays.floats("item", self.ratings_.n_items, width)
+        self.item_factors_ = arrays.floats("item", self.ratings_.n_items, self.user_factors_.shape[1])
 
 
 @register("als", "matrix factorisation for ranking by alternating least squares (implicit)")
@@ -58,7 +61,9 @@ class ImplicitALS(ReadsValues, _Factors):
     are the exact solution for their row, the items' being what they are; so, at last, are those of known users.
     """
 
-    factors: int = param(64, "width of the factors", low=1, tune=(16, 256, "log"))
+    factors: int | None = param(
+        None, "width of the factors; none to choose it on a part of the ratings", low=1, tune=(16, 256, "log")
+    )
     l2: float | None = param(
         None, "L2 weight on the factors; above 0; none for 5 alpha", low=0, tune=(0.1, 300.0, "log")
     )
@@ -72,13 +77,14 @@ class ImplicitALS(ReadsValues, _Factors):
 
     user_factors_: FloatArray = learned()
     item_factors_: FloatArray = learned()
+    factors_: int = learned()
     alpha_: float = learned()
 
     def _candidates(self, ratings: RatingMatrix) -> list[dict[str, Any]]:
-        if self.alpha is not None:
-            return [{"alpha": self.alpha}]
         unit = 1.0 if self.values == "binary" else float(np.mean(np.abs(ratings.user_rows.data))) or 1.0
-        return [{"alpha": alpha / unit} for alpha in ALPHAS]
+        pairs = [(self.factors or width, alpha / unit if self.alpha is None else self.alpha)
+                 for width, alpha in CHOICES]  # fmt: skip
+        return [{"factors": width, "alpha": alpha} for width, alpha in dict.fromkeys(pairs)]
 
     def _weight(self) -> float:
         """The L2 weight: the one given, or five times that of a rating."""
@@ -89,7 +95,7 @@ class ImplicitALS(ReadsValues, _Factors):
             raise ParameterError(
                 "users of few ratings have no solution", name="l2", value=self.l2, expected="above 0", remedy="try 50"
             )
-        self.alpha_ = chosen["alpha"]
+        self.factors_, self.alpha_ = chosen["factors"], chosen["alpha"]
         rows = self._confidence(ratings.user_rows)
         with _one_blas_thread(), _diverging("l2", self._weight()):
             solver = self._solver()
@@ -118,11 +124,12 @@ class ImplicitALS(ReadsValues, _Factors):
         super()._restore(arrays)
         # files of earlier versions say it in alpha
         self.alpha_ = arrays.number("alpha") if "alpha" in arrays else self.alpha or 1.0
+        self.factors_ = self.item_factors_.shape[1]
 
     def _fold_in(self, confidence: Any) -> FloatArray:
         """Factors of rows, the items' being what they are: (n_rows, factors)."""
         if confidence.shape[0] == 0:
-            return np.zeros((0, self.factors), np.float32)
+            return np.zeros((0, self.factors_), np.float32)
         with _one_blas_thread(), _diverging("l2", self._weight()):
             solver = self._solver()
             solver.item_factors = self.item_factors_
@@ -132,7 +139,7 @@ class ImplicitALS(ReadsValues, _Factors):
         from implicit.cpu.als import AlternatingLeastSquares
 
         return AlternatingLeastSquares(
-            factors=self.factors, regularization=self._weight(), alpha=1.0, iterations=self.iterations,
+            factors=self.factors_, regularization=self._weight(), alpha=1.0, iterations=self.iterations,
             random_state=self.rng,
         )  # fmt: skip
 
