@@ -14,6 +14,7 @@ from rating_toys import low_rank, parted
 from scipy import special
 from torch import Tensor
 
+from benchmarks.accuracy.picked_epoch import ErrorAfterEpochs
 from recae.errors import ParameterError, TrainingInterrupted
 from recae.models import Bias, GLocalK, SparseFC, load_model
 from recae.models.item_codes.global_stage import GlobalNetwork, WholeMatrix, global_loss, neighbourhoods, ordering
@@ -210,6 +211,17 @@ def test_a_kernel_that_hides_everything_changes_its_sign(sign: int) -> None:
         network.open_(rows)
         assert (network.mixture >= 0).all()
         assert float(network.kernel(rows, network.weights()[0])[4]) > 0
+
+
+def test_errors_after_each_epoch_are_those_of_shorter_fits() -> None:
+    """What `benchmarks.picked_epoch` measures after an epoch is the figure of a fit that ends there."""
+    train, test = parted(low_rank())
+    model = quick(GLocalK, epochs=2, tune_epochs=3)
+    told = ErrorAfterEpochs(model, train, test)
+    model.fit(train, progress=False, callbacks=[told])
+    shorter = quick(GLocalK, epochs=2, tune_epochs=2).fit(train, progress=False)
+    assert len(told.errors) == 3
+    assert told.errors[1] == pytest.approx(rmse(shorter, test), abs=1e-6)
 
 
 def test_glocal_k_learns_and_keeps_learning_under_the_convolution(tmp_path: Path) -> None:
