@@ -129,7 +129,7 @@ def test_blocks_and_files_change_nothing(tmp_path: object, monkeypatch: pytest.M
     """Scores do not depend on how many users are filtered at once, nor on a file between."""
     model = Spectral(strength=0.3, low_pass=0.1, factors=4, popularity=0.0, post=0.4).fit(RATINGS)
     wanted = model.score(RATINGS.user_rows)
-    monkeypatch.setattr("recae.models.linear.spectral.BLOCK", 7)
+    monkeypatch.setattr("recae.models.linear.spectral.CELLS", 7 * sum(RATINGS.shape))
     np.testing.assert_allclose(model.score(RATINGS.user_rows), wanted, atol=1e-6)
     again = recae.load_model(model.save(f"{tmp_path}/m.recae"))
     np.testing.assert_array_equal(again.score(RATINGS.user_rows), model.score(RATINGS.user_rows))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from functools import partial
+from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -14,6 +16,7 @@ from scipy import sparse
 from recae._types import Arrays, Csr, DoubleArray, FloatArray, Scores
 from recae.models.linear.pca_recommender import SMALL, dense_directions
 from recae.ratings import RatingMatrix
+from recae.ratings.csr import cut_evenly
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.own_part import ChoosesOnOwnPart
@@ -31,7 +34,8 @@ STEP_DEGREE = 8
 POSTS = (0.35, 0.45)
 SHARE, MOST = 0.027, 800  # directions where they are not said: a share of the smaller side, and no more than these
 MOST_DEGREE, NEAR = 16, 1e-3
-BLOCK = 256  # rows of users that are filtered at once
+BLOCK, CELLS = 256, 2**26  # users that are filtered at once, at most: as many as have so many numbers in all
+PART = 1 << 22  # ratings that are weighed at once
 Filter = Callable[[DoubleArray], DoubleArray]
 
 
@@ -114,12 +118,12 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
             yield candidate, model
 
     def _learn(self, ratings: RatingMatrix, options: FitOptions, chosen: dict[str, Any]) -> None:
-        weighed = self._weighed(ratings)
+        rows = self._weighed(ratings)
         wanted = self.factors or max(1, min(MOST, round(SHARE * min(ratings.shape))))
-        self.components_, strengths = leading(weighed, wanted, self.rng)
+        self.components_, strengths = leading(rows, wanted, self.rng)
         self.post_ = chosen["post"]
         self.largest_ = max(float(strengths[0]), float(np.finfo(np.float32).tiny))
-        self._read(ratings)
+        self._read(ratings, rows)
         self.strengths_ = strengths / np.float32(self.largest_)
         self._set_filter(chosen["strength"])
 
@@ -133,18 +137,24 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
 
     def _weighed(self, ratings: RatingMatrix) -> Csr:
         """R, (n_users, n_items)."""
-        counts = np.maximum(ratings.counts("user"), 1).astype(np.float32)
-        rows = as_input(ratings.user_rows, self.values).multiply(counts[:, None] ** np.float32(-self.user_power))
-        return sparse.csr_array(rows.multiply(self._by_item(ratings, -0.5)))
+        rows, counts = copy(as_input(ratings.user_rows, self.values)), ratings.counts("user")
+        by_user = np.maximum(counts, 1).astype(np.float32) ** np.float32(-self.user_power)
+        by_item, data = self._by_item(ratings, -0.5), np.empty(rows.nnz, np.float32)
+        for first, last in pairwise(cut_evenly(counts, PART)):  # no copies of the size of the ratings
+            part = slice(rows.indptr[first], rows.indptr[last])
+            data[part] = rows.data[part] * np.repeat(by_user[first:last], counts[first:last])
+            data[part] *= by_item[rows.indices[part]]
+        rows.data = data
+        return rows
 
     def _by_item(self, ratings: RatingMatrix, power: float) -> FloatArray:
         """g to a power, (n_items,); an item without a rating counts as one with one."""
         numbers: FloatArray = np.maximum(ratings.counts("item") + self.prior, 1).astype(np.float32)
         return numbers ** np.float32(power)
 
-    def _read(self, ratings: RatingMatrix) -> None:
-        """Keep what scores are made with, of the ratings learnt from."""
-        rows = sparse.csr_array(self._weighed(ratings) / np.float32(self.largest_))
+    def _read(self, ratings: RatingMatrix, rows: Csr) -> None:
+        """Keep what scores are made with, of the ratings learnt from and R, which is divided in place."""
+        rows.data /= np.float32(self.largest_)
         self._sides = SparseRows.from_scipy(rows), SparseRows.from_scipy(rows.T.tocsr())
         self._reads, self._writes = self._by_item(ratings, -self.pre), self._by_item(ratings, self.post_)
 
@@ -156,8 +166,9 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
     def score(self, user_rows: Csr) -> Scores:
         read = sparse.csr_array(as_input(user_rows, self.values).multiply(self._reads))
         out = np.empty(user_rows.shape, np.float32)
-        for start in range(0, user_rows.shape[0], BLOCK):
-            out[start : start + BLOCK] = self._filtered(read[start : start + BLOCK])
+        size = max(1, min(BLOCK, CELLS // sum(self.ratings_.shape)))
+        for start in range(0, user_rows.shape[0], size):
+            out[start : start + size] = self._filtered(read[start : start + size])
         out *= self._writes
         if self.low_pass_power is not None:
             reads, writes = (self._by_item(self.ratings_, sign * self.low_pass_power) for sign in (-1, 1))
@@ -202,7 +213,7 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
         self.largest_, self.post_ = arrays.number("largest"), arrays.number("post")
         require(self.largest_ > 0, "the largest singular value is not above 0")
         require(abs(self.post_) <= 2, "the power of items' numbers is not within -2 and 2")
-        self._read(self.ratings_)
+        self._read(self.ratings_, self._weighed(self.ratings_))
 
 
 def leading(rows: Csr, factors: int, seed: int) -> tuple[FloatArray, FloatArray]:
