@@ -19,7 +19,10 @@ Result = dict[str, Any]
 
 def parts() -> dict[str, str]:
     """The page's parts by name."""
-    return {"topn-ml-1m": hidden_users(read("topn-ml-1m")), "gowalla": gowalla(read("gowalla"))}
+    return {
+        "topn-ml-1m": hidden_users(read("topn-ml-1m")), "gowalla": gowalla(read("gowalla")),
+        "large-catalogue": large_catalogue(read("large_catalogue")),
+    }  # fmt: skip
 
 
 def hidden_users(result: Result) -> str:
@@ -59,6 +62,24 @@ def gowalla(result: Result) -> str:
             gibibytes(row["peak_mb"]),
         ])  # fmt: skip
     return table(["model", "league", "Recall@20", "NDCG@20", "bar", "fit, minutes", "peak memory"], rows)
+
+
+def large_catalogue(result: Result) -> str:
+    """Spectral on generated catalogues: what it takes, and whether its lists make sense."""
+    rows = [
+        [
+            f"{row['n_items']:,}", f"{row['n_users']:,}", f"{row['n_pairs'] / 1e6:.1f}",
+            gibibytes(row["generate"]["peak_mb"]), gibibytes(row["fit"]["peak_mb"]), gibibytes(row["lists"]["peak_mb"]),
+            f"{row['fit']['processor_seconds']:.0f}",
+            f"{row['lists']['processor_seconds'] / result['settings']['lists']:.2g}",
+            f"{row['own_kinds']:.0%} ({row['by_chance']:.1%})",
+        ]
+        for row in result["rows"]
+    ]  # fmt: skip
+    memory = [f"peak memory, {when}" for when in ("pairs made", "fitted", "lists made")]
+    seconds = [f"{what}, processor s" for what in ("fit", "a list")]
+    head = ["items", "users", "pairs, millions", *memory, *seconds, "listed of own kinds"]
+    return table(head, rows)
 
 
 def in_words(settings: Result) -> str:
