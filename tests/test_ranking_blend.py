@@ -11,6 +11,7 @@ from scipy import sparse
 import recae
 from recae import RankingBlend
 from recae.errors import ParameterError
+from recae.events.next_ranks import history
 from recae.models.ensemble.choose_ranker import blends, choose_ranker
 from recae.models.ensemble.ranking_blend import standardised
 from tests.contract import ratings
@@ -91,3 +92,28 @@ def test_auto_compares_means_of_its_candidates() -> None:
     assert set(blends(names)) < set(choice.figures)
     taken = " + ".join(choice.params["members"]) if choice.name == "ranking-blend" else choice.name
     assert taken in {"popularity", max(choice.figures, key=choice.figures.__getitem__)}
+
+
+def test_the_next_item_of_a_blend(tmp_path: Path) -> None:
+    """Event by event, members that read order get events and others the row so far; of logarithms the shares count."""
+    data = ratings()
+    settings = {"hidden": 4, "epochs": 2, "batch_size": 8, "device": "cpu"}
+    apart = [recae.SessionRNN(**settings), recae.VSKNN(decay=0.5), recae.EASE(l2=50.0)]
+    blend = RankingBlend(members=tuple(apart), weights=(3.0, 2.0, 1.0)).fit(data)
+    assert blend.reads_order
+    assert not RankingBlend(members=("ease",)).reads_order
+    network, neighbours, ease = (model.fit(data) for model in apart)
+    events = network.sessions_
+    users, stops = events.users[20:60:7], np.arange(20, 60, 7)
+    seen = history(events, users, stops, values=True)
+    logits = network.scores_before(events, users, stops).astype(np.float64)
+    chances = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    own = [chances, neighbours.scores_before(events, users, stops), ease.score(seen)]
+    expected = sum(w / 6 * standardised(scores, seen) for w, scores in zip((3, 2, 1), own, strict=True))
+    again = recae.load_model(blend.save(tmp_path / "m.recae"))
+    np.testing.assert_allclose(again.scores_before(events, users, stops), expected, atol=1e-4)
+    ahead = blend.scores_at(events, users, stops)
+    np.testing.assert_allclose(ahead(users[2:4], stops[2:4]), expected[2:4], atol=1e-4)
+    assert not recae.SessionRNN(loss="bpr").logarithmic
+    split = recae.split_sessions(recae.sessions(data), validation=False)
+    assert recae.evaluate_next_items(blend, split)["n_events"] > 50

@@ -23,10 +23,13 @@ def recurrent(model: str, **more: Any) -> Rows:
     return {f"{model}, {name}": (model, {**settings, **more}) for name, settings in of.items()}
 
 
+BLEND = ({"model": "session-rnn", "hierarchy": "none", "patience": 3}, {"model": "v-sknn", "length": 100})
 NEXT: Rows = {
     "popularity": ("popularity", {}), "markov": ("markov", {}), "item-knn": ("item-knn", {}), "ease": ("ease", {}),
     "v-sknn": ("v-sknn", {}),
-    **recurrent("session-rnn", patience=3),
+    **recurrent("session-rnn", patience=3, embeddings="random"),
+    **{f"{row}, near": made for row, made in recurrent("session-rnn", patience=3).items()},
+    "blend of session-rnn and v-sknn": ("ranking-blend", {"members": BLEND}),
 }  # fmt: skip
 RATE: Rows = {
     "bias": ("bias", {}), "running bias": ("session-rnn-ratings", {"epochs": 0}), "i-autorec": ("i-autorec", {}),

@@ -26,18 +26,23 @@ def chosen_neighbours(split: Any) -> dict[str, Any]:
 
 
 def on_validation(split: Any, settings: dict[str, Any]) -> dict[str, Any]:
-    """What a recurrent model with these settings, beside the defaults, reaches on the validation part.
+    """What a recurrent model with these settings, beside the defaults, reaches on the validation part; or a blend of
+    `members`, of which those that learn in epochs stop by it.
 
     `validation_ndcg@20` is measured as the test is, of events that open no session; the figure that training was
     stopped by is of a drawn part of all held-out events.
     """
     import recae
 
-    model: Any = recae.make_model("session-rnn", **{"patience": 3, **settings})
+    blend = "members" in settings
+    name, more = ("ranking-blend", {}) if blend else ("session-rnn", {"patience": 3})
+    model: Any = recae.make_model(name, **{**more, **settings})
     seconds = processor_seconds(lambda: model.fit(split.train, split.validation, progress=False))
     found = recae.evaluate_next_items(model, split, 1)
+    reached = {"settings": settings, "validation_ndcg@20": found["ndcg@20"], "validation_recall@20": found["recall@20"]}
+    if blend:
+        return {**reached, "processor_seconds": seconds, "commit": commit()}
     return {
-        "settings": settings, "validation_ndcg@20": found["ndcg@20"], "validation_recall@20": found["recall@20"],
-        "stopped_by": 1 - model.history_.best, "epochs": model.history_.best_epoch,
+        **reached, "stopped_by": 1 - model.history_.best, "epochs": model.history_.best_epoch,
         "processor_seconds_an_epoch": seconds / len(model.history_.records), "commit": commit(),
     }  # fmt: skip

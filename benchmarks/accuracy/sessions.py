@@ -132,7 +132,8 @@ def fitted(split: Any, name: str, settings: dict[str, Any]) -> tuple[Any, dict[s
     if name == "v-sknn":
         settings = chosen_neighbours(split)
     model: Any = recae.make_model(name, **settings)
-    validation = split.validation if model.iterative else None
+    stopped = model.iterative or name == "ranking-blend"  # or members of it are
+    validation = split.validation if stopped else None
     seconds, _ = timed(lambda: model.fit(split.train, validation, progress=False))
     history = model.history_ if model.iterative else None
     figures = {} if history is None else {"epochs": history.best_epoch, "validation_ndcg@20": 1 - history.best}

@@ -72,7 +72,15 @@ def name_of(settings: dict[str, Any] | str) -> str:
     """Settings in words."""
     if isinstance(settings, str):
         return f"`{settings}`, chosen"
+    if "members" in settings:
+        return "blend of " + " and ".join(map(member, settings["members"]))
     return "`session-rnn`, " + (", ".join(f"{key} {value}" for key, value in settings.items()) or "defaults")
+
+
+def member(settings: dict[str, Any]) -> str:
+    """A member of a blend, with its settings."""
+    of = ", ".join(f"{key} {value}" for key, value in settings.items() if key not in ("model", "patience"))
+    return f"`{settings['model']}`" + (f" ({of})" if of else "")
 
 
 def log(result: dict[str, Any]) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from recae._types import IntArray, Scores
-from recae.events.next_ranks import history, rank_figures, ranked_events
+from recae._types import IntArray
+from recae.events.next_ranks import rank_figures, ranked_events
 from recae.events.session_events import Sessions
 from recae.events.session_splits import TEST, SessionSplit
+from recae.models.sessions.next_scores import NextScores, next_scores
 from recae.recommender.base import Recommender
 
 
@@ -33,7 +33,7 @@ def evaluate_next_items(
     """
     events, chosen = asked_events(split, part, most=most)
     once = split.sessions.ratings.repeats is None
-    return next_item_figures(events, chosen, _scorer(model, events, chosen), leave_out_seen=once)
+    return next_item_figures(events, chosen, next_scores(model, events, chosen), leave_out_seen=once)
 
 
 def asked_events(split: SessionSplit, part: int = TEST, *, most: int | None = None) -> tuple[Sessions, IntArray]:
@@ -47,9 +47,7 @@ def asked_events(split: SessionSplit, part: int = TEST, *, most: int | None = No
     return events, chosen
 
 
-def next_item_figures(
-    events: Sessions, chosen: IntArray, score: Callable[[IntArray, IntArray], Scores], *, leave_out_seen: bool
-) -> dict[str, Any]:
+def next_item_figures(events: Sessions, chosen: IntArray, score: NextScores, *, leave_out_seen: bool) -> dict[str, Any]:
     """The figures of `evaluate_next_items` of the events `chosen`, as `asked_events` gives them.
 
     Args:
@@ -60,16 +58,3 @@ def next_item_figures(
     figures = rank_figures(ranks)
     found = {name: float(values.mean()) if len(values) else float("nan") for name, values in figures.items()}
     return {**found, "n_events": int((ranks > 0).sum()), "n_users": len(np.unique(events.users[chosen]))}
-
-
-def _scorer(model: Any, events: Any, chosen: IntArray) -> Any:
-    model = getattr(model, "model_", model)  # what `auto` took
-    if hasattr(model, "scores_at"):  # of all at once: its states are made in one pass over each user
-        return model.scores_at(events, events.users[chosen], chosen)
-    if hasattr(model, "scores_before"):
-        return lambda users, stops: model.scores_before(events, users, stops)
-
-    def score(users: IntArray, stops: IntArray) -> Scores:
-        return np.asarray(model.score(history(events, users, stops, values=True)))
-
-    return score

@@ -41,6 +41,7 @@ class Contract(Parameters, ABC):
     personal: ClassVar[bool] = True  # lists depend on what a user rated; users without a rating get what is popular
     linear: ClassVar[bool] = False  # score(x) = score(0) + x B for some B, of which `recae.explain` makes use
     reads_dates: ClassVar[bool] = False  # predictions take timestamps=, and evaluation hands them over
+    logarithmic: ClassVar[bool] = False  # scores are logarithms of shares, which a blend takes instead
     reads_order: ClassVar[bool] = False  # what was last counts: parts to measure on are the latest, by default
     meets_hidden_users: ClassVar[bool] = False  # an iterative model that can be stopped by users it does not learn from
     starts_warm: ClassVar[bool] = False  # `fit(ratings, start=yesterday)` goes on from a fitted model

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from recae._types import DoubleArray, IntArray, Scores
+from recae._types import DoubleArray, IntArray
 from recae.errors import DataError
 from recae.events.cutting import sessions
-from recae.events.next_ranks import history, rank_figures, ranked_events
+from recae.events.next_ranks import rank_figures, ranked_events
 from recae.events.session_splits import TEST, SessionSplit, split_sessions
 from recae.models.baselines import Popularity
 from recae.models.ensemble.choose_ranker import MOST_ITEMS, Choice
 from recae.models.linear.closed_form import EASE
 from recae.models.sessions.markov import Markov
-from recae.models.sessions.session_model import SessionModel
+from recae.models.sessions.next_scores import next_scores
 from recae.models.sessions.vsknn import VSKNN
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
@@ -69,11 +69,6 @@ def _ndcg(model: Recommender, split: SessionSplit, asked: IntArray) -> DoubleArr
     """NDCG@20 of each event asked for whose item is new to the user, where pairs do not repeat."""
     model.fit(split.train, progress=False)
     events = split.sessions
-
-    def score(users: IntArray, stops: IntArray) -> Scores:
-        if isinstance(model, SessionModel):
-            return model.scores_before(events, users, stops)
-        return np.asarray(model.score(history(events, users, stops, values=True)))
-
+    score = next_scores(model, events, asked)
     ranks = ranked_events(events, asked, score, leave_out_seen=events.ratings.repeats is None)
     return rank_figures(ranks)["ndcg@20"]

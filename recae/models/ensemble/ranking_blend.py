@@ -10,7 +10,10 @@ import numpy.typing as npt
 
 from recae._types import Csr, DoubleArray, IntArray, Scores
 from recae.errors import ParameterError
+from recae.events.next_ranks import history
+from recae.events.session_events import Sessions
 from recae.models.ensemble.members import plain_params, ranker_of, side_by_side
+from recae.models.sessions.next_scores import NextScores, next_scores
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
@@ -24,11 +27,13 @@ from recae.schemas import require
 @hyperparameters
 class RankingBlend(Recommender):
     """The score of item j for user u is Σ_k w_k z_uj: z are member k's scores of the items that u has not rated, less
-    their mean and divided by their standard deviation, 0 where all are equal.
+    their mean and divided by their standard deviation, 0 where all are equal; of a member whose scores are logarithms
+    of chances (`session-rnn`), of the chances.
 
     Rankers of different families err in different items (closed forms, factors, spectral filters), so the mean is often
     better than each (Fox and Shaw, TREC-2 1994, "Combination of multiple searches", CombSUM of standardised scores).
-    A fit, a list and a file cost as much as those of all members. Members may read dates (`recency`).
+    A fit, a list and a file cost as much as those of all members. Members may read dates (`recency`), or the order of
+    events (`v-sknn`, `session-rnn`), of which a validation part then stops those that learn in epochs.
     """
 
     members: tuple[Any, ...] = param(
@@ -40,6 +45,11 @@ class RankingBlend(Recommender):
 
     models_: list[Recommender] = learned()
     weights_: DoubleArray = learned()
+
+    @property
+    def reads_order(self) -> bool:  # type: ignore[override]
+        """Whether a member does."""
+        return any(model.reads_order for model in self._new_models())
 
     # ---------------------------------------------------------------- fitting
 
@@ -88,10 +98,27 @@ class RankingBlend(Recommender):
         found: Scores = self._or_popular(own, np.diff(user_rows.indptr) == 0)
         return found
 
+    def scores_at(self, events: Sessions, users: IntArray, stops: IntArray) -> NextScores:
+        """As `SessionRNN.scores_at`: the next item, event by event."""
+        return self._next(events, stops)
+
+    def scores_before(self, events: Sessions, users: IntArray, stops: IntArray) -> Scores:
+        """As `SessionModel.scores_before`: members that read order get events, others the latest ratings so far."""
+        return self._next(events, None)(users, stops)
+
+    def _next(self, events: Sessions, chosen: IntArray | None) -> NextScores:
+        scores = {id(model): next_scores(model, events, chosen) for model in self.models_}
+
+        def mean(users: IntArray, stops: IntArray) -> Scores:
+            return self._mean(lambda model: scores[id(model)](users, stops), history(events, users, stops))
+
+        return mean
+
     def _mean(self, ask: Callable[[Recommender], Scores], user_rows: Csr) -> Scores:
         """The weighted mean of what `ask` gives for each member, standardised; those of weight 0 are not asked."""
         asked = [(weight, model) for weight, model in zip(self.weights_, self.models_) if weight > 0]
-        return weighted_sum([(weight, standardised(ask(model), user_rows)) for weight, model in asked])
+        own = ((weight, shares(ask(model)) if model.logarithmic else ask(model)) for weight, model in asked)
+        return weighted_sum([(weight, standardised(scores, user_rows)) for weight, scores in own])
 
     def item_vectors(self) -> Any:
         """All members' vectors side by side: the cosine is then the weighted mean of the members' cosines."""
@@ -122,6 +149,13 @@ class RankingBlend(Recommender):
     def _each(self) -> Iterator[tuple[str, Recommender]]:
         """Each member, with what its arrays' names begin with in a file."""
         return ((f"{k}/", model) for k, model in enumerate(self.models_))
+
+
+def shares(scores: Scores) -> Scores:
+    """The softmax of each row of scores, (n, n_items)."""
+    found: Scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+    found /= found.sum(axis=1, keepdims=True)
+    return found
 
 
 def standardised(scores: Scores, user_rows: Csr) -> Scores:

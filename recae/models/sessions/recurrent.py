@@ -88,8 +88,8 @@ class RecurrentModel(SessionModel, TrainedInBatches):
         """What each event's rating is compared with, and what it leaves over, (n_events,) each; None for none."""
         return None, None
 
-    def _prepared(self, network: SessionNetwork, ratings: RatingMatrix) -> SessionNetwork:
-        """The network as training starts with it."""
+    def _prepared(self, network: SessionNetwork, ratings: RatingMatrix, events: Sessions) -> SessionNetwork:
+        """The network as training starts with it, from ratings and their `events`."""
         return network
 
     # ---------------------------------------------------------------- fitting
@@ -99,7 +99,7 @@ class RecurrentModel(SessionModel, TrainedInBatches):
         busy = np.flatnonzero(np.diff(events.user_starts))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.rng)
-            self.network_ = self._prepared(self._network(ratings), ratings).to(device)
+            self.network_ = self._prepared(self._network(ratings), ratings, events).to(device)
         facts = self._facts(events)
 
         def make(index: Tensor, device: torch.device) -> Batch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from recae._types import IntArray, Mask, Scores
 from recae.events.next_ranks import ranked_events
 from recae.events.session_events import Sessions
+from recae.models.sessions.near_items import near_items
 from recae.models.sessions.next_item_losses import Loss, next_item_loss
 from recae.models.sessions.recurrent import RecurrentModel, scores_of
 from recae.models.sessions.session_network import NextItemNetwork, SessionNetwork
@@ -20,6 +22,7 @@ from recae.recommender.registry import register
 from recae.training import Batch
 
 VALIDATION_EVENTS = 4000  # that a validation figure is of, at most
+LENGTH = 2.0  # of items' vectors as training starts, where they are not random
 CELLS = 1 << 24  # scores that are made at once
 
 
@@ -38,19 +41,34 @@ class SessionRNN(RecurrentModel):
         "softmax", "softmax over all items (over drawn ones from 50,000 items on), top1 or bpr",
         choices=("softmax", "top1", "bpr"),
     )  # fmt: skip
+    embeddings: Literal["near", "random"] = param(
+        "near", "where items' vectors start: near those of items that they share sessions with, or at random",
+        choices=("near", "random"),
+    )  # fmt: skip
     negatives: int = param(2048, "items drawn for a step, for all losses but the full softmax", low=1)
 
     _largest_batch = 8  # larger ones cost less an epoch, and need more epochs than that saves
 
+    @property
+    def logarithmic(self) -> bool:  # type: ignore[override]
+        """Whether scores are logarithms of chances, but for a constant."""
+        return self.loss == "softmax"
+
     def _network(self, ratings: RatingMatrix) -> NextItemNetwork:
         return NextItemNetwork(ratings.n_items, self.hidden, self.hierarchy, **self._parts(ratings))
 
-    def _prepared(self, network: SessionNetwork, ratings: RatingMatrix) -> SessionNetwork:
-        """Biases start from the log of the items' shares, which is the best list for everybody."""
+    def _prepared(self, network: SessionNetwork, ratings: RatingMatrix, events: Sessions) -> SessionNetwork:
+        """Biases start from the log of the items' shares, which is the best list for everybody.
+
+        Vectors start from `near_items`: rare items have too few events to find a place of their own.
+        """
         assert isinstance(network, NextItemNetwork)
         share = (ratings.counts("item") + 0.5) / (ratings.n_ratings + 0.5 * ratings.n_items)
         with torch.no_grad():
             network.bias.copy_(torch.from_numpy(np.log(share).astype(np.float32)))
+            if self.embeddings == "near":
+                vectors = torch.from_numpy(LENGTH * near_items(events, self.hidden, self.rng))
+                network.items.weight.copy_(torch.where(vectors != 0, vectors, network.items.weight))
         return network
 
     def _objective(self, model: nn.Module, batch: Batch) -> Tensor:
