@@ -27,7 +27,7 @@ def seconds_of_epochs(data: Any, repeats: int) -> dict[str, Any]:
     events, cells = SessionRNN().cut(data), list[int]()
     torch.set_num_threads(1)
     for _ in range(repeats):
-        model = SessionRNN(hierarchy="init", epochs=1, device="cpu")
+        model = SessionRNN(hierarchy="init", epochs=1, device="cpu", embeddings="random")
         packed.append(processor_seconds(lambda: model.fit(data, progress=False)))  # noqa: B023
         padded.append(processor_seconds(lambda: cells.append(padded_epoch(model, events))))  # noqa: B023
     return {"packed": median(packed), "padded": median(padded), "events": events.n_events, "cells": cells[0],

@@ -85,11 +85,14 @@ def member(settings: dict[str, Any]) -> str:
 
 def log(result: dict[str, Any]) -> str:
     """Memory and processor time of logs of two sizes."""
+    steps = ("prepare", "cut", "near", "fit")
     rows = [[f"{one['n_events']:,}", f"{one['n_sessions']:,}", *(
-        f"{one[step]['mib']:.0f} MiB, {one[step]['processor_seconds']:.1f} s" for step in ("prepare", "cut", "fit")
+        f"{one[step]['mib']:.0f} MiB, {one[step]['processor_seconds']:.1f} s" for step in steps
     )] for one in result["rows"]]  # fmt: skip
     users = result["rows"][0]["fit_users"]
-    return table(["events", "sessions", "prepare a store", "cut sessions", f"an epoch of {users} users"], rows)
+    return table(
+        ["events", "sessions", "prepare a store", "cut sessions", "start vectors", f"an epoch of {users} users"], rows
+    )
 
 
 def ratings(result: dict[str, Any]) -> str:

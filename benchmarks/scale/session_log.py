@@ -4,9 +4,9 @@
     python -m benchmarks.session_log --events 20000000
 
 Events are generated in chunks of users into Parquet files, and prepared as a store. Then a process of its own opens it,
-cuts sessions, and takes some steps of `session-rnn` without a hierarchy. The figures are the peak of its anonymous
-memory (what is its own, maps of files left out: the system takes these back as it needs to), less that after its
-imports; and processor time, each with one thread.
+cuts sessions, finds where items' vectors start, and takes some steps of `session-rnn` without a hierarchy. The figures
+are the peak of its anonymous memory (what is its own, maps of files left out: the system takes these back as it needs
+to), less that after its imports; and processor time, each with one thread.
 """
 
 from __future__ import annotations
@@ -94,14 +94,17 @@ def learn(store: Path, users: int) -> dict[str, Any]:
     import torch
 
     import recae
+    from recae.models.sessions.near_items import near_items
 
     torch.set_num_threads(1)
     small = recae.sessions(recae.load("sample").select(np.arange(80_000) < 4000)).to_ratings()
     recae.SessionRNN(hierarchy="none", epochs=1, device="cpu").fit(small, progress=False)  # libraries and kernels
     opened, ratings = measured(lambda: recae.load(store))
     cut, events = measured(lambda: recae.sessions(ratings))
-    model: Any = recae.SessionRNN(hierarchy="none", epochs=1, device="cpu", hidden=32)
-    found: dict[str, Any] = {"n_events": events.n_events, "n_sessions": events.n_sessions, "open": opened, "cut": cut}
+    near, _ = measured(lambda: near_items(events, 32, 0))
+    model: Any = recae.SessionRNN(hierarchy="none", epochs=1, device="cpu", hidden=32, embeddings="random")
+    found: dict[str, Any] = {"n_events": events.n_events, "n_sessions": events.n_sessions, "open": opened, "cut": cut,
+                             "near": near}  # fmt: skip
     users = min(users, events.n_users)
     model.cut = lambda _: _first_users(events, users)
     fit, _ = measured(lambda: model.fit(ratings, progress=False))

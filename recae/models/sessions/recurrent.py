@@ -47,7 +47,7 @@ class RecurrentModel(SessionModel, TrainedInBatches):
         choices=("none", "init", "all"),
     )  # fmt: skip
     hidden: int = param(64, "width of embeddings and states", low=1, tune=(32, 256, "log"))
-    attention: bool = param(False, "attend to the events of the session, and to the sessions of the user")
+    attention: bool = param(False, "weigh the session's events and the user's sessions; `explain` shows the weights")
     reads_ratings: bool = param(True, "ratings are inputs")
     reads_times: bool = param(True, "the time since the event before is an input")
     features: Literal["both", "user", "item", "none"] = param(
