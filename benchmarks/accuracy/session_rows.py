@@ -28,7 +28,7 @@ NEXT: Rows = {
     "popularity": ("popularity", {}), "markov": ("markov", {}), "item-knn": ("item-knn", {}), "ease": ("ease", {}),
     "v-sknn": ("v-sknn", {}),
     **recurrent("session-rnn", patience=3, embeddings="random"),
-    **{f"{row}, near": made for row, made in recurrent("session-rnn", patience=3).items()},
+    **{f"{row}, near": made for row, made in recurrent("session-rnn", patience=3, embeddings="near").items()},
     "blend of session-rnn and v-sknn": ("ranking-blend", {"members": BLEND}),
 }  # fmt: skip
 RATE: Rows = {
