@@ -27,7 +27,7 @@ def choose_next_item(ratings: RatingMatrix, rng: int = 0) -> Choice:
 
     V-SKNN with several lengths of memory, item to item counts, EASE (of at most 15,000 items) and popularity are
     fitted on what is before the last session of each user who has two. The best NDCG@20 is taken. Recurrent networks
-    are not looked at: they take minutes, and were level with V-SKNN where they were measured (docs/sessions.md).
+    are not looked at: they take minutes, and these seconds (docs/sessions.md).
 
     Args:
         ratings: to choose for.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
 from recae._types import Csr, FloatArray
@@ -56,7 +55,7 @@ def mutual_information(counts: Csr) -> Csr:
     entries = counts.tocoo()
     differ = entries.row != entries.col
     row, column, count = entries.row[differ], entries.col[differ], entries.data[differ].astype(np.float64)
-    total: npt.NDArray[np.float64] = np.bincount(row, count, counts.shape[0])
+    total = np.asarray(np.bincount(row, count, counts.shape[0]), np.float64)
     chance = total**SMOOTHING
     chance /= max(chance.sum(), 1e-300)
     value = np.log(count / (total[row] * chance[column]))
