@@ -15,8 +15,9 @@ import recae
 from recae.errors import TrainingInterrupted
 from recae.models import MODELS, load_model, make_model
 from recae.ratings import RatingMatrix
-from recae.recommender.own_part import ChoosesOnOwnPart, StopsByOwnPart, densest, own_part
-from recae.recommender.popularity import DrawnToPopularity
+from recae.recommender.held_out_lists import MeanOverHidings
+from recae.recommender.own_part import AGAIN, ChoosesOnOwnPart, StopsByOwnPart, densest, own_part
+from recae.recommender.popularity import POPULAR, DrawnToPopularity
 
 BASES = {"epochs": StopsByOwnPart, "at once": ChoosesOnOwnPart, "any": DrawnToPopularity}
 EPOCHS, AT_ONCE, DRAWN = (
@@ -156,6 +157,34 @@ def test_the_factors_of_als_follow_the_data(tmp_path: Path) -> None:
     assert load_model(str(model.save(tmp_path / "m.recae"))).item_vectors().shape == (150, 4)
     given = recae.ImplicitALS(factors=9).fit(ratings, progress=False)
     assert given.item_factors_.shape == (150, given.factors_) == (150, 9)
+
+
+def test_means_over_hidings_are_those_of_each_user() -> None:
+    """A user counts as often as entries of theirs were hidden; who never had any is left out."""
+    mean = MeanOverHidings(4)
+    mean.add(np.array([0, 2]), np.array([[1.0, 5.0], [0.0, 3.0]]))
+    mean.add(np.array([2, 3]), np.array([[7.0, 4.0], [1.0, 2.0]]))
+    np.testing.assert_array_equal(mean.values(), [[1.0, 6.0, 4.0], [0.0, 2.0, 2.0]])
+
+
+@pytest.mark.parametrize(("later", "drawn"), [(0.2, False), (-0.2, True)])
+def test_further_hidings_decide_what_one_leaves_open(
+    later: float, drawn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gain within two standard errors is looked at again: taken where it stays, and dropped where it does not."""
+    seen: list[float] = []
+
+    def values(model: Any, _held_out: RatingMatrix) -> Any:
+        seen.append(0.02 if not seen else later)
+        users = np.arange(model.ratings_.n_users)
+        noise = np.where(users % 2, 0.3, -0.3)  # a standard error of 0.017
+        return users, np.stack([np.full(len(users), 0.5) + seen[-1] + noise, np.full(len(users), 0.5)])
+
+    monkeypatch.setattr(recae.ItemKNN, "_values_by_weight", values)
+    monkeypatch.setattr(recae.ItemKNN, "_weights", lambda _: (0.0, POPULAR))
+    model = recae.ItemKNN(k=5, shrink=1.0).fit(by_taste(), progress=False)
+    assert len(seen) == 1 + AGAIN
+    assert (model.prior_ is not None) == drawn
 
 
 def test_a_given_setting_is_taken_as_it_is() -> None:

@@ -38,3 +38,23 @@ def clearly_better(values: DoubleArray, others: DoubleArray) -> bool:
     """Whether the users' mean of `values` is above that of `others` by more than two standard errors, paired, (n,)."""
     gain = values - others
     return len(gain) > 1 and bool(gain.mean() > 2 * gain.std(ddof=1) / np.sqrt(len(gain)))
+
+
+class MeanOverHidings:
+    """Users' values, averaged over several hidings of entries: what one hiding says of a user is mostly chance."""
+
+    def __init__(self, n_users: int) -> None:
+        self.total, self.times = np.zeros(n_users), np.zeros(n_users)
+
+    def add(self, users: IntArray, values: DoubleArray) -> None:
+        """Values of one hiding, (n,) or (m, n), of users with held-out entries, (n,)."""
+        if self.total.ndim < values.ndim:
+            self.total = np.zeros((len(values), len(self.times)))
+        self.total[..., users] += values
+        self.times[users] += 1
+
+    def values(self) -> DoubleArray:
+        """The means of all users who had held-out entries at least once."""
+        there = self.times > 0
+        means: DoubleArray = self.total[..., there] / self.times[there]
+        return means

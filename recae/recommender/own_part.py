@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from recae._types import DoubleArray, IntArray
 from recae.distributed.ranks import current
 from recae.ratings import RatingMatrix
 from recae.recommender.epochs import TrainedInBatches
 from recae.recommender.fitting import FitOptions
+from recae.recommender.held_out_lists import MeanOverHidings
 from recae.recommender.params import hyperparameters, param
-from recae.recommender.popularity import DrawnToPopularity
+from recae.recommender.popularity import POPULAR, DrawnToPopularity
 from recae.splitting.masks import per_user_part
 from recae.splitting.parts import take
 
@@ -22,6 +24,7 @@ FEWEST = 50  # entries to put aside: fewer would choose by chance
 MOST_USERS = 10_000  # whose entries are put aside: more would cost time, and tell little
 SMALL_USERS, SMALL_ITEMS = 5_000, 2_000  # of the ratings on which settings are chosen
 HIDDEN = 0.2  # of each user's entries there
+AGAIN, MOST_AGAIN = 4, 100_000  # further hidings where one leaves it open, and entries up to which there are such
 
 
 @hyperparameters
@@ -70,7 +73,8 @@ class ChoosesOnOwnPart(DrawnToPopularity):
     """Base of rankers that are fitted at once, and choose what is not said on a part of the ratings.
 
     The part has at most 2,000 items, the most rated ones, and 5,000 users, so that a choice costs little where there
-    are many; a fifth of each user's entries is hidden in it.
+    are many; a fifth of each user's entries is hidden in it. Where that leaves it open whether the best candidate's
+    lists are better than popularity's, other fifths of few entries are hidden, too, and means over all of them decide.
     """
 
     def _learn(self, ratings: RatingMatrix, options: FitOptions, chosen: dict[str, Any]) -> None:
@@ -92,16 +96,46 @@ class ChoosesOnOwnPart(DrawnToPopularity):
             yield candidate, model
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
-        candidates, weight = self._candidates(ratings), self.popularity or 0.0
-        chosen = candidates[0]
+        candidates = self._candidates(ratings)
+        weight, chosen = self.popularity or 0.0, candidates[0]
         if len(candidates) > 1 or self.popularity is None:
-            parts = own_part(densest(ratings), HIDDEN, 0)
-            if parts is not None:
-                found = [(*model._choose_popularity(parts[1]), settings)
-                         for settings, model in self._trials(parts[0], candidates)]  # fmt: skip
-                weight, _, chosen = max(found, key=lambda one: one[1])
+            weight, chosen = self._choose(densest(ratings), candidates) or (weight, chosen)
         self._learn(ratings, options, chosen)
         self._draw(ratings, weight)
+
+    def _choose(self, ratings: RatingMatrix, candidates: list[dict[str, Any]]) -> tuple[float, dict[str, Any]] | None:
+        """The weight of popularity and the settings that rank best what is hidden; None where too little can be."""
+        parts = own_part(ratings, HIDDEN, 0)
+        if parts is None:
+            return None
+        tried = [(*model._values_by_weight(parts[1]), settings)
+                 for settings, model in self._trials(parts[0], candidates)]  # fmt: skip
+        found = [(*self._best_weight(values), settings) for _, values, settings in tried]
+        weight, _, chosen = max(found, key=lambda one: one[1])
+        if weight == POPULAR and parts[0].n_ratings <= MOST_AGAIN:
+            users, values, settings = max(tried, key=lambda one: float(one[1].mean(1).max()))
+            if values[:-1].mean(1).max() > values[-1].mean():
+                weight, chosen = self._hidden_again(ratings, settings, users, values), settings
+        return weight, chosen
+
+    def _hidden_again(
+        self, ratings: RatingMatrix, settings: dict[str, Any], users: IntArray, values: DoubleArray
+    ) -> float:
+        """The weight of popularity by further hidings: one hiding of few entries does not tell a small gain from none.
+
+        Args:
+            ratings: to hide entries of.
+            settings: the best ones by the first hiding.
+            users: with entries that it hid, (n,).
+            values: of their lists under each weight, (n_weights, n).
+        """
+        mean = MeanOverHidings(ratings.n_users)
+        mean.add(users, values)
+        for seed in range(1, AGAIN + 1):
+            if (parts := own_part(ratings, HIDDEN, seed)) is not None:
+                ((_, model),) = self._trials(parts[0], [settings])
+                mean.add(*model._values_by_weight(parts[1]))
+        return self._best_weight(mean.values())[0]
 
 
 def own_part(

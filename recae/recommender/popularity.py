@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from recae._types import FloatArray
+from recae._types import DoubleArray, FloatArray, IntArray
 from recae.distributed.ranks import current
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.held_out_lists import CELLS, clearly_better, list_values, users_to_compare
 from recae.recommender.params import hyperparameters, param
 
-WEIGHTS = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 10.0, 1e12)  # the last is popularity itself: no score is left beside it
+POPULAR = 1e12  # popularity itself: no score is left beside it
+WEIGHTS = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 10.0, POPULAR)
 
 
 @hyperparameters
@@ -35,7 +36,30 @@ class DrawnToPopularity(Recommender):
 
         A weight below the largest, which is popularity itself, has to be better than that by two standard errors.
         """
-        return current().from_first(lambda: _best_weight(self, held_out))
+        return current().from_first(lambda: self._best_weight(self._values_by_weight(held_out)[1]))
+
+    def _values_by_weight(self, held_out: RatingMatrix) -> tuple[IntArray, DoubleArray]:
+        """Users with held-out entries, (n,), and Recall@20 + NDCG@20 of each under each weight, (n_weights, n)."""
+        ratings = self.ratings_
+        users = users_to_compare(ratings, held_out)
+        scores, prior = np.asarray(self.score_users(users), np.float32), _standard(ratings)
+        unit = _spread(scores[:1000])
+        found = []
+        for weight in self._weights():
+            drawn = scores if prior is None or weight == 0 else scores + np.float32(weight * unit) * prior
+            found.append(list_values(drawn, ratings, held_out, users))
+        return users, np.stack(found)
+
+    def _best_weight(self, values: DoubleArray) -> tuple[float, float]:
+        """The best weight, of users' values under each, (n_weights, n), and its figure; see `_choose_popularity`."""
+        best = int(np.argmax(values.mean(1)))
+        if values.shape[1] > 1 and not clearly_better(values[best], values[-1]):
+            best = len(values) - 1
+        return self._weights()[best], float(values[best].mean())
+
+    def _weights(self) -> tuple[float, ...]:
+        """Among which is chosen."""
+        return WEIGHTS if self.popularity is None else (self.popularity,)
 
     def _draw(self, ratings: RatingMatrix, weight: float) -> None:
         """Set what lists add, of a model that is fitted on `ratings`."""
@@ -45,22 +69,6 @@ class DrawnToPopularity(Recommender):
         if weight > 0 and prior is not None:
             users = np.flatnonzero(ratings.counts("user"))[: max(1, CELLS // ratings.n_items)]
             self.prior_ = (weight * _spread(self.score_users(users[:1000])) * prior).astype(np.float32)
-
-
-def _best_weight(model: DrawnToPopularity, held_out: RatingMatrix) -> tuple[float, float]:
-    ratings = model.ratings_
-    users = users_to_compare(ratings, held_out)
-    scores, prior = np.asarray(model.score_users(users), np.float32), _standard(ratings)
-    unit = _spread(scores[:1000])
-    weights = WEIGHTS if model.popularity is None else (model.popularity,)
-    found = []
-    for weight in weights:
-        drawn = scores if prior is None or weight == 0 else scores + np.float32(weight * unit) * prior
-        found.append(list_values(drawn, ratings, held_out, users))
-    best = int(np.argmax([values.mean() for values in found]))
-    if len(users) > 1 and not clearly_better(found[best], found[-1]):
-        best = len(found) - 1
-    return weights[best], float(found[best].mean())
 
 
 def _standard(ratings: RatingMatrix) -> FloatArray | None:
