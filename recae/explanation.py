@@ -11,6 +11,7 @@ from scipy import sparse
 from recae._types import Csr, FloatArray, IntArray
 from recae.errors import DataError, ParameterError
 from recae.models import Auto, Recommender
+from recae.models.ensemble.ranking_blend import RankingBlend
 from recae.models.ensemble.recency import Recency
 from recae.models.sessions.event_contributions import event_contributions
 from recae.models.sessions.session_model import SessionModel, sessions_of_new
@@ -29,8 +30,8 @@ def explain(model: Recommender, user: Any, item: Any, *, n: int | None = None) -
     by base + Σ x_i B_ij, where base is the score of an empty row (0 but for centred models): the contribution of
     rating i is x_i B_ij, and all of them and the base sum to the score, up to float32. Of other models it is what the
     score loses when the rating is left out (and nothing else is changed); these need not sum to anything. Models of
-    sessions are explained by events in the order of time, rows that repeat a pair each by itself; of n events, more
-    than 4,096, by the latest 2^24 / n.
+    sessions, and blends of them, are explained by events in the order of time, rows that repeat a pair each by itself;
+    of n events, more than 4,096, by the latest 2^24 / n.
 
     Args:
         model: fitted.
@@ -56,8 +57,9 @@ def explain(model: Recommender, user: Any, item: Any, *, n: int | None = None) -
     if n is not None and n < 1:
         raise ParameterError(name="n", value=n, expected="at least 1 contribution")
     model = model.model_ if isinstance(model, Auto) else model
-    if isinstance(model, SessionModel):
-        return _by_events(model, user, item, n)
+    by_events = _reader_of_events(model)
+    if by_events is not None:
+        return _by_events(model, by_events, user, item, n)
     rated = _ratings_of(model, ratings, user)
     row = rated.source.user_rows[[rated.user]]
     reader, read = model.as_read(*rated) if isinstance(model, Recency) else (model, row)
@@ -87,13 +89,20 @@ def contributions(model: Recommender, row: Csr, item_index: IntArray) -> tuple[F
     return score, base, (score - np.concatenate([np.empty((0, len(item_index)), np.float32), *parts])).T
 
 
-def _by_events(model: SessionModel, user: Any, item: Any, n: int | None) -> pd.DataFrame:
-    """`explain` of a model that reads the order of events."""
+def _reader_of_events(model: Recommender) -> SessionModel | None:
+    """What cuts events into sessions: the model itself, or the first member of a blend of nothing but such models."""
+    members = model.models_ if isinstance(model, RankingBlend) else [model]
+    readers = [member for member in members if isinstance(member, SessionModel)]
+    return readers[0] if len(readers) == len(members) else None
+
+
+def _by_events(model: Any, reader: SessionModel, user: Any, item: Any, n: int | None) -> pd.DataFrame:
+    """`explain` of a model that reads the order of events, which `reader` cuts into sessions."""
     ratings = model.ratings_
     new = _new_user(model, user)
-    events, at = model.sessions_, 0
+    events, at = reader.sessions_, 0
     if new is not None:
-        events = sessions_of_new(new, 60 * model.gap)
+        events = sessions_of_new(new, 60 * reader.gap)
     else:
         at = int(ratings.user_index([user])[0])
     first, stop = events.event_starts[at], events.event_starts[at + 1]
@@ -106,7 +115,8 @@ def _by_events(model: SessionModel, user: Any, item: Any, n: int | None) -> pd.D
     columns = {"session": events.session_of[chosen] - events.user_starts[at] + 1}
     if new is None or new.timestamps is not None:
         columns["timestamp"] = events.times[chosen]
-    columns.update({name: values[chosen - first] for name, values in model.attention_of(events, at).items()})
+    attention = reader.attention_of(events, at) if reader is model else {}
+    columns.update({name: values[chosen - first] for name, values in attention.items()})
     for place, (name, values) in enumerate(columns.items(), 3):  # before the titles
         frame.insert(place, name, values)
     frame.attrs.update(score=float(score[0]), base=float(base[0]), exact=False)

@@ -12,8 +12,10 @@ import recae
 from recae import RankingBlend
 from recae.errors import ParameterError
 from recae.events.next_ranks import history
+from recae.events.session_events import Sessions
 from recae.models.ensemble.choose_ranker import blends, choose_ranker
 from recae.models.ensemble.ranking_blend import standardised
+from recae.models.sessions.event_contributions import without
 from tests.contract import ratings
 
 
@@ -117,3 +119,24 @@ def test_the_next_item_of_a_blend(tmp_path: Path) -> None:
     assert not recae.SessionRNN(loss="bpr").logarithmic
     split = recae.split_sessions(recae.sessions(data), validation=False)
     assert recae.evaluate_next_items(blend, split)["n_events"] > 50
+
+
+def test_a_blend_of_session_models_is_explained_by_events() -> None:
+    """An event's contribution is what the score loses without it; with a member that reads rows, a rating's is."""
+    data = ratings()
+    blend = RankingBlend(members=({"model": "v-sknn", "length": 5}, "markov")).fit(data)
+    events, user = blend.models_[0].sessions_, 3
+    first, stop = events.event_starts[user], events.event_starts[user + 1]
+    item_id = data.item_ids[9]
+    item = data.item_index([item_id])
+
+    def score(some: Sessions, at: int) -> float:
+        return float(blend.scores_before(some, np.array([at]), some.event_starts[[at + 1]])[0, item[0]])
+
+    why = recae.explain(blend, data.user_ids[user], item_id)
+    lost = [score(events, user) - score(without(events, user, np.array([k])), 0) for k in range(stop - first)]
+    np.testing.assert_allclose(np.sort(why["contribution"]), np.sort(lost), atol=1e-5)
+    assert why.attrs["score"] == pytest.approx(score(events, user), abs=1e-5)
+    assert {"session", "timestamp"} <= set(why)
+    mixed = RankingBlend(members=({"model": "v-sknn", "length": 5}, "ease")).fit(data)
+    assert "session" not in recae.explain(mixed, data.user_ids[user], item_id)

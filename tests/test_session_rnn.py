@@ -573,3 +573,18 @@ def test_levels_are_learnt(tmp_path) -> None:
     biases = small("rating", "init", epochs=0).fit(data).predict_events(events)
     inside = np.clip(biases, 0.5 + 0.02 * 4.5, 5 - 0.02 * 4.5)
     np.testing.assert_allclose(untrained, inside, atol=5e-3)
+
+
+def test_last_sessions_find_how_many_epochs_are_best() -> None:
+    """Without a validation part a first training is stopped by users' last sessions, and all is learnt for as long."""
+    data = ratings(users=40, items=30)
+    split = recae.split_sessions(recae.sessions(data), validation=False)
+    small = {"hidden": 6, "epochs": 6, "patience": 2, "lr": 0.03, "device": "cpu"}
+    wanted = SessionRNN(**small).fit(split.train, split.test).history_.best_epoch
+    found = SessionRNN(**small).fit(data)
+    plain = SessionRNN(**{**small, "epochs": wanted}, own_part=False).fit(data)
+    assert wanted < 6
+    assert len(found.history_) == wanted
+    for one, other in zip(found._arrays().values(), plain._arrays().values(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert len(SessionRNN(**small, gap=1e9).fit(data).history_) == 6  # one session a user

@@ -53,19 +53,19 @@ class StopsByOwnPart(DrawnToPopularity, TrainedInBatches):
         raise NotImplementedError
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
-        beside, weight = _beside(options.checkpoint), self.popularity or 0.0
+        own_file, weight = beside(options.checkpoint), self.popularity or 0.0
         alone = validation is None and self.epochs > 0
         parts = own_part(ratings, self.own_part, self.rng, start=options.start) if alone else None
         if parts is not None:
             model = self.clone()
-            model._train(*parts, replace(options, checkpoint=beside, label="finding epochs"))
+            model._train(*parts, replace(options, checkpoint=own_file, label="finding epochs"))
             model._set_ratings(parts[0])
             weight, _ = model._choose_popularity(parts[1])
             options = replace(options, stop_after=model.history_.best_epoch)
         self._train(ratings, validation, options)
         self._draw(ratings, weight)
-        if beside is not None and current().is_first:
-            beside.unlink(missing_ok=True)
+        if own_file is not None and current().is_first:
+            own_file.unlink(missing_ok=True)
 
 
 @hyperparameters
@@ -173,6 +173,6 @@ def densest(ratings: RatingMatrix) -> RatingMatrix:
     return ratings if (len(users), len(items)) == ratings.shape else take(ratings, users, items)
 
 
-def _beside(checkpoint: str | Path | None) -> Path | None:
+def beside(checkpoint: str | Path | None) -> Path | None:
     """The checkpoint of the first part."""
     return None if checkpoint is None else Path(checkpoint).with_name(f"{Path(checkpoint).name}.own")

@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from recae._types import DoubleArray, IntArray
+from recae._types import IntArray
 from recae.errors import DataError
 from recae.events.cutting import sessions
 from recae.events.next_ranks import rank_figures, ranked_events
-from recae.events.session_splits import TEST, SessionSplit, split_sessions
+from recae.events.session_events import Sessions
+from recae.events.session_splits import TEST, split_sessions
 from recae.models.baselines import Popularity
 from recae.models.ensemble.choose_ranker import MOST_ITEMS, Choice
+from recae.models.ensemble.ranking_blend import RankingBlend
 from recae.models.linear.closed_form import EASE
 from recae.models.sessions.markov import Markov
-from recae.models.sessions.next_scores import next_scores
+from recae.models.sessions.next_scores import NextScores, next_scores
+from recae.models.sessions.session_rnn import SessionRNN
 from recae.models.sessions.vsknn import VSKNN
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 
 MOST_EVENTS = 2000  # that are asked for
 LENGTHS = (5, 20, 100)  # events of a user that V-SKNN looks at
+MOST_LEARNT = 200_000  # events up to which a network is a candidate: a minute or two of training
+NETWORK: dict[str, Any] = {"hierarchy": "none"}
 
 
 def choose_next_item(ratings: RatingMatrix, rng: int = 0) -> Choice:
     """The model that ranks the events of users' last sessions best, from all that they did before each.
 
-    V-SKNN with several lengths of memory, item to item counts, EASE (of at most 15,000 items) and popularity are
-    fitted on what is before the last session of each user who has two. The best NDCG@20 is taken. Recurrent networks
-    are not looked at: they take minutes, and these seconds (docs/sessions.md).
+    V-SKNN with several lengths of memory, item to item counts, EASE (of at most 15,000 items), popularity, and of at
+    most 200,000 events a recurrent network are fitted on what is before the last session of each user who has two. The
+    mean of the network and the best V-SKNN is a candidate, too. The best NDCG@20 is taken.
 
     Args:
         ratings: to choose for.
-        rng: seed of which events are asked for, where there are more than 2,000.
+        rng: seed of which events are asked for, where there are more than 2,000, and of the network.
 
     Raises:
         DataError: there are no timestamps, or all are equal.
@@ -47,28 +54,49 @@ def choose_next_item(ratings: RatingMatrix, rng: int = 0) -> Choice:
     asked = np.sort(np.random.default_rng(rng).permutation(asked)[:MOST_EVENTS])
     if len(asked) == 0:
         return Choice("v-sknn", {}, "v-sknn: last sessions have one event each, so there is nothing to compare by", {})
-    candidates = _candidates(ratings)
-    figures = {name: float(_ndcg(model, split, asked).mean()) for name, model in candidates.items()}
+    candidates = _candidates(ratings, events.n_events, rng)
+    for model in candidates.values():
+        model.fit(split.train, progress=False)
+    figures = {name: _ndcg(next_scores(model, events, asked), events, asked) for name, model in candidates.items()}
+    if "session-rnn" in candidates:
+        nearest = max((name for name in figures if name.startswith("v-sknn")), key=figures.__getitem__)
+        name = f"session-rnn + {nearest}"
+        candidates[name] = _blend(candidates["session-rnn"], candidates[nearest])
+        figures[name] = _ndcg(next_scores(candidates[name], events, asked), events, asked)
     best = max(figures, key=figures.__getitem__)
-    chosen = candidates[best]
-    name, params = ("v-sknn", {"length": chosen.length}) if isinstance(chosen, VSKNN) else (best, {})
     others = ", ".join(f"{name} {figure:.3f}" for name, figure in figures.items() if name != best)
     reason = f"{best}: NDCG@20 {figures[best]:.3f} of {len(asked):,} events of last sessions ({others})"
-    return Choice(name, params, reason, figures)
+    return Choice(*_settings(candidates[best], best), reason, figures)
 
 
-def _candidates(ratings: RatingMatrix) -> dict[str, Recommender]:
+def _candidates(ratings: RatingMatrix, n_events: int, rng: int) -> dict[str, Recommender]:
     """What is compared, by name, the simplest first: of equal ones it is taken."""
     found: dict[str, Recommender] = {"popularity": Popularity(), "markov": Markov()}
     if ratings.n_items <= MOST_ITEMS:
         found["ease"] = EASE()
-    return {**found, **{f"v-sknn of {length}": VSKNN(length=length) for length in LENGTHS}}
+    found |= {f"v-sknn of {length}": VSKNN(length=length) for length in LENGTHS}
+    if n_events <= MOST_LEARNT:
+        found["session-rnn"] = SessionRNN(**NETWORK, rng=rng)
+    return found
 
 
-def _ndcg(model: Recommender, split: SessionSplit, asked: IntArray) -> DoubleArray:
-    """NDCG@20 of each event asked for whose item is new to the user, where pairs do not repeat."""
-    model.fit(split.train, progress=False)
-    events = split.sessions
-    score = next_scores(model, events, asked)
+def _blend(network: Recommender, nearest: Recommender) -> RankingBlend:
+    """The mean of two fitted models."""
+    assert isinstance(nearest, VSKNN)
+    members = ({"model": "session-rnn", **NETWORK}, {"model": "v-sknn", "length": nearest.length})
+    return RankingBlend(members=members).take_fitted([network, nearest])
+
+
+def _settings(model: Recommender, name: str) -> tuple[str, dict[str, Any]]:
+    """The model's name in `recae.MODELS`, and its settings that are not the defaults."""
+    if isinstance(model, VSKNN):
+        return "v-sknn", {"length": model.length}
+    if isinstance(model, RankingBlend):
+        return "ranking-blend", {"members": model.members}
+    return name, dict(NETWORK) if name == "session-rnn" else {}
+
+
+def _ndcg(score: NextScores, events: Sessions, asked: IntArray) -> float:
+    """NDCG@20, the mean over the events asked for whose item is new to the user, where pairs do not repeat."""
     ranks = ranked_events(events, asked, score, leave_out_seen=events.ratings.repeats is None)
-    return rank_figures(ranks)["ndcg@20"]
+    return float(rank_figures(ranks)["ndcg@20"].mean())

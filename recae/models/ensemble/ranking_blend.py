@@ -14,6 +14,7 @@ from recae.events.next_ranks import history
 from recae.events.session_events import Sessions
 from recae.models.ensemble.members import plain_params, ranker_of, side_by_side
 from recae.models.sessions.next_scores import NextScores, next_scores
+from recae.models.sessions.session_model import scores_of_items
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
@@ -58,6 +59,13 @@ class RankingBlend(Recommender):
         for model in models:
             model.fit(ratings, validation, progress=options.progress)
         self._take(models)
+
+    def take_fitted(self, models: list[Recommender]) -> RankingBlend:
+        """The blend of models that are fitted on the same ratings already, in the order of `members`."""
+        self.weights_ = self._given_weights()
+        self._take(models)
+        self._set_ratings(models[0].ratings_)
+        return self
 
     def _take(self, models: list[Recommender]) -> None:
         """Answer by these members; dates are read where one of them reads dates."""
@@ -105,6 +113,10 @@ class RankingBlend(Recommender):
     def scores_before(self, events: Sessions, users: IntArray, stops: IntArray) -> Scores:
         """As `SessionModel.scores_before`: members that read order get events, others the latest ratings so far."""
         return self._next(events, None)(users, stops)
+
+    def item_scores_before(self, events: Sessions, users: IntArray, stops: IntArray, items: IntArray) -> Scores:
+        """As `SessionModel.item_scores_before`."""
+        return scores_of_items(self.scores_before, events, users, stops, items)
 
     def _next(self, events: Sessions, chosen: IntArray | None) -> NextScores:
         scores = {id(model): next_scores(model, events, chosen) for model in self.models_}

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
-from recae._types import FloatArray, IntArray
+from recae._types import FloatArray, IntArray, Scores
 from recae.events.session_events import Sessions
-from recae.models.sessions.session_model import SessionModel
 
 AT_ONCE = 1 << 17  # events of the copies of a history that are in memory together
 IN_ALL = 1 << 24  # events of all copies of a history: longer ones are explained by their latest events
 
 
+class ScoresItems(Protocol):
+    """What an explanation asks of a model; see `SessionModel`."""
+
+    def item_scores_before(self, events: Sessions, users: IntArray, stops: IntArray, items: IntArray) -> Scores: ...
+
+
 def event_contributions(
-    model: SessionModel, events: Sessions, user: int, item_index: IntArray
+    model: ScoresItems, events: Sessions, user: int, item_index: IntArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Scores of items after all events of a user, and what each event adds to them.
 

@@ -95,6 +95,10 @@ class RecurrentModel(SessionModel, TrainedInBatches):
     # ---------------------------------------------------------------- fitting
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+        self._train(ratings, validation, options)
+
+    def _train(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+        """Learn from `ratings` and stop by `validation`, or after `options.stop_after` epochs."""
         events, device = self.cut(ratings), choose_device(self.device)
         busy = np.flatnonzero(np.diff(events.user_starts))
         with torch.random.fork_rng(devices=[]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -53,10 +54,7 @@ class SessionModel(Recommender):
 
     def item_scores_before(self, events: Sessions, users: IntArray, stops: IntArray, items: IntArray) -> Scores:
         """`scores_before` of some items, (m,), alone: (n, m); a model overrides it that need not score the others."""
-        size = max(1, CELLS // events.ratings.n_items)
-        parts = [self.scores_before(events, users[k : k + size], stops[k : k + size])[:, items]
-                 for k in range(0, len(users), size)]  # fmt: skip
-        return np.concatenate([np.empty((0, len(items)), np.float32), *parts])
+        return scores_of_items(self.scores_before, events, users, stops, items)
 
     def attention_of(self, events: Sessions, user: int) -> dict[str, FloatArray]:
         """How a model with attention weighs a user's history when what comes next is asked, (n_events of the user,).
@@ -139,6 +137,16 @@ class SessionModel(Recommender):
             )  # fmt: skip
             self._set_ratings(replace(self.ratings_, repeats=repeats))
         super()._restore_saved(arrays)
+
+
+def scores_of_items(
+    score: Callable[[Sessions, IntArray, IntArray], Scores],
+    events: Sessions, users: IntArray, stops: IntArray, items: IntArray,
+) -> Scores:  # fmt: skip
+    """Columns of `score`, a model's `scores_before`, some users at a time: (n_users, n) for `items`, (n,)."""
+    size = max(1, CELLS // events.ratings.n_items)
+    parts = [score(events, users[k : k + size], stops[k : k + size])[:, items] for k in range(0, len(users), size)]
+    return np.concatenate([np.empty((0, len(items)), np.float32), *parts])
 
 
 def sessions_of_new(new: RatingMatrix, gap: float) -> Sessions:

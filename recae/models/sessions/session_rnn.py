@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -10,13 +11,18 @@ import torch
 from torch import Tensor, nn
 
 from recae._types import IntArray, Mask, Scores
+from recae.distributed.ranks import current
+from recae.errors import DataError
 from recae.events.next_ranks import ranked_events
 from recae.events.session_events import Sessions
+from recae.events.session_splits import split_sessions
 from recae.models.sessions.near_items import near_items
 from recae.models.sessions.next_item_losses import Loss, next_item_loss
 from recae.models.sessions.recurrent import RecurrentModel, scores_of
 from recae.models.sessions.session_network import NextItemNetwork, SessionNetwork
 from recae.ratings import RatingMatrix
+from recae.recommender.fitting import FitOptions
+from recae.recommender.own_part import FEWEST, beside
 from recae.recommender.params import hyperparameters, param
 from recae.recommender.registry import register
 from recae.training import Batch
@@ -34,7 +40,8 @@ class SessionRNN(RecurrentModel):
     HRNN (Quadrana, Karatzoglou, Hidasi and Cremonesi, RecSys 2017): s = GRU(x, s) at each event, c = GRU(s_last, c) at
     the end of each session, and the next session starts from tanh(W c + b). With `hierarchy="none"` it is GRU4Rec
     (Hidasi et al., ICLR 2016). Scores are s · e_j + b_j, e_j being the embedding that is also read. The loss is a mean
-    over events. A validation part stops training by 1 - NDCG@20 of its events, each asked before it happens.
+    over events. A validation part stops training by 1 - NDCG@20 of its events, each asked before it happens. Without
+    one, users' last sessions are such a part for a first training; then everything is learnt from for as many epochs.
     """
 
     loss: Loss = param(
@@ -46,6 +53,11 @@ class SessionRNN(RecurrentModel):
         choices=("near", "random"),
     )  # fmt: skip
     negatives: int = param(2048, "items drawn for a step, for all losses but the full softmax", low=1)
+    own_part: bool = param(
+        True,
+        "without a validation part, put each user's last session aside to find how many epochs are best, before all "
+        "sessions are learnt from (not with a store on disk)",
+    )
 
     _largest_batch = 8  # larger ones cost less an epoch, and need more epochs than that saves
 
@@ -53,6 +65,29 @@ class SessionRNN(RecurrentModel):
     def logarithmic(self) -> bool:  # type: ignore[override]
         """Whether scores are logarithms of chances, but for a constant."""
         return self.loss == "softmax"
+
+    # ---------------------------------------------------------------- fitting
+
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+        own_file = beside(options.checkpoint)
+        parts = self._last_sessions(ratings) if self.own_part and validation is None and self.epochs > 0 else None
+        if parts is not None:
+            model = self.clone()
+            model._train(*parts, replace(options, checkpoint=own_file, label="finding epochs"))
+            options = replace(options, stop_after=model.history_.best_epoch)
+        self._train(ratings, validation, options)
+        if own_file is not None and current().is_first:
+            own_file.unlink(missing_ok=True)
+
+    def _last_sessions(self, ratings: RatingMatrix) -> tuple[RatingMatrix, RatingMatrix] | None:
+        """The ratings before the last session of each user who has two, and those of it; None where they say little."""
+        if ratings.is_mapped:
+            return None
+        try:
+            split = split_sessions(self.cut(ratings), validation=False)
+        except DataError:  # no user has two
+            return None
+        return None if split.test.n_ratings < FEWEST else (split.train, split.test)
 
     def _network(self, ratings: RatingMatrix) -> NextItemNetwork:
         return NextItemNetwork(ratings.n_items, self.hidden, self.hierarchy, **self._parts(ratings))
