@@ -12,6 +12,7 @@ from scipy import sparse
 
 import recae
 from recae.models import Spectral
+from recae.models.linear.pca_recommender import SMALL
 from recae.models.linear.spectral import MOST_DEGREE, NEAR, _filter, leading, polynomial
 from recae.ratings import RatingMatrix
 
@@ -157,3 +158,13 @@ def test_random_products_find_the_leading_directions() -> None:
     wanted = sparse.linalg.svds(rows.astype(np.float64), 5, random_state=0)
     np.testing.assert_allclose(np.sort(strengths), np.sort(wanted[1]), rtol=1e-4)
     np.testing.assert_allclose(np.linalg.svd(wanted[2] @ vectors, compute_uv=False), 1, atol=1e-4)
+
+
+def test_more_iterations_come_nearer_to_the_leading_eigenvectors() -> None:
+    """Where the spectrum hardly falls, few random products miss what leads; with many, values are ARPACK's."""
+    rows = sparse.csr_array((np.random.default_rng(0).random((1300, 900)) < 0.03).astype(np.float32))
+    wanted = np.sort(sparse.linalg.svds(rows.astype(np.float64), 6, random_state=0)[1])[::-1]
+    few, many = (leading(rows, 6, 0, iterations)[1] for iterations in (0, 60))
+    assert few[-1] < 0.95 * wanted[-1]
+    np.testing.assert_allclose(many, wanted, rtol=2e-3)
+    assert rows.shape[0] * rows.shape[1] > SMALL

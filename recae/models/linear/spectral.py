@@ -89,6 +89,12 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
         None, "degree of the polynomial; none for the lowest that is within a thousandth of f beyond V, at most 16",
         low=1, high=64, tune=None,
     )  # fmt: skip
+    iterations: int = param(
+        4,
+        "power iterations of the eigenvectors' randomised solver: more come nearer to the exact ones",
+        low=0,
+        high=1000,
+    )
     rng: int = param(0, "seed of the eigenvectors' solver")
 
     components_: FloatArray = learned()
@@ -120,7 +126,7 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
     def _learn(self, ratings: RatingMatrix, options: FitOptions, chosen: dict[str, Any]) -> None:
         rows = self._weighed(ratings)
         wanted = self.factors or max(1, min(MOST, round(SHARE * min(ratings.shape))))
-        self.components_, strengths = leading(rows, wanted, self.rng)
+        self.components_, strengths = leading(rows, wanted, self.rng, self.iterations)
         self.post_ = chosen["post"]
         self.largest_ = max(float(strengths[0]), float(np.finfo(np.float32).tiny))
         self._read(ratings, rows)
@@ -216,7 +222,7 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
         self._read(self.ratings_, self._weighed(self.ratings_))
 
 
-def leading(rows: Csr, factors: int, seed: int) -> tuple[FloatArray, FloatArray]:
+def leading(rows: Csr, factors: int, seed: int, iterations: int = 4) -> tuple[FloatArray, FloatArray]:
     """The first right singular vectors (n_cols, k) and values (k,): exactly of a small matrix, else by random products.
 
     k is `factors`, or fewer where the matrix has fewer (Halko, Martinsson and Tropp, SIAM Review 2011; scikit-learn's).
@@ -226,7 +232,7 @@ def leading(rows: Csr, factors: int, seed: int) -> tuple[FloatArray, FloatArray]
         return dense_directions(rows, k, centre=False)
     from sklearn.utils.extmath import randomized_svd
 
-    _, strengths, right = randomized_svd(sparse.csr_matrix(rows), k, n_iter=4, random_state=seed)
+    _, strengths, right = randomized_svd(sparse.csr_matrix(rows), k, n_iter=iterations, random_state=seed)
     return np.ascontiguousarray(right.T, np.float32), strengths.astype(np.float32)
 
 
