@@ -11,7 +11,9 @@ from rating_toys import low_rank, parted
 
 import recae
 from recae.errors import DataError
+from recae.models.ensemble import choose_next_item as next_item
 from recae.models.ensemble.auto import are_ratings
+from recae.models.ensemble.choose_next_item import choose_next_item
 from recae.models.ensemble.choose_rating_model import choose_rating_model
 from recae.ratings import RatingMatrix
 
@@ -118,3 +120,18 @@ def test_the_next_item_where_little_can_be_told() -> None:
     assert "no user has two sessions" in recae.Auto(task="next-item").fit(data).choice_.reason
     with pytest.raises(DataError, match="no timestamps"):
         recae.Auto(task="next-item").fit(data.with_rows(data.user_rows))
+
+
+def test_the_next_items_network_is_fitted_as_it_was_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A blend of what was compared scores as one that is fitted anew on the same part; long logs have no network."""
+    data = RatingMatrix.from_frame(rings(), timestamp="timestamp")
+    figures = choose_next_item(data).figures
+    assert {"markov", "session-rnn"} < set(figures)
+    assert any(name.startswith("session-rnn + v-sknn of ") for name in figures)
+    network, nearest = recae.SessionRNN(**next_item.NETWORK).fit(data), recae.VSKNN(length=5).fit(data)
+    compared = next_item._blend(network, nearest)
+    name, params = next_item._settings(compared)
+    fitted = recae.make_model(name, **params).fit(data)
+    np.testing.assert_array_equal(fitted.score_users(np.arange(9)), compared.score_users(np.arange(9)))
+    monkeypatch.setattr(next_item, "MOST_LEARNT", 10)
+    assert not [name for name in choose_next_item(data).figures if "session-rnn" in name]

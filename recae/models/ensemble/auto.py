@@ -51,7 +51,7 @@ class Auto(Recommender):
     # ---------------------------------------------------------------- fitting
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
-        self.choice_ = self._choose(ratings)
+        self.choice_ = self._choose(ratings, options)
         log.info("auto takes %s", self.choice_.reason)
         model = make_model(self.choice_.name, **self.choice_.params)
         if "rng" in model.get_params():
@@ -65,9 +65,9 @@ class Auto(Recommender):
             validation_input=None if hidden else options.validation_input,
         ))  # fmt: skip
 
-    def _choose(self, ratings: RatingMatrix) -> Choice:
+    def _choose(self, ratings: RatingMatrix, options: FitOptions) -> Choice:
         if self.task == "next-item":
-            return choose_next_item(ratings, self.rng)
+            return choose_next_item(ratings, self.rng, options.progress)
         rates = self.task == "ratings" or (self.task == "auto" and are_ratings(ratings))
         return choose_rating_model(ratings, self.rng) if rates else choose_ranker(ratings, self.rng)
 

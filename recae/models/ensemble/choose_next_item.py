@@ -29,7 +29,7 @@ MOST_LEARNT = 200_000  # events up to which a network is a candidate: a minute o
 NETWORK: dict[str, Any] = {"hierarchy": "none"}
 
 
-def choose_next_item(ratings: RatingMatrix, rng: int = 0) -> Choice:
+def choose_next_item(ratings: RatingMatrix, rng: int = 0, progress: bool | None = False) -> Choice:
     """The model that ranks the events of users' last sessions best, from all that they did before each.
 
     V-SKNN with several lengths of memory, item to item counts, EASE (of at most 15,000 items), popularity, and of at
@@ -39,6 +39,7 @@ def choose_next_item(ratings: RatingMatrix, rng: int = 0) -> Choice:
     Args:
         ratings: to choose for.
         rng: seed of which events are asked for, where there are more than 2,000, and of the network.
+        progress: show how far the network's training is; None for "where stderr is a terminal".
 
     Raises:
         DataError: there are no timestamps, or all are equal.
@@ -56,7 +57,7 @@ def choose_next_item(ratings: RatingMatrix, rng: int = 0) -> Choice:
         return Choice("v-sknn", {}, "v-sknn: last sessions have one event each, so there is nothing to compare by", {})
     candidates = _candidates(ratings, events.n_events, rng)
     for model in candidates.values():
-        model.fit(split.train, progress=False)
+        model.fit(split.train, progress=progress if isinstance(model, SessionRNN) else False)
     figures = {name: _ndcg(next_scores(model, events, asked), events, asked) for name, model in candidates.items()}
     if "session-rnn" in candidates:
         nearest = max((name for name in figures if name.startswith("v-sknn")), key=figures.__getitem__)
@@ -82,18 +83,22 @@ def _candidates(ratings: RatingMatrix, n_events: int, rng: int) -> dict[str, Rec
 
 def _blend(network: Recommender, nearest: Recommender) -> RankingBlend:
     """The mean of two fitted models."""
-    assert isinstance(nearest, VSKNN)
-    members = ({"model": "session-rnn", **NETWORK}, {"model": "v-sknn", "length": nearest.length})
+    members = tuple({"model": name, **settings} for name, settings in map(_settings, (network, nearest)))
     return RankingBlend(members=members).take_fitted([network, nearest])
 
 
-def _settings(model: Recommender, name: str) -> tuple[str, dict[str, Any]]:
-    """The model's name in `recae.MODELS`, and its settings that are not the defaults."""
+def _settings(model: Recommender, name: str = "") -> tuple[str, dict[str, Any]]:
+    """The model's name in `recae.MODELS`, and its settings that are not the defaults.
+
+    A network learns from everything for as many epochs as were best: they need not be found again.
+    """
     if isinstance(model, VSKNN):
         return "v-sknn", {"length": model.length}
+    if isinstance(model, SessionRNN):
+        return "session-rnn", {**NETWORK, "epochs": len(model.history_), "own_part": False}
     if isinstance(model, RankingBlend):
         return "ranking-blend", {"members": model.members}
-    return name, dict(NETWORK) if name == "session-rnn" else {}
+    return name, {}
 
 
 def _ndcg(score: NextScores, events: Sessions, asked: IntArray) -> float:
