@@ -175,3 +175,8 @@ def test_train_says_what_to_do_with_purchases(tmp_path: Path) -> None:
     chosen = inline("train", str(file))
     assert "auto takes popularity" in chosen.stderr
     assert "recall@17" in done(chosen)
+    stars = tmp_path / "stars.csv"
+    ratings().to_frame()[["user", "item", "rating"]].to_csv(stars, index=False)
+    ranked = inline("train", str(stars), "--task=rankings")  # an option of `auto` alone, so no --model is needed
+    assert "auto takes popularity" in ranked.stderr
+    assert "No such option '--task'" in inline("tune", str(stars), "--task", "rankings").stderr

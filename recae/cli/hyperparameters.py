@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from recae.recommender.registry import Entry
 
 DEFAULT_MODEL, AUTO = "i-autorec", "auto"
+TASK = "--task"  # an option of `auto` alone: who gives it means `auto`
 _GENERATED, _GIVEN, _ARGS = "recae.generated", "recae.given", "recae.args"
 _NAMED, _SETTINGS = "recae.named", "recae.settings"
 _SEED = "rng"  # the hyper-parameter that --seed sets
@@ -28,7 +29,8 @@ def default_model(ctx: click.Context) -> str:
     """The model where none is named: `auto`, unless hyper-parameters are given, or several processes share the fit."""
     from recae.distributed.launch import launch
 
-    return DEFAULT_MODEL if given_params(ctx) or launch().size > 1 else AUTO
+    of_options: str = ctx.meta[_GENERATED][0]
+    return of_options if given_params(ctx) or launch().size > 1 else AUTO
 
 
 def option_name(name: str) -> str:
@@ -97,7 +99,9 @@ class ModelCommand(RecaeCommand):
         args, name = self._with_settings(ctx, args), _model_in(args)
         name = name or ctx.meta.get(_NAMED)
         if name is not None or not ({"-h", "--help"} & set(args) or ctx.resilient_parsing):  # a shell completes
-            ctx.meta[_GENERATED] = name or DEFAULT_MODEL, model_options(entry_of(name or DEFAULT_MODEL, ctx))
+            fixed = any(p.name == "name" and p.default == DEFAULT_MODEL for p in self.params)
+            name = name or (DEFAULT_MODEL if fixed or value_in(args, TASK) is None else AUTO)
+            ctx.meta[_GENERATED] = name, model_options(entry_of(name, ctx))
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
