@@ -44,7 +44,8 @@ def next_items(result: dict[str, Any]) -> str:
     )
     measured = [(name, [one for one in of if "reason" not in one]) for name, of in grouped(result)]
     rows = [[name, *(mean(one[metric] for one in of) for metric in METRICS), seeds(of)] for name, of in measured if of]
-    return "\n\n".join([head, table(["model", *METRICS, "seeds"], rows), *map(about_peer, result["rows"])]).rstrip()
+    peers = filter(None, map(about_peer, result["rows"]))
+    return "\n\n".join([head, table(["model", *METRICS, "seeds"], rows), *peers])
 
 
 def about_peer(row: dict[str, Any]) -> str:
