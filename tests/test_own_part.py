@@ -161,7 +161,7 @@ def test_the_factors_of_als_follow_the_data(tmp_path: Path) -> None:
 
 def test_means_over_hidings_are_those_of_each_user() -> None:
     """A user counts as often as entries of theirs were hidden; who never had any is left out."""
-    mean = MeanOverHidings(4)
+    mean = MeanOverHidings(2, 4)
     mean.add(np.array([0, 2]), np.array([[1.0, 5.0], [0.0, 3.0]]))
     mean.add(np.array([2, 3]), np.array([[7.0, 4.0], [1.0, 2.0]]))
     np.testing.assert_array_equal(mean.values(), [[1.0, 6.0, 4.0], [0.0, 2.0, 2.0]])

@@ -26,7 +26,7 @@ _SEED = "rng"  # the hyper-parameter that --seed sets
 
 
 def default_model(ctx: click.Context) -> str:
-    """The model where none is named: `auto`, unless hyper-parameters are given, or several processes share the fit."""
+    """The model where none is named: `auto`, unless others' hyper-parameters are given, or processes share the fit."""
     from recae.distributed.launch import launch
 
     of_options: str = ctx.meta[_GENERATED][0]
@@ -99,8 +99,8 @@ class ModelCommand(RecaeCommand):
         args, name = self._with_settings(ctx, args), _model_in(args)
         name = name or ctx.meta.get(_NAMED)
         if name is not None or not ({"-h", "--help"} & set(args) or ctx.resilient_parsing):  # a shell completes
-            fixed = any(p.name == "name" and p.default == DEFAULT_MODEL for p in self.params)
-            name = name or (DEFAULT_MODEL if fixed or value_in(args, TASK) is None else AUTO)
+            always = any(p.name == "name" and p.default == DEFAULT_MODEL for p in self.params)  # in `recae tune`
+            name = name or (DEFAULT_MODEL if always or value_in(args, TASK) is None else AUTO)
             ctx.meta[_GENERATED] = name, model_options(entry_of(name, ctx))
         try:
             return super().parse_args(ctx, args)

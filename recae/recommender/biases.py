@@ -98,14 +98,14 @@ def few_ratings(shape: tuple[int, int], n_ratings: int) -> bool:
     return n_ratings < ENOUGH * max(shape)
 
 
-def is_one(weight: Any) -> bool:
-    """Whether a weight, one for all or an array or a tensor, is 1 for all."""
-    return isinstance(weight, float) and weight == 1
-
-
 def weighed(weight: Any, own: _Values, baseline: _Values) -> _Values:
-    """What a model says, arrays or tensors, drawn towards what the biases say; `weight` 1 is the model itself."""
-    return own if is_one(weight) else baseline + weight * (own - baseline)  # type: ignore[operator]
+    """What a model says, arrays or tensors, drawn towards what the biases say.
+
+    Args:
+        weight: one for all, of which 1 is the model itself; or an array or a tensor, one for each answer.
+        own, baseline: what the model and what the biases say.
+    """
+    return own if isinstance(weight, float) and weight == 1 else baseline + weight * (own - baseline)  # type: ignore[operator]
 
 
 def fit_biases(ratings: RatingMatrix, *, user_l2: float, item_l2: float, sweeps: int) -> Biases:

@@ -18,7 +18,6 @@ from recae.recommender.biases import (
     Biases,
     Unit,
     fit_biases,
-    is_one,
     ridge_weight,
     user_deviations,
     weighed,
@@ -173,8 +172,9 @@ class Contract(Parameters, ABC):
 
     def ranking_scores_new(self, user_rows: Csr) -> Scores:
         """The same for unseen users from their ratings, (n_rows, n_items) to (n_rows, n_items)."""
-        own, weight = self.score(user_rows), self._weight_at(None, np.arange(self.ratings_.n_items))
-        if not is_one(weight):
+        own = self.score(user_rows)
+        if self._is_drawn():
+            weight = self._weight_at(None, np.arange(self.ratings_.n_items))
             own = self._weighed_scores(weight, own, user_deviations(user_rows, self._baseline()))
         scores: Scores = self._or_popular(own, np.diff(user_rows.indptr) == 0)
         return scores
@@ -189,8 +189,8 @@ class Contract(Parameters, ABC):
 
     def _list_scores_of(self, own: Any, user_index: IntArray) -> Any:
         """What lists are ranked by, from the model's own scores of known users."""
-        weight = self._weight_at(np.asarray(user_index)[:, None], np.arange(self.ratings_.n_items))
-        if not is_one(weight):
+        if self._is_drawn():
+            weight = self._weight_at(np.asarray(user_index)[:, None], np.arange(self.ratings_.n_items))
             own = self._weighed_scores(weight, own, self._baseline().user[user_index])
         return self._or_popular(own, ~self._serves("user", user_index))
 

@@ -43,18 +43,16 @@ def clearly_better(values: DoubleArray, others: DoubleArray) -> bool:
 class MeanOverHidings:
     """Users' values, averaged over several hidings of entries: what one hiding says of a user is mostly chance."""
 
-    def __init__(self, n_users: int) -> None:
-        self.total, self.times = np.zeros(n_users), np.zeros(n_users)
+    def __init__(self, n_values: int, n_users: int) -> None:
+        self.total, self.times = np.zeros((n_values, n_users)), np.zeros(n_users)
 
     def add(self, users: IntArray, values: DoubleArray) -> None:
-        """Values of one hiding, (n,) or (m, n), of users with held-out entries, (n,)."""
-        if self.total.ndim < values.ndim:
-            self.total = np.zeros((len(values), len(self.times)))
-        self.total[..., users] += values
+        """Values of one hiding, (n_values, n), of users with held-out entries, (n,)."""
+        self.total[:, users] += values
         self.times[users] += 1
 
     def values(self) -> DoubleArray:
-        """The means of all users who had held-out entries at least once."""
+        """The means, (n_values, m), of the users who had held-out entries at least once."""
         there = self.times > 0
-        means: DoubleArray = self.total[..., there] / self.times[there]
+        means: DoubleArray = self.total[:, there] / self.times[there]
         return means

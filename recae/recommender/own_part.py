@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,19 +54,14 @@ class StopsByOwnPart(DrawnToPopularity, TrainedInBatches):
         raise NotImplementedError
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
-        own_file, weight = beside(options.checkpoint), self.popularity or 0.0
-        alone = validation is None and self.epochs > 0
+        weight, alone = self.popularity or 0.0, validation is None and self.epochs > 0
         parts = own_part(ratings, self.own_part, self.rng, start=options.start) if alone else None
-        if parts is not None:
-            model = self.clone()
-            model._train(*parts, replace(options, checkpoint=own_file, label="finding epochs"))
-            model._set_ratings(parts[0])
-            weight, _ = model._choose_popularity(parts[1])
-            options = replace(options, stop_after=model.history_.best_epoch)
-        self._train(ratings, validation, options)
-        self._draw(ratings, weight)
-        if own_file is not None and current().is_first:
-            own_file.unlink(missing_ok=True)
+        with finding_epochs(self, parts, options) as (model, options):
+            if parts is not None:
+                model._set_ratings(parts[0])
+                weight, _ = model._choose_popularity(parts[1])
+            self._train(ratings, validation, options)
+            self._draw(ratings, weight)
 
 
 @hyperparameters
@@ -129,7 +125,7 @@ class ChoosesOnOwnPart(DrawnToPopularity):
             users: with entries that it hid, (n,).
             values: of their lists under each weight, (n_weights, n).
         """
-        mean = MeanOverHidings(ratings.n_users)
+        mean = MeanOverHidings(len(values), ratings.n_users)
         mean.add(users, values)
         for seed in range(1, AGAIN + 1):
             if (parts := own_part(ratings, HIDDEN, seed)) is not None:
@@ -173,6 +169,32 @@ def densest(ratings: RatingMatrix) -> RatingMatrix:
     return ratings if (len(users), len(items)) == ratings.shape else take(ratings, users, items)
 
 
-def beside(checkpoint: str | Path | None) -> Path | None:
-    """The checkpoint of the first part."""
-    return None if checkpoint is None else Path(checkpoint).with_name(f"{Path(checkpoint).name}.own")
+@contextmanager
+def finding_epochs(
+    model: Any, parts: tuple[RatingMatrix, RatingMatrix] | None, options: FitOptions
+) -> Iterator[tuple[Any, FitOptions]]:
+    """Train a copy of `model` on the first of `parts`, and stop it by the second one.
+
+    Within, the model learns from everything. The copy's checkpoint has a file of its own beside that of `options` (its
+    name ends in `.own`), which goes when all is learnt.
+
+    Args:
+        model: has `_train(ratings, validation, options)`.
+        parts: to learn from, and to stop by; None to find nothing.
+        options: of the fit.
+
+    Yields:
+        The copy, and options to learn from everything for as many epochs as were best; without parts, the model itself
+        and `options`.
+    """
+    own_file = None
+    if options.checkpoint is not None:
+        own_file = Path(options.checkpoint).with_name(f"{Path(options.checkpoint).name}.own")
+    copy, found = model, options
+    if parts is not None:
+        copy = model.clone()
+        copy._train(*parts, replace(options, checkpoint=own_file, label="finding epochs"))
+        found = replace(options, stop_after=copy.history_.best_epoch)
+    yield copy, found
+    if own_file is not None and current().is_first:
+        own_file.unlink(missing_ok=True)

@@ -42,8 +42,8 @@ and SIGHUP. --resume resumes from it and gives the same model as training withou
     "name",
     shell_complete=completion.models,
     metavar="NAME",
-    help="Model to train; 'recae models' lists all.  [default: auto, which looks at the data; with hyper-parameters, "
-    "and under torchrun, i-autorec]",
+    help="Model to train; 'recae models' lists all.  [default: auto, which looks at the data; with other "
+    "hyper-parameters than --task, and under torchrun, i-autorec]",
 )
 @click.option(
     "--settings",

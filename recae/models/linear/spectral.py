@@ -90,11 +90,9 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
         low=1, high=64, tune=None,
     )  # fmt: skip
     iterations: int = param(
-        4,
-        "power iterations of the eigenvectors' randomised solver: more come nearer to the exact ones",
-        low=0,
-        high=1000,
-    )
+        4, "power iterations of the eigenvectors' randomised solver; more come nearer to the exact ones", low=0,
+        high=1000, tune=None,
+    )  # fmt: skip
     rng: int = param(0, "seed of the eigenvectors' solver")
 
     components_: FloatArray = learned()
@@ -222,7 +220,7 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
         self._read(self.ratings_, self._weighed(self.ratings_))
 
 
-def leading(rows: Csr, factors: int, seed: int, iterations: int = 4) -> tuple[FloatArray, FloatArray]:
+def leading(rows: Csr, factors: int, seed: int, iterations: int) -> tuple[FloatArray, FloatArray]:
     """The first right singular vectors (n_cols, k) and values (k,): exactly of a small matrix, else by random products.
 
     k is `factors`, or fewer where the matrix has fewer (Halko, Martinsson and Tropp, SIAM Review 2011; scikit-learn's).

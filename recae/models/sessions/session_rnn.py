@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -11,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from recae._types import IntArray, Mask, Scores
-from recae.distributed.ranks import current
 from recae.errors import DataError
 from recae.events.next_ranks import ranked_events
 from recae.events.session_events import Sessions
@@ -22,7 +20,7 @@ from recae.models.sessions.recurrent import RecurrentModel, scores_of
 from recae.models.sessions.session_network import NextItemNetwork, SessionNetwork
 from recae.ratings import RatingMatrix
 from recae.recommender.fitting import FitOptions
-from recae.recommender.own_part import FEWEST, beside
+from recae.recommender.own_part import FEWEST, finding_epochs
 from recae.recommender.params import hyperparameters, param
 from recae.recommender.registry import register
 from recae.training import Batch
@@ -69,15 +67,9 @@ class SessionRNN(RecurrentModel):
     # ---------------------------------------------------------------- fitting
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
-        own_file = beside(options.checkpoint)
         parts = self._last_sessions(ratings) if self.own_part and validation is None and self.epochs > 0 else None
-        if parts is not None:
-            model = self.clone()
-            model._train(*parts, replace(options, checkpoint=own_file, label="finding epochs"))
-            options = replace(options, stop_after=model.history_.best_epoch)
-        self._train(ratings, validation, options)
-        if own_file is not None and current().is_first:
-            own_file.unlink(missing_ok=True)
+        with finding_epochs(self, parts, options) as (_, found):
+            self._train(ratings, validation, found)
 
     def _last_sessions(self, ratings: RatingMatrix) -> tuple[RatingMatrix, RatingMatrix] | None:
         """The ratings before the last session of each user who has two, and those of it; None where they say little."""
