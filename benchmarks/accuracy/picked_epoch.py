@@ -54,6 +54,8 @@ def main(tune_epochs: int, name: str) -> None:
 
     row = rows_of(DATA)[ROW]
     chosen = row["params"]["tune_epochs"]
+    if tune_epochs < chosen:
+        raise click.BadParameter(f"at least {chosen}, which the row has", param_hint="--tune-epochs")
     model: Any = model_of(row, DATA).set_params(tune_epochs=tune_epochs, shrink="never")
     train, test = load_fold(DATA, FOLD)
     told = ErrorAfterEpochs(model, train, test)
@@ -66,8 +68,9 @@ def main(tune_epochs: int, name: str) -> None:
     }  # fmt: skip
     write(name, found)
     click.echo(
-        f"RMSE on {FOLD}: {found['chosen']:.4f} after epoch {chosen}, as chosen on train; the lowest of "
-        f"{len(told.errors)} epochs is {lowest:.4f} (epoch {found['lowest_epoch']}); published {row['published']}"
+        f"RMSE on {FOLD}: {found['chosen']:.4f} after {chosen} epochs under the convolution, as chosen on train; the "
+        f"lowest of {len(told.errors)} epochs is {lowest:.4f} (after {found['lowest_epoch']}); published "
+        f"{row['published']}"
     )
 
 

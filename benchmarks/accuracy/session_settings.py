@@ -25,22 +25,28 @@ def chosen_neighbours(split: Any) -> dict[str, Any]:
     return best[1]
 
 
+def model_of(settings: dict[str, Any]) -> Any:
+    """A new recurrent model of the next item with these settings beside the defaults, or a blend of `members`."""
+    import recae
+
+    if "members" in settings:
+        return recae.make_model("ranking-blend", **settings)
+    return recae.make_model("session-rnn", **{"patience": 3, **settings})
+
+
 def on_validation(split: Any, settings: dict[str, Any]) -> dict[str, Any]:
-    """What a recurrent model with these settings, beside the defaults, reaches on the validation part; or a blend of
-    `members`, of which those that learn in epochs stop by it.
+    """What `model_of` these settings reaches on the validation part, by which what learns in epochs stops.
 
     `validation_ndcg@20` is measured as the test is, of events that open no session; the figure that training was
     stopped by is of a drawn part of all held-out events.
     """
     import recae
 
-    blend = "members" in settings
-    name, more = ("ranking-blend", {}) if blend else ("session-rnn", {"patience": 3})
-    model: Any = recae.make_model(name, **{**more, **settings})
+    model = model_of(settings)
     seconds = processor_seconds(lambda: model.fit(split.train, split.validation, progress=False))
     found = recae.evaluate_next_items(model, split, 1)
     reached = {"settings": settings, "validation_ndcg@20": found["ndcg@20"], "validation_recall@20": found["recall@20"]}
-    if blend:
+    if "members" in settings:
         return {**reached, "processor_seconds": seconds, "commit": commit()}
     return {
         **reached, "stopped_by": 1 - model.history_.best, "epochs": model.history_.best_epoch,

@@ -58,10 +58,29 @@ from benchmarks.accuracy.session_rows import (
     others,
     some_users,
 )
-from benchmarks.accuracy.session_settings import chosen_neighbours, on_validation
+from benchmarks.accuracy.session_settings import chosen_neighbours, model_of, on_validation
 from benchmarks.common.record import commit, read, write
 from benchmarks.common.timing import timed
 from benchmarks.peers.environments import CACHE
+from recae.errors import ParameterError
+from recae.recommender.params import check
+
+
+def _settings(_: Any, __: Any, values: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Settings of `on_validation`, each looked at before the first one is fitted."""
+    found = []
+    for text in values:
+        try:
+            settings = json.loads(text)
+            if not isinstance(settings, dict):
+                raise click.BadParameter(f'{text}: give a JSON object, such as {{"lr": 0.01}}')
+            made = model_of(settings)
+            for one in [made, *getattr(made, "_new_models", list)()]:  # members of a blend, too
+                check(one)
+        except (json.JSONDecodeError, ParameterError, TypeError) as error:
+            raise click.BadParameter(f"{text}: {error}") from None
+        found.append(settings)
+    return found
 
 
 def _seeds(_: Any, __: Any, value: str) -> str:
@@ -142,8 +161,10 @@ def fitted(split: Any, name: str, settings: dict[str, Any]) -> tuple[Any, dict[s
 
 @main.command()
 @click.argument("data")
-@click.option("--try", "tried", multiple=True, default=["{}"], help="Settings beside the defaults, as JSON.")
-def choose(data: str, tried: tuple[str, ...]) -> None:
+@click.option(
+    "--try", "tried", multiple=True, default=["{}"], callback=_settings, help="Settings beside the defaults, as JSON."
+)
+def choose(data: str, tried: list[dict[str, Any]]) -> None:
     """Settings of recurrent models of the next item, on validation; what was tried before stays."""
     import recae
 
@@ -153,11 +174,12 @@ def choose(data: str, tried: tuple[str, ...]) -> None:
         model = recae.make_model("v-sknn", **chosen_neighbours(split)).fit(split.train)
         found = recae.evaluate_next_items(model, split, 1)
         log.append({"settings": "v-sknn", **{f"validation_{key}": found[key] for key in ("ndcg@20", "recall@20")}})
-    for settings in map(json.loads, tried):
+    for settings in tried:
         found = on_validation(split, settings)
         log = [one for one in log if one["settings"] != settings] + [found]
-        click.echo(f"{found['validation_ndcg@20']:.4f} after {found['epochs']} epochs  {found['settings']}")
         write(name, {"data": data, "log": log})
+        after = f" after {found['epochs']} epochs" if "epochs" in found else ""
+        click.echo(f"{found['validation_ndcg@20']:.4f}{after}  {found['settings']}")
 
 
 @main.command()
