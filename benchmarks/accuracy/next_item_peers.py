@@ -16,9 +16,12 @@ from benchmarks.peers.limited_process import Limits, run
 from recae.evaluation.next_items import asked_events, next_item_figures
 from recae.events.session_splits import TEST, TRAIN, VALIDATION, SessionSplit
 
-# Row of the table: package and its model, by its own settings.
-PEERS = {"RecBole GRU4Rec": ("recbole", "GRU4Rec"), "RecBole SASRec": ("recbole", "SASRec")}
-PATIENCE = 3  # epochs without a better NDCG@20 on validation, as of our recurrent models
+# Row of the table: package, its model, by its own settings, and how many epochs may pass without a better NDCG@20 on
+# validation: 3 as of our recurrent models; more where an epoch is a few steps, one sequence a user.
+PEERS = {
+    "RecBole GRU4Rec": ("recbole", "GRU4Rec", 3), "RecBole SASRec": ("recbole", "SASRec", 3),
+    "RecTools SASRec": ("rectools", "SASRec", 10),
+}  # fmt: skip
 
 
 def peer_row(row: str, split: SessionSplit, cache: Path, seconds: float, epochs: int) -> dict[str, Any]:
@@ -29,8 +32,8 @@ def peer_row(row: str, split: SessionSplit, cache: Path, seconds: float, epochs:
         seconds: processor time after which no further epoch begins.
         epochs: at most.
     """
-    peer, method = PEERS[row]
-    settings = {"epochs": epochs, "seconds": seconds, "patience": PATIENCE, "items": split.sessions.ratings.n_items}
+    peer, method, patience = PEERS[row]
+    settings = {"epochs": epochs, "seconds": seconds, "patience": patience, "items": split.sessions.ratings.n_items}
     about = {"row": row, "model": f"{peer}, {method}", "settings": settings, "seed": 0, "commit": commit()}
     if reason := install(peer, cache):
         return {**about, "reason": reason}

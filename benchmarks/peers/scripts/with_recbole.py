@@ -8,7 +8,7 @@ from logging import CRITICAL, disable
 
 import numpy as np
 import torch
-from _given import answer, asked_events, ndcg_at_20, repeated, rows, save_weights, timed
+from _given import answer, asked_events, latest_items, repeated, rows, save_weights, stopped_by_validation, timed
 from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
 from recbole.model.general_recommender import EASE, MultiVAE
@@ -118,26 +118,19 @@ def next_item(data, out, settings):
     )  # fmt: skip
     batches = data_preparation(config, create_dataset(config))[0]
     model = SEQUENTIAL[settings["method"]](config, batches.dataset)
-    trainer, epochs, start = Trainer(config, model), [], time.process_time()
+    trainer = Trainer(config, model)
     known = {
         int(token): number for token, number in batches.dataset.field2token_id["item_id"].items() if token != "[PAD]"
     }
     asked = asked_events(data)
     column = np.array([known.get(item, -1) for item in range(settings["items"])])
-    best = None
-    while len(epochs) < settings["epochs"] and time.process_time() - start < settings["seconds"]:
-        trainer._train_epoch(batches, len(epochs))
-        epochs.append(ndcg_at_20(lambda some: scores_of(model, asked, some, column), asked, "validation"))
-        print(len(epochs), epochs[-1], round(time.process_time() - start), flush=True)
-        if max(epochs) == epochs[-1]:
-            best = {name: value.clone() for name, value in model.state_dict().items()}
-        elif len(epochs) - 1 - int(np.argmax(epochs)) >= settings["patience"]:
-            break
-    seconds = time.process_time() - start
-    model.load_state_dict(best)
-    np.save(out / "scores.npy", scores_of(model, asked, asked["test"], column))
-    return {"seconds": seconds, "validation": epochs, "epochs": int(np.argmax(epochs)) + 1,
-            "stopped": len(epochs) - int(np.argmax(epochs)) > settings["patience"]}  # fmt: skip
+
+    def score(some):
+        return scores_of(model, asked, some, column)
+
+    figures = stopped_by_validation(model, lambda epoch: trainer._train_epoch(batches, epoch), score, asked, settings)
+    np.save(out / "scores.npy", score(asked["test"]))
+    return figures
 
 
 def scores_of(model, asked, some, column):
@@ -145,8 +138,7 @@ def scores_of(model, asked, some, column):
     model.eval()
     longest, found = 50, []
     for part in np.array_split(some, max(1, len(some) // 512)):
-        rows = [column[asked["items"][asked["first"][at] : at]] for at in part]
-        rows = [row[row >= 0][-longest:] for row in rows]
+        rows = latest_items(asked, part, column, longest)
         sequences = torch.zeros(len(part), longest, dtype=torch.long)
         for row, sequence in zip(rows, sequences):
             sequence[: len(row)] = torch.from_numpy(row)

@@ -1,10 +1,19 @@
-"""RecTools: a Dataset from a frame, EASE, and lists through its wrapper of implicit's ALS."""
+"""RecTools: a Dataset from a frame, EASE, lists through its wrapper of implicit's ALS, and SASRec for the next item."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from _given import answer, factors, repeated, rows, save_weights
+from _given import (
+    answer,
+    asked_events,
+    factors,
+    latest_items,
+    repeated,
+    rows,
+    save_weights,
+    stopped_by_validation,
+)
 from implicit.cpu.als import AlternatingLeastSquares
 from rectools import Columns
 from rectools.dataset import Dataset
@@ -63,5 +72,56 @@ def top_20(data, out, settings):
     return figures
 
 
+def next_item(data, out, settings):
+    """Its SASRec by its own settings, stopped by validation, and its scores of the test events.
+
+    It trains on the latest 101 events of each user, one sequence a user.
+    """
+    import logging
+    import warnings
+
+    import torch  # here, so that tasks without a network do not wait for it
+    from rectools.models import SASRecModel
+
+    warnings.filterwarnings("ignore")
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    torch.manual_seed(0)
+    train = pd.read_csv(data / "train.csv")
+    train = train.rename(columns={"user": Columns.User, "item": Columns.Item}).assign(**{Columns.Weight: 1.0})
+    train[Columns.Datetime] = pd.to_datetime(train.pop("time"), unit="s")  # places in the order of events
+    dataset = Dataset.construct(train)
+    model = SASRecModel(recommend_torch_device="cpu")
+    model.fit_partial(dataset, min_epochs=0, max_epochs=0)  # makes the network, so that an epoch is like any other
+    known, asked = model.data_preparator.item_id_map, asked_events(data)
+    column = known.to_internal.reindex(np.arange(settings["items"])).fillna(-1).to_numpy(dtype=np.int64)
+
+    def score(some):
+        return transformer_scores(model.torch_model, asked, some, column, model.data_preparator.session_max_len)
+
+    figures = stopped_by_validation(
+        model.torch_model, lambda _: model.fit_partial(dataset, min_epochs=1, max_epochs=1), score, asked, settings
+    )
+    np.save(out / "scores.npy", score(asked["test"]))
+    return figures
+
+
+def transformer_scores(network, asked, some, column, longest):
+    """Scores of all items for the events `some`, from the user's latest events before; -inf for unknown items."""
+    import torch
+
+    network.eval()
+    found = []
+    with torch.no_grad():
+        items = network.item_model.get_all_embeddings()
+        for part in np.array_split(some, max(1, len(some) // 256)):
+            x = torch.zeros(len(part), longest, dtype=torch.long)
+            for row, latest in zip(x, latest_items(asked, part, column, longest)):
+                if len(latest):
+                    row[-len(latest) :] = torch.from_numpy(latest)
+            scores = (network.encode_sessions({"x": x}, items)[:, -1] @ items.T).numpy()
+            found.append(np.where(column >= 0, scores[:, np.maximum(column, 0)], -np.inf).astype(np.float32))
+    return np.concatenate(found)
+
+
 if __name__ == "__main__":
-    answer({"load": load, "ease-fit": ease_fit, "top-20": top_20})
+    answer({"load": load, "ease-fit": ease_fit, "top-20": top_20, "next-item": next_item})
