@@ -124,7 +124,7 @@ def stopped_by_validation(model, train_epoch, score, asked, settings):
 
 
 def latest_items(asked, some, column, longest):
-    """The latest items before each of the events `some`, at most so many, as columns of a model; unknown ones left out."""
+    """The latest items before each of the events `some`, at most so many, as columns of a model; no unknown ones."""
     found = []
     for at in some:
         row = column[asked["items"][asked["first"][at] : at]]
