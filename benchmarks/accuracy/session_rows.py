@@ -29,6 +29,8 @@ NEXT: Rows = {
     "v-sknn": ("v-sknn", {}),
     **recurrent("session-rnn", patience=3, embeddings="random"),
     **{f"{row}, near": made for row, made in recurrent("session-rnn", patience=3, embeddings="near").items()},
+    "session-rnn, none, own part": ("session-rnn", {"hierarchy": "none", "own_part": True}),
+    "session-rnn, none, all epochs": ("session-rnn", {"hierarchy": "none", "own_part": False}),
     "blend of session-rnn and v-sknn": ("ranking-blend", {"members": BLEND}),
 }  # fmt: skip
 RATE: Rows = {

@@ -11,9 +11,8 @@
 
 `next-item`: the last session of each user with three sessions is the test, the one before it validation. Every model
 learns from the train part; V-SKNN's settings are chosen on validation, and recurrent models stop by it. Their other
-settings are defaults, which `choose` compares with others on validation. Then each event
-of a test session but its first is asked before it happens, from all of the user's events so far; all items are ranked
-but those that the user had.
+settings are defaults, which `choose` compares with others on validation. Rows of `own part` and `all epochs` are told
+no validation part. Then each event of a test session but its first is asked before it happens, from all of the user's events so far; all items are ranked but those that the user had.
 
 `next-item-peer`: another package's model, by its own settings, on the same events and lists, stopped by the same
 validation, in an environment of its own.
@@ -151,7 +150,7 @@ def fitted(split: Any, name: str, settings: dict[str, Any]) -> tuple[Any, dict[s
     if name == "v-sknn":
         settings = chosen_neighbours(split)
     model: Any = recae.make_model(name, **settings)
-    stopped = model.iterative or name == "ranking-blend"  # or members of it are
+    stopped = (model.iterative or name == "ranking-blend") and "own_part" not in settings  # or members of it are
     validation = split.validation if stopped else None
     seconds, _ = timed(lambda: model.fit(split.train, validation, progress=False))
     history = model.history_ if model.iterative else None
