@@ -12,7 +12,8 @@
 `next-item`: the last session of each user with three sessions is the test, the one before it validation. Every model
 learns from the train part; V-SKNN's settings are chosen on validation, and recurrent models stop by it. Their other
 settings are defaults, which `choose` compares with others on validation. Rows of `own part` and `all epochs` are told
-no validation part. Then each event of a test session but its first is asked before it happens, from all of the user's events so far; all items are ranked but those that the user had.
+no validation part. Then each event of a test session but its first is asked before it happens, from all of the user's
+events so far; all items are ranked but those that the user had.
 
 `next-item-peer`: another package's model, by its own settings, on the same events and lists, stopped by the same
 validation, in an environment of its own.
