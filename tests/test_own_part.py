@@ -96,14 +96,27 @@ def test_the_own_part_is_a_share_and_nobody_loses_all() -> None:
 
 
 def test_choices_are_made_on_at_most_so_many_users_and_items() -> None:
-    """Of 2,050 items the 2,000 most rated ones are left; of few, all."""
+    """Of 2,050 items the 2,000 most rated ones are left where so many are asked for; of few, all."""
     rng = np.random.default_rng(0)
     many = ratings_of(rng.random((30, 2050)) < rng.random(2050) ** 2)
-    small = densest(many)
+    small = densest(many, 2000)
     assert small.shape == (30, 2000)
     assert small.n_ratings >= many.n_ratings - 50 * np.sort(many.counts("item"))[50]
-    assert densest(by_taste()) is not None
+    assert densest(many).shape == many.shape
     assert densest(by_taste()).shape == by_taste().shape
+
+
+@pytest.mark.parametrize("name", ["als", "spectral", "item-knn", "pca"])
+def test_a_settled_copy_fits_as_the_model_that_chooses(name: str) -> None:
+    """`settled` gives what `fit` chooses, as settings: both fits give the same lists, and nothing is left to choose."""
+    ratings = by_taste()
+    model = make_model(name)
+    settled = model.settled(ratings)
+    assert len(settled._candidates(ratings)) == 1
+    assert settled.popularity is not None
+    users = np.arange(ratings.n_users)
+    own, theirs = (one.fit(ratings, progress=False).ranking_scores(users) for one in (model, settled))
+    np.testing.assert_allclose(own, theirs, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", DRAWN)

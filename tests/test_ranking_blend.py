@@ -92,7 +92,8 @@ def test_auto_compares_means_of_its_candidates() -> None:
     data = recae.load("sample").filter(min_user=1, min_item=1)
     choice = choose_ranker(data)
     assert set(blends(names)) < set(choice.figures)
-    taken = " + ".join(choice.params["members"]) if choice.name == "ranking-blend" else choice.name
+    members = [member["model"] for member in choice.params.get("members", [])]
+    taken = " + ".join(members) or choice.name
     assert taken in {"popularity", max(choice.figures, key=choice.figures.__getitem__)}
 
 

@@ -13,11 +13,11 @@ LIST = 20  # length of the lists that are compared
 CELLS = 2**24  # scores that a comparison looks at, at most
 
 
-def users_to_compare(known: RatingMatrix, held_out: RatingMatrix) -> IntArray:
-    """Users with held-out entries, (n,), at most so many that a comparison stays bounded; the same at each call."""
+def users_to_compare(known: RatingMatrix, held_out: RatingMatrix, seed: int = 0) -> IntArray:
+    """Users with held-out entries, (n,), at most so many that a comparison stays bounded; by `seed`, the same ones."""
     users = np.flatnonzero(held_out.counts("user"))
     most = max(1, CELLS // known.n_items)
-    return users if len(users) <= most else np.sort(np.random.default_rng(0).permutation(users)[:most])
+    return users if len(users) <= most else np.sort(np.random.default_rng(seed).permutation(users)[:most])
 
 
 def list_values(scores: Scores, known: RatingMatrix, held_out: RatingMatrix, users: IntArray) -> DoubleArray:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -23,7 +23,8 @@ from recae.splitting.parts import take
 
 FEWEST = 50  # entries to put aside: fewer would choose by chance
 MOST_USERS = 10_000  # whose entries are put aside: more would cost time, and tell little
-SMALL_USERS, SMALL_ITEMS = 5_000, 2_000  # of the ratings on which settings are chosen
+SMALL_USERS, SMALL_ITEMS = 5_000, 20_000  # of the ratings on which settings are chosen
+SOLVED_ITEMS = 2_000  # of those on which models choose whose work grows with the cube of the items
 HIDDEN = 0.2  # of each user's entries there
 AGAIN, MOST_AGAIN = 4, 100_000  # further hidings where one leaves it open, and entries up to which there are such
 
@@ -68,10 +69,14 @@ class StopsByOwnPart(DrawnToPopularity, TrainedInBatches):
 class ChoosesOnOwnPart(DrawnToPopularity):
     """Base of rankers that are fitted at once, and choose what is not said on a part of the ratings.
 
-    The part has at most 2,000 items, the most rated ones, and 5,000 users, so that a choice costs little where there
-    are many; a fifth of each user's entries is hidden in it. Where that leaves it open whether the best candidate's
-    lists are better than popularity's, other fifths of few entries are hidden, too, and means over all of them decide.
+    The part has at most 5,000 users and 20,000 items, the most rated ones, so that a choice costs little where there
+    are many; a fifth of each user's entries is hidden in it. What is best among the most rated items alone is not best
+    among all, so that items are left out only where a model's work would not be bounded otherwise. Where one hiding
+    leaves it open whether the best candidate's lists are better than popularity's, other fifths of few entries are
+    hidden, too, and means over all of them decide.
     """
+
+    _items_to_choose_on: ClassVar[int] = SMALL_ITEMS
 
     def _learn(self, ratings: RatingMatrix, options: FitOptions, chosen: dict[str, Any]) -> None:
         """Learn from `ratings`; `chosen` holds settings by name, for those that are None."""
@@ -92,12 +97,22 @@ class ChoosesOnOwnPart(DrawnToPopularity):
             yield candidate, model
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+        weight, chosen = self._settings(ratings)
+        self._learn(ratings, options, chosen)
+        self._draw(ratings, weight)
+
+    def settled(self, ratings: RatingMatrix) -> Self:
+        """A copy, not fitted, with the settings that a fit on `ratings` chooses."""
+        weight, chosen = self._settings(ratings)
+        return self.clone().set_params(**chosen, popularity=weight)
+
+    def _settings(self, ratings: RatingMatrix) -> tuple[float, dict[str, Any]]:
+        """The weight of popularity and the settings for `ratings`: what is given, else what is chosen."""
         candidates = self._candidates(ratings)
         weight, chosen = self.popularity or 0.0, candidates[0]
         if len(candidates) > 1 or self.popularity is None:
-            weight, chosen = self._choose(densest(ratings), candidates) or (weight, chosen)
-        self._learn(ratings, options, chosen)
-        self._draw(ratings, weight)
+            weight, chosen = self._choose(densest(ratings, self._items_to_choose_on), candidates) or (weight, chosen)
+        return weight, chosen
 
     def _choose(self, ratings: RatingMatrix, candidates: list[dict[str, Any]]) -> tuple[float, dict[str, Any]] | None:
         """The weight of popularity and the settings that rank best what is hidden; None where too little can be."""
@@ -159,13 +174,13 @@ def own_part(
     return ratings.select(~chosen), ratings.select(chosen)
 
 
-def densest(ratings: RatingMatrix) -> RatingMatrix:
-    """`ratings`, or of more than 5,000 users and 2,000 items so many: users at random, items the most rated."""
+def densest(ratings: RatingMatrix, most_items: int = SMALL_ITEMS) -> RatingMatrix:
+    """`ratings`, or of more than 5,000 users and `most_items` items so many: users at random, items the most rated."""
     users, items = (np.arange(n) for n in ratings.shape)
     if len(users) > SMALL_USERS:
         users = np.sort(np.random.default_rng(0).permutation(users)[:SMALL_USERS])
-    if len(items) > SMALL_ITEMS:
-        items = np.sort(np.argsort(-ratings.counts("item"), kind="stable")[:SMALL_ITEMS])
+    if len(items) > most_items:
+        items = np.sort(np.argsort(-ratings.counts("item"), kind="stable")[:most_items])
     return ratings if (len(users), len(items)) == ratings.shape else take(ratings, users, items)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from recae._types import IntArray, Scores
+from recae._types import DoubleArray, IntArray, Scores
 from recae.models.baselines import Popularity
 from recae.models.classic.implicit_mf import ImplicitALS
 from recae.models.ensemble.ranking_blend import standardised, weighted_sum
@@ -18,10 +18,12 @@ from recae.models.linear.sparse_ease import SparseEASE
 from recae.models.linear.spectral import Spectral
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
-from recae.recommender.held_out_lists import clearly_better, list_values, users_to_compare
-from recae.recommender.own_part import HIDDEN, densest, own_part
+from recae.recommender.held_out_lists import MeanOverHidings, clearly_better, list_values, users_to_compare
+from recae.recommender.own_part import HIDDEN, MOST_AGAIN, SMALL_ITEMS, densest, own_part
 
 MOST_ITEMS = 15_000  # for which an item-item matrix is solved: 2 GB of memory, minutes of time
+MOST_SOLVED = 4_000  # items of the part that candidates are compared on, where such matrices are among them
+HIDINGS = 3  # of few entries
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Choice:
 
     Attributes:
         name: in `recae.MODELS`.
-        params: its hyper-parameters that differ from the defaults.
+        params: its hyper-parameters that differ from the defaults, what it chose by itself among them.
         reason: one line on what was measured.
         figures: Recall@20 + NDCG@20 on what was hidden, by the names of all that were compared.
     """
@@ -42,35 +44,39 @@ class Choice:
 
 
 def choose_ranker(ratings: RatingMatrix, rng: int = 0) -> Choice:
-    """The ranker, with its defaults, whose lists hold most of what is hidden of a part of `ratings`.
+    """The ranker whose lists hold most of what is hidden of a part of `ratings`.
 
-    The part is that of at most 5,000 users and the 2,000 most rated items, so that a choice takes a bounded time, less
-    than fitting the chosen one where there are many. A fifth of each user's entries is hidden. Means of the candidates'
-    scores are candidates, too. Popularity is taken unless another one is better by more than two standard errors over
-    the users.
+    Candidates choose what they choose by themselves once, as a fit of theirs does, and keep it: `Choice.params` holds
+    it, so that it is not chosen again. Then a fifth of each user's entries is hidden, and lists are compared. Means of
+    the candidates' scores are candidates, too. Popularity is taken unless another one is better by more than two
+    standard errors over the users.
+
+    The part is that of at most 5,000 users and 20,000 items, so that a choice takes a bounded time. What is best among
+    the most rated items alone is not best among all, so that they are left out only where there are very many, or
+    beyond 4,000 where matrices of items by items are compared. Few entries are hidden three times, those of other
+    users each, for whatever the first time leaves open.
 
     Args:
         ratings: to choose for; those of the part are copied into memory.
         rng: seed of what is hidden.
     """
-    parts = own_part(densest(ratings), HIDDEN, rng)
-    if parts is None:
+    some = densest(ratings, MOST_SOLVED if ratings.n_items <= MOST_ITEMS else SMALL_ITEMS)
+    if own_part(some, HIDDEN, rng + 1) is None:
         return Choice("popularity", {}, "popularity: too few entries to compare anything by", {})
-    users = users_to_compare(*parts)
-    models = {name: model.fit(parts[0], progress=False) for name, model in _candidates(ratings, rng)}
-    scores = {name: np.asarray(model.ranking_scores(users), np.float32) for name, model in models.items()}
-    values = {name: list_values(theirs, *parts, users) for name, theirs in scores.items()}
-    members = blends(list(models))
-    values |= {name: list_values(_mean(scores, of, parts[0], users), *parts, users) for name, of in members.items()}
+    candidates = dict(_candidates(ratings, rng))
+    lists = {name: (name,) for name in candidates} | blends(list(candidates))
+    values, left = _values(candidates, lists, some, rng + 1)
     figures = {name: float(theirs.mean()) for name, theirs in values.items()}
-    best = max(figures, key=figures.__getitem__)
+    best = max(left, key=figures.__getitem__)
     if not clearly_better(values[best], values["popularity"]):
         best = "popularity"
     others = ", ".join(f"{name} {figure:.3f}" for name, figure in figures.items() if name != best)
-    reason = f"{best}: Recall@20 + NDCG@20 {figures[best]:.3f} on hidden entries of {len(users):,} users ({others})"
-    if best in members:
-        return Choice("ranking-blend", {"members": members[best]}, reason, figures)
-    return Choice(best, {}, reason, figures)
+    n_users = len(values[best])
+    reason = f"{best}: Recall@20 + NDCG@20 {figures[best]:.3f} on hidden entries of {n_users:,} users ({others})"
+    if len(lists[best]) > 1:
+        members = tuple({"model": name, **_chosen(candidates[name])} for name in lists[best])
+        return Choice("ranking-blend", {"members": members}, reason, figures)
+    return Choice(best, _chosen(candidates[best]), reason, figures)
 
 
 def blends(names: list[str]) -> dict[str, tuple[str, ...]]:
@@ -84,13 +90,53 @@ def _candidates(ratings: RatingMatrix, rng: int) -> list[tuple[str, Recommender]
     """What is compared, by name: of many items only what needs no matrix of items by items."""
     closed: list[tuple[str, Recommender]] = [("dan", DAN()), ("ease", EASE()), ("edlae", EDLAE())]
     sparse: list[tuple[str, Recommender]] = [("sparse-ease", SparseEASE())]
-    others = [
-        ("spectral", Spectral(rng=rng)),
-        ("als", ImplicitALS(rng=rng)),
-        ("item-knn", ItemKNN()),
+    return [
+        *(closed if ratings.n_items <= MOST_ITEMS else sparse),
+        ("spectral", Spectral(rng=rng).settled(ratings)),
+        ("als", ImplicitALS(rng=rng).settled(ratings)),
+        ("item-knn", ItemKNN().settled(ratings)),
         ("popularity", Popularity()),
     ]
-    return [*(closed if ratings.n_items <= MOST_ITEMS else sparse), *others]
+
+
+def _chosen(model: Recommender) -> dict[str, Any]:
+    """What a candidate has chosen by itself."""
+    defaults = type(model)().get_params()
+    return {name: value for name, value in model.get_params().items() if name != "rng" and value != defaults[name]}
+
+
+def _values(
+    candidates: dict[str, Recommender], lists: dict[str, tuple[str, ...]], some: RatingMatrix, seed: int
+) -> tuple[dict[str, DoubleArray], list[str]]:
+    """Users' Recall@20 + NDCG@20 under each of `lists`, and the names of those that were compared to the end.
+
+    Args:
+        candidates: not fitted, by name.
+        lists: by name, the candidates whose mean each is.
+        some: the ratings that a fifth is hidden of.
+        seed: of the first hiding.
+    """
+    means = {name: MeanOverHidings(1, some.n_users) for name in lists}
+    left = list(lists)
+    for hiding in range(seed, seed + (HIDINGS if some.n_ratings <= MOST_AGAIN else 1)):
+        if (parts := own_part(some, HIDDEN, hiding)) is None:
+            break
+        users = users_to_compare(*parts, seed=hiding)
+        needed = {member for name in left for member in lists[name]}
+        scores = {name: _scores(candidates[name], parts[0], users) for name in candidates if name in needed}
+        values = {}
+        for name in left:
+            theirs = scores[name] if name in scores else _mean(scores, lists[name], parts[0], users)
+            values[name] = list_values(theirs, *parts, users)
+            means[name].add(users, values[name][None])
+        best = max(values, key=lambda name: float(values[name].mean()))
+        left = [name for name in left if name == "popularity" or not clearly_better(values[best], values[name])]
+    return {name: mean.values()[0] for name, mean in means.items()}, left
+
+
+def _scores(candidate: Recommender, known: RatingMatrix, users: IntArray) -> Scores:
+    """What lists of users are ranked by, once a copy of `candidate` has learnt from `known`."""
+    return np.asarray(candidate.clone().fit(known, progress=False).ranking_scores(users), np.float32)
 
 
 def _mean(scores: dict[str, Scores], members: tuple[str, ...], known: RatingMatrix, users: IntArray) -> Scores:

@@ -19,7 +19,7 @@ from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
 from recae.recommender.held_out_lists import clearly_better, list_values, users_to_compare
 from recae.recommender.learned import LearnedArrays
-from recae.recommender.own_part import FEWEST, HIDDEN, densest
+from recae.recommender.own_part import FEWEST, HIDDEN, SOLVED_ITEMS, densest
 from recae.recommender.params import as_input, declared, hyperparameters, learned, param
 from recae.recommender.registry import register
 from recae.schemas import require
@@ -74,7 +74,7 @@ class Recency(Recommender):
 
     def _chosen_power(self, ratings: RatingMatrix) -> float:
         """The power whose lists hold most of users' last fifths; 0 unless another is better by two standard errors."""
-        part = densest(ratings)
+        part = densest(ratings, SOLVED_ITEMS)
         hidden = per_user_part(part, HIDDEN, np.random.default_rng(self.rng), last=True)
         if np.count_nonzero(hidden) < FEWEST:
             return 0.0

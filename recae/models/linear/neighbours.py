@@ -19,7 +19,7 @@ from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.memory import MemoryLimited, refuse_too_large
-from recae.recommender.own_part import ChoosesOnOwnPart
+from recae.recommender.own_part import SOLVED_ITEMS, ChoosesOnOwnPart
 from recae.recommender.params import ReadsValues, as_input, hyperparameters, learned, param
 from recae.recommender.registry import register
 from recae.recommender.scoring import blocks
@@ -108,6 +108,8 @@ class SLIM(ChoosesOnOwnPart, SparseWeights, MemoryLimited):
     Column j of S minimises ½ |x_j - X w|² + (l2 / 2) |w|² + l1 |w|₁ with w ≥ 0 and w_j = 0, by coordinate descent on
     G = Xᵀ X, which is all that the problem knows of X. EASE is the same without l1 and w ≥ 0.
     """
+
+    _items_to_choose_on: ClassVar[int] = SOLVED_ITEMS
 
     l1: float = param(5.0, "L1 weight: the larger, the fewer weights", low=0, tune=(0.5, 50.0, "log"))
     l2: float | None = param(
