@@ -106,6 +106,15 @@ def test_where_there_is_nothing_to_learn_the_biases_answer(name: str) -> None:
     assert drawn < 1.01 * biases
 
 
+def test_published_settings_are_drawn_to_the_biases_up_to_more_ratings() -> None:
+    """With 75 ratings of each user and item, models of a paper's settings estimate a weight, and others do not."""
+    rows, columns = np.indices((100, 100)).reshape(2, -1)
+    kept = (columns - rows) % 100 < 75
+    data = RatingMatrix.from_columns(rows[kept], columns[kept], 1.0 + columns[kept] % 5, scale=(1.0, 5.0))
+    drawn = {name for name in RATING if recae.make_model(name)._is_weighed(data)}
+    assert drawn == {"sparse-fc", "glocal-k", "deep-rec"}
+
+
 def test_a_validation_part_gives_the_weight() -> None:
     """With one, nothing is fitted twice, and the weight is that of these ratings."""
     train, validation = parted(noise())

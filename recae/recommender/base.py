@@ -102,8 +102,8 @@ class Recommender(Similar):
 
     def _is_weighed(self, ratings: RatingMatrix) -> bool:
         """Whether answers are drawn towards the biases, by a weight that held-out ratings give."""
-        shrink = self.get_params().get("shrink", "never")
-        return shrink == "always" or (shrink == "auto" and few_ratings(ratings.shape, ratings.n_ratings))
+        shrink, of = self.get_params().get("shrink", "never"), (ratings.shape, ratings.n_ratings, self.enough_ratings)
+        return shrink == "always" or (shrink == "auto" and few_ratings(*of))
 
     def _set_ratings(self, ratings: RatingMatrix) -> None:
         """Keep the ratings that the model is fitted on, and forget what was derived from others."""

@@ -20,6 +20,7 @@ USER_L2, ITEM_L2 = 5.0, 3.0  # ratings' worth of pull of a deviation towards 0
 SWEEPS, CHANGE = 10, 1e-3  # alternations at most; fewer where users' deviations change by less, in scales' widths
 PRIOR = 10.0  # ratings' worth of belief in a model, where its weight against the biases is estimated
 ENOUGH = 50  # ratings of a user or an item, on average, from which a model needs no help from the biases
+ENOUGH_FOR_PUBLISHED = 100  # the same for models whose settings are a paper's, which had more: MovieLens-1M, Netflix
 
 _Values = TypeVar("_Values")
 
@@ -93,9 +94,9 @@ def fit_baseline(ratings: RatingMatrix) -> Biases:
     return fit_biases(ratings, user_l2=USER_L2, item_l2=ITEM_L2, sweeps=SWEEPS)
 
 
-def few_ratings(shape: tuple[int, int], n_ratings: int) -> bool:
-    """Whether users or items have so few ratings, on average, that a model may be worse than the biases."""
-    return n_ratings < ENOUGH * max(shape)
+def few_ratings(shape: tuple[int, int], n_ratings: int, enough: int = ENOUGH) -> bool:
+    """Whether users or items have fewer than `enough` ratings, on average: a model may be worse than the biases."""
+    return n_ratings < enough * max(shape)
 
 
 def weighed(weight: Any, own: _Values, baseline: _Values) -> _Values:

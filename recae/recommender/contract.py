@@ -13,6 +13,7 @@ from recae._types import Csr, FloatArray, IntArray, Mask, Scores
 from recae.errors import NotFittedError, ParameterError
 from recae.ratings import RatingMatrix
 from recae.recommender.biases import (
+    ENOUGH,
     PRIOR,
     RATINGS,
     Biases,
@@ -43,6 +44,7 @@ class Contract(Parameters, ABC):
     logarithmic: ClassVar[bool] = False  # scores are logarithms of shares, which a blend takes instead
     reads_order: ClassVar[bool] = False  # what was last counts: parts to measure on are the latest, by default
     meets_hidden_users: ClassVar[bool] = False  # an iterative model that can be stopped by users it does not learn from
+    enough_ratings: ClassVar[int] = ENOUGH  # a user or item, on average, from which biases do not help a rating model
     starts_warm: ClassVar[bool] = False  # `fit(ratings, start=yesterday)` goes on from a fitted model
     shares_rows: ClassVar[bool] = False  # several processes (torchrun) can fit it together, each with its rows
 

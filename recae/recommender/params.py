@@ -272,8 +272,8 @@ class DrawnToBiases(Parameters):
     shrink: Literal["auto", "always", "never"] = param(
         "auto",
         "draw predictions towards the biases by a weight that held-out ratings give, a tenth of them where there is no "
-        "validation part (a second fit); auto: where users or items have fewer than 50 ratings on average, and, of "
-        "models that read features, for users and items without ratings",
+        "validation part (a second fit); auto: where users or items have fewer than 50 ratings on average (100 for "
+        "models whose settings are a paper's), and, of models that read features, for users and items without ratings",
         choices=("auto", "always", "never"),
     )
 

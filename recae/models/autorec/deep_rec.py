@@ -13,6 +13,7 @@ from recae.models.autorec.rating_network import RatingNetwork, rating_loss
 from recae.nn.layers import as_widths
 from recae.nn.products import affine
 from recae.ratings import RatingMatrix
+from recae.recommender.biases import ENOUGH_FOR_PUBLISHED
 from recae.recommender.params import default, hyperparameters, param
 from recae.recommender.registry import register
 from recae.sparse import SparseRows
@@ -32,6 +33,8 @@ class DeepRec(AutoRec):
     The settings are the published ones. Other than there, output units start from the items' mean ratings, and the
     learning rate is halved at the published fractions of training, however many epochs there are.
     """
+
+    enough_ratings: ClassVar[int] = ENOUGH_FOR_PUBLISHED
 
     by: Literal["item", "user"] = default("user")
     hidden: int | tuple[int, ...] = default((512, 512, 1024, 512, 512))

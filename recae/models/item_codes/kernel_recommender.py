@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 from recae._types import Csr, FloatArray, IntArray
 from recae.models.item_codes.kernel_network import KernelNetwork
 from recae.nn.layers import as_widths
 from recae.ratings import RatingMatrix
+from recae.recommender.biases import ENOUGH_FOR_PUBLISHED
 from recae.recommender.folding import solve_columns
 from recae.recommender.item_codes import ItemCodes, as_numpy
 from recae.recommender.params import default, hyperparameters, learned, param
@@ -21,6 +22,8 @@ class KernelRecommender(ItemCodes):
     Loss: Σ over stored ratings of (r - output)² + Σ over layers of (l2 / 2) |W|² + (kernel_l2 / 2) |K|², biases
     free. The papers halve the squared error: their 60 and 0.013 are 120 and 0.026 here, in AutoRec's units.
     """
+
+    enough_ratings: ClassVar[int] = ENOUGH_FOR_PUBLISHED
 
     hidden: int | tuple[int, ...] = default((500, 500))
     dims: int = param(5, "coordinates of the units' learnt positions", low=1)
