@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,10 @@ from contract import (
     stars,
 )
 
+import recae
 from recae.errors import DataError, NotFittedError, ParameterError, UnknownIdError
 from recae.models import MODELS, Recommender, make_model
+from recae.recommender.model_card import facts_of
 from recae.recommender.params import declared
 
 PERSONAL = [name for name in MODELS if name not in IMPERSONAL | NEEDS_MORE_USERS]
@@ -131,6 +134,18 @@ def test_the_same_seed_gives_the_same_scores(name: str) -> None:
     again = brief(name, 8).fit(ratings())
     everybody = np.arange(len(USERS))
     np.testing.assert_array_equal(again.score_users(everybody), once.score_users(everybody))
+
+
+@each
+def test_what_a_fit_chose_has_the_names_of_settings(name: str, tmp_path: Path) -> None:
+    """`chosen_` names hyper-parameters, or weights beside them, in plain values, and the model's file keeps it."""
+    model = fitted(name)
+    told = model.chosen_
+    assert told == json.loads(json.dumps(told))
+    of = getattr(model, "model_", model)  # what `auto` took
+    assert set(told) <= {*of.get_params(), "weight", "cold_users", "cold_items"}
+    file = model.save(tmp_path / "m.recae")
+    assert recae.load_model(file).chosen_ == told == facts_of(file)["chosen"]
 
 
 # ---------------------------------------------------------------- scores and lists

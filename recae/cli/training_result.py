@@ -12,6 +12,7 @@ import click
 from recae.cli.console import echo
 from recae.cli.options import note, verbosity
 from recae.cli.printing import table_lines
+from recae.recommender.model_card import chosen_words
 
 if TYPE_CHECKING:
     from recae.evaluation import Report
@@ -107,6 +108,7 @@ def as_object(result: TrainingResult) -> dict[str, Any]:
         "model": given["name"],
         "dataset": given["dataset"],
         "settings": result.model.get_params(),
+        "chosen": result.model.chosen_,
         "split": split_settings(result),
         "seed": given["seed"],
         "n_users": result.ratings.n_users,
@@ -172,6 +174,8 @@ def print_result(result: TrainingResult) -> None:
         if history.best is not None:
             trained += f" ({validation_name(result).replace('_', ' ')} {history.best:.4f})"
     note(f"{trained}.")
+    if result.model.chosen_:
+        note(f"Chosen on a part of the ratings: {chosen_words(result.model.chosen_)}.")
     if given["out"]:
         size = Path(given["out"]).stat().st_size
         note(f"Saved the model to {given['out']} ({size / 1e6:.1f} MB).")

@@ -90,6 +90,7 @@ class Recommender(Similar):
 
     def _fit_alone(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         """Fit what has been checked; the model's answers are its own."""
+        self._found = {}
         if self.predicts_ratings:
             self._baseline_, self._unit, self._model_weight = fit_baseline(ratings), Unit.of(ratings.scale), 1.0
         self._fit(ratings, validation, options)
@@ -99,11 +100,16 @@ class Recommender(Similar):
         """Draw the answers towards the biases, where that is called for."""
         if self._is_weighed(ratings):
             self._model_weight = self._estimate_weight(ratings, validation, options)
+            self._record(weight=self._model_weight)
 
     def _is_weighed(self, ratings: RatingMatrix) -> bool:
         """Whether answers are drawn towards the biases, by a weight that held-out ratings give."""
         shrink, of = self.get_params().get("shrink", "never"), (ratings.shape, ratings.n_ratings, self.enough_ratings)
         return shrink == "always" or (shrink == "auto" and few_ratings(*of))
+
+    def _record(self, **found: Any) -> None:
+        """Keep for `chosen_` what a fit has found: plain numbers and texts."""
+        self._found = {**self._found, **found}
 
     def _set_ratings(self, ratings: RatingMatrix) -> None:
         """Keep the ratings that the model is fitted on, and forget what was derived from others."""
@@ -269,15 +275,9 @@ class Recommender(Similar):
         return frames.ranked_frame(new.user_ids, *found, ratings)
 
     def recommend_row(
-        self,
-        item_index: Any,
-        ratings: Any = None,
-        n: int = 10,
-        *,
-        filter_seen: bool = True,
-        allowed: Mask | None = None,
-        timestamps: Any = None,
-    ) -> tuple[IntArray, Scores]:
+        self, item_index: Any, ratings: Any = None, n: int = 10, *, filter_seen: bool = True,
+        allowed: Mask | None = None, timestamps: Any = None,
+    ) -> tuple[IntArray, Scores]:  # fmt: skip
         """As `recommend_new`, for one user, of arrays and in arrays: the fast way in, for a server.
 
         Nothing is a frame here, and nothing is looked up by raw id: a row of three ratings takes well under a

@@ -56,6 +56,7 @@ class Contract(Parameters, ABC):
     _model_weight: float = 1.0  # of a rating model's own answers, the rest being the biases' (`weighing`)
 
     _about: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed: what the model's file says of its making
+    _found: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed: see `chosen_`
 
     # ---------------------------------------------------------------- what a model writes
 
@@ -116,10 +117,27 @@ class Contract(Parameters, ABC):
         """Keep the meaning of a file of recae 0.1.0, whose models computed in ratings and had other biases."""
         self._baseline_ = fit_biases(self.ratings_, user_l2=10.0, item_l2=5.0, sweeps=3)
 
-    # ---------------------------------------------------------------- answers drawn towards the biases
+    # ---------------------------------------------------------------- what a fit has chosen
+
+    @property
+    def chosen_(self) -> dict[str, Any]:
+        """What the fit has chosen by itself where settings leave it open, by name; kept in the model's file.
+
+        Names are those of hyper-parameters (`l2`, `factors`, `epochs`, `popularity`, ...), and `weight`: of a rating
+        model's own answers against the biases, from 0 to 1; `cold_users` and `cold_items`: of what features say of
+        users and items without a rating.
+
+        Raises:
+            NotFittedError: it has not been fitted.
+        """
+        self._fitted()
+        found = self._about.get("chosen", {}) if self._about else self._found
+        return dict(found) if isinstance(found, dict) else {}
 
     def _fitted(self) -> RatingMatrix:
         return fitted_ratings(self)
+
+    # ---------------------------------------------------------------- answers drawn towards the biases
 
     def _needs_ratings(self) -> None:
         if not self.predicts_ratings:

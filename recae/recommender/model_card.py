@@ -32,7 +32,8 @@ def facts_of(path: str | Path) -> dict[str, Any]:
         found = {
             "file": Path(path).name, "bytes": Path(path).stat().st_size, "fingerprint": header.fingerprint,
             "format": header.format, "class": str(header.content["class"]), "gives": about.get("gives"),
-            "settings": params, "data": data, "lean": "lean" in ratings, "training": about.get("training"),
+            "settings": params, "chosen": _mapped(about.get("chosen")),
+            "data": data, "lean": "lean" in ratings, "training": about.get("training"),
             "saved": about.get("saved"), "versions": about.get("versions", {}),
         }  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
@@ -57,6 +58,11 @@ def _length(node: Any, header: Header) -> int | None:
         return len(node["items"])
     sizes = [header.shapes[part["name"]][0] for part in _mapping(node).values() if isinstance(part, dict)]
     return None if not sizes else int(min(sizes))
+
+
+def _mapped(value: Any) -> dict[str, Any]:
+    """An object of the file, or nothing: files of recae before 0.2 have none."""
+    return value if isinstance(value, dict) else {}
 
 
 def _mapping(node: Any) -> dict[str, Any]:
@@ -169,7 +175,37 @@ def _limits() -> str:
 
 
 def _settings(facts: dict[str, Any]) -> str:
-    return "## Settings\n\n" + _table([(name, words(value)) for name, value in facts["settings"].items()])
+    return "## Settings\n\n" + _table(list(settings_lines(facts).items()))
+
+
+ALONE = 1e12  # POPULAR of recae.recommender.popularity, which would import NumPy
+# What `chosen_` has beside settings, for people.
+_WEIGHTS = {
+    "weight": "weight against the biases", "cold_users": "weight of features for users without ratings",
+    "cold_items": "weight of features for items without ratings",
+}  # fmt: skip
+
+
+def settings_lines(facts: dict[str, Any]) -> dict[str, str | None]:
+    """Settings by name as words, with what the fit chose where they leave it open."""
+    settings = facts["settings"]
+    lines = {name: words(value) for name, value in settings.items()}
+    for name, value in facts["chosen"].items():
+        of = f" of {lines[name]}" if name == "epochs" and name in lines else ""
+        lines[name if name in settings else _WEIGHTS.get(name, name)] = f"{_found(name, value)}{of} (chosen)"
+    return lines
+
+
+def chosen_words(chosen: dict[str, Any]) -> str:
+    """What a fit chose, as words: `factors 16, alpha 10, popularity 0`."""
+    return ", ".join(f"{_WEIGHTS.get(name, name)} {_found(name, value)}" for name, value in chosen.items())
+
+
+def _found(name: str, value: Any) -> str | None:
+    alone = name == "popularity" and isinstance(value, int | float) and value >= ALONE
+    if alone:
+        return "alone"
+    return f"{value:.4g}" if isinstance(value, float) else words(value)
 
 
 def _count(number: Any) -> str | None:
@@ -182,4 +218,6 @@ def words(value: Any) -> str | None:
         return ", ".join(f"{name} {words(one)}" for name, one in value.items() if one is not None)
     if isinstance(value, list | tuple):
         return ", ".join(str(words(one)) for one in value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
     return "none" if value is None else str(value)

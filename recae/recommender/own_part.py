@@ -61,6 +61,8 @@ class StopsByOwnPart(DrawnToPopularity, TrainedInBatches):
             if parts is not None:
                 model._set_ratings(parts[0])
                 weight, _ = model._choose_popularity(parts[1])
+                if self.popularity is None:
+                    self._record(popularity=weight)
             self._train(ratings, validation, options)
             self._draw(ratings, weight)
 
@@ -98,6 +100,8 @@ class ChoosesOnOwnPart(DrawnToPopularity):
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         weight, chosen = self._settings(ratings)
+        found = {**chosen, "popularity": weight}
+        self._record(**{name: value for name, value in found.items() if getattr(self, name) is None})
         self._learn(ratings, options, chosen)
         self._draw(ratings, weight)
 
@@ -210,6 +214,7 @@ def finding_epochs(
         copy = model.clone()
         copy._train(*parts, replace(options, checkpoint=own_file, label="finding epochs"))
         found = replace(options, stop_after=copy.history_.best_epoch)
+        model._record(epochs=copy.history_.best_epoch)
     yield copy, found
     if own_file is not None and current().is_first:
         own_file.unlink(missing_ok=True)

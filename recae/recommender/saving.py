@@ -69,6 +69,7 @@ def described(model: Contract, ratings: RatingMatrix) -> dict[str, Any]:
     return {
         "saved": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "gives": "ratings" if model.predicts_ratings else "rankings",
+        "chosen": model.chosen_,
         "data": {
             "name": ratings.name, "n_users": ratings.n_users, "n_items": ratings.n_items,
             "n_ratings": ratings.n_ratings, "scale": [float(end) for end in ratings.scale],

@@ -39,7 +39,7 @@ def info(model: str, as_json: bool) -> None:
 
 def shown(facts: dict[str, Any]) -> dict[str, Any]:
     """The facts as lines for people."""
-    from recae.recommender.model_card import words
+    from recae.recommender.model_card import settings_lines, words
 
     data, training = facts["data"], facts["training"] or {}
     figures = {name: f"{value:.4f}" for name, value in training.get("figures", {}).items()}
@@ -58,7 +58,7 @@ def shown(facts: dict[str, Any]) -> dict[str, Any]:
         "saved": facts["saved"],
         "versions": words(facts["versions"]) if facts["versions"] else None,
         "fingerprint": facts["fingerprint"],
-        **{f"  {name}": words(value) for name, value in facts["settings"].items()},
+        **{f"  {name}": line for name, line in settings_lines(facts).items()},
     }
 
 

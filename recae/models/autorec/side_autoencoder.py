@@ -129,6 +129,7 @@ class SideAutoencoder(AutoRec):
             copy = self.clone()
             copy._fit_alone(part.rest, None, once)
             self._cold_weights = cold_weights(part, copy)
+            self._record(cold_users=self._cold_weights.user, cold_items=self._cold_weights.item)
 
     def _weight_at(self, user_index: IntArray | None, item_index: IntArray) -> float | FloatArray:
         if not self._draws_cold():

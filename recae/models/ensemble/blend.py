@@ -133,6 +133,7 @@ class Blend(Recommender):
         unit = self._unit
         weights, level = stacking(unit.inside(predicted), unit.inside(truth.astype(np.float64)), self.l2)
         self.weights_ = weights
+        self._record(weights=[float(weight) for weight in weights])
         self.intercept_ = unit.factor * level + unit.shift * (1 - float(weights.sum()))
         if few_ratings(known.shape, known.n_ratings):
             mixed = predicted @ self.weights_ + self.intercept_
