@@ -104,10 +104,12 @@ def test_an_unseen_user_is_met_nearly_as_if_trained_on() -> None:
     assert errors[0] < 0.8 * errors[1]
 
 
-def test_default_weights_are_those_published() -> None:
-    """At 100,000 and 1,000,000 ratings the law gives what the papers used."""
-    assert published(40.0, 140.0, 100_000) == pytest.approx(40.0)
-    assert published(40.0, 140.0, 1_000_000) == pytest.approx(140.0)
+def test_default_weights_follow_from_the_number_of_ratings() -> None:
+    """At 1,000,000 the law gives what the papers used; l2 is twice the published one up to 100,000, kernel_l2 is it."""
+    assert published(80.0, 140.0, 1_000_000) == pytest.approx(140.0)
+    assert published(80.0, 140.0, 100_000) == published(80.0, 140.0, 7) == pytest.approx(80.0)
+    for model in (SparseFC(), GLocalK()):
+        assert (model._l2(low_rank()), model._kernel_l2(low_rank())) == (pytest.approx(80.0), pytest.approx(0.012))
 
 
 # ---------------------------------------------------------------- GLocal-K

@@ -20,7 +20,7 @@ from recae.models.item_codes.global_stage import (
     ordering,
 )
 from recae.models.item_codes.kernel_network import KernelNetwork, kernel_loss
-from recae.models.item_codes.kernel_recommender import KernelRecommender, published
+from recae.models.item_codes.kernel_recommender import L2_AT_100K, KernelRecommender, published
 from recae.ratings import RatingMatrix
 from recae.recommender.fitting import FitOptions, rating_error
 from recae.recommender.item_codes import as_numpy
@@ -96,7 +96,7 @@ class GLocalK(KernelRecommender):
         return trainer.fit(self.network_, whole, global_loss, validate)
 
     def _l2(self, ratings: RatingMatrix) -> float:
-        return published(40.0, 140.0, ratings.n_ratings) if self.l2 is None else self.l2
+        return published(L2_AT_100K, 140.0, ratings.n_ratings) if self.l2 is None else self.l2
 
     def _kernel_l2(self, ratings: RatingMatrix) -> float:
         return published(0.012, 0.036, ratings.n_ratings) if self.kernel_l2 is None else self.kernel_l2
