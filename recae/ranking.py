@@ -44,6 +44,8 @@ def top_n(scores: Scores, n: int, seen: Csr | None = None) -> tuple[IntArray, Sc
     if scores.ndim != 2:
         raise DataError(f"scores have shape {scores.shape}; (rows, n_items) is needed")
     dense = np.ascontiguousarray(scores, dtype=np.float32)
+    if len(dense) == 1 and not dense.flags.writeable:  # a broadcast row, for whose type numba would compile anew
+        dense = dense.copy()
     index = np.empty((len(dense), n), dtype=np.int64)
     best = np.empty((len(dense), n), dtype=np.float32)
     if seen is None:

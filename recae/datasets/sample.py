@@ -18,6 +18,7 @@ be by `next_scores`.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,6 +127,18 @@ def sample_with_truth(
 ) -> tuple[RatingMatrix, SampleTruth]:
     """The ratings of `sample` and the model that made them."""
     _check(users, items, ratings)
+    drawn = _drawn_once if isinstance(rng, int) else _drawn
+    columns, item_table, user_table, truth = drawn(users, items, ratings, rng)
+    matrix = RatingMatrix.from_columns(
+        *columns, scale=(1.0, 5.0), item_table=item_table.copy(), user_table=user_table.copy(), name="sample"
+    )
+    return matrix, truth
+
+
+def _drawn(
+    users: int, items: int, ratings: int, rng: Rng
+) -> tuple[tuple[npt.NDArray[Any], ...], pd.DataFrame, pd.DataFrame, SampleTruth]:
+    """Users, items, stars and times of all ratings; the tables of items and users; what they were drawn from."""
     rng = np.random.default_rng(rng)
     genres = _genres(items, rng)
     user_bias, item_bias = rng.normal(0, USER_SPREAD, users), rng.normal(0, ITEM_SPREAD, items)
@@ -141,11 +154,11 @@ def sample_with_truth(
     waits = rng.exponential(14 * 86_400, len(user_index)).astype(np.int64)
     item_table, user_table = _item_table(genres, rng), _user_table(truth, genres, rng)
     times = rating_times(user_index, truth.genres[item_index], joined, waits, rng)
-    matrix = RatingMatrix.from_columns(
-        user_index + 1, item_index + 1, stars, times, scale=(1.0, 5.0), item_table=item_table, user_table=user_table,
-        name="sample",
-    )  # fmt: skip
-    return matrix, truth
+    return (user_index + 1, item_index + 1, stars, times), item_table, user_table, truth
+
+
+# A command draws the ratings, and then their truth; a notebook loads them again and again.
+_drawn_once = functools.lru_cache(maxsize=2)(_drawn)
 
 
 def _check(users: int, items: int, ratings: int) -> None:

@@ -20,6 +20,7 @@ from recae.errors import ParameterError
 from recae.jit import jit_kernel, prange
 from recae.nn.layers import glorot_uniform
 from recae.sparse.resources import large_empty
+from recae.sparse.rows import operator
 
 _REORDER = {"reassoc", "contract", "nsz", "arcp"}  # sums may be reordered; NaN and infinity keep their meaning
 _CHUNKS = 16  # of rows; a fixed number, so that sums over rows do not depend on the number of threads
@@ -156,7 +157,7 @@ def _backward(
 # ---------------------------------------------------------------- as PyTorch sees them
 
 
-@torch.library.custom_op("recae::kernel_weight", mutates_args=())
+@operator("kernel_weight")
 def _kernel_weight(weight: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
     out = large_empty(len(weight), weight.shape[1], weight.dtype)
     squares = torch.empty(len(weight), dtype=torch.float64)
@@ -164,7 +165,7 @@ def _kernel_weight(weight: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor,
     return out, squares.sum().to(weight.dtype)
 
 
-@torch.library.custom_op("recae::kernel_weight_grad", mutates_args=())
+@operator("kernel_weight_grad")
 def _kernel_weight_grad(
     weight: Tensor, left: Tensor, right: Tensor, grad: Tensor, grad_squares: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -178,12 +179,12 @@ def _kernel_weight_grad(
     return d_weight, d_left, d_right.sum(0).t().contiguous()
 
 
-@_kernel_weight.register_fake
+@torch.library.register_fake("recae::kernel_weight")
 def _(weight: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
     return torch.empty_like(weight), weight.new_empty(())
 
 
-@_kernel_weight_grad.register_fake
+@torch.library.register_fake("recae::kernel_weight_grad")
 def _(weight: Tensor, left: Tensor, right: Tensor, grad: Tensor, grad_squares: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return torch.empty_like(weight), torch.empty_like(left), torch.empty_like(right)
 
@@ -196,7 +197,7 @@ def _kernel_weight_backward(ctx: Any, grad: Tensor, grad_squares: Tensor) -> tup
     return torch.ops.recae.kernel_weight_grad(*ctx.saved_tensors, grad, grad_squares)  # type: ignore[no-any-return]
 
 
-_kernel_weight.register_autograd(_kernel_weight_backward, setup_context=_keep)
+torch.library.register_autograd("recae::kernel_weight", _kernel_weight_backward, setup_context=_keep)
 
 
 def _np(tensor: Tensor) -> Array:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from recae.errors import ParameterError
 from recae.sparse import cpu, reference
-from recae.sparse.rows import SparseRows, transpose
+from recae.sparse.rows import SparseRows, operator, transpose
 
 
 def spmm(rows: SparseRows, weight: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ def _for_gradient(rows: SparseRows, weight: Tensor) -> tuple[Tensor, Tensor, Ten
 # ---------------------------------------------------------------- the operators as PyTorch sees them
 
 
-@torch.library.custom_op("recae::spmm", mutates_args=())
+@operator("spmm")
 def _spmm(
     indptr: Tensor, indices: Tensor, values: Tensor, weight: Tensor,
     t_indptr: Tensor | None, t_indices: Tensor | None, t_position: Tensor | None,
@@ -81,7 +81,7 @@ def _spmm(
     return _kernels(weight).spmm(indptr, indices, values, weight)  # type: ignore[no-any-return]
 
 
-@torch.library.custom_op("recae::sddmm", mutates_args=())
+@operator("sddmm")
 def _sddmm(
     indptr: Tensor, indices: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor | None,
     t_indptr: Tensor | None, t_indices: Tensor | None, t_position: Tensor | None,
@@ -89,7 +89,7 @@ def _sddmm(
     return _kernels(weight).sddmm(indptr, indices, hidden, weight, bias)  # type: ignore[no-any-return]
 
 
-@torch.library.custom_op("recae::spmm_transposed", mutates_args=())
+@operator("spmm_transposed")
 def _spmm_transposed(t_indptr: Tensor, t_indices: Tensor, t_position: Tensor, values: Tensor, dense: Tensor) -> Tensor:
     return _kernels(dense).spmm_transposed(t_indptr, t_indices, t_position, values, dense)  # type: ignore[no-any-return]
 
@@ -105,17 +105,17 @@ def _kernels(weight: Tensor) -> Any:
     return reference
 
 
-@_spmm.register_fake
+@torch.library.register_fake("recae::spmm")
 def _(indptr: Tensor, indices: Tensor, values: Tensor, weight: Tensor, *_: Any) -> Tensor:
     return weight.new_empty((indptr.shape[0] - 1, weight.shape[1]))
 
 
-@_sddmm.register_fake
+@torch.library.register_fake("recae::sddmm")
 def _(indptr: Tensor, indices: Tensor, hidden: Tensor, weight: Tensor, *_: Any) -> Tensor:
     return weight.new_empty((indices.shape[0],))
 
 
-@_spmm_transposed.register_fake
+@torch.library.register_fake("recae::spmm_transposed")
 def _(t_indptr: Tensor, t_indices: Tensor, t_position: Tensor, values: Tensor, dense: Tensor) -> Tensor:
     return dense.new_empty((t_indptr.shape[0] - 1, dense.shape[1]))
 
@@ -157,8 +157,8 @@ def _sddmm_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     return None, None, d_hidden, d_weight, d_bias, None, None, None
 
 
-_spmm.register_autograd(_spmm_backward, setup_context=_save_inputs)
-_sddmm.register_autograd(_sddmm_backward, setup_context=_save_inputs)
+torch.library.register_autograd("recae::spmm", _spmm_backward, setup_context=_save_inputs)
+torch.library.register_autograd("recae::sddmm", _sddmm_backward, setup_context=_save_inputs)
 
 
 def _spmm_transposed_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -174,4 +174,4 @@ def _spmm_transposed_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ..
     return None, None, None, d_values, d_dense
 
 
-_spmm_transposed.register_autograd(_spmm_transposed_backward, setup_context=_save_inputs)
+torch.library.register_autograd("recae::spmm_transposed", _spmm_transposed_backward, setup_context=_save_inputs)

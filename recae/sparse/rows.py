@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -162,14 +163,30 @@ def transpose(indptr: Tensor, indices: Tensor, n_cols: int) -> TransposedPattern
     return torch.ops.recae.transpose(indptr, indices, n_cols)  # type: ignore[no-any-return]
 
 
+def operator(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: `torch.ops.recae.NAME` calls the function, on every device; compiled code may hold such a call.
+
+    `torch.library.custom_op` does the same, but imports PyTorch's compiler at the first call, which takes as long as
+    importing PyTorch does.
+    """
+
+    def define(function: Callable[..., Any]) -> Callable[..., Any]:
+        schema = torch.library.infer_schema(function, mutates_args=())
+        torch.library.define(f"recae::{name}", schema, tags=(torch.Tag.pt2_compliant_tag,))
+        torch.library.impl(f"recae::{name}", "default", function)
+        return function
+
+    return define
+
+
 # An operator, because backward passes that PyTorch compiles call it too.
-@torch.library.custom_op("recae::transpose", mutates_args=())
+@operator("transpose")
 def _transpose(indptr: Tensor, indices: Tensor, n_cols: int) -> tuple[Tensor, Tensor, Tensor]:
     on_cpu = indptr.device.type == "cpu"
     return (cpu if on_cpu else reference).transpose(indptr, indices, n_cols)  # type: ignore[no-any-return]
 
 
-@_transpose.register_fake
+@torch.library.register_fake("recae::transpose")
 def _(indptr: Tensor, indices: Tensor, n_cols: int) -> tuple[Tensor, Tensor, Tensor]:
     position = indptr.new_empty(indices.shape[0])
     return indptr.new_empty(n_cols + 1), torch.empty_like(indices), position

@@ -120,6 +120,10 @@ def _adam_averaged(
         average[i] += pace * (w - average[i])
 
 
+def _unwrapped(method: Any) -> Any:
+    return getattr(method, "__wrapped__", method)
+
+
 class KernelAdam(torch.optim.Optimizer):
     """Adam (Kingma and Ba, 2015) with L2 regularisation in the gradient, as `torch.optim.Adam`; float32 on the CPU.
 
@@ -148,6 +152,13 @@ class KernelAdam(torch.optim.Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+
+    # PyTorch wraps these to tell its compiler to leave them alone, and imports the compiler for that at the first call,
+    # which takes as long as importing PyTorch does. No compiler sees what works on NumPy arrays.
+    add_param_group = _unwrapped(torch.optim.Optimizer.add_param_group)
+    zero_grad = _unwrapped(torch.optim.Optimizer.zero_grad)
+    state_dict = _unwrapped(torch.optim.Optimizer.state_dict)
+    load_state_dict = _unwrapped(torch.optim.Optimizer.load_state_dict)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]

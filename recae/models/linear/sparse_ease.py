@@ -161,7 +161,7 @@ def _neighbours(
             gain[entry] = common[entry] * common[entry] / (counts[other] - spread[other] ** 2 + ridge[other])
     threshold, room = np.float32(0), len(index)  # those above the threshold are in; of those at it, the first
     if len(others) > room:
-        threshold = np.partition(gain, len(gain) - room)[len(gain) - room]
+        threshold = _of_rank(gain.copy(), len(gain) - room)
     for entry in range(len(others)):
         room -= gain[entry] > threshold
     k = 0
@@ -171,6 +171,33 @@ def _neighbours(
             index[k], weight[k] = others[entry], common[entry]
             k += 1
     return k
+
+
+@jit_kernel(parallel=False)
+def _of_rank(values: FloatArray, rank: int) -> np.float32:
+    """What would stand at `rank` were the values sorted, whose order is lost (Hoare's FIND, 1961).
+
+    It is what `np.partition` finds. That takes numba seconds to compile, longer than all else of a first fit.
+    """
+    first, last = 0, len(values) - 1
+    while first < last:
+        pivot, low, high = values[(first + last) // 2], first, last
+        while low <= high:
+            while values[low] < pivot:
+                low += 1
+            while pivot < values[high]:
+                high -= 1
+            if low <= high:
+                values[low], values[high] = values[high], values[low]
+                low += 1
+                high -= 1
+        if rank <= high:
+            last = high
+        elif rank >= low:
+            first = low
+        else:
+            break
+    return np.float32(values[rank])
 
 
 @jit_kernel(parallel=False)
