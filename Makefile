@@ -6,6 +6,8 @@ READY := $(VENV)/.ready
 QUICK := $(addprefix tests/test_,layers.py house.py ratings.py splitting.py metrics.py ranking.py sparse.py losses.py \
 	nn.py linear.py autorec.py storage.py cli_printing.py)
 .DEFAULT_GOAL := help
+# Byte code is kept even where the shell says otherwise: one process writes it, and hundreds of others read it.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run test test-quick test-bounds fuzz properties kills lint smoke test-gpu bench bench-quick bench-gpu docs \
 	clean

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from pathlib import Path
@@ -42,6 +43,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first; within a file and among the others the order stays (`--no-loadscope-reorder`)."""
     place = {f"test_{name}.py": order for order, name in enumerate(LONG)}
     items.sort(key=lambda item: place.get(item.path.name, len(LONG)))
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: the collector need not walk a million objects again with every full collection.
+
+    `recae.compare` begins each fit with one, which costs more than many a fit of these tests.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ import recae
 from recae.comparison import compare, paired_test
 from recae.comparison.memory_growth import MemoryGrowth
 from recae.comparison.paired import correct_by_holm
+from recae.comparison.table import Comparison
 from recae.errors import DataError, ParameterError
 from recae.models import EASE, Bias, BiasedMF, Popularity
 from recae.plots.comparison_plot import accuracy_against_time
@@ -31,13 +32,18 @@ def groups(n_users: int = 150, seed: int = 0) -> Any:
 
 
 RATINGS = groups()
-FOUND = compare(RATINGS, ["popularity", "ease", "item-knn"], test=50, metrics=["ndcg@5", "recall@5", "coverage@5"])
 
 
-def test_figures_are_those_of_evaluate_on_the_same_split() -> None:
+@pytest.fixture(scope="module")
+def of_three() -> Comparison:
+    """Three models on one split. It is made once, and not by processes that only collect tests."""
+    return compare(RATINGS, ["popularity", "ease", "item-knn"], test=50, metrics=["ndcg@5", "recall@5", "coverage@5"])
+
+
+def test_figures_are_those_of_evaluate_on_the_same_split(of_three: Comparison) -> None:
     """Each model's row is what fitting and evaluating it by hand on that split gives."""
     split = recae.split(RATINGS, "held-out-users", test=50, rng=0)
-    for row in FOUND.rows:
+    for row in of_three.rows:
         report = recae.evaluate(
             recae.make_model(row["model"]).fit(split.train), split, ["ndcg@5", "recall@5", "coverage@5"]
         )
@@ -45,12 +51,12 @@ def test_figures_are_those_of_evaluate_on_the_same_split() -> None:
         assert row["intervals"]["ndcg@5"] == pytest.approx(list(report.interval("ndcg@5") or ()))
 
 
-def test_the_best_comes_first_and_is_what_the_data_say() -> None:
+def test_the_best_comes_first_and_is_what_the_data_say(of_three: Comparison) -> None:
     """Tastes beat popularity; rows descend by the first metric."""
-    values = [row["ndcg@5"] for row in FOUND.rows]
+    values = [row["ndcg@5"] for row in of_three.rows]
     assert values == sorted(values, reverse=True)
-    assert FOUND.rows[-1]["model"] == "popularity"
-    assert FOUND.best == FOUND.rows[0]["model"]
+    assert of_three.rows[-1]["model"] == "popularity"
+    assert of_three.best == of_three.rows[0]["model"]
 
 
 def test_errors_are_ordered_upwards() -> None:
@@ -150,17 +156,17 @@ def test_growth_of_memory_is_seen() -> None:
     assert 55 < (growth.peak_mb() or 0) < 120
 
 
-def test_the_table_says_everything(tmp_path: Path) -> None:
+def test_the_table_says_everything(of_three: Comparison, tmp_path: Path) -> None:
     """The text names models, metrics and the test; JSON holds the same figures, and settings."""
-    text = str(FOUND)
+    text = str(of_three)
     for word in ("ease", "item-knn", "popularity", "ndcg@5", "coverage@5", "fit s", "list s", "Holm"):
         assert word in text
-    FOUND.to_json(tmp_path / "found.json")
+    of_three.to_json(tmp_path / "found.json")
     read = json.loads((tmp_path / "found.json").read_text())
-    assert [row["model"] for row in read["models"]] == [row["model"] for row in FOUND.rows]
-    assert read["models"][0]["ndcg@5"] == FOUND.rows[0]["ndcg@5"]
+    assert [row["model"] for row in read["models"]] == [row["model"] for row in of_three.rows]
+    assert read["models"][0]["ndcg@5"] == of_three.rows[0]["ndcg@5"]
     assert read["n_test_users"] == 50
-    assert FOUND.to_frame().loc["popularity", "p"] < 0.05
+    assert of_three.to_frame().loc["popularity", "p"] < 0.05
 
 
 def test_the_figure_has_a_point_and_a_name_a_model() -> None:

@@ -13,12 +13,18 @@ from test_compare import RATINGS
 
 import recae
 from recae.comparison import compare, paired_test
+from recae.comparison.table import Comparison
 from recae.errors import ParameterError
 from recae.models import EASE
 
 NAMES = ["ndcg@5", "coverage@5"]
 SEEDS = [3, 1, 4]
-FOUND = compare(RATINGS, ["ease", "popularity"], test=50, metrics=NAMES, rng=SEEDS)
+
+
+@pytest.fixture(scope="module")
+def over_seeds() -> Comparison:
+    """Two models on three splits. It is made once, and not by processes that only collect tests."""
+    return compare(RATINGS, ["ease", "popularity"], test=50, metrics=NAMES, rng=SEEDS)
 
 
 def reports(name: str) -> list[Any]:
@@ -26,27 +32,27 @@ def reports(name: str) -> list[Any]:
     return [recae.evaluate(recae.make_model(name).fit(parts.train), parts, NAMES) for parts in splits]
 
 
-def test_figures_are_means_over_the_splits_of_all_seeds() -> None:
+def test_figures_are_means_over_the_splits_of_all_seeds(over_seeds: Comparison) -> None:
     """Each row is the mean of what every seed's split gives by hand; the figures of each are kept."""
-    for row in FOUND.rows:
+    for row in over_seeds.rows:
         for name in NAMES:
             values = [report[name] for report in reports(row["model"])]
             assert row["splits"][name] == pytest.approx(values)
             assert row[name] == pytest.approx(np.mean(values))
-    assert FOUND.n_splits == 3
-    assert FOUND.to_dict()["n_splits"] == 3
+    assert over_seeds.n_splits == 3
+    assert over_seeds.to_dict()["n_splits"] == 3
 
 
-def test_intervals_are_nadeaus_and_bengios() -> None:
+def test_intervals_are_nadeaus_and_bengios(over_seeds: Comparison) -> None:
     """Student's t with 2 degrees of freedom times s sqrt(1/3 + 50/100): 50 users tested, 100 trained on."""
     values = np.array([report["ndcg@5"] for report in reports("ease")])
     half = stats.t.ppf(0.975, 2) * values.std(ddof=1) * np.sqrt(1 / 3 + 50 / 100)
-    low, high = next(row for row in FOUND.rows if row["model"] == "ease")["intervals"]["ndcg@5"]
+    low, high = next(row for row in over_seeds.rows if row["model"] == "ease")["intervals"]["ndcg@5"]
     assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half))
-    assert f"means over 3 splits, the first of which is shown; 95 % of ndcg@5: ease {low:.4f} to" in str(FOUND)
+    assert f"means over 3 splits, the first of which is shown; 95 % of ndcg@5: ease {low:.4f} to" in str(over_seeds)
 
 
-def test_the_paired_test_is_over_users_not_over_users_and_splits() -> None:
+def test_the_paired_test_is_over_users_not_over_users_and_splits(over_seeds: Comparison) -> None:
     """Each user counts once, with the mean over the splits that test them: scipy's test on these means."""
     tables = {}
     for name in ("ease", "popularity"):
@@ -57,12 +63,10 @@ def test_the_paired_test_is_over_users_not_over_users_and_splits() -> None:
         tables[name] = {user: np.mean(values) for user, values in seen.items()}
     users = sorted(tables["ease"])
     wanted = stats.ttest_rel(*([tables[name][user] for user in users] for name in ("ease", "popularity")))
-    found = FOUND.rows[1]["better_by"]
+    found = over_seeds.rows[1]["better_by"]
     assert found["n_users"] == len(users) < 150
     assert found["p"] == pytest.approx(wanted.pvalue)
-    assert (
-        paired_test(FOUND.reports["ease"].per_user["ndcg@5"], FOUND.reports["popularity"].per_user["ndcg@5"]) == found
-    )
+    assert paired_test(*(over_seeds.reports[name].per_user["ndcg@5"] for name in ("ease", "popularity"))) == found
 
 
 def test_one_seed_in_a_list_is_that_seed() -> None:

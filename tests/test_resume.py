@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -137,41 +138,39 @@ _TRAIN = """
     from recae.errors import TrainingInterrupted
     from recae.training import RowBatches
     from tests.test_resume import model, ratings
-    path, slow = sys.argv[1], float(sys.argv[2])
+    slow, *paths = sys.argv[1:]
 
     take = RowBatches.take
     def slowly(batches, index):
         import time
-        time.sleep(slow)
+        time.sleep(float(slow))
         print("step", flush=True)
         return take(batches, index)
     RowBatches.take = slowly
 
     try:
-        model().fit(ratings(), checkpoint=path, checkpoint_seconds=0.0, resume=True).save(path + ".recae")
+        for path in paths:
+            print(path, flush=True)
+            model().fit(ratings(), checkpoint=path, checkpoint_seconds=0.0, resume=True).save(path + ".recae")
     except TrainingInterrupted as stopped:
         print(stopped)
         raise SystemExit(stopped.signal)
 """
 
 
-def process(path: Path, slow: float) -> subprocess.Popen[str]:
+def process(slow: float, *paths: Path) -> subprocess.Popen[str]:
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(_TRAIN), str(path), str(slow)],
+        [sys.executable, "-c", textwrap.dedent(_TRAIN), str(slow), *map(str, paths)],
         stdout=subprocess.PIPE, text=True, cwd=ROOT, env=env,
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, *SIGNALS], ids=lambda n: n.name)
-def test_a_training_that_a_signal_stops_resumes_in_another_process(number: signal.Signals, tmp_path: Path) -> None:
-    """Killed or stopped in the middle of an epoch; a new process resumes and ends with the same bits."""
-    from recae.models import load_model
-
-    path = tmp_path / "c"
-    first = process(path, 0.3)
+def stopped(number: signal.Signals, path: Path) -> None:
+    """A training in a process that the signal ends in the middle of the second epoch; a checkpoint is left."""
+    first = process(0.3, path)
     assert first.stdout is not None
-    for _ in range(5):  # into the second epoch
+    for _ in range(6):  # the name of the file, and steps into the second epoch
         first.stdout.readline()
     time.sleep(0.05)
     first.send_signal(number)
@@ -180,13 +179,24 @@ def test_a_training_that_a_signal_stops_resumes_in_another_process(number: signa
     if number != signal.SIGKILL:
         assert "stopped after 1 of 5 epochs" in said
     assert path.exists()
-    second = process(path, 0.0)
+
+
+def test_trainings_that_signals_stop_resume_in_another_process(tmp_path: Path) -> None:
+    """Killed or stopped in the middle of an epoch; a new process resumes each and ends with the same bits."""
+    from recae.models import load_model
+
+    paths = [tmp_path / number.name for number in (signal.SIGKILL, *SIGNALS)]
+    for number, path in zip((signal.SIGKILL, *SIGNALS), paths):
+        stopped(number, path)
+    second = process(0.0, *paths)
     said, _ = second.communicate(timeout=120)
     assert second.returncode == 0
-    assert said.count("step") <= 15 - 4  # it resumed
-    arrived = load_model(str(path) + ".recae")
-    assert isinstance(arrived, AutoRec)
-    assert same(arrived, model().fit(ratings()))
+    whole = model().fit(ratings())
+    for path, steps in zip(paths, re.split("^/.*$", said, flags=re.MULTILINE)[1:], strict=True):
+        assert steps.count("step") <= 15 - 4  # it resumed
+        arrived = load_model(str(path) + ".recae")
+        assert isinstance(arrived, AutoRec)
+        assert same(arrived, whole)
 
 
 # ---------------------------------------------------------------- what is not resumed

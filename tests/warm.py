@@ -34,18 +34,18 @@ def client(path: str, arguments: list[str]) -> None:
 
 
 def server() -> None:
-    """Import, call a kernel, listen; a fork for each connection, a second fork that runs the command."""
+    """Import, train, list, listen; a fork for each connection, a second fork that runs the command."""
     import gc
     import shutil
     import signal
     import tempfile
 
-    import numpy as np
+    import recae.cli
+    import recae.evaluation
 
-    import recae.models
-    import recae.ranking
-
-    recae.ranking.top_n(np.zeros((1, 2), np.float32), 1)  # numba itself starts at a first call
+    # At a first training PyTorch imports as much again as at first, and numba loads its kernels.
+    split = recae.split(recae.load("sample"), "random", test=0.2, rng=0)
+    recae.evaluate(recae.AutoRec(hidden=8, epochs=1, device="cpu").fit(split.train, progress=False), split)
     gc.freeze()  # forks share what is there
     folder = tempfile.mkdtemp()
     listening = socket.socket(socket.AF_UNIX)
