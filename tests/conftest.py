@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -26,9 +27,10 @@ for name, usual in (("SIGHUP", signal.SIG_DFL), ("SIGINT", signal.default_int_ha
 
 # Files that take longest, longest first: begun first, so that no process is left with one of them at the end.
 LONG = (
-    "documents", "no_leak", "models_ratings", "models_new", "models", "cli_console", "any_scale", "pretended_cuda",
-    "resume", "cli_interrupt", "shop", "concurrency", "demos", "distributed", "cli_tune", "mutated_files", "variants",
-    "session_rnn", "fuzz", "sparse_cuda", "site", "bench_gpu", "recipe", "memory", "all_lists",
+    "documents", "models", "models_ratings", "models_new", "model_files", "empty_rows", "recommend_row", "no_leak",
+    "distributed", "demos", "site", "concurrency", "any_scale", "cli_interrupt", "pretended_cuda", "mutated_files",
+    "cli_console", "resume", "session_rnn", "sparse_cuda", "cli_tune", "fuzz", "variants", "bench_gpu", "recipe",
+    "memory", "shop", "all_lists",
 )  # fmt: skip
 
 
@@ -37,6 +39,14 @@ def pytest_xdist_auto_num_workers() -> int:
     """One process more than there are cores: some tests wait for other processes, for a server or for a signal."""
     ours = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return ours + 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadfile`, files that ask all models stay together, too."""
+    from together import TogetherScheduling
+
+    return TogetherScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

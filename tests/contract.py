@@ -133,8 +133,12 @@ def small(name: str, **more: Any) -> Recommender:
     return make_model(name, **{**settings, **SMALL_FOR.get(name, {}), **more})
 
 
+BY_LBFGS = {"glocal-k", "sparse-fc"}  # an epoch is up to twenty iterations, each of several evaluations
+
+
 def brief(name: str, epochs: int) -> Recommender:
     """That model, and its members, with so few epochs wherever it trains: where what is learnt does not matter."""
+    epochs = min(epochs, 2) if name in BY_LBFGS else epochs
 
     def shorter(value: Any) -> Any:
         if isinstance(value, dict):
