@@ -48,3 +48,13 @@ def test_nothing_to_hide_is_popularity() -> None:
     """Users of one item each say nothing of each other."""
     choice = choose_ranker(ratings_of(np.eye(5)))
     assert (choice.name, choice.figures) == ("popularity", {})
+
+
+def test_a_bar_says_which_ranker_is_at_work(capfd: pytest.CaptureFixture[str]) -> None:
+    """Comparing takes minutes on large data: asked to, it shows each fit; by default it is silent."""
+    choose_ranker(by_taste(), progress=True)
+    shown = capfd.readouterr().err
+    assert all(f"now={name}" in shown for name in ("spectral", "als", "item-knn"))
+    assert "comparing rankers" in shown
+    choose_ranker(by_taste())
+    assert capfd.readouterr().err == ""

@@ -76,6 +76,8 @@ class Callback:
 class NoBar:
     """A progress bar that shows nothing, for a machine without tqdm."""
 
+    total = 0
+
     def update(self, n: int) -> None: ...
 
     def set_postfix(self, figures: dict[str, str], refresh: bool) -> None: ...

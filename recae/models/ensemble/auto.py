@@ -72,7 +72,7 @@ class Auto(Recommender):
         if self.task == "next-item":
             return choose_next_item(ratings, self.rng, options.progress)
         rates = self.task == "ratings" or (self.task == "auto" and are_ratings(ratings))
-        return choose_rating_model(ratings, self.rng) if rates else choose_ranker(ratings, self.rng)
+        return (choose_rating_model if rates else choose_ranker)(ratings, self.rng, options.progress)
 
     def _take(self, model: Recommender) -> None:
         """Answer by a fitted model."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +22,7 @@ from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.held_out_lists import MeanOverHidings, clearly_better, list_values, users_to_compare
 from recae.recommender.own_part import HIDDEN, MOST_AGAIN, SMALL_ITEMS, densest, own_part
+from recae.training.reporting import progress_bar
 
 MOST_ITEMS = 15_000  # for which an item-item matrix is solved: 2 GB of memory, minutes of time
 MOST_SOLVED = 4_000  # items of the part that candidates are compared on, where such matrices are among them
@@ -43,7 +46,7 @@ class Choice:
     figures: dict[str, float]
 
 
-def choose_ranker(ratings: RatingMatrix, rng: int = 0) -> Choice:
+def choose_ranker(ratings: RatingMatrix, rng: int = 0, progress: bool | None = False) -> Choice:
     """The ranker whose lists hold most of what is hidden of a part of `ratings`.
 
     Candidates choose what they choose by themselves once, as a fit of theirs does, and keep it: `Choice.params` holds
@@ -59,13 +62,15 @@ def choose_ranker(ratings: RatingMatrix, rng: int = 0) -> Choice:
     Args:
         ratings: to choose for; those of the part are copied into memory.
         rng: seed of what is hidden.
+        progress: show how many fits are done; None for "where stderr is a terminal".
     """
     some = densest(ratings, MOST_SOLVED if ratings.n_items <= MOST_ITEMS else SMALL_ITEMS)
     if own_part(some, HIDDEN, rng + 1) is None:
         return Choice("popularity", {}, "popularity: too few entries to compare anything by", {})
-    candidates = dict(_candidates(ratings, rng))
-    lists = {name: (name,) for name in candidates} | blends(list(candidates))
-    values, left = _values(candidates, lists, some, rng + 1)
+    with closing(progress_bar(0, show=progress, label="comparing rankers")) as bar:
+        candidates = _candidates(ratings, rng, bar)
+        lists = {name: (name,) for name in candidates} | blends(list(candidates))
+        values, left = _values(candidates, lists, some, rng + 1, bar)
     figures = {name: float(theirs.mean()) for name, theirs in values.items()}
     best = max(left, key=figures.__getitem__)
     if not clearly_better(values[best], values["popularity"]):
@@ -86,17 +91,22 @@ def blends(names: list[str]) -> dict[str, tuple[str, ...]]:
     return {" + ".join(members): members for members in chosen}
 
 
-def _candidates(ratings: RatingMatrix, rng: int) -> list[tuple[str, Recommender]]:
+def _candidates(ratings: RatingMatrix, rng: int, bar: Any) -> dict[str, Recommender]:
     """What is compared, by name: of many items only what needs no matrix of items by items."""
-    closed: list[tuple[str, Recommender]] = [("dan", DAN()), ("ease", EASE()), ("edlae", EDLAE())]
-    sparse: list[tuple[str, Recommender]] = [("sparse-ease", SparseEASE())]
-    return [
-        *(closed if ratings.n_items <= MOST_ITEMS else sparse),
-        ("spectral", Spectral(rng=rng).settled(ratings)),
-        ("als", ImplicitALS(rng=rng).settled(ratings)),
-        ("item-knn", ItemKNN().settled(ratings)),
-        ("popularity", Popularity()),
-    ]
+    closed: dict[str, Recommender] = {"dan": DAN(), "ease": EASE(), "edlae": EDLAE()}
+    sparse: dict[str, Recommender] = {"sparse-ease": SparseEASE()}
+    own: dict[str, Any] = {"spectral": Spectral(rng=rng), "als": ImplicitALS(rng=rng), "item-knn": ItemKNN()}
+    settled = {name: model.settled(ratings) for name, model in _told(bar, own)}
+    return {**(closed if ratings.n_items <= MOST_ITEMS else sparse), **settled, "popularity": Popularity()}
+
+
+def _told(bar: Any, models: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The models by name, one after another; the bar says which is at work, and how many are done."""
+    bar.total += len(models)
+    for name, model in models.items():
+        bar.set_postfix({"now": name}, refresh=True)
+        yield name, model
+        bar.update(1)
 
 
 def _chosen(model: Recommender) -> dict[str, Any]:
@@ -106,7 +116,7 @@ def _chosen(model: Recommender) -> dict[str, Any]:
 
 
 def _values(
-    candidates: dict[str, Recommender], lists: dict[str, tuple[str, ...]], some: RatingMatrix, seed: int
+    candidates: dict[str, Recommender], lists: dict[str, tuple[str, ...]], some: RatingMatrix, seed: int, bar: Any
 ) -> tuple[dict[str, DoubleArray], list[str]]:
     """Users' Recall@20 + NDCG@20 under each of `lists`, and the names of those that were compared to the end.
 
@@ -115,6 +125,7 @@ def _values(
         lists: by name, the candidates whose mean each is.
         some: the ratings that a fifth is hidden of.
         seed: of the first hiding.
+        bar: is told of each fit.
     """
     means = {name: MeanOverHidings(1, some.n_users) for name in lists}
     left = list(lists)
@@ -123,7 +134,8 @@ def _values(
             break
         users = users_to_compare(*parts, seed=hiding)
         needed = {member for name in left for member in lists[name]}
-        scores = {name: _scores(candidates[name], parts[0], users) for name in candidates if name in needed}
+        asked = {name: model for name, model in candidates.items() if name in needed}
+        scores = {name: _scores(model, parts[0], users) for name, model in _told(bar, asked)}
         values = {}
         for name in left:
             theirs = scores[name] if name in scores else _mean(scores, lists[name], parts[0], users)

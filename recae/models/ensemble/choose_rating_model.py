@@ -18,7 +18,7 @@ from recae.splitting import take_validation
 MOST_RATINGS = 300_000  # that a choice looks at
 
 
-def choose_rating_model(ratings: RatingMatrix, rng: int = 0) -> Choice:
+def choose_rating_model(ratings: RatingMatrix, rng: int = 0, progress: bool | None = False) -> Choice:
     """The rating model, with its defaults, whose predictions of hidden ratings are best.
 
     DualAutoRec and matrix factorisation are compared, each drawn towards the biases as far as helps it. The weights
@@ -29,6 +29,7 @@ def choose_rating_model(ratings: RatingMatrix, rng: int = 0) -> Choice:
     Args:
         ratings: to choose for.
         rng: seed of what is hidden, and of the models.
+        progress: show how far trainings are; None for "where stderr is a terminal".
     """
     some = _some_users(ratings, rng)
     if ASIDE * some.n_ratings < PRIOR:
@@ -38,7 +39,7 @@ def choose_rating_model(ratings: RatingMatrix, rng: int = 0) -> Choice:
     users, items, truth = aside.pairs()
     errors: dict[str, DoubleArray] = {}
     for name, model in candidates.items():
-        model._fit_alone(rest, None, FitOptions(progress=False))
+        model._fit_alone(rest, None, FitOptions(progress=progress, label=f"trying {name}"))
         baseline = model._baseline().at(users, items)
         served = model._serves("user", users) & model._serves("item", items)
         predicted, weight = baseline.copy(), model._weight_on(aside)
