@@ -155,7 +155,9 @@ def fitted(split: Any, name: str, settings: dict[str, Any]) -> tuple[Any, dict[s
     validation = split.validation if stopped else None
     seconds, _ = timed(lambda: model.fit(split.train, validation, progress=False))
     history = model.history_ if model.iterative else None
-    figures = {} if history is None else {"epochs": history.best_epoch, "validation_ndcg@20": 1 - history.best}
+    figures = {} if history is None else {"epochs": history.best_epoch}
+    if history is not None and history.best is not None:
+        figures["validation_ndcg@20"] = 1 - history.best
     return model, {"seconds": seconds, **figures}
 
 
