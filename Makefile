@@ -42,9 +42,14 @@ run: $(READY)
 	@echo "  $(BIN)/recae train ml-100k --out m.recae     # downloads MovieLens-100K, or any CSV of yours"
 	@echo "  $(BIN)/recae --help"
 
-# One kernel thread a test process: the processes have the cores. What is about threads runs by itself.
-test: lint
-	NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+# One kernel thread a test process: the processes have the cores. What is about threads runs by itself. Types are checked
+# meanwhile, by one process more, and told at the end.
+test: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@said=$$(mktemp); $(BIN)/mypy >"$$said" 2>&1 & types=$$!; \
+	NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder; \
+	failed=$$?; wait $$types || failed=1; cat "$$said"; rm "$$said"; exit $$failed
 	$(BIN)/python -m pytest -q tests/test_sparse.py -k thread
 
 # What fails first where something is wrong, in under a minute: contracts of data, metrics, core and command line.

@@ -37,9 +37,8 @@ def test_the_two_commands_are_targets_of_the_makefile() -> None:
     makefile = (ROOT / "Makefile").read_text()
     promised = re.findall(r"^\$ make (\S+)", "\n".join(blocks("console")), flags=re.MULTILINE)
     assert promised == ["run", "test"]
-    assert re.search(r"^run: \$\(READY\)", makefile, flags=re.MULTILINE)
-    assert re.search(r"^test: lint", makefile, flags=re.MULTILINE)
-    assert re.search(r"^lint: \$\(READY\)", makefile, flags=re.MULTILINE)
+    for target in promised:
+        assert re.search(rf"^{target}: \$\(READY\)", makefile, flags=re.MULTILINE)
 
 
 def test_files_that_the_documents_link_to_exist() -> None:
