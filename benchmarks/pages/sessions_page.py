@@ -54,9 +54,11 @@ def about_peer(row: dict[str, Any]) -> str:
         return f"{row['row']} has no figures: {row['reason']}."
     if "packages" not in row:
         return ""
+    package = row["model"].split(",")[0]
+    version = next(number for name, number in row["packages"].items() if name.lower() == package)
     end = "when validation no longer got better" if row["stopped"] else "by the limit of processor time"
     return (
-        f"{row['row']} ({row['packages'][row['model'].split(',')[0]]}) was stopped {end}, after "
+        f"{row['row']} ({version}) was stopped {end}, after "
         f"{len(row['validation'])} epochs in {row['seconds']:.0f} s; the best one on validation was the "
         f"{row['epochs']}th, with an NDCG@20 of {max(row['validation']):.4f} there."
     )
