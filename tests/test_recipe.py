@@ -19,6 +19,7 @@ TESTS = (
     "test_models.py",
     "test_models_new.py",
     "test_models_ratings.py",
+    "test_model_files.py",
 )
 
 
