@@ -1,4 +1,4 @@
-"""The quick benchmark fails where an operation has become slower, and its stored ratios are those of its operations."""
+"""The quick benchmark fails where an operation has become slower, its ratios are those of its operations; help texts."""
 
 from __future__ import annotations
 
@@ -61,3 +61,12 @@ def test_every_operation_of_the_suite_is_stored() -> None:
     names = fixed | {f"scores, {name}" if name in ("EASE", "factors") else name for name in listed}
     assert set(ratios.stored()["ratios"]) == names
     assert all(ratio > 0 for ratio in ratios.stored()["ratios"].values())
+
+
+def test_the_commands_of_a_help_text_keep_their_lines() -> None:
+    """Examples in the docstring of a command stand behind click's mark, without which they run into one paragraph."""
+    commands = [path for path in SUITE.parent.rglob("*.py") if "help=__doc__" in path.read_text()]
+    assert len(commands) > 20
+    for path in commands:
+        text = path.read_text().split('"""')[1]
+        assert not re.search(r"\n\n {4}python -m", text), f"{path}: write \\b above the examples"

@@ -1,5 +1,6 @@
 """Accuracy tables: published figures, reproduced and beaten, with settings chosen on held-out training data.
 
+\b
     python -m benchmarks.accuracy ml-1m                 # five random 90/10 splits
     python -m benchmarks.accuracy ml-100k               # the u1 split, the five folds, and unseen users
     python -m benchmarks.accuracy ml-1m --row deep      # one row

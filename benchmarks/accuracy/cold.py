@@ -1,5 +1,6 @@
 """RMSE of models with features on users and items without a single rating: MovieLens-100K, a tenth of each hidden.
 
+\b
     python -m benchmarks.cold                 # five draws
     python -m benchmarks.cold --draws 1
 

@@ -1,5 +1,6 @@
 """Every model with its defaults on every kind of data, beside the biases and popularity.
 
+\b
     python -m benchmarks.accuracy.defaults                            # everything: hours
     python -m benchmarks.accuracy.defaults --task rating --data filmtrust --model u-autorec
     python -m benchmarks.accuracy.defaults --missing                  # only what the tables lack

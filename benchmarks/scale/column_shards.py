@@ -1,5 +1,6 @@
 """AutoRec whose outer layers are cut by columns over processes: for weights that one device cannot hold.
 
+\b
     python -m benchmarks.column_shards                 # 2 processes on gloo beside one, on generated ratings
     python -m benchmarks.column_shards --processes 4
 

@@ -1,5 +1,6 @@
 """The price of sharing a fit among processes: the same fits by one process and by several, on the same cores.
 
+\b
     python -m benchmarks.distributed                  # 2 processes; MovieLens-1M from RECAE_DATA_DIR, else generated
     python -m benchmarks.distributed --processes 4
 

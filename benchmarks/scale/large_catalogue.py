@@ -1,5 +1,6 @@
 """Spectral on catalogues of up to a million items: peak memory, processor time, and whether lists make sense.
 
+\b
     python -m benchmarks.large_catalogue                              # 100,000 and 300,000 items
     python -m benchmarks.large_catalogue --size 1000000:200000000     # a million items, 200 million pairs
 

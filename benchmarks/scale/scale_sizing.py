@@ -1,5 +1,6 @@
 """Bytes, operations and times of a fit far beyond one machine, worked out and printed.
 
+\b
     python -m benchmarks.scale_sizing             # the sizing of docs/scale.md
     python -m benchmarks.scale_sizing --users 1e6 --items 1e5 --ratings 1e8    # another one
     python -m benchmarks.scale_sizing --write     # also writes results/scale_sizing.json, which the page is made from

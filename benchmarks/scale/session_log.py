@@ -1,5 +1,6 @@
 """A long log of events in a store: cut into sessions on disk, and learnt from in memory that does not grow with it.
 
+\b
     python -m benchmarks.session_log                       # 1 and 5 million events
     python -m benchmarks.session_log --events 20000000
 

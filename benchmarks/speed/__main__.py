@@ -1,5 +1,6 @@
 """Seconds per epoch: sparse against plain dense PyTorch, over growing sets, and the time to an RMSE.
 
+\b
     python -m benchmarks.speed                # everything; MovieLens-1M from RECAE_DATA_DIR, else generated
     python -m benchmarks.speed --only epoch   # one part: epoch, crossing, sweep or fit
 

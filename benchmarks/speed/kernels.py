@@ -1,5 +1,6 @@
 """Seconds of spmm, sddmm and a whole training step on the device at hand, against dense PyTorch.
 
+\b
     python -m benchmarks.kernels                  # on cuda where there is one
     python -m benchmarks.kernels --device cpu
 

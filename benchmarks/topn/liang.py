@@ -1,5 +1,6 @@
 """The published protocol on MovieLens-20M, Netflix or the Million Song Dataset, our figures beside the published ones.
 
+\b
     python -m benchmarks.liang ml-20m                       # ease, and the neural models that the table has
     python -m benchmarks.liang msd --models ease,sparse-ease
 

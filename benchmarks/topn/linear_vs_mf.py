@@ -1,5 +1,6 @@
 """Linear autoencoders, PCA and matrix factorisation, side by side: what is the same, and what is better.
 
+\b
     python -m benchmarks.linear_vs_mf ml-1m              # both tables, the JSON, the figure
     python -m benchmarks.linear_vs_mf ml-1m --only ranking
 

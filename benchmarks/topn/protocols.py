@@ -1,5 +1,6 @@
 """What a split by time says of models: users without a training rating ranked by popularity, and in catalogue order.
 
+\b
     python -m benchmarks.protocols
     python -m benchmarks.protocols --data ml-100k
 
