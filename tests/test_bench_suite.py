@@ -1,4 +1,4 @@
-"""The quick benchmark fails where an operation has become slower, its ratios are those of its operations; help texts."""
+"""The quick benchmark fails where an operation has become slower; its stored ratios; texts of help."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """Choose settings on held-out training data; the test part is split off first and not used.
 
+\b
     python -m benchmarks.choose ml-1m i-autorec
 
 Candidates are a row's `params` in `benchmarks/configs/`, and each variation in its `vary` table, one at a time. Each

@@ -1,5 +1,6 @@
 """What it is worth to pick GLocal-K's epoch by the test part, as published: its RMSE on u1 after each epoch.
 
+\b
     python -m benchmarks.picked_epoch
 
 The settings are those of the row `glocal-k` of ml-100k, which were chosen on u1's train part, with more epochs under

@@ -1,5 +1,6 @@
 """Lists of 20 for a live user of three events: processor time in this process, and requests a second over HTTP.
 
+\b
     python -m benchmarks.serving [--data ml-1m] [--seconds 8] [--rounds 3] [--workers 2]
 
 In this process: `recommend_new` (a frame) and `recommend_row` (arrays) of I-AutoRec and EASE. Over HTTP: `recae serve`

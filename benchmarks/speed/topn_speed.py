@@ -1,5 +1,6 @@
 """Seconds for the top-20 of all users, and for an evaluation beside its score product.
 
+\b
     python -m benchmarks.topn_speed [--data ml-1m] [--repeats 5]
 
 EASE and a factor model of 128 through `recommend` (lists as a frame of raw ids, seen items left out), implicit's own

@@ -1,5 +1,6 @@
 """All top-N models on MovieLens-1M with hidden users: the table of docs/topn.md.
 
+\b
     python -m benchmarks.topn measure [--only ease,mult-vae]   # each model once (stochastic ones: five seeds)
 
 `benchmarks/topn/protocol.py` describes the protocol. configs/topn-ml-1m.toml has the settings, chosen on the validation

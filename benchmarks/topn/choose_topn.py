@@ -1,5 +1,6 @@
 """Choose settings of top-N models for MovieLens-1M on its validation users; the test users are not used.
 
+\b
     python -m benchmarks.choose_topn [mult-vae rec-vae ...]
 
 The neural recommenders and those for large catalogues; `benchmarks.linear_vs_mf` has the searches of the others. The
