@@ -53,6 +53,20 @@ def test_the_seed_decides() -> None:
     assert (one.user_rows != generated.user_rows).nnz == 0
 
 
+def test_who_changes_a_sample_changes_no_other_one() -> None:
+    """The same sample is drawn once: each call has ratings and tables of its own, and the shared truth is read-only."""
+    first, truth = sample_with_truth()
+    again, _ = sample_with_truth()
+    stars, title = again.user_rows.data.copy(), again.item_table.iloc[0, 0]
+    first.user_rows.data[:], first.item_table.iloc[0, 0] = 1, "another title"
+    last, same = sample_with_truth()
+    np.testing.assert_array_equal(last.user_rows.data, stars)
+    assert last.item_table.iloc[0, 0] == title
+    with pytest.raises(ValueError, match="read-only"):
+        same.tastes[0, 0] = 9.0
+    assert truth is same
+
+
 def test_the_truth_is_the_floor() -> None:
     """The truth's RMSE is near 0.79, the bias model fitted on all ratings is far above, and no shift improves it."""
     matrix, truth = sample_with_truth()

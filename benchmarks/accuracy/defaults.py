@@ -26,7 +26,7 @@ import numpy as np
 from benchmarks.accuracy import default_data, default_peers
 from benchmarks.accuracy.default_data import RANKED, RATED, UNSEEN
 from benchmarks.common.child_processes import run_module
-from benchmarks.common.record import peak_mb, read, write
+from benchmarks.common.record import commit, peak_mb, read, write
 from benchmarks.common.timing import timed
 
 Row = dict[str, Any]
@@ -141,6 +141,8 @@ def main(
         return
     out = out or ("defaults" if part == PARTS[0] else f"defaults-{part}")
     sets: dict[str, Any] = {"rating": list(RATED), "ranking": RANKED, "unseen": [UNSEEN]}
+    known(wanted, [data for task in tasks for data in sets[task]], "--data")
+    known(names, [name for task in tasks for name in models(task)], "--model")
     for task in tasks:
         for data, name in product(sets[task], models(task)):
             if (wanted and data not in wanted) or (names and name not in names):
@@ -159,13 +161,21 @@ def main(
             write(f"{out}-{task}", {"rows": list(table.values())})
 
 
+def known(wanted: tuple[str, ...], names: list[str], option: str) -> None:
+    """Refuse what is none of `names`, which would measure nothing without a word."""
+    for name in wanted:
+        if name not in names:
+            raise click.BadParameter(f"{name!r}: choose some of {', '.join(dict.fromkeys(names))}", param_hint=option)
+
+
 def summary(task: str, data: str, name: str, fits: list[Row]) -> Row:
     """Means over the seeds; the standard error of the mean difference, seeds taken as independent."""
     keys = ("rmse", "recall@20", "ndcg@20", "baseline", "difference", "seconds", "cpu")
     means = {key: float(np.mean([fit[key] for fit in fits])) for key in keys if key in fits[0]}
     error = float(np.sqrt(np.sum(np.square([fit["error"] for fit in fits]))) / len(fits))
     peak = max(fit.get("peak_mb", 0.0) for fit in fits)
-    return {"task": task, "data": data, "model": name, **means, "error": error, "peak_mb": peak, "fits": fits}
+    about = {"task": task, "data": data, "model": name, "commit": commit()}
+    return {**about, **means, "error": error, "peak_mb": peak, "fits": fits}
 
 
 def is_worse(row: Row) -> bool:

@@ -89,11 +89,18 @@ def _seeds(_: Any, __: Any, value: str) -> str:
     return value
 
 
+FROM_0, FROM_1 = click.IntRange(0), click.IntRange(1)
 seeds_option = click.option(
     "--seeds", default="0", show_default=True, callback=_seeds, help="Of models that draw, such as 0,1,2."
 )
 keep_option = click.option("--keep", is_flag=True, help="Rows of an earlier commit are not measured again, and stay.")
 row_option = click.option("--row", "only", multiple=True, help="Only this row; may be repeated.  [default: all]")
+
+
+def users_option(default: int) -> Any:
+    return click.option(
+        "--users", default=default, show_default=True, type=FROM_0, help="Of so many users, drawn at random; 0 for all."
+    )
 
 
 @click.group(help=__doc__)
@@ -130,15 +137,18 @@ def next_item(data: str, seeds: str, keep: bool, only: tuple[str, ...]) -> None:
 @main.command("next-item-peer")
 @click.argument("data")
 @click.option("--row", default=next(iter(PEERS)), type=click.Choice(list(PEERS)), show_default=True)
-@click.option("--epochs", default=100, show_default=True, help="At most; validation stops earlier.")
-@click.option("--seconds", default=1800.0, show_default=True, help="Processor time after which no epoch begins.")
+@click.option("--epochs", default=100, show_default=True, type=FROM_1, help="At most; validation stops earlier.")
+@click.option("--seconds", default=1800.0, show_default=True, type=click.FloatRange(0, min_open=True),
+              help="Processor time after which no epoch begins.")  # fmt: skip
 @click.option("--cache", default=CACHE, type=click.Path(path_type=Path), help="Where the environments of peers are.")
 def next_item_peer(data: str, row: str, epochs: int, seconds: float, cache: Path) -> None:
-    """Another package's model beside them, by its own settings; the other rows stay."""
+    """Another package's model beside them, by its own settings; other rows stay, and its own where it fails."""
     import recae
 
     split, name = recae.split_sessions(recae.sessions(load(data))), f"sessions-next-item-{data}"
     found, before = peer_row(row, split, cache, seconds, epochs), read(name)
+    if "reason" in found and any(one["row"] == row and "reason" not in one for one in before["rows"]):
+        raise click.ClickException(f"{row}: {found['reason']}; what was measured before stays in the table")
     click.echo(str({key: found.get(key) for key in ("row", "reason", "ndcg@20", "recall@20", "epochs")}))
     rows = [{"commit": before["commit"], **one} for one in before["rows"] if one["row"] != row]
     write(name, {"data": data, "statistics": split.sessions.statistics(), "rows": ordered([*rows, found], TABLE)})
@@ -215,8 +225,8 @@ def ratings(data: str, seeds: str, keep: bool, only: tuple[str, ...]) -> None:
 
 @main.command()
 @click.option("--data", default="ml-100k", show_default=True)
-@click.option("--users", default=0, help="Of so many users, drawn at random; 0 for all.")
-@click.option("--repeats", default=3, show_default=True)
+@users_option(0)
+@click.option("--repeats", default=3, show_default=True, type=FROM_1)
 def speed(data: str, users: int, repeats: int) -> None:
     """An epoch over packed sessions beside padded ones."""
     from benchmarks.accuracy.padded_sessions import seconds_of_epochs
@@ -230,7 +240,7 @@ def speed(data: str, users: int, repeats: int) -> None:
 
 @main.command()
 @click.option("--data", default="ml-100k", show_default=True)
-@click.option("--users", default=200, show_default=True, help="Of so many users, drawn at random; 0 for all.")
+@users_option(200)
 @click.option("--cache", default=CACHE, type=click.Path(path_type=Path), help="Where the environments of peers are.")
 def peer(data: str, users: int, cache: Path) -> None:
     """An epoch of RecBole's GRU4Rec beside one of `session-rnn`, of one width and loss, on the same sessions."""
@@ -243,8 +253,8 @@ def peer(data: str, users: int, cache: Path) -> None:
 
 @main.command()
 @click.option("--data", default="ml-100k", show_default=True)
-@click.option("--users", default=150, show_default=True, help="Learn from so many users, drawn at random; 0 for all.")
-@click.option("--epochs", default=3, show_default=True)
+@users_option(150)
+@click.option("--epochs", default=3, show_default=True, type=FROM_1)
 def attention(data: str, users: int, epochs: int) -> None:
     """Draw what a network with attention weighs in one user's history: docs/figures/sessions-attention.png."""
     from benchmarks.accuracy.session_picture import draw

@@ -47,7 +47,7 @@ BLOCK = 2048  # users whose choice is drawn at once: memory is BLOCK x items
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SampleTruth:
-    """The model behind one sample; indices are raw id - 1.
+    """The model behind one sample; indices are raw id - 1, and arrays are read-only.
 
     Attributes:
         user_bias: b_u, shape (n_users,).
@@ -154,6 +154,8 @@ def _drawn(
     waits = rng.exponential(14 * 86_400, len(user_index)).astype(np.int64)
     item_table, user_table = _item_table(genres, rng), _user_table(truth, genres, rng)
     times = rating_times(user_index, truth.genres[item_index], joined, waits, rng)
+    for array in vars(truth).values():  # whoever asks for the same sample gets these
+        array.setflags(write=False)
     return (user_index + 1, item_index + 1, stars, times), item_table, user_table, truth
 
 

@@ -104,8 +104,8 @@ class Recommender(Similar):
 
     def _is_weighed(self, ratings: RatingMatrix) -> bool:
         """Whether answers are drawn towards the biases, by a weight that held-out ratings give."""
-        shrink, of = self.get_params().get("shrink", "never"), (ratings.shape, ratings.n_ratings, self.enough_ratings)
-        return shrink == "always" or (shrink == "auto" and few_ratings(*of))
+        shrink, n = self.get_params().get("shrink", "never"), ratings.n_ratings
+        return shrink == "always" or (shrink == "auto" and few_ratings(ratings.shape, n, self.enough_ratings))
 
     def _record(self, **found: Any) -> None:
         """Keep for `chosen_` what a fit has found: plain numbers and texts."""

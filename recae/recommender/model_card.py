@@ -191,7 +191,7 @@ def settings_lines(facts: dict[str, Any]) -> dict[str, str | None]:
     settings = facts["settings"]
     lines = {name: words(value) for name, value in settings.items()}
     for name, value in facts["chosen"].items():
-        of = f" of {lines[name]}" if name == "epochs" and name in lines else ""
+        of = f" of {lines[name]}" if name == "epochs" and settings.get(name, value) != value else ""
         lines[name if name in settings else _WEIGHTS.get(name, name)] = f"{_found(name, value)}{of} (chosen)"
     return lines
 
