@@ -12,7 +12,7 @@ from recae.errors import DivergenceError, ParameterError
 from recae.models.linear import sparse_ease
 from recae.models.linear.closed_form import EASE
 from recae.models.linear.ease_relatives import EDLAE
-from recae.models.linear.sparse_ease import SparseEASE
+from recae.models.linear.sparse_ease import SparseEASE, _of_rank
 
 RATINGS = random_ratings()
 X = ones_of(RATINGS)
@@ -86,3 +86,14 @@ def test_what_it_cannot_do_is_said() -> None:
 def test_nothing_said_is_nan(ratings: object) -> None:
     """Any small set gives finite scores and lists."""
     assert_sane(SparseEASE(l2=2.0, neighbours=3).fit(ratings), ratings)
+
+
+def test_the_value_of_a_rank_is_that_of_the_sorted_ones() -> None:
+    """Of every rank, with ties, of values in order and against it: what sorting would put there."""
+    rng = np.random.default_rng(0)
+    for values in (
+        rng.normal(size=37), rng.integers(0, 4, 50), np.zeros(9), np.arange(20), np.arange(20)[::-1], np.array([3.0])
+    ):  # fmt: skip
+        wanted = np.sort(values).astype(np.float32)
+        found = [_of_rank(values.astype(np.float32), rank) for rank in range(len(values))]
+        np.testing.assert_array_equal(found, wanted)

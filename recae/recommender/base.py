@@ -111,6 +111,10 @@ class Recommender(Similar):
         """Keep for `chosen_` what a fit has found: plain numbers and texts."""
         self._found = {**self._found, **found}
 
+    def _record_open(self, **found: Any) -> None:
+        """The same for settings, of which those that are given were not chosen."""
+        self._record(**{name: value for name, value in found.items() if getattr(self, name) is None})
+
     def _set_ratings(self, ratings: RatingMatrix) -> None:
         """Keep the ratings that the model is fitted on, and forget what was derived from others."""
         self.ratings_, self._derived, self._about = ratings, {}, {}
@@ -247,15 +251,9 @@ class Recommender(Similar):
         return top_n_for_users(self._list_scores, user_index, ratings.user_rows if filter_seen else None, n, everything)
 
     def recommend_new(
-        self,
-        new_ratings: pd.DataFrame | RatingMatrix,
-        n: int = 10,
-        *,
-        filter_seen: bool = True,
-        candidates: Iterable[Any] | None = None,
-        exclude: Iterable[Any] | None = None,
-        unknown: UnknownItems = "error",
-    ) -> pd.DataFrame:
+        self, new_ratings: pd.DataFrame | RatingMatrix, n: int = 10, *, filter_seen: bool = True,
+        candidates: Iterable[Any] | None = None, exclude: Iterable[Any] | None = None, unknown: UnknownItems = "error",
+    ) -> pd.DataFrame:  # fmt: skip
         """As `recommend`, for users never trained on, from only their ratings, without retraining.
 
         Args:

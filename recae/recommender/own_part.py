@@ -61,8 +61,7 @@ class StopsByOwnPart(DrawnToPopularity, TrainedInBatches):
             if parts is not None:
                 model._set_ratings(parts[0])
                 weight, _ = model._choose_popularity(parts[1])
-                if self.popularity is None:
-                    self._record(popularity=weight)
+                self._record_open(popularity=weight)
             self._train(ratings, validation, options)
             self._draw(ratings, weight)
 
@@ -100,8 +99,7 @@ class ChoosesOnOwnPart(DrawnToPopularity):
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         weight, chosen = self._settings(ratings)
-        found = {**chosen, "popularity": weight}
-        self._record(**{name: value for name, value in found.items() if getattr(self, name) is None})
+        self._record_open(**chosen, popularity=weight)
         self._learn(ratings, options, chosen)
         self._draw(ratings, weight)
 

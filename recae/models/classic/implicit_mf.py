@@ -96,8 +96,7 @@ class ImplicitALS(ReadsValues, _Factors):
                 "users of few ratings have no solution", name="l2", value=self.l2, expected="above 0", remedy="try 50"
             )
         self.factors_, self.alpha_ = chosen["factors"], chosen["alpha"]
-        if self.l2 is None:
-            self._record(l2=self._weight())
+        self._record_open(l2=self._weight())
         rows = self._confidence(ratings.user_rows)
         with _one_blas_thread(), _diverging("l2", self._weight()):
             solver = self._solver()

@@ -60,8 +60,7 @@ class Recency(Recommender):
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         ordered_times(ratings, "and recency reads which entries are the latest")
         self.power_ = self._chosen_power(ratings) if self.power is None else self.power
-        if self.power is None:
-            self._record(power=self.power_)
+        self._record_open(power=self.power_)
         self.base_ = self._new_base().fit(ratings, validation, progress=options.progress)
 
     def _new_base(self) -> Recommender:

@@ -113,7 +113,7 @@ class ClosedForm(ReadsValues, MemoryLimited):
         check_ridge(self.l2_, self._dropout())
         if self.l2 is None:
             self.l2_, self.centred_ = current().from_first(lambda: self._best(as_input(ratings.user_rows, self.values)))
-            self._record(l2=self.l2_, **({"centre": self.centred_} if self.centre is None else {}))
+            self._record_open(l2=self.l2_, centre=self.centred_)
 
     def _best(self, rows: Csr) -> tuple[float, bool]:
         part = small_part(rows)

@@ -62,7 +62,7 @@ class SparseEASE(InputDropout, SparseWeights, MemoryLimited):
         n = ratings.n_items
         self.l2_, centred = chosen_ridge(ratings, self.l2, self.centre, self.dropout, self.values)
         if self.l2 is None:
-            self._record(l2=self.l2_, **({"centre": centred} if self.centre is None else {}))
+            self._record_open(l2=self.l2_, centre=centred)
         product = self._gram(ratings)
         mean = np.asarray(as_input(ratings.user_rows, self.values).sum(0), np.float64) / ratings.n_users
         spread = (mean * math.sqrt(ratings.n_users) * centred).astype(np.float32)
