@@ -39,6 +39,11 @@ def test_the_two_commands_are_targets_of_the_makefile() -> None:
     assert promised == ["run", "test"]
     for target in promised:
         assert re.search(rf"^{target}: \$\(READY\)", makefile, flags=re.MULTILINE)
+    tests = re.search(r"^test:.*\n((?:\t.*\n)+)", makefile, flags=re.MULTILINE)
+    assert tests is not None
+    for lint in ("ruff check .", "ruff format --check .", "mypy"):  # all that `make lint` does, which needs the same
+        assert f"$(BIN)/{lint}" in tests[1]
+    assert re.search(r"^lint: \$\(READY\)", makefile, flags=re.MULTILINE)
 
 
 def test_files_that_the_documents_link_to_exist() -> None:
