@@ -12,10 +12,15 @@ from rating_toys import low_rank
 import recae
 from recae.errors import NotFittedError
 from recae.models import Recommender
+from recae.models.ensemble.choose_ranker import Choice
 from recae.recommender import model_card
 from recae.recommender.popularity import POPULAR
+from tests import contract
 
-LEARNS_ONCE = ("als", "ease", "edlae", "dlae", "rlae", "dan", "sparse-ease", "pca", "item-knn", "slim", "spectral")
+LEARNS_ONCE = (
+    "als", "ease", "edlae", "dlae", "rlae", "dan", "sparse-ease", "pca", "item-knn", "slim", "spectral",
+    "ranking-blend",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +74,37 @@ def test_auto_tells_what_the_model_it_took_chose() -> None:
     assert model.chosen_ == model.model_.chosen_
 
 
+def test_members_tell_what_they_chose(tmp_path: Path) -> None:
+    """A blend's and a base's choices stand beside what was given, in a file, too; nothing chosen is nothing told."""
+    ratings = contract.ratings()
+    members = ({"model": "als", "factors": 4}, "ease", {"model": "pca", "factors": 3, "popularity": 0.0})
+    blend = recae.RankingBlend(members=members).fit(ratings, progress=False)
+    als, ease, pca = blend.chosen_["members"]
+    assert als == {"model": "als", "factors": 4, **blend.models_[0].chosen_}
+    assert ease == {"model": "ease", **blend.models_[1].chosen_}
+    assert {"alpha", "l2"} <= als.keys() | ease.keys()
+    assert pca == members[2]
+    assert recae.load_model(blend.save(tmp_path / "b.recae")).chosen_ == blend.chosen_
+    recency = recae.Recency(power=1.0).fit(ratings)
+    assert recency.chosen_ == {"base": {"model": "ease", **recency.base_.chosen_}}
+    assert recae.RankingBlend(members=members[2:]).fit(ratings).chosen_ == {}
+    assert recae.Recency(base={"model": "ease", "l2": 50.0, "centre": False}, power=1.0).fit(ratings).chosen_ == {}
+
+
+def test_auto_tells_the_members_of_a_blend_that_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What candidates chose before the blend was fitted is told, with what its members chose then."""
+    params = {"members": ({"model": "als", "alpha": 2.0, "factors": 4, "popularity": 0.0}, {"model": "ease"})}
+    taken = Choice("ranking-blend", params, "it is told to", {})
+    monkeypatch.setattr("recae.models.ensemble.auto.choose_ranker", lambda *_: taken)
+    model = recae.Auto(task="rankings").fit(low_rank(80, 60))
+    als, ease = model.chosen_["members"]
+    assert (als["alpha"], als["factors"]) == (2.0, 4)
+    assert ease["l2"] == model.model_.models_[1].l2_
+    given = {"members": ({"model": "pca", "factors": 3, "popularity": 0.0},)}
+    taken = Choice("ranking-blend", given, "it is told to", {})
+    assert recae.Auto(task="rankings").fit(low_rank(80, 60)).chosen_ == {"members": list(given["members"])}
+
+
 def test_people_see_it(tmp_path: Path) -> None:
     """`train` says it in a line; `info` says it beside each setting, as JSON too."""
     file = tmp_path / "m.recae"
@@ -86,3 +122,12 @@ def test_popularity_alone_is_said_in_words() -> None:
     """The weight that leaves nothing beside popularity is not shown as a number."""
     assert model_card.ALONE == POPULAR
     assert model_card.chosen_words({"popularity": POPULAR, "l2": 300.0}) == "popularity alone, l2 300"
+
+
+def test_members_are_said_in_words() -> None:
+    """Each by its name, with its settings; of what a file says otherwise nothing fails."""
+    members = [{"model": "als", "factors": 4, "popularity": POPULAR}, {"model": "ease"}]
+    assert model_card.chosen_words({"members": members}) == "members als (factors 4, popularity alone), ease"
+    assert model_card.chosen_words({"base": members[0]}) == "base als (factors 4, popularity alone)"
+    for odd in ({}, {"model": None, "l2": [1]}, [], "als", None, 3.0):
+        assert model_card.chosen_words({"members": [odd], "base": odd})

@@ -108,7 +108,7 @@ class Recommender(Similar):
         return shrink == "always" or (shrink == "auto" and few_ratings(ratings.shape, n, self.enough_ratings))
 
     def _record(self, **found: Any) -> None:
-        """Keep for `chosen_` what a fit has found: plain numbers and texts."""
+        """Keep for `chosen_` what a fit has found: plain numbers and texts, and lists of settings."""
         self._found = {**self._found, **found}
 
     def _record_open(self, **found: Any) -> None:

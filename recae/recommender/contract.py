@@ -125,7 +125,8 @@ class Contract(Parameters, ABC):
 
         Names are those of hyper-parameters (`l2`, `factors`, `epochs`, `popularity`, ...), and `weight`: of a rating
         model's own answers against the biases, from 0 to 1; `cold_users` and `cold_items`: of what features say of
-        users and items without a rating.
+        users and items without a rating. What the members of a `ranking-blend` and the base of `recency` chose is in
+        `members` and `base`, as these settings take it.
 
         Raises:
             NotFittedError: it has not been fitted.

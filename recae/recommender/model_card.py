@@ -202,6 +202,11 @@ def chosen_words(chosen: dict[str, Any]) -> str:
 
 
 def _found(name: str, value: Any) -> str | None:
+    if name == "members" and isinstance(value, list):
+        return ", ".join(str(_found("base", one)) for one in value)
+    if isinstance(value, dict):
+        rest = chosen_words({one: of for one, of in value.items() if one != "model"})
+        return f"{value.get('model')} ({rest})" if rest else str(value.get("model"))
     alone = name == "popularity" and isinstance(value, int | float) and value >= ALONE
     if alone:
         return "alone"

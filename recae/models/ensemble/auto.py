@@ -64,8 +64,9 @@ class Auto(Recommender):
             checkpoint_seconds=options.checkpoint_seconds, resume=options.resume,
             validation_input=None if hidden else options.validation_input,
         ))  # fmt: skip
-        plain = {name: value for name, value in self.choice_.params.items() if not isinstance(value, tuple | dict)}
-        model._record(**plain)
+        params = self.choice_.params.items()
+        given = {name: list(value) if isinstance(value, tuple) else value for name, value in params}  # as JSON has it
+        model._record(**{**given, **model.chosen_})
         self._record(**model.chosen_)
 
     def _choose(self, ratings: RatingMatrix, options: FitOptions) -> Choice:

@@ -65,6 +65,24 @@ def plain_params(model: Recommender) -> dict[str, Any]:
     return params
 
 
+def with_choices(model: Recommender, rng: int) -> dict[str, Any]:
+    """A fitted ranker as `ranker_of` takes it: its name, its settings that are not the defaults, and what it chose.
+
+    Args:
+        model: fitted.
+        rng: the seed that `ranker_of` gives it, which is left out.
+
+    A class that is not registered goes by its own name.
+    """
+    try:
+        name, settings = name_of(model)
+    except ParameterError:
+        return {"model": type(model).__name__, **model.chosen_}
+    plain = plain_params(model)
+    seed = {} if plain.get("rng", rng) == rng else {"rng": plain["rng"]}
+    return {"model": name, **{one: plain[one] for one in settings}, **seed, **model.chosen_}
+
+
 def side_by_side(vectors: list[Any], weights: DoubleArray) -> Any:
     """Members' item vectors, dense or sparse, as one, (n_items, the sum of their widths).
 

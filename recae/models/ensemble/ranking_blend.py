@@ -12,7 +12,7 @@ from recae._types import Csr, DoubleArray, IntArray, Scores
 from recae.errors import ParameterError
 from recae.events.next_ranks import history
 from recae.events.session_events import Sessions
-from recae.models.ensemble.members import plain_params, ranker_of, side_by_side
+from recae.models.ensemble.members import plain_params, ranker_of, side_by_side, with_choices
 from recae.models.sessions.next_scores import NextScores, next_scores
 from recae.models.sessions.session_model import scores_of_items
 from recae.ratings import RatingMatrix
@@ -59,13 +59,20 @@ class RankingBlend(Recommender):
         for model in models:
             model.fit(ratings, validation, progress=options.progress)
         self._take(models)
+        self._tell_choices()
 
     def take_fitted(self, models: list[Recommender]) -> RankingBlend:
         """The blend of models that are fitted on the same ratings already, in the order of `members`."""
         self.weights_ = self._given_weights()
         self._take(models)
         self._set_ratings(models[0].ratings_)
+        self._tell_choices()
         return self
+
+    def _tell_choices(self) -> None:
+        """Keep for `chosen_` what members chose, as the setting `members` takes it."""
+        if any(model.chosen_ for model in self.models_):
+            self._record(members=[with_choices(model, self.rng) for model in self.models_])
 
     def _take(self, models: list[Recommender]) -> None:
         """Answer by these members; dates are read where one of them reads dates."""
