@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +16,9 @@ from scipy import sparse
 
 from recae.errors import DataError, ParameterError
 from recae.ranking import mask_seen, top_n, top_n_reference
-from recae.recommender.scoring import top_allowed
+from recae.recommender import scoring
+from recae.recommender import tensor_top_n as module
+from recae.recommender.scoring import popular_where, top_allowed, top_n_for_users
 from recae.recommender.tensor_top_n import tensor_top_n
 
 few_values = st.sampled_from([-np.inf, -2.5, -0.0, 0.0, 1e-40, 1.0, 3.25, np.float32(3e38), np.inf, np.nan])
@@ -136,3 +141,86 @@ def test_lists_of_a_tensor_are_those_of_an_array() -> None:
             tensor_top_n(torch.from_numpy(scores), seen, n, allowed), top_allowed(scores, seen, n, allowed)
         ):
             np.testing.assert_array_equal(made, expected)
+
+
+tied = st.sampled_from([-np.inf, -1.0, -0.0, 0.0, 1.0, 2.0, np.inf, np.nan])
+
+
+@settings(max_examples=examples(150), deadline=None)
+@given(
+    scores=hnp.arrays(np.float32, st.tuples(st.integers(1, 5), st.integers(1, 60)), elements=tied),
+    n=st.integers(1, 70),
+    seed=st.integers(0, 9),
+)
+def test_ties_of_a_tensor_fall_as_those_of_an_array(scores: np.ndarray, n: int, seed: int) -> None:
+    """Few levels, zeros of both signs, infinities and NaN, some items seen and some not allowed: `top_n`'s lists."""
+    rng = np.random.default_rng(seed)
+    seen = sparse.csr_array(rng.random(scores.shape) < 0.2, dtype=np.float32)
+    allowed = rng.random(scores.shape[1]) < 0.8
+    tensor = torch.from_numpy(scores.copy())
+    expected = top_n(np.where(allowed, scores, np.float32(-np.inf)), n, seen)
+    for made, right in zip(tensor_top_n(tensor, seen, n, allowed), expected):
+        np.testing.assert_array_equal(made, right)
+        assert made.dtype == right.dtype
+    np.testing.assert_array_equal(tensor.numpy(), scores)  # not written to
+
+
+def test_rows_are_selected_by_integers_only_where_ties_want_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tie at the end of the list, or NaN, costs its own rows an exact selection; ties above or below cost nothing."""
+    given, exact = [], module._by_integers
+
+    def noted(scores: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+        given.extend(scores.tolist())
+        return exact(scores, n)
+
+    monkeypatch.setattr(module, "_by_integers", noted)
+    monkeypatch.setattr(module, "_AT_ONCE", 8)  # two rows at once
+    nan, inf = np.nan, np.inf
+    clear = [[5, 5, 2, 1], [5, 4, 1, 1], [0, -inf, -inf, -inf], [inf, 3, 0, -0.0]]
+    unclear = [[5, 4, 4, 1], [5, nan, 2, 1], [0, 1, -0.0, -1]]
+    scores = np.array(clear + unclear, np.float32)
+    index, best = tensor_top_n(torch.from_numpy(scores), None, 2, np.ones(4, bool))
+    assert index.tolist() == [[0, 1], [0, 1], [0, -1], [0, 1], [0, 1], [0, 2], [1, 0]]
+    np.testing.assert_array_equal(best, top_n(scores, 2)[1])
+    np.testing.assert_array_equal(given, unclear)
+
+
+@settings(max_examples=examples(100), deadline=None)
+@given(scores=hnp.arrays(np.float32, st.tuples(st.integers(1, 5), st.integers(1, 6)), elements=tied))
+def test_popularity_replaces_the_same_rows_of_a_tensor(scores: np.ndarray) -> None:
+    """Rows without ratings and rows of one score, -0 being 0 and NaN being no score, in a tensor as in an array."""
+    empty, counts = np.arange(len(scores)) == 1, np.arange(scores.shape[1]) + 7
+    made = popular_where(empty, torch.from_numpy(scores), counts)
+    np.testing.assert_array_equal(made.numpy(), popular_where(empty, scores, counts))
+
+
+class OnGpu:
+    """Scores that say that they are a tensor on a GPU."""
+
+    device = SimpleNamespace(type="cuda")
+
+    def __init__(self, users: np.ndarray, n_items: int) -> None:
+        self.users, self.shape = users, (len(users), n_items)
+
+
+@pytest.mark.parametrize(
+    ("free", "sizes"), [(0, [2] * 10), (16 * 24, [2, 6, 6, 6]), (2**40, [2, 10, 8])], ids=["none", "some", "plenty"]
+)
+def test_blocks_on_a_gpu_are_larger(free: int, sizes: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a first block, which tells where scores are: as large as a part of free memory, and as a bound, allows."""
+    taken = []
+
+    def noted(scores: OnGpu, seen: Any, n: int, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        taken.append(len(scores.users))
+        assert seen.toarray()[:, 0].tolist() == scores.users.tolist()  # rows of the same users
+        return scores.users[:, None], np.zeros((len(scores.users), 1), np.float32)
+
+    monkeypatch.setattr(module, "tensor_top_n", noted)
+    monkeypatch.setattr(scoring, "BLOCK_BYTES", 2 * 4)
+    monkeypatch.setattr(scoring, "DEVICE_BYTES", 10 * 4)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 2**40))
+    seen = sparse.csr_array(np.arange(20, dtype=np.float32)[:, None])
+    users, every = np.random.default_rng(0).permutation(20), np.ones(1, bool)
+    index, _ = top_n_for_users(lambda some: OnGpu(some, 1), users, seen, 1, every)
+    assert taken == sizes
+    assert index[:, 0].tolist() == users.tolist()

@@ -14,6 +14,7 @@ from scipy import sparse
 
 from recae.errors import DataError, ParameterError, UnknownIdError
 from recae.ratings import RatingMatrix
+from recae.ratings.csr import take_rows
 
 SMALL = settings(max_examples=examples(60), deadline=None)
 USERS = st.sampled_from(["007", "7", "ann", "Łódź", "a,b", "日本", ""])
@@ -306,3 +307,14 @@ def test_columns_that_do_not_fit_each_other_are_refused(users: list[Any], items:
     """A missing id has no code, and a short column no row: both are named before compiled code counts with them."""
     with pytest.raises(DataError, match=message):
         RatingMatrix.from_columns(users, items, np.array([1.0, 2.0, 3.0]))
+
+
+@pytest.mark.parametrize("index", [[1, 2, 3], [0, 1, 2, 3, 4], [4], [3, 1, 1], [], [-1, 0]], ids=str)
+def test_taken_rows_are_indexed_rows(index: list[int]) -> None:
+    """Neighbours, of which entries are not copied, and any other rows: what indexing gives, and canonical."""
+    rows = sparse.random_array((5, 7), density=0.8, format="csr", rng=0, dtype=np.float32)
+    taken = take_rows(rows, np.array(index, np.int64))
+    assert taken.shape == (len(index), 7)
+    np.testing.assert_array_equal(taken.toarray(), rows.toarray()[index])
+    assert taken.has_canonical_format
+    assert np.shares_memory(taken.data, rows.data) == (index in ([1, 2, 3], [0, 1, 2, 3, 4], [4]))

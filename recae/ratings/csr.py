@@ -31,11 +31,28 @@ def mapped_csr(data: Any, indices: Any, indptr: Any, shape: tuple[int, int]) -> 
     """`make_csr` of arrays on disk: int32 columns stay as they are even where row starts need 64 bits."""
     if _index_type(len(data)) is np.int32:
         return make_csr(data, indices, indptr, shape)
-    rows: Csr = sparse.csr_array(shape, dtype=data.dtype)  # its constructor would copy the columns to int64
-    rows.data, rows.indices, rows.indptr = np.asarray(data), np.asarray(indices), indptr
+    return _csr_over(np.asarray(data), np.asarray(indices), indptr, shape)
+
+
+def _csr_over(data: Any, indices: Any, indptr: Any, shape: tuple[int, int]) -> Csr:
+    """`make_csr` over arrays as they are: scipy's constructor may copy them, be it to another type or out of a view."""
+    rows: Csr = sparse.csr_array(shape, dtype=data.dtype)
+    rows.data, rows.indices, rows.indptr = data, indices, indptr
     rows.has_sorted_indices = True
     rows.has_canonical_format = True
     return rows
+
+
+def take_rows(rows: Csr, index: IntArray) -> Csr:
+    """The rows `index`, (n,), in that order; of neighbouring ones in memory, entries are not copied."""
+    in_memory = rows.indices.flags.writeable  # numba takes what is not to be written to for another type
+    if len(index) == 0 or index[0] < 0 or not in_memory or not (np.diff(index) == 1).all():
+        return rows[index]
+    first, last = int(index[0]), int(index[-1]) + 1
+    starts = rows.indptr[first : last + 1]
+    part = slice(starts[0], starts[-1])
+    starts = (starts - starts[0]).astype(np.result_type(rows.indices, _index_type(int(starts[-1]))))
+    return _csr_over(rows.data[part], rows.indices[part], starts, (len(index), rows.shape[1]))
 
 
 def cut_evenly(counts: npt.NDArray[Any], size: int) -> IntArray:

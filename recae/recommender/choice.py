@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from recae.ratings.any_frame import as_pandas
 from recae.ratings.conditions import items_where
 from recae.recommender import frames
 from recae.recommender.base import Recommender
-from recae.recommender.scoring import blocks, finite, top_allowed
+from recae.recommender.scoring import blocks, finite, top_n_for_users
 
 
 @dataclass(frozen=True)
@@ -78,16 +79,16 @@ def chosen_lists(
     `user_index` are known users, or users of `new`, who were never trained on.
     """
     ratings = new or model.ratings_
+    score = model._list_scores if new is None else functools.partial(model._scores_of_new, new)
+    seen = ratings.user_rows if choice.filter_seen else None
+    if choice.boost is None and choice.candidates is None:
+        return top_n_for_users(score, user_index, seen, n, choice.allowed)
     index = np.full((len(user_index), n), -1, np.int64)
     listed = np.full((len(user_index), n), -np.inf, np.float32)
     for block in blocks(len(user_index), ratings.n_items):
         users = user_index[block]
-        scores = model._list_scores(users) if new is None else model._scores_of_new(new, users)
-        seen = ratings.user_rows[users] if choice.filter_seen else None
-        if choice.boost is None and choice.candidates is None:
-            index[block], listed[block] = top_allowed(scores, seen, n, choice.allowed)
-        else:
-            index[block], listed[block] = top_n(_changed(scores, users, choice), n, seen)
+        rows = None if seen is None else seen[users]
+        index[block], listed[block] = top_n(_changed(score(users), users, choice), n, rows)
     return index, listed
 
 

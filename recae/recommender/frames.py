@@ -167,9 +167,11 @@ def ranked_frame(
     *, of: str = "user", found: str = "item",
 ) -> pd.DataFrame:  # fmt: skip
     """Lists (n_lists, n) as a frame, one row an entry; empty entries (-1) are left out."""
-    row, rank = np.nonzero(index >= 0)
-    items = ratings.item_ids[index[row, rank]]
-    frame = pd.DataFrame({of: ids[row], found: items, "score": score[row, rank], "rank": rank + 1})
+    there = index >= 0
+    items = ratings.item_ids[index[there]]
+    rank = np.broadcast_to(np.arange(1, index.shape[1] + 1), index.shape)[there]
+    columns = {of: np.repeat(ids, there.sum(1)), found: items, "score": score[there], "rank": rank}
+    frame = pd.DataFrame(columns, copy=False)  # else pandas copies them into one block a type
     return with_titles(frame, items, ratings)
 
 

@@ -10,9 +10,12 @@ import numpy as np
 from recae._types import Csr, FloatArray, IntArray, Mask, Scores
 from recae.errors import DivergenceError
 from recae.ranking import top_n
+from recae.ratings.csr import take_rows
 from recae.schemas import is_finite
 
 BLOCK_BYTES = 64 * 2**20  # of float32 numbers at a time
+DEVICE_BYTES = 512 * 2**20  # the same of lists on a GPU, which waits for the next block's Python
+DEVICE_SHARE = 16  # of what is free there, a block is such a part at most: scores and what is derived from them
 
 
 def rows_in_block(width: int) -> int:
@@ -88,7 +91,8 @@ def popular_where(empty: Mask, scores: Any, counts: IntArray) -> Any:
     if not isinstance(scores, np.ndarray):
         import torch
 
-        equal = (scores == scores[:, :1]).all(1)  # on its device, and nothing waits for what it finds
+        low, high = scores.aminmax(dim=1)  # NaN in a row with NaN
+        equal = low == high  # on its device, and nothing waits for what it finds
         without = torch.as_tensor(empty, device=scores.device)
         popular = torch.tensor(counts, dtype=scores.dtype, device=scores.device)
         return scores.where(~(equal | without)[:, None], popular)
@@ -113,10 +117,24 @@ def top_n_for_users(
         allowed: which items may be listed, (n_items,).
     """
     index, scores = _empty_lists(len(users), n)
-    for block in blocks(len(users), len(allowed)):
-        rows = None if seen is None else seen[users[block]]
-        index[block], scores[block] = top_allowed(score(users[block]), rows, n, allowed)
+    start, size = 0, rows_in_block(len(allowed))
+    while start < len(users):
+        block = slice(start, start + size)
+        own = score(users[block])  # on a GPU, whose work goes on while the rows are gathered
+        rows = None if seen is None else take_rows(seen, users[block])
+        index[block], scores[block] = top_allowed(own, rows, n, allowed)
+        start, size = start + size, max(size, _rows_on_device(own)) if start == 0 else size
     return index, scores
+
+
+def _rows_on_device(scores: Any) -> int:
+    """How many rows like these fit into a block on the GPU that they are on; 0 where they are on none."""
+    if isinstance(scores, np.ndarray) or scores.device.type != "cuda":
+        return 0
+    import torch
+
+    free, _ = torch.cuda.mem_get_info(scores.device)
+    return int(min(DEVICE_BYTES, free // DEVICE_SHARE) // (4 * max(1, scores.shape[1])))
 
 
 def top_allowed(scores: Any, seen: Csr | None, n: int, allowed: Mask | None) -> tuple[IntArray, Scores]:
