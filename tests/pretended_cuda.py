@@ -231,6 +231,7 @@ def _module_to_cpu(module: torch.nn.Module) -> torch.nn.Module:
 def install() -> Everywhere:
     """From now on there is a CUDA device in this process."""
     torch.cuda.is_available = lambda: True
+    torch.version.cuda = None  # there are no kernels for it: steps that are nothing else are not taken
     torch.cuda.device_count = lambda: 1
     torch.cuda.current_device = lambda: 0
     torch.cuda._lazy_init = lambda: None

@@ -111,6 +111,14 @@ class Encoder(nn.Module):
             raise ParameterError("an encoder needs at least one layer")
         return h
 
+    def from_product(self, product: Tensor) -> Tensor:
+        """As `forward`, from rows times the weight of the first layer, (batch, d1)."""
+        first: Any = self.layers[0]
+        h: Tensor = self.dropout(self.activations[0](product + first.bias))
+        for layer, act in zip(self.layers[1:], self.activations[1:]):
+            h = self.dropout(act(layer(h)))
+        return h
+
 
 class Decoder(nn.Module):
     """A stack of `Decode` layers: sizes (d, ..., n); an activation after each but the last.

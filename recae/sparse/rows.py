@@ -128,6 +128,11 @@ class SparseRows:
         """Stored entries of each row, int64, shape (n_rows,)."""
         return self.indptr[1:] - self.indptr[:-1]
 
+    def lengths_on_host(self) -> Tensor:
+        """`lengths` on the CPU, for which a GPU is asked once at most."""
+        host = self.indptr if self._host_indptr is None else self._host_indptr
+        return (host[1:] - host[:-1]).cpu()
+
     def sums(self) -> Tensor:
         """The sum of each row's values, (n_rows,), in a fixed order: on a GPU, without atomic additions."""
         if self.device.type == "cuda":

@@ -16,6 +16,7 @@ from torch import Tensor
 from recae.errors import DataError, ParameterError
 from recae.jit import run_serially
 from recae.sparse import SparseRows
+from recae.sparse.epoch_order import BYTES_AN_ENTRY, cut
 
 AHEAD = 2  # batches that are made before the step needs them
 BLOCK_BYTES = 1 << 20  # of column indices and values that are read at once
@@ -184,11 +185,26 @@ def random_order(batches: Batches) -> Tensor:
 def iterate_batches(batches: Batches, parts: Sequence[Tensor]) -> Iterator[Batch]:
     """The batch of each part, in order.
 
-    Batches that are `streamed` are made ahead. That draws no random numbers, so results do not depend on when.
+    Batches that are `streamed` are made ahead. That draws no random numbers, so results do not depend on when. Sparse
+    rows on a GPU are put in the order of the epoch, and cut.
     """
     if getattr(batches, "streamed", False):
         return _ahead(batches, parts)
+    if type(batches) is RowBatches and len(parts) > 1 and _can_be_ordered(batches.rows):
+        return _cut(batches.rows, batches.target, parts)
     return map(batches.take, parts)
+
+
+def _can_be_ordered(rows: Tensor | SparseRows) -> bool:
+    """Sparse rows on a GPU that has room for them a second time, and for what puts them in order."""
+    if not isinstance(rows, SparseRows) or rows.device.type != "cuda":
+        return False
+    return torch.cuda.mem_get_info(rows.device)[0] > BYTES_AN_ENTRY * rows.nnz
+
+
+def _cut(rows: Any, target: Any, parts: Sequence[Tensor]) -> Iterator[Batch]:
+    for part, batch in zip(parts, cut(rows, parts)):
+        yield Batch(batch, batch if target is None else target[part])
 
 
 def _ahead(batches: Batches, parts: Sequence[Tensor]) -> Iterator[Batch]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -29,7 +29,8 @@ from recae.training.checkpoint import (
     write_checkpoint,
 )
 from recae.training.checkpoint_state import check_state
-from recae.training.optimizers import l2_term, make_optimizer, schedule
+from recae.training.optimizers import l2_term, make_optimizer, schedule, set_rate
+from recae.training.own_steps import MakeOwnSteps
 from recae.training.reporting import History, all_callbacks, progress_bar
 from recae.training.trainer_settings import Objective, TrainerSettings, Validate
 
@@ -53,6 +54,7 @@ class TrainingLoop:
         on_kernels: the model runs on the sparse kernels of the CPU.
         stop_signal: gives the number of the signal that asked to stop, or None.
         ranks: the processes that train together.
+        make_own: makes what takes the steps in place of objective and optimiser, where that applies.
         history: the epochs so far.
         epoch, step: complete epochs, and complete steps of the next one.
         last: the epoch that training ends with, at the latest.
@@ -71,6 +73,7 @@ class TrainingLoop:
     on_kernels: bool
     stop_signal: Callable[[], int | None]
     ranks: Ranks = field(default_factory=Ranks)
+    make_own: MakeOwnSteps | None = None
     history: History = field(default_factory=History)
     epoch: int = 0
     step: int = 0
@@ -99,6 +102,7 @@ class TrainingLoop:
                     state, self.model, self.optimizer, self.average, self.batches.n_examples, self.steps, s.epochs
                 )
             self._load(state)
+        self.own = None if self.make_own is None else self.make_own(self.model, self.batches, self.optimizer, s)
         self.bar = progress_bar(
             self.last * self.steps, done=self.epoch * self.steps + self.step, label=s.label,
             show=s.progress if self.ranks.is_first else False,
@@ -123,15 +127,14 @@ class TrainingLoop:
         assert self.total_loss is not None
         self.model.train()
         parts = torch.split(self.order, self.batches.batch_size)
-        upcoming = iterate_batches(self.batches, [self.parallel.rows(part) for part in parts[self.step :]])
+        upcoming = self._upcoming(parts)
         while self.step < self.steps:
             part = parts[self.step]
-            self.parallel.seed(self.epoch * self.steps + self.step)
-            batch = next(upcoming)
-            loss = self._update(batch, self.objective, self.parallel.objective_weight(part, batch.target))
+            set_rate(self.optimizer, self._rate(self.step))
+            loss = self.own.step(self.step) if self.own is not None else self._batch_step(part, next(upcoming))
+            if self.own is not None and self.average is not None:
+                self.average.update()
             self.total_loss += loss * (len(part) / self.batches.n_examples)
-            if self.settings.second is not None:
-                self._update(batch, self.settings.second, self.parallel.weight(part))
             self.step += 1
             self.bar.update(1)
             self._stop_if_asked()
@@ -140,12 +143,30 @@ class TrainingLoop:
         self._end_epoch()
         self.write_checkpoint_if_due()
 
+    def _upcoming(self, parts: Sequence[Tensor]) -> Iterator[Batch]:
+        """The batches of the epoch that are left; with steps of their own there are none."""
+        if self.own is None:
+            return iterate_batches(self.batches, [self.parallel.rows(part) for part in parts[self.step :]])
+        assert self.order is not None
+        self.own.begin(self.order, [self._rate(step) for step in range(self.steps)], self.step)
+        return iter(())
+
+    def _rate(self, step: int) -> float:
+        """The learning rate of a step of the epoch."""
+        s = self.settings
+        return s.lr * schedule(s.schedule)((self.epoch * self.steps + step) / max(1, s.epochs * self.steps))
+
+    def _batch_step(self, part: Tensor, batch: Batch) -> Tensor:
+        """The updates on a batch, of the examples `part`; returns the objective before them, a scalar."""
+        self.parallel.seed(self.epoch * self.steps + self.step)
+        loss = self._update(batch, self.objective, self.parallel.objective_weight(part, batch.target))
+        if self.settings.second is not None:
+            self._update(batch, self.settings.second, self.parallel.weight(part))
+        return loss
+
     def _update(self, batch: Batch, objective: Objective, weight: float) -> Tensor:
         """Take a step of the optimiser; returns the objective before it, a scalar."""
         s = self.settings
-        rate = s.lr * schedule(s.schedule)((self.epoch * self.steps + self.step) / max(1, s.epochs * self.steps))
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
         losses: list[Tensor] = []  # a line search evaluates several; the first is the one before the step
 
         def closure() -> float:

@@ -191,6 +191,12 @@ class KernelAdam(torch.optim.Optimizer):
         kernel(*arrays, *(one(n) for n in numbers))
 
 
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of all parameters."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
 # ------------------------------------------------------------ schedules: progress (0 to 1) to a factor of the rate
 
 

@@ -21,6 +21,7 @@ from recae.sparse.resources import kernel_threads
 from recae.training.batches import Batches
 from recae.training.loop import TrainingLoop
 from recae.training.optimizers import FULL_BATCH, schedule
+from recae.training.own_steps import MakeOwnSteps
 from recae.training.reporting import History, all_callbacks
 from recae.training.trainer_settings import Objective, TrainerSettings, Validate
 
@@ -34,8 +35,9 @@ class Trainer(TrainerSettings):
     __doc__ = TrainerSettings.__doc__
 
     def fit(
-        self, model: nn.Module, batches: Batches, objective: Objective, validate: Validate | None = None
-    ) -> History:
+        self, model: nn.Module, batches: Batches, objective: Objective, validate: Validate | None = None,
+        make_own: MakeOwnSteps | None = None,
+    ) -> History:  # fmt: skip
         """Train `model` in place and leave it on the training device, in evaluation mode.
 
         Under torchrun all processes call this alike. Each computes with its part of every batch's rows, and all of
@@ -49,6 +51,7 @@ class Trainer(TrainerSettings):
             batches: examples (see `recae.training.batches`).
             objective: (model, batch) to a scalar loss.
             validate: model to a figure that should be small, asked for after each epoch.
+            make_own: what may take the steps in place of objective and optimiser (`recae.training.own_steps`).
 
         Raises:
             ParameterError: a setting is out of range or does not fit another.
@@ -68,7 +71,7 @@ class Trainer(TrainerSettings):
             torch.manual_seed(self.seed)
             loop = TrainingLoop(
                 self, model.to(device), batches.to(device), objective, validate, device, on_kernels,
-                lambda: kept.number, ranks,
+                lambda: kept.number, ranks, make_own,
             )  # fmt: skip
             loop.start(resume=self.resumes())
             told = all_callbacks(self.callbacks) if ranks.is_first else ()

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from recae._types import Csr, IntArray
 from recae.distributed.ranks import choose_device, current
+from recae.models.autorec.fused_network import fused_steps
 from recae.models.autorec.heads import OUTPUTS, Head, OrdinalHead, make_head
 from recae.models.autorec.rating_network import RatingNetwork, pretraining_loss, rating_loss
 from recae.models.autorec.row_autoencoder import BLOCK, RowAutoencoder
@@ -106,7 +107,8 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer):
             plain = RowBatches(rows, batch_size=batches.batch_size)
             pretrain(self.network_.core, plain, pretraining_loss(self.network_), trainer, epochs=self.pretrain_epochs)
         validate = None if validation is None else self._validator(given, validation)
-        self.history_ = trainer.fit(self.network_, batches, self._objective(), validate)
+        make_own = fused_steps if self.network_.device.type == "cuda" else None
+        self.history_ = trainer.fit(self.network_, batches, self._objective(), validate, make_own)
 
     def _decay(self, rows: SparseRows) -> float:
         """Factor of the L2 weights, by which the objective is divided: 1 / rows."""
