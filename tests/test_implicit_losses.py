@@ -40,6 +40,21 @@ def test_multinomial_is_the_dense_one(seed: int, n_rows: int, n_cols: int) -> No
     torch.testing.assert_close(ours.grad, theirs.grad)
 
 
+@given(st.integers(0, 10_000), st.integers(1, 6), st.integers(1, 9))
+@settings(max_examples=examples(40), deadline=None)
+def test_multinomial_row_by_row_is_the_same(seed: int, n_rows: int, n_cols: int) -> None:
+    """What a GPU is given in place of it: loss and gradient to rounding, and finite differences of its own."""
+    logits, target = case(seed, n_rows, n_cols)
+    pattern = target.indptr, target.indices, target.values
+    ours, theirs = logits.clone().requires_grad_(), logits.clone().requires_grad_()
+    loss, wanted = implicit._MultinomialOfRows.apply(ours, *pattern), implicit.multinomial(theirs, target)
+    (2 * loss).backward()
+    (2 * wanted).backward()
+    torch.testing.assert_close(loss, wanted)
+    torch.testing.assert_close(ours.grad, theirs.grad)
+    assert torch.autograd.gradcheck(lambda x: implicit._MultinomialOfRows.apply(x, *pattern), (ours,))
+
+
 def test_multinomial_by_hand() -> None:
     """Against scipy's logsumexp, also for logits that overflow exp in float32."""
     logits = torch.tensor([[200.0, 198.0, -200.0]])

@@ -14,7 +14,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from recae.errors import DataError
-from recae.sparse import SparseRows
+from recae.sparse import SparseRows, reference
+from recae.sparse.rows import operator
 
 
 def multinomial(logits: Tensor, target: SparseRows) -> Tensor:
@@ -25,9 +26,14 @@ def multinomial(logits: Tensor, target: SparseRows) -> Tensor:
     Raises:
         DataError: logits and target differ in shape.
     """
-    index = _flat_index(logits, target)
-    totals = target.sums().to(logits.dtype)
-    loss: Tensor = _Multinomial.apply(logits, index, target.values, totals)  # type: ignore[no-untyped-call]
+    loss: Tensor
+    if logits.device.type == "cpu" or len(target) == 0:
+        index = _flat_index(logits, target)
+        totals = target.sums().to(logits.dtype)
+        loss = _Multinomial.apply(logits, index, target.values, totals)  # type: ignore[no-untyped-call]
+    else:
+        _check_shape(logits, target)
+        loss = _MultinomialOfRows.apply(logits, target.indptr, target.indices, target.values)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -73,12 +79,16 @@ def missing_weight(target: SparseRows, negatives: float | None) -> Tensor:
 
 def _flat_index(logits: Tensor, target: SparseRows) -> Tensor:
     """Positions of the stored entries in the flattened logits: (nnz,)."""
+    _check_shape(logits, target)
+    return target.row_of() * target.n_cols + target.indices
+
+
+def _check_shape(logits: Tensor, target: SparseRows) -> None:
     if logits.shape != target.shape:
         raise DataError(
             f"the model gives {tuple(logits.shape)}, the target is {target.shape}: "
             "build the model for rows as wide as the target's"
         )
-    return target.row_of() * target.n_cols + target.indices
 
 
 class _Multinomial(torch.autograd.Function):
@@ -98,3 +108,63 @@ class _Multinomial(torch.autograd.Function):
         d_logits = log_shares.exp().mul_((totals * share)[:, None])
         d_logits.view(-1).index_add_(0, index, values * -share)
         return d_logits, None, None, None
+
+
+# ---------------------------------------------------------------- on a GPU, in a launch each way
+
+
+class _MultinomialOfRows(torch.autograd.Function):
+    """The host is what a step of small kernels waits for, and `_Multinomial` is twenty of them."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, indptr: Tensor, indices: Tensor, values: Tensor) -> Tensor:
+        logits = logits.contiguous()
+        losses, log_sums = torch.ops.recae.multinomial(logits, indptr, indices, values)
+        ctx.save_for_backward(logits, indptr, indices, values, log_sums)
+        mean: Tensor = losses.mean()
+        return mean
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        return torch.ops.recae.multinomial_gradient(*ctx.saved_tensors, grad), None, None, None
+
+
+@operator("multinomial")
+def _multinomial(logits: Tensor, indptr: Tensor, indices: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """Each row's -Σ_j t_j log softmax(x)_j and log Σ_j exp(x_j), (batch,)."""
+    if logits.device.type == "cuda":
+        from recae.models.vae import cuda_multinomial as cuda
+
+        if cuda.supported(logits):
+            return cuda.loss(logits, indptr, indices, values)
+    log_sums, row = logits.logsumexp(1), reference.row_of(indptr, len(indices))
+    at_stored = values.to(logits.dtype) * (log_sums[row] - logits[row, indices.long()])
+    return torch.zeros_like(log_sums).index_add_(0, row, at_stored), log_sums
+
+
+@operator("multinomial_gradient")
+def _multinomial_gradient(
+    logits: Tensor, indptr: Tensor, indices: Tensor, values: Tensor, log_sums: Tensor, grad: Tensor
+) -> Tensor:
+    """(T softmax(x) - t) grad / batch, (batch, n); `grad` is a scalar."""
+    if logits.device.type == "cuda":
+        from recae.models.vae import cuda_multinomial as cuda
+
+        if cuda.supported(logits):
+            return cuda.gradient(logits, indptr, indices, values, log_sums, grad)
+    row, share = reference.row_of(indptr, len(indices)), grad / len(logits)
+    values = values.to(logits.dtype) * share
+    totals = torch.zeros_like(log_sums).index_add_(0, row, values)
+    d_logits = (logits - log_sums[:, None]).exp_().mul_(totals[:, None])
+    return d_logits.index_put_((row, indices.long()), -values, accumulate=True)
+
+
+@torch.library.register_fake("recae::multinomial")
+def _(logits: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
+    return logits.new_empty(logits.shape[0]), logits.new_empty(logits.shape[0])
+
+
+@torch.library.register_fake("recae::multinomial_gradient")
+def _(logits: Tensor, *_: Any) -> Tensor:
+    return torch.empty_like(logits)
