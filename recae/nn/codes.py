@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from recae.errors import ParameterError
+from recae.nn.gaussian import draw
 from recae.nn.losses import bernoulli_kl, gaussian_kl
 
 
@@ -102,14 +103,17 @@ class GaussianCode(nn.Module):
 
     def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
         mean, logvar = self.posterior(h)
-        kl = gaussian_kl(mean, logvar).mean()
         if not self.training:
-            return mean, self.weight * kl
-        penalty = self.weight * kl
+            return mean, self.weight * gaussian_kl(mean, logvar).mean()
+        noise = torch.randn_like(mean)
+        if h.device.type == "cpu" or len(h) == 0:
+            weight = self.effective_weight if self.anneal_steps else self.weight
+            drawn = mean + torch.exp(0.5 * logvar) * noise, weight * gaussian_kl(mean, logvar).mean()
+        else:
+            drawn = draw(h, noise, self.steps_done, self.anneal_steps, self.weight)
         if self.anneal_steps:
-            penalty = self.effective_weight * kl
             self.steps_done += 1
-        return mean + torch.exp(0.5 * logvar) * torch.randn_like(mean), penalty
+        return drawn
 
     @staticmethod
     def posterior(h: Tensor) -> tuple[Tensor, Tensor]:

@@ -113,7 +113,8 @@ class NeuralRanker(ReadsValues, StopsByOwnPart):
         target = SparseRows.from_scipy(wanted)
         if not has_room(2 * size_of(target), device):
             return self._streamed(ratings, busy)
-        return RowBatches(self._rows(wanted, device), target.to(device), batch_size=self._rows_a_step(len(busy)))
+        read, target = self._rows(wanted, CPU).values.to(device), target.to(device)
+        return RowBatches(target.with_values(read), target, batch_size=self._rows_a_step(len(busy)))
 
     def _streamed(self, ratings: RatingMatrix, busy: npt.NDArray[np.int64]) -> Batches:
         """The same batches one by one, of rows on disk or too many for a GPU; `busy` are the users who have some."""
