@@ -11,6 +11,8 @@ from scipy import sparse
 
 from recae.sparse import SparseRows
 from recae.sparse.epoch_order import cut, in_order
+from recae.training import RowBatches
+from recae.training.batches import _cut
 
 
 def drawn(n_rows: int, n_cols: int, seed: int) -> SparseRows:
@@ -47,6 +49,19 @@ def test_parts_of_different_sizes() -> None:
     ordered = in_order(rows, [torch.tensor([8, 2]), torch.tensor([0])])
     assert ordered.rows.shape == (3, 5)
     assert len(ordered.t_indptr) == 2 * 5 + 1
+
+
+@pytest.mark.parametrize("kind", ["other values", "other rows", "dense", "none"])
+def test_targets_of_cut_batches(kind: str) -> None:
+    """Whether a target shares the rows' pattern, has its own, is dense or is the rows: what `take` gives."""
+    rows, other = drawn(9, 5, 1), drawn(9, 5, 2)
+    kinds = {"other values": rows.with_values(rows.values + 1), "other rows": other, "dense": other.to_dense()}
+    batches, parts = RowBatches(rows, kinds.get(kind), batch_size=4), list(torch.randperm(9).split(4))
+    for part, (read, target) in zip(parts, _cut(batches.rows, batches.target, parts), strict=True):
+        for got, expected in zip((read, target), batches.take(part)):
+            assert torch.equal(*(x.to_dense() if isinstance(x, SparseRows) else x for x in (got, expected)))
+        if kind in ("other values", "none"):
+            assert target.transposed() is read.transposed()
 
 
 @pytest.mark.gpu

@@ -53,8 +53,8 @@ def test_a_model_does_on_a_gpu_what_it_does_on_the_cpu(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(WITH_DEVICE) - PACKED))
 def test_steps_wait_for_nothing(name: str) -> None:
-    """Within an epoch no step waits for the device. What goes over is the index of each row, twice at most, and the size
-    of each batch."""
+    """Within an epoch no step waits for the device. What goes over is the index of each row, twice at most, and each
+    batch's size."""
     found = on_gpu(name)
     waits = {site for site in found["waits"] if not (name in ASKED_BY_LBFGS and "local_scalar" in site)}
     assert waits == set()

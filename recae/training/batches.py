@@ -203,8 +203,14 @@ def _can_be_ordered(rows: Tensor | SparseRows) -> bool:
 
 
 def _cut(rows: Any, target: Any, parts: Sequence[Tensor]) -> Iterator[Batch]:
-    for part, batch in zip(parts, cut(rows, parts)):
-        yield Batch(batch, batch if target is None else target[part])
+    if getattr(target, "indptr", None) is not rows.indptr:
+        for part, batch in zip(parts, cut(rows, parts)):
+            yield Batch(batch, batch if target is None else target[part])
+        return
+    wanted, start = target.take(torch.cat(list(parts))).values, 0  # other values of the same entries
+    for batch in cut(rows, parts):
+        yield Batch(batch, batch.with_values(wanted[start : start + batch.nnz]))
+        start += batch.nnz
 
 
 def _ahead(batches: Batches, parts: Sequence[Tensor]) -> Iterator[Batch]:
