@@ -77,7 +77,7 @@ class Recency(Recommender):
 
     def _chosen_power(self, ratings: RatingMatrix) -> float:
         """The power whose lists hold most of users' last fifths; 0 unless another is better by two standard errors."""
-        part = densest(ratings, SOLVED_ITEMS)
+        part = densest(ratings, SOLVED_ITEMS)  # among more items the choice is as good: docs/which_model.md
         hidden = per_user_part(part, HIDDEN, np.random.default_rng(self.rng), last=True)
         if np.count_nonzero(hidden) < FEWEST:
             return 0.0

@@ -109,7 +109,7 @@ class SLIM(ChoosesOnOwnPart, SparseWeights, MemoryLimited):
     G = Xᵀ X, which is all that the problem knows of X. EASE is the same without l1 and w ≥ 0.
     """
 
-    _items_to_choose_on: ClassVar[int] = SOLVED_ITEMS
+    _items_to_choose_on: ClassVar[int] = SOLVED_ITEMS  # among more the choice is no better: docs/which_model.md
 
     l1: float = param(5.0, "L1 weight: the larger, the fewer weights", low=0, tune=(0.5, 50.0, "log"))
     l2: float | None = param(
