@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from recae.sparse.rows import SparseRows
+from recae.sparse.rows import SparseRows, TransposedPattern
 
 BYTES_AN_ENTRY = 80  # of the device, while rows are put in order
 
@@ -36,12 +37,12 @@ class Ordered(NamedTuple):
 def in_order(rows: SparseRows, parts: Sequence[Tensor]) -> Ordered:
     """The rows of each batch, int64 (m,) on the CPU, one after the other."""
     taken = rows.take(torch.cat(list(parts)))
-    device, n_keys = taken.device, len(parts) * rows.n_cols
+    device, n_keys = taken.device, len(parts) * taken.n_cols
     sizes = torch.tensor([len(part) for part in parts]).to(device, non_blocking=True)
     batch = torch.repeat_interleave(torch.arange(len(parts), device=device), sizes, output_size=len(taken))
     within = (torch.arange(len(taken), device=device) - (sizes.cumsum(0) - sizes)[batch]).int()
     row_of = taken.row_of()
-    key = (batch * rows.n_cols)[row_of] + taken.indices
+    key = (batch * taken.n_cols)[row_of] + taken.indices
     if n_keys < 2**31:
         key = key.int()
     key, position = torch.sort(key, stable=True)
@@ -51,16 +52,21 @@ def in_order(rows: SparseRows, parts: Sequence[Tensor]) -> Ordered:
 
 def cut(rows: SparseRows, parts: Sequence[Tensor]) -> Iterator[SparseRows]:
     """The batches rows[part] for each of `parts`, whose transposed pattern is known."""
-    whole, t_indptr, t_row, t_position = in_order(rows, parts)
-    lengths = rows.lengths_on_host()[torch.cat(list(parts))]
-    host = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+    ordered = in_order(rows, parts)
+    whole, lengths = ordered.rows, rows.lengths_on_host().numpy()[torch.cat(list(parts)).numpy()]
+    host = torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)]))
     row = 0
     for number, part in enumerate(parts):
         start, end = int(host[row]), int(host[row + len(part)])
-        columns = slice(number * rows.n_cols, (number + 1) * rows.n_cols + 1)
-        transposed = t_indptr[columns] - start, t_row[start:end], t_position[start:end] - start
         yield SparseRows(
             whole.indptr[row : row + len(part) + 1] - start, whole.indices[start:end], whole.values[start:end],
-            rows.n_cols, [transposed], host[row : row + len(part) + 1] - start,
+            rows.n_cols, [_cut_pattern(ordered, number, start, end)], host[row : row + len(part) + 1] - start,
         )  # fmt: skip
         row += len(part)
+
+
+def _cut_pattern(ordered: Ordered, number: int, start: int, end: int) -> TransposedPattern:
+    """The transposed pattern of one batch, whose entries are those from start to end."""
+    (_, t_indptr, t_row, t_position), n_cols = ordered, ordered.rows.n_cols
+    columns = slice(number * n_cols, (number + 1) * n_cols + 1)
+    return t_indptr[columns] - start, t_row[start:end], t_position[start:end] - start
