@@ -224,9 +224,18 @@ def device() -> str:
 @pytest.mark.gpu
 @pytest.mark.parametrize("graph", [False, True])
 def test_fused_steps_on_a_gpu(device: str, graph: bool) -> None:
-    """On a GPU, launched or recorded as a graph, they end where autograd's end."""
-    check(device, random_rows(), graph=graph)
-    check(device, random_rows(90, 300), graph=graph, atol=2e-5)
+    """On a GPU, launched or recorded as a graph, they end where autograd's end: nearly, since Adam makes equal steps of
+    gradients that differ by rounding, but for those near 0."""
+    check(device, random_rows(), graph=graph, atol=2e-4)
+    check(device, random_rows(90, 300), graph=graph, atol=2e-4)
+
+
+@pytest.mark.gpu
+def test_a_graph_repeats_what_was_launched(device: str) -> None:
+    """Recorded and launched steps end with the same bits."""
+    for settings in NETWORKS.values():
+        ends = [both_ways(device, random_rows(90, 300), settings, graph=graph)[1] for graph in (False, True)]
+        assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
 
 
 @pytest.mark.gpu
@@ -239,7 +248,6 @@ def test_fused_steps_resume_on_a_gpu(device: str) -> None:
 def test_autorec_takes_fused_steps_on_a_gpu(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fit on a GPU does go through them, and its RMSE is that of steps through autograd."""
     from recae.models import AutoRec
-    from recae.models.autorec import autorec
     from recae.ratings import RatingMatrix
     from recae.training.fused_steps import FusedSteps
 
@@ -262,6 +270,6 @@ def test_autorec_takes_fused_steps_on_a_gpu(device: str, monkeypatch: pytest.Mon
 
     fused = rmse()
     assert len(steps) == 20 * 8
-    monkeypatch.setattr(autorec, "fused_steps", lambda *_: None)
+    monkeypatch.setattr("recae.models.autorec.autorec.fused_steps", lambda *_: None)
     assert abs(rmse() - fused) < 1e-3
     assert len(steps) == 20 * 8

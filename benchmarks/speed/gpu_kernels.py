@@ -24,17 +24,22 @@ from recae.sparse import SparseRows, sddmm, spmm
 
 
 def tests(at: Setting) -> Iterator[Row]:
-    """The GPU tests, file by file, each in a process of its own."""
+    """The GPU tests, each file in a process of its own, all at once."""
     if importlib.util.find_spec("pytest") is None:
         yield {"what": "GPU tests", "note": "not run: pytest is not installed"}
         return
     files = [file for file in sorted((ROOT / "tests").glob("test_*.py")) if "mark.gpu" in file.read_text()]
-    for file in files[:1] if at.small else files:
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-m", "gpu", str(file)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90)
-        last = (done.stdout.strip().splitlines() or ["no output"])[-1]
-        found: Row = {"what": f"GPU tests, {file.name}", "note": last, "status": done.returncode}
-        yield found if done.returncode in (0, 5) else {**found, "output": (done.stdout + done.stderr)[-6000:]}
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-m", "gpu"]
+    running = {
+        file.name: subprocess.Popen([*command, str(file)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                    text=True)
+        for file in (files[:1] if at.small else files)
+    }  # fmt: skip
+    for name, process in running.items():
+        output = process.communicate(timeout=90)[0]
+        last = (output.strip().splitlines() or ["no output"])[-1]
+        found: Row = {"what": f"GPU tests, {name}", "note": last, "status": process.returncode}
+        yield found if process.returncode in (0, 5) else {**found, "output": output[-6000:]}
 
 
 def rates(at: Setting) -> Iterator[Row]:
@@ -136,6 +141,49 @@ def library(at: Setting, shape: tuple[int, int, int]) -> Iterator[Row]:
             yield at.row(f"{what}, {name}, torch.sparse", at.seconds(job), note=f"largest difference {apart:.1e}")
 
 
+def fused(at: Setting, shape: tuple[int, int, int]) -> Iterator[Row]:
+    """The kernels of AutoRec's fused step on one batch, and a whole step from its CUDA graph."""
+    name, k = "ml-20m" if shape == ML_20M else "ml-1m", 500
+    if at.device.type != "cuda":
+        yield {"what": f"fused step, {name}", "note": "not measured: its kernels are for CUDA"}
+        return
+    steps = _steps_of(AutoRec(hidden=k, batch_size=512, epochs=1, noise=0.0, device=str(at.device)), at.ratings(shape))
+    rows, hidden, kernels = steps.epoch, torch.sigmoid(steps.product), steps.kernels
+    before = torch.randn_like(hidden)
+    n, entries = len(steps.w.weight), int(rows.indptr[steps.size])
+    once = 4.0 * k * len(torch.unique(rows.indices[:entries]))
+    both = 2 * 24.0 * n * k  # weight and moments of V and W, read and written
+    jobs: dict[str, tuple[Callable[[], Any], float]] = {
+        "encode": (lambda: kernels.encode(rows, steps.size, steps.v.weight, steps.part_v, steps.product), once),
+        "decode": (lambda: kernels.decode(rows, steps.size, hidden, steps.w.weight, steps.b.weight, steps.part_w,
+                                          steps.losses, steps.d_hidden), once),
+        "update": (lambda: kernels.update(rows, steps.adam, hidden, before, steps.v, steps.w, steps.b), both),
+        "step": (lambda: steps.step(0), 2 * once + both),
+    }  # fmt: skip
+    for what, (job, moved) in jobs.items():
+        note = f"{entries:,} stored; with no cache {4e3 * k * entries / at.rates['copy']:.3f} ms a pass"
+        yield at.row(f"fused {what}, {name}", at.seconds(job), moved=moved, note=note)
+
+
+def _steps_of(model: AutoRec, ratings: Any) -> Any:
+    """The `FusedSteps` of a fit."""
+    from recae.training.fused_steps import FusedSteps
+
+    found: list[FusedSteps] = []
+    begin = FusedSteps.begin
+
+    def noted(steps: FusedSteps, *arguments: Any) -> None:
+        found.append(steps)
+        begin(steps, *arguments)
+
+    FusedSteps.begin = noted  # type: ignore[method-assign,assignment]
+    try:
+        model.fit(ratings, progress=False)
+    finally:
+        FusedSteps.begin = begin  # type: ignore[method-assign]
+    return found[-1]
+
+
 # ---------------------------------------------------------------- what a program takes
 
 
@@ -215,10 +263,11 @@ def profile(at: Setting) -> Iterator[Row]:
 
 ONE_SPMM = """
 import torch
-from benchmarks.speed.gpu_kernels import ML_20M, Products, Setting
+from benchmarks.speed.gpu_kernels import ML_20M, AutoRec, Products, Setting
 made = Products(Setting(torch.device("cuda"), False, None), ML_20M, 500)
 for name in ("spmm", "sddmm", "spmm of short rows"):
     made.jobs()[name]()
+AutoRec(hidden=500, batch_size=512, epochs=1, device="cuda", path="sparse").fit(made.at.ratings(ML_20M), progress=False)
 torch.cuda.synchronize()
 """
 
@@ -229,7 +278,15 @@ def nsight(at: Setting) -> Iterator[Row]:
         yield {"what": "Nsight Compute", "note": "not run: there is no ncu, or this is a rehearsal"}
         return
     sections = [f"--section={name}" for name in ("SpeedOfLight", "MemoryWorkloadAnalysis", "Occupancy")]
-    command = [program, "--clock-control=none", *sections, "-k", "regex:_(spmm|sddmm)_kernel", "-c", "4"]
+    command = [
+        program,
+        "--clock-control=none",
+        *sections,
+        "-k",
+        "regex:(_spmm|_sddmm|encode|decode|update)_kernel",
+        "-c",
+        "8",
+    ]
     command += [sys.executable, "-c", ONE_SPMM]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90)
     yield {"what": "Nsight Compute", "note": f"status {done.returncode}", "output": done.stdout[-20000:]}
@@ -238,8 +295,9 @@ def nsight(at: Setting) -> Iterator[Row]:
 def parts(at: Setting, folder: Path | None) -> list[Part]:
     """The first run."""
     return [
-        ("rates", lambda: rates(at)), ("kernels, ml-20m", lambda: kernels(at, ML_20M)),
-        ("tests", lambda: tests(at)), ("kernels, ml-1m", lambda: kernels(at, ML_1M)),
+        ("rates", lambda: rates(at)), ("tests", lambda: tests(at)), ("kernels, ml-20m", lambda: kernels(at, ML_20M)),
+        ("fused, ml-20m", lambda: fused(at, ML_20M)), ("fused, ml-1m", lambda: fused(at, ML_1M)),
+        ("kernels, ml-1m", lambda: kernels(at, ML_1M)),
         ("library, ml-20m", lambda: library(at, ML_20M)), ("library, ml-1m", lambda: library(at, ML_1M)),
         ("profile", lambda: profile(at)), ("sweep", lambda: sweep(at, folder)),
         ("kernels with the best", lambda: kernels(at, ML_20M)),
