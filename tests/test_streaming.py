@@ -6,6 +6,7 @@ import signal
 import threading
 import tracemalloc
 import warnings
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -229,3 +230,17 @@ def test_biases_are_the_same_in_blocks(folder: Path, monkeypatch: pytest.MonkeyP
     assert parts.mean == whole.mean
     np.testing.assert_allclose(parts.user, whole.user, atol=1e-6)
     np.testing.assert_allclose(parts.item, whole.item, atol=1e-6)
+
+
+def test_sums_of_many_ratings_are_numpys_to_the_last_bit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernels add up what NumPy would, in its order: items part by part, users row by row."""
+    rows = recae.load(folder / "s").user_rows
+    monkeypatch.setattr(biases, "BLOCK", 50)
+    many, rng = biases._SumsOfMany(rows, 3.3), np.random.default_rng(0)
+    user, item = rng.normal(size=rows.shape[0]), rng.normal(size=rows.shape[1])
+    assert len(many.cuts) > 3
+    total = np.zeros(rows.shape[1])
+    for first, last in pairwise(many.cuts):
+        total += biases._Sums(rows[first:last], 3.3).of_items(user[first:last])
+    np.testing.assert_array_equal(many.of_items(user), total)
+    np.testing.assert_array_equal(many.of_users(item), biases._Sums(rows, 3.3).of_users(item))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
@@ -11,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from recae._types import Csr, DoubleArray, FloatArray
+from recae.jit import jit_kernel
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import cut_evenly
 from recae.schemas import require
 
-BLOCK = 1 << 22  # ratings that are copied at once
+BLOCK = 1 << 22  # ratings that are copied at once; of more, an item's sum is made of parts
 USER_L2, ITEM_L2 = 5.0, 3.0  # ratings' worth of pull of a deviation towards 0
 SWEEPS, CHANGE = 10, 1e-3  # alternations at most; fewer where users' deviations change by less, in scales' widths
 PRIOR = 10.0  # ratings' worth of belief in a model, where its weight against the biases is estimated
@@ -116,46 +115,75 @@ def fit_biases(ratings: RatingMatrix, *, user_l2: float, item_l2: float, sweeps:
 
     Koren (2010), "Factor in the neighbors", section 2.1; mu is the mean rating.
     """
-    rows = ratings.user_rows
-    mean = ratings.mean if ratings.n_ratings else 0.5 * sum(ratings.scale)
+    mean = float(ratings.mean if ratings.n_ratings else 0.5 * sum(ratings.scale))
     user, item = np.zeros(ratings.n_users), np.zeros(ratings.n_items)
     n_user, n_item = ratings.counts("user") + user_l2, ratings.counts("item") + item_l2
-    blocks: Iterable[Any]
-    if ratings.n_ratings > BLOCK:
-        blocks = _Blocks(rows, mean, cut_evenly(np.diff(rows.indptr), BLOCK))
-    else:
-        blocks = [_block(rows, mean, 0, ratings.n_users)]
+    sums = (_SumsOfMany if ratings.n_ratings > BLOCK else _Sums)(ratings.user_rows, mean)
     for _ in range(sweeps):
-        total = np.zeros(ratings.n_items)
-        for _first, users, items, deviation in blocks:
-            total += np.bincount(items, deviation - user[users], ratings.n_items)
-        item, total = _ratio(total, n_item), np.zeros(ratings.n_users)
-        for first, users, items, deviation in blocks:
-            sums = np.bincount(users - first, deviation - item[items])
-            total[first : first + len(sums)] = sums
-        before, user = user, _ratio(total, n_user)
+        item = _ratio(sums.of_items(user), n_item)
+        before, user = user, _ratio(sums.of_users(item), n_user)
         if np.abs(user - before).max(initial=0) <= CHANGE * (ratings.scale[1] - ratings.scale[0]):
             break
-    return Biases(float(mean), user.astype(np.float32), item.astype(np.float32))
+    return Biases(mean, user.astype(np.float32), item.astype(np.float32))
 
 
-@dataclass(frozen=True)
-class _Blocks:
-    """Iterates over ratings too many to copy at once, some users at a time; each iteration makes the copies anew."""
+class _Sums:
+    """Sums over users' or items' ratings of what mean and the other side's deviations leave, by NumPy."""
 
-    rows: Csr
-    mean: float
-    cuts: npt.NDArray[np.int64]
+    def __init__(self, rows: Csr, mean: float) -> None:
+        self.users, self.items = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr)), rows.indices
+        self.shape, self.deviation = rows.shape, rows.data.astype(np.float64) - mean
 
-    def __iter__(self) -> Iterator[Any]:
-        return (_block(self.rows, self.mean, *ends) for ends in pairwise(self.cuts))
+    def of_items(self, user: DoubleArray) -> DoubleArray:
+        """(n_items,) from deviations of users, (n_users,)."""
+        return _summed(self.items, self.deviation - user[self.users], self.shape[1])
+
+    def of_users(self, item: DoubleArray) -> DoubleArray:
+        """(n_users,) from deviations of items, (n_items,)."""
+        return _summed(self.users, self.deviation - item[self.items], self.shape[0])
 
 
-def _block(rows: Csr, mean: float, first: int, last: int) -> tuple[int, Any, Any, npt.NDArray[np.float64]]:
-    """The first user, and user, item and deviation from the mean of the ratings of users `first` to `last` - 1."""
-    part = slice(rows.indptr[first], rows.indptr[last])
-    users = np.repeat(np.arange(first, last), np.diff(rows.indptr[first : last + 1]))
-    return first, users, rows.indices[part], rows.data[part].astype(np.float64) - mean
+def _summed(index: npt.NDArray[Any], values: DoubleArray, n: int) -> DoubleArray:
+    return np.asarray(np.bincount(index, values, n), np.float64)
+
+
+class _SumsOfMany:
+    """The same of ratings too many to copy, by kernels; items' sums are added up part by part, some users at a time."""
+
+    def __init__(self, rows: Csr, mean: float) -> None:
+        self.rows, self.mean, self.cuts = rows, mean, cut_evenly(np.diff(rows.indptr), BLOCK)
+
+    def of_items(self, user: DoubleArray) -> DoubleArray:
+        total = np.zeros(self.rows.shape[1])
+        for first, last in pairwise(self.cuts):
+            part = np.zeros_like(total)
+            _add_to_items(self.rows.indptr, self.rows.indices, self.rows.data, first, last, self.mean, user, part)
+            total += part
+        return total
+
+    def of_users(self, item: DoubleArray) -> DoubleArray:
+        total = np.zeros(self.rows.shape[0])
+        _add_to_users(self.rows.indptr, self.rows.indices, self.rows.data, self.mean, item, total)
+        return total
+
+
+@jit_kernel(parallel=False)
+def _add_to_items(
+    indptr: Any, indices: Any, ratings: FloatArray, first: int, last: int, mean: float, user: DoubleArray,
+    total: DoubleArray,
+) -> None:  # fmt: skip
+    for row in range(first, last):
+        for entry in range(indptr[row], indptr[row + 1]):
+            total[indices[entry]] += np.float64(ratings[entry]) - mean - user[row]
+
+
+@jit_kernel(parallel=False)
+def _add_to_users(
+    indptr: Any, indices: Any, ratings: FloatArray, mean: float, item: DoubleArray, total: DoubleArray
+) -> None:
+    for row in range(len(total)):
+        for entry in range(indptr[row], indptr[row + 1]):
+            total[row] += np.float64(ratings[entry]) - mean - item[indices[entry]]
 
 
 def ridge_weight(truth: FloatArray, baseline: FloatArray, own: FloatArray | DoubleArray) -> float:
