@@ -133,11 +133,9 @@ class _MultinomialOfRows(torch.autograd.Function):
 @operator("multinomial")
 def _multinomial(logits: Tensor, indptr: Tensor, indices: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     """Each row's -Σ_j t_j log softmax(x)_j and log Σ_j exp(x_j), (batch,)."""
-    if logits.device.type == "cuda":
-        from recae.models.vae import cuda_multinomial as cuda
-
-        if cuda.supported(logits):
-            return cuda.loss(logits, indptr, indices, values)
+    kernels = _kernels(logits)
+    if kernels is not None:
+        return kernels.loss(logits, indptr, indices, values)  # type: ignore[no-any-return]
     log_sums, row = logits.logsumexp(1), reference.row_of(indptr, len(indices))
     at_stored = values.to(logits.dtype) * (log_sums[row] - logits[row, indices.long()])
     return torch.zeros_like(log_sums).index_add_(0, row, at_stored), log_sums
@@ -148,16 +146,22 @@ def _multinomial_gradient(
     logits: Tensor, indptr: Tensor, indices: Tensor, values: Tensor, log_sums: Tensor, grad: Tensor
 ) -> Tensor:
     """(T softmax(x) - t) grad / batch, (batch, n); `grad` is a scalar."""
-    if logits.device.type == "cuda":
-        from recae.models.vae import cuda_multinomial as cuda
-
-        if cuda.supported(logits):
-            return cuda.gradient(logits, indptr, indices, values, log_sums, grad)
+    kernels = _kernels(logits)
+    if kernels is not None:
+        return kernels.gradient(logits, indptr, indices, values, log_sums, grad)  # type: ignore[no-any-return]
     row, share = reference.row_of(indptr, len(indices)), grad / len(logits)
     values = values.to(logits.dtype) * share
     totals = torch.zeros_like(log_sums).index_add_(0, row, values)
     d_logits = (logits - log_sums[:, None]).exp_().mul_(totals[:, None])
     return d_logits.index_put_((row, indices.long()), -values, accumulate=True)
+
+
+def _kernels(logits: Tensor) -> Any:
+    if logits.device.type != "cuda":
+        return None
+    from recae.models.vae import cuda_multinomial
+
+    return cuda_multinomial if cuda_multinomial.supported(logits) else None
 
 
 @torch.library.register_fake("recae::multinomial")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 from torch import nn
 
@@ -22,6 +23,8 @@ ANNEALED = 0.85
 @hyperparameters
 class MirroredRanker(NeuralRanker):
     """Base of `MultVAE` and `MultDAE`: the decoder has the encoder's hidden layers, in reverse."""
+
+    _repeats: ClassVar[bool] = True
 
     hidden: int | tuple[int, ...] = param(600, "hidden units of the encoder; the decoder mirrors them", low=1)
     activation: str = param("tanh", "activation of hidden layers", choices=tuple(ACTIVATIONS))

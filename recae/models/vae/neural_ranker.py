@@ -27,6 +27,7 @@ from recae.sparse import SparseRows
 from recae.sparse.resources import reuse_buffers
 from recae.training import Batch, Batches, RowBatches
 from recae.training.batches import MadeBatches, copy_async, has_room, rows_a_block, size_of
+from recae.training.graphed_steps import graphed_steps
 
 CPU = torch.device("cpu")
 
@@ -47,6 +48,7 @@ class NeuralRanker(ReadsValues, StopsByOwnPart):
     shares_rows: ClassVar[bool] = True
     starts_warm: ClassVar[bool] = True
     _largest_batch: ClassVar[int] = 500  # as in the papers
+    _repeats: ClassVar[bool] = False  # every step launches the same: nothing but tensors decides what it does
 
     dropout: float = param(0.5, "fraction of a row's entries hidden in training", low=0, tune=(0.2, 0.8))
     l2: float = param(0.0, "L2 weight on the weights, against the loss of a mean row", low=0)
@@ -94,7 +96,8 @@ class NeuralRanker(ReadsValues, StopsByOwnPart):
         trainer = self._trainer(ratings, validation, options, decay=self.l2, **passes)
         validate = None if validation is None else self._validator(ratings, validation, options)
         with reuse_buffers():  # PyTorch has the cores, and the first layer's gradient is as large as ever
-            self.history_ = trainer.fit(trainee, batches, self._objective, validate)
+            steps_of = graphed_steps(self._objective) if self._repeats else None
+            self.history_ = trainer.fit(trainee, batches, self._objective, validate, steps_of)
 
     def _passes(self) -> int:
         """Passes over the rows in all."""
