@@ -20,6 +20,7 @@ from torch import Tensor
 from recae.errors import ModelFileError, TrainingInterrupted
 from recae.models import AutoRec
 from recae.ratings import RatingMatrix
+from recae.recommender import fitting
 from recae.storage import pack, read_file, unpack, write_file
 from recae.training import Batch, History, RowBatches, Trainer
 
@@ -124,6 +125,16 @@ def test_a_checkpoint_changes_nothing(tmp_path: Path) -> None:
     again = model().fit(ratings(), checkpoint=path, resume=True)
     assert same(again, often)
     assert again.history_.seconds == pytest.approx(often.history_.seconds)
+
+
+def test_ratings_are_hashed_only_for_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else is compared with what a training belongs to."""
+    hashed: list[RatingMatrix] = []
+    monkeypatch.setattr(fitting, "checksum", lambda ratings: hashed.append(ratings) or "0")
+    model().fit(ratings())
+    assert hashed == []
+    model().fit(ratings(), checkpoint=tmp_path / "c")
+    assert len(hashed) == 1
 
 
 def test_resuming_without_a_checkpoint_starts_afresh(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from recae._types import Arrays
 from recae.distributed.ranks import choose_device
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
-from recae.recommender.fitting import FitOptions, fingerprint
+from recae.recommender.fitting import FitOptions, fingerprint, processes
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import default, hyperparameters, learned, param
 from recae.training import History, Trainer
@@ -40,8 +40,10 @@ class TrainedInEpochs(Recommender):
         self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions, **settings: Any
     ) -> Trainer:
         """A trainer with the hyper-parameters and the options of `fit`; `settings` go over them."""
-        own = {"fingerprint": fingerprint(self, ratings, validation, options.validation_input, options.start)}
-        return Trainer(**{**self._trainer_settings(), **own, **options.for_trainer(), **settings})
+        made = {**self._trainer_settings(), **options.for_trainer(), **settings}
+        if made["checkpoint"] is not None or processes().size > 1:  # else nothing is compared with it
+            made["fingerprint"] = fingerprint(self, ratings, validation, options.validation_input, options.start)
+        return Trainer(**made)
 
     def _start_state(self) -> dict[str, Any]:
         """What a warm start takes over: tensors by the names of the network's parameters."""
