@@ -19,7 +19,8 @@ from recae.models.vae.implicit_losses import _MultinomialOfRows, multinomial
 from recae.nn import Autoencoder, Decoder, Dropout, Encoder, GaussianCode
 from recae.sparse import SparseRows
 from recae.training import Batch, RowBatches, Trainer
-from recae.training.graphed_steps import GraphedSteps, graphed_steps
+from recae.training.batches import shares_pattern
+from recae.training.graphed_steps import GraphedSteps, _are_held, graphed_steps
 
 N_ROWS, N_COLS, SIZE = 11, 9, 4
 
@@ -90,11 +91,19 @@ def test_kernels_read_nothing_behind_a_batch() -> None:
     assert said.split() == ["checked"]
 
 
-def test_where_steps_are_graphed() -> None:
-    """Not on a CPU, which launches nothing."""
+def test_where_steps_are_graphed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU, where the target has the rows' pattern, also once they were moved; not on a CPU."""
     trainer, network = Trainer(epochs=1, progress=False), a_network(0.0)
     optimizer = torch.optim.Adam(network.parameters())
-    assert graphed_steps(objective)(network, rows_of(4), optimizer, trainer) is None
+    batches = rows_of(4)
+    assert graphed_steps(objective)(network, batches, optimizer, trainer) is None
+    moved = batches._copied(torch.device("meta"))
+    assert shares_pattern(moved.rows, moved.target)
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(SparseRows, "device", torch.device("cuda"))
+    assert _are_held(moved)
+    assert not _are_held(RowBatches(moved.rows, batch_size=SIZE))
+    assert not _are_held(RowBatches(moved.rows, moved.target, batch_size=0))
 
 
 @pytest.mark.gpu

@@ -106,8 +106,11 @@ class RowBatches:
         return (self.rows,) if self.target is None else (self.rows, self.target)
 
     def _copied(self, device: torch.device) -> RowBatches:
-        target = None if self.target is None else self.target.to(device)
-        return RowBatches(self.rows.to(device), target, batch_size=self.batch_size, streamed=self.streamed)
+        rows, target = self.rows.to(device), self.target
+        if target is not None:
+            shared = shares_pattern(self.rows, target)
+            target = rows.with_values(target.values.to(device)) if shared else target.to(device)  # type: ignore[union-attr]
+        return RowBatches(rows, target, batch_size=self.batch_size, streamed=self.streamed)
 
     def _copied_batch_by_batch(self, device: torch.device) -> MadeBatches:
         def make(index: Tensor, device: torch.device) -> Batch:
@@ -195,6 +198,12 @@ def iterate_batches(batches: Batches, parts: Sequence[Tensor]) -> Iterator[Batch
     return map(batches.take, parts)
 
 
+def shares_pattern(rows: Any, target: Any) -> bool:
+    """Whether the target is other values of the rows' entries, as `SparseRows.with_values` makes them."""
+    sparse = isinstance(rows, SparseRows) and isinstance(target, SparseRows)
+    return sparse and target.indptr is rows.indptr and target.indices is rows.indices
+
+
 def _can_be_ordered(rows: Tensor | SparseRows) -> bool:
     """Sparse rows on a GPU that has room for them a second time, and for what puts them in order."""
     if not isinstance(rows, SparseRows) or rows.device.type != "cuda":
@@ -203,7 +212,7 @@ def _can_be_ordered(rows: Tensor | SparseRows) -> bool:
 
 
 def _cut(rows: Any, target: Any, parts: Sequence[Tensor]) -> Iterator[Batch]:
-    if getattr(target, "indptr", None) is not rows.indptr:
+    if not shares_pattern(rows, target):
         for part, batch in zip(parts, cut(rows, parts)):
             yield Batch(batch, batch if target is None else target[part])
         return

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from recae.distributed.ranks import current
 from recae.sparse import SparseRows
-from recae.training.batches import Batch, Batches, RowBatches, iterate_batches
+from recae.training.batches import Batch, Batches, RowBatches, iterate_batches, shares_pattern
 from recae.training.fused_steps import most_entries
 from recae.training.own_steps import MakeOwnSteps, OwnSteps
 from recae.training.trainer_settings import Objective, TrainerSettings
@@ -136,8 +136,8 @@ def _are_held(batches: Batches) -> bool:
     """Sparse rows on a GPU whose target has their pattern, and more steps than one."""
     rows, target = getattr(batches, "rows", None), getattr(batches, "target", None)
     on_gpu = torch.version.cuda is not None and isinstance(rows, SparseRows) and rows.device.type == "cuda"
-    shared = isinstance(rows, SparseRows) and isinstance(target, SparseRows) and target.indptr is rows.indptr
-    return on_gpu and shared and type(batches) is RowBatches and batches.batch_size < batches.n_examples
+    shared = shares_pattern(rows, target) and type(batches) is RowBatches
+    return on_gpu and shared and batches.batch_size < batches.n_examples
 
 
 def _has_room(model: nn.Module, batches: RowBatches) -> bool:
