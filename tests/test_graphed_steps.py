@@ -80,6 +80,8 @@ _INTERPRETED = """
     ops._kernels = lambda weight: cuda
     implicit_losses._kernels = lambda logits: cuda_multinomial
     tests.check(tests.rows_of(range(11)), "cpu", tests.by_kernels, dropout=0.0, graph=False)
+    cuda.CHUNK, cuda.LONG = 4, 8  # rows in chunks
+    tests.check(tests.rows_of(range(11)), "cpu", tests.by_kernels, dropout=0.0, graph=False)
     print("checked")
 """
 

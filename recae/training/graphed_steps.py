@@ -45,7 +45,7 @@ class GraphedSteps:
         self.upcoming: Iterator[Batch] = iter(())
         self.graph: torch.cuda.CUDAGraph | None = None
         self.loss: Tensor | None = None
-        self.waits = WARM if graph else -1  # steps until the graph is recorded
+        self.waits = WARM if graph else -1  # steps until the graph is recorded; below 0, none will be
 
     def begin(self, order: Tensor, rates: Sequence[float], first: int) -> None:
         """See `OwnSteps`."""
@@ -59,13 +59,21 @@ class GraphedSteps:
             return self._run(batch)
         for kept, new in zip(_tensors(self.held), _tensors(batch)):
             kept[: len(new)].copy_(new)
+        if self.waits < 0 and self.graph is None:
+            return self._run(self.held)
+        with torch.cuda.device(self.held.target.device):  # streams and graphs are the current device's
+            return self._launch()
+
+    def _launch(self) -> Tensor:
+        """A step on the held batch, by the graph if it is recorded."""
         if self.graph is not None:
             assert self.loss is not None
             self.graph.replay()
             return self.loss
-        loss = self._run(self.held) if self.waits < 0 else self._run_aside()
+        loss = self._run_aside()
         self.waits -= 1
         if self.waits == 0:
+            self.waits = -1
             self._record()
         return loss
 
