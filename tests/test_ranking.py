@@ -224,3 +224,25 @@ def test_blocks_on_a_gpu_are_larger(free: int, sizes: list[int], monkeypatch: py
     index, _ = top_n_for_users(lambda some: OnGpu(some, 1), users, seen, 1, every)
     assert taken == sizes
     assert index[:, 0].tolist() == users.tolist()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("levels", [3, 40, None])
+def test_lists_on_a_gpu_are_those_of_an_array(levels: int | None) -> None:
+    """Many ties, few and none, NaN and infinities: a GPU's `topk` and `aminmax` leave lists as they are anywhere."""
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    rng = np.random.default_rng(0)
+    scores = (rng.integers(-levels, levels, (300, 5000)) if levels else rng.normal(size=(300, 5000))).astype(np.float32)
+    for row, value in zip((3, 4, 5, 6), (np.nan, np.inf, -np.inf, -0.0)):
+        scores[row, rng.random(5000) < 0.3] = value
+    scores[7], scores[8], scores[9, :] = 2.0, np.nan, -np.inf
+    seen = sparse.random_array(scores.shape, density=0.05, rng=rng, format="csr", dtype=np.float32)
+    allowed, tensor = rng.random(5000) < 0.9, torch.from_numpy(scores).cuda()
+    for n in (1, 20, 4990):
+        expected = top_n(np.where(allowed, scores, np.float32(-np.inf)), n, seen)
+        for made, right in zip(tensor_top_n(tensor, seen, n, allowed), expected):
+            np.testing.assert_array_equal(made, right)
+    empty, counts = np.arange(300) == 1, np.arange(5000)
+    made = popular_where(empty, tensor, counts).cpu().numpy()
+    np.testing.assert_array_equal(made, popular_where(empty, scores, counts))
