@@ -1,6 +1,6 @@
-"""CPU kernels (numba): the three loops that training spends its time in.
+"""CPU kernels (numba): the loops that training spends its time in, three products and Adam.
 
-All of them read a few hundred dense rows again and again. Two things make them fast. The columns are walked
+The products read a few hundred dense rows again and again. Two things make them fast. The columns are walked
 in blocks whose dense rows stay in a core's second-level cache (entries are sorted by column, so each sparse
 row keeps a cursor), and several entries are taken at once, so that the running row is loaded and stored less
 often. Chunks of rows hold equally many entries, so that threads finish together, and there is one a thread: each
@@ -10,6 +10,7 @@ on the number of threads.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,7 +25,7 @@ _TILE = 1024  # floats of a row that are taken at once by spmm, so that a few st
 
 
 @jit_kernel(parallel=False)
-def _first_row(indptr: Array, chunk: int, n_chunks: int) -> int:
+def first_row(indptr: Array, chunk: int, n_chunks: int) -> int:
     """First row of a chunk, where all chunks have about equal work: the number of entries plus the number of rows."""
     n_rows = len(indptr) - 1
     share = (indptr[n_rows] + n_rows) * chunk // n_chunks
@@ -45,7 +46,7 @@ def _spmm(
 ) -> None:  # fmt: skip
     k = weight.shape[1]
     for chunk in prange(n_chunks):
-        first, last = _first_row(indptr, chunk, n_chunks), _first_row(indptr, chunk + 1, n_chunks)
+        first, last = first_row(indptr, chunk, n_chunks), first_row(indptr, chunk + 1, n_chunks)
         out[first:last] = 0
         for left in range(0, k, tile):
             right = min(k, left + tile)
@@ -77,7 +78,7 @@ def _sddmm(
 ) -> None:  # fmt: skip
     k = weight.shape[1]
     for chunk in prange(n_chunks):
-        first, last = _first_row(indptr, chunk, n_chunks), _first_row(indptr, chunk + 1, n_chunks)
+        first, last = first_row(indptr, chunk, n_chunks), first_row(indptr, chunk + 1, n_chunks)
         cursor = indptr[first : last + 1].copy()
         for start in range(0, n_cols, block):
             stop = start + block
@@ -143,6 +144,103 @@ def _take(
             new_values[to + offset] = values[start + offset]
 
 
+@jit_kernel(parallel=True, fastmath=_REORDER)
+def adam(
+    weight: Array, grad: Array, mean: Array, square: Array,
+    beta1: float, beta2: float, step_size: float, correction: float, eps: float, decay: float,
+) -> None:  # fmt: skip
+    for i in prange(weight.size):
+        g = grad[i] + decay * weight[i]
+        m = beta1 * mean[i] + (1 - beta1) * g
+        v = beta2 * square[i] + (1 - beta2) * g * g
+        mean[i], square[i] = m, v
+        weight[i] -= step_size * m / (np.sqrt(v) * correction + eps)
+
+
+@jit_kernel(parallel=True, fastmath=_REORDER)
+def adam_averaged(
+    weight: Array, grad: Array, mean: Array, square: Array, average: Array,
+    beta1: float, beta2: float, step_size: float, correction: float, eps: float, decay: float, pace: float,
+) -> None:  # fmt: skip
+    for i in prange(weight.size):  # not a branch of `adam`, whose loop would then not be vectorised
+        g = grad[i] + decay * weight[i]
+        m = beta1 * mean[i] + (1 - beta1) * g
+        v = beta2 * square[i] + (1 - beta2) * g * g
+        mean[i], square[i] = m, v
+        w = weight[i] - step_size * m / (np.sqrt(v) * correction + eps)
+        weight[i] = w
+        average[i] += pace * (w - average[i])
+
+
+@jit_kernel(parallel=False, fastmath=_REORDER)
+def _gradient_of_row(
+    t_indptr: Array, t_indices: Array, values: Array, dense: Array, row: int, block: int, out: Array
+) -> None:
+    """A row of S(values)ᵀ dense: the sums of `_spmm`, in their order. `values` are transposed."""
+    out[:] = 0
+    z, end, k = t_indptr[row], t_indptr[row + 1], len(out)
+    for start in range(0, len(dense), block):
+        stop = start + block
+        while z + 3 < end and t_indices[z + 3] < stop:
+            v0, v1, v2, v3 = values[z], values[z + 1], values[z + 2], values[z + 3]
+            d0, d1 = dense[t_indices[z]], dense[t_indices[z + 1]]
+            d2, d3 = dense[t_indices[z + 2]], dense[t_indices[z + 3]]
+            for j in range(k):
+                out[j] += v0 * d0[j] + v1 * d1[j] + v2 * d2[j] + v3 * d3[j]
+            z += 4
+        while z < end and t_indices[z] < stop:
+            v, d = values[z], dense[t_indices[z]]
+            for j in range(k):
+                out[j] += v * d[j]
+            z += 1
+
+
+@jit_kernel(parallel=True, fastmath=_REORDER)
+def adam_factored(
+    t_indptr: Array, t_indices: Array, values: Array, dense: Array, n_chunks: int, block: int,
+    weight: Array, mean: Array, square: Array,
+    beta1: float, beta2: float, step_size: float, correction: float, eps: float, decay: float,
+) -> None:  # fmt: skip
+    """`adam`, a row (k,) of the weight (n, k) at a time, with the gradient S(values)ᵀ dense."""
+    k = weight.shape[1]
+    for chunk in prange(n_chunks):
+        grad = np.empty(k, weight.dtype)
+        for row in range(first_row(t_indptr, chunk, n_chunks), first_row(t_indptr, chunk + 1, n_chunks)):
+            _gradient_of_row(t_indptr, t_indices, values, dense, row, block, grad)
+            w, m_of, v_of = weight[row], mean[row], square[row]
+            for j in range(k):
+                g = grad[j] + decay * w[j]
+                m = beta1 * m_of[j] + (1 - beta1) * g
+                v = beta2 * v_of[j] + (1 - beta2) * g * g
+                m_of[j], v_of[j] = m, v
+                w[j] -= step_size * m / (np.sqrt(v) * correction + eps)
+
+
+@jit_kernel(parallel=True, fastmath=_REORDER)
+def adam_factored_averaged(
+    t_indptr: Array, t_indices: Array, values: Array, dense: Array, n_chunks: int, block: int,
+    weight: Array, mean: Array, square: Array, average: Array,
+    beta1: float, beta2: float, step_size: float, correction: float, eps: float, decay: float, pace: float,
+) -> None:  # fmt: skip
+    k = weight.shape[1]
+    for chunk in prange(n_chunks):
+        grad = np.empty(k, weight.dtype)
+        for row in range(first_row(t_indptr, chunk, n_chunks), first_row(t_indptr, chunk + 1, n_chunks)):
+            _gradient_of_row(t_indptr, t_indices, values, dense, row, block, grad)
+            w, m_of, v_of, a = weight[row], mean[row], square[row], average[row]
+            for j in range(k):
+                g = grad[j] + decay * w[j]
+                m = beta1 * m_of[j] + (1 - beta1) * g
+                v = beta2 * v_of[j] + (1 - beta2) * g * g
+                m_of[j], v_of[j] = m, v
+                new = w[j] - step_size * m / (np.sqrt(v) * correction + eps)
+                w[j] = new
+                a[j] += pace * (new - a[j])
+
+
+# ---------------------------------------------------------------- called
+
+
 def spmm(indptr: Tensor, indices: Tensor, values: Tensor, weight: Tensor) -> Tensor:
     """Sparse rows (B, n) times `weight` (n, k): (B, k)."""
     weight = weight.contiguous()
@@ -150,7 +248,7 @@ def spmm(indptr: Tensor, indices: Tensor, values: Tensor, weight: Tensor) -> Ten
     tile = min(max(1, weight.shape[1]), _TILE)
     _spmm(
         _np(indptr), _np(indices), _np(values.to(weight.dtype)), _np(weight), _np(out),
-        _n_chunks(indptr), _block(tile * weight.element_size()), weight.shape[0], tile,
+        _n_chunks(indptr), rows_in_cache(tile * weight.element_size()), weight.shape[0], tile,
     )  # fmt: skip
     return out
 
@@ -162,7 +260,7 @@ def sddmm(indptr: Tensor, indices: Tensor, hidden: Tensor, weight: Tensor, bias:
     out = weight.new_empty(len(indices))
     _sddmm(
         _np(indptr), _np(indices), _np(hidden.to(weight.dtype)), _np(weight), _np(bias), _np(out),
-        _n_chunks(indptr), _block(weight.shape[1] * weight.element_size()), weight.shape[0],
+        _n_chunks(indptr), rows_in_cache(weight.shape[1] * weight.element_size()), weight.shape[0],
     )  # fmt: skip
     return out
 
@@ -196,7 +294,7 @@ def _np(tensor: Tensor) -> Array:
     return tensor.detach().contiguous().numpy()
 
 
-def _block(row_bytes: int) -> int:
+def rows_in_cache(row_bytes: int) -> int:
     """Columns whose dense rows, of so many bytes, fill most of a second-level cache."""
     return max(16, _CACHE_BYTES // max(1, row_bytes))
 

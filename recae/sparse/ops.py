@@ -9,7 +9,9 @@ pattern, so that three loops (see `recae.sparse.cpu`) are all there is:
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -131,14 +133,21 @@ def _transposed_pattern(ctx: Any, n_cols: int) -> tuple[Tensor, Tensor, Tensor]:
     return transpose(saved[0], saved[1], n_cols)
 
 
+def _weight_gradient(
+    weight: Tensor, transposed: tuple[Tensor, Tensor, Tensor], values: Tensor, dense: Tensor
+) -> Tensor | None:
+    """S(values)ᵀ dense; None where its factors are kept instead (`factors_kept`)."""
+    gradient = FactoredGradient(*transposed, values, dense)
+    return None if keep(weight, gradient) else gradient.product()
+
+
 def _spmm_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     indptr, indices, values, weight = ctx.saved_tensors[:4]
     d_values = d_weight = None
     if ctx.needs_input_grad[2]:
         d_values = torch.ops.recae.sddmm(indptr, indices, grad, weight, None, None, None, None)
     if ctx.needs_input_grad[3]:
-        transposed = _transposed_pattern(ctx, weight.shape[0])
-        d_weight = torch.ops.recae.spmm_transposed(*transposed, values, grad)
+        d_weight = _weight_gradient(weight, _transposed_pattern(ctx, weight.shape[0]), values, grad)
     return None, None, d_values, d_weight, None, None, None
 
 
@@ -150,7 +159,7 @@ def _sddmm_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     if ctx.needs_input_grad[3] or ctx.needs_input_grad[4]:
         transposed = _transposed_pattern(ctx, weight.shape[0])
         if ctx.needs_input_grad[3]:
-            d_weight = torch.ops.recae.spmm_transposed(*transposed, grad, hidden)
+            d_weight = _weight_gradient(weight, transposed, grad, hidden)
         if ctx.needs_input_grad[4]:
             ones = hidden.new_ones((hidden.shape[0], 1))
             d_bias = torch.ops.recae.spmm_transposed(*transposed, grad, ones)[:, 0].to(bias.dtype)
@@ -175,3 +184,58 @@ def _spmm_transposed_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ..
 
 
 torch.library.register_autograd("recae::spmm_transposed", _spmm_transposed_backward, setup_context=_save_inputs)
+
+
+# ---------------------------------------------------------------- gradients as factors
+
+# The gradient of a weight that sparse rows were multiplied by is a product as large as the weight. An optimiser that
+# takes its two factors works a row of it out where it needs it, in place of writing all of it and reading it again.
+
+
+class FactoredGradient(NamedTuple):
+    """S(values)ᵀ times `dense`, (n, k), of sparse rows S (B, n).
+
+    Attributes:
+        t_indptr, t_indices, t_position: the transposed pattern of S (`recae.sparse.rows.transpose`).
+        values: (nnz,).
+        dense: (B, k).
+    """
+
+    t_indptr: Tensor
+    t_indices: Tensor
+    t_position: Tensor
+    values: Tensor
+    dense: Tensor
+
+    def product(self) -> Tensor:
+        """The gradient itself, (n, k)."""
+        made: Tensor = torch.ops.recae.spmm_transposed(*self)
+        return made
+
+
+_kept: dict[int, list[FactoredGradient]] = {}  # by the address of a weight that an optimiser takes factors for
+
+
+@contextmanager
+def factors_kept(weights: Sequence[Tensor]) -> Iterator[list[list[FactoredGradient]]]:
+    """Within, backward passes leave factors of these weights' gradients here, a list each, and not in `grad`.
+
+    Weights that something else has a hold on already are left alone: their lists stay empty.
+    """
+    lists: list[list[FactoredGradient]] = [[] for _ in weights]
+    mine = {w.data_ptr(): kept for w, kept in zip(weights, lists) if w.data_ptr() and w.data_ptr() not in _kept}
+    _kept.update(mine)
+    try:
+        yield lists
+    finally:
+        for address in mine:
+            del _kept[address]
+
+
+def keep(weight: Tensor, gradient: FactoredGradient) -> bool:
+    """Leave `gradient` where `factors_kept` is in force for `weight`; returns whether it is."""
+    kept = _kept.get(weight.data_ptr()) if _kept and weight.is_leaf else None
+    if kept is None or gradient.dense.shape[1] != weight.shape[1]:
+        return False
+    kept.append(gradient)
+    return True

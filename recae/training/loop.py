@@ -88,7 +88,8 @@ class TrainingLoop:
         self.parallel = DataParallel(
             self.ranks, self.model, self._fingerprint, label=s.label, seed=s.seed, mean_over=s.mean_over
         )
-        self.optimizer = make_optimizer(s.optimizer, self.model, s.lr, s.decay, kernels=self.on_kernels)
+        on = {"kernels": self.on_kernels, "factored": self.ranks.size == 1}  # several processes sum gradients
+        self.optimizer = make_optimizer(s.optimizer, self.model, s.lr, s.decay, **on)
         self.average = WeightAverage(self.model, s.ema, self.optimizer) if s.ema else None
         self.steps = math.ceil(self.batches.n_examples / self.batches.batch_size)
         self.last = s.epochs if s.stop_after is None else min(s.stop_after, s.epochs)

@@ -9,21 +9,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recae._types import Array
 from recae.errors import ParameterError
-from recae.jit import jit_kernel, prange
+from recae.jit import n_threads
+from recae.sparse import cpu
+from recae.sparse.ops import FactoredGradient, factors_kept
 
 OPTIMIZERS = ("adam", "sgd", "rprop", "lbfgs")
 FULL_BATCH = ("rprop", "lbfgs")
+NARROWEST = 16  # units of a weight, below which a row is too short to be worked out by itself
 
 
-def make_optimizer(name: str, model: nn.Module, lr: float, decay: float, *, kernels: bool) -> torch.optim.Optimizer:
+def make_optimizer(
+    name: str, model: nn.Module, lr: float, decay: float, *, kernels: bool, factored: bool = False
+) -> torch.optim.Optimizer:
     """The optimiser called `name` over the parameters of `model`.
 
     Args:
@@ -32,6 +37,7 @@ def make_optimizer(name: str, model: nn.Module, lr: float, decay: float, *, kern
         decay: adds decay · w to the gradient of every parameter called `weight`. For rprop and lbfgs, which
             have no such term, `l2_term` adds it to the loss.
         kernels: training runs on the sparse kernels' threads: Adam is `KernelAdam`.
+        factored: which may take gradients as factors.
 
     Raises:
         ParameterError: there is none of that name, or a number is out of range.
@@ -47,7 +53,11 @@ def make_optimizer(name: str, model: nn.Module, lr: float, decay: float, *, kern
         return torch.optim.LBFGS(parameters, lr=lr, max_iter=20, history_size=10, line_search_fn="strong_wolfe")
     if name == "rprop":
         return torch.optim.Rprop(parameters, lr=lr)
-    return _stepwise(name, _groups(model, decay), lr, kernels)
+    if name == "adam" and kernels:
+        ours = KernelAdam(_groups(model, decay), lr=lr)
+        ours.factored = factored
+        return ours
+    return _stepwise(name, _groups(model, decay), lr)
 
 
 def _groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
@@ -60,10 +70,8 @@ def _groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
     return groups + ([{"params": others, "weight_decay": 0.0}] if others else [])
 
 
-def _stepwise(name: str, groups: list[dict[str, Any]], lr: float, kernels: bool) -> torch.optim.Optimizer:
+def _stepwise(name: str, groups: list[dict[str, Any]], lr: float) -> torch.optim.Optimizer:
     if name == "adam":
-        if kernels:
-            return KernelAdam(groups, lr=lr)
         on_mps = any(p.device.type == "mps" for g in groups for p in g["params"])
         return torch.optim.Adam(groups, lr=lr, fused=not on_mps)
     return torch.optim.SGD(groups, lr=lr, momentum=0.9, fused=True)
@@ -92,34 +100,6 @@ def l2_term(name: str, model: nn.Module, decay: float) -> Tensor | float:
 # ------------------------------------------------------------ Adam as a kernel
 
 
-@jit_kernel(parallel=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
-def _adam(
-    weight: Array, grad: Array, mean: Array, square: Array,
-    beta1: float, beta2: float, step_size: float, correction: float, eps: float, decay: float,
-) -> None:  # fmt: skip
-    for i in prange(weight.size):
-        g = grad[i] + decay * weight[i]
-        m = beta1 * mean[i] + (1 - beta1) * g
-        v = beta2 * square[i] + (1 - beta2) * g * g
-        mean[i], square[i] = m, v
-        weight[i] -= step_size * m / (np.sqrt(v) * correction + eps)
-
-
-@jit_kernel(parallel=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
-def _adam_averaged(
-    weight: Array, grad: Array, mean: Array, square: Array, average: Array,
-    beta1: float, beta2: float, step_size: float, correction: float, eps: float, decay: float, pace: float,
-) -> None:  # fmt: skip
-    for i in prange(weight.size):  # not a branch of `_adam`, whose loop would then not be vectorised
-        g = grad[i] + decay * weight[i]
-        m = beta1 * mean[i] + (1 - beta1) * g
-        v = beta2 * square[i] + (1 - beta2) * g * g
-        mean[i], square[i] = m, v
-        w = weight[i] - step_size * m / (np.sqrt(v) * correction + eps)
-        weight[i] = w
-        average[i] += pace * (w - average[i])
-
-
 def _unwrapped(method: Any) -> Any:
     return getattr(method, "__wrapped__", method)
 
@@ -138,10 +118,13 @@ class KernelAdam(torch.optim.Optimizer):
         averages: parameter to its running average, which a step then updates too, at half the memory traffic of a
             separate pass. None for no averages.
         pace: called once a step; returns the part of the way to its weight that each average moves.
+        factored: gradients of matrices are taken as factors, where the closure's backward pass has them
+            (`recae.sparse.ops.factors_kept`). Not where anything else is to see `grad`, such as a sum over processes.
     """
 
     averages: dict[torch.nn.Parameter, torch.Tensor] | None = None
     pace: Callable[[], float]
+    factored: bool = False
 
     def __init__(
         self,
@@ -162,23 +145,56 @@ class KernelAdam(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        loss = None if closure is None else torch.enable_grad()(closure)()
+        weights = [w for group in self.param_groups for w in group["params"]]
+        matrices = [w for w in weights if self.factored and w.dim() == 2 and w.shape[1] >= NARROWEST]
+        with factors_kept(matrices) if closure and matrices else nullcontext(()) as lists:
+            loss = None if closure is None else torch.enable_grad()(closure)()
+        factors = dict(zip(matrices, lists))
         pace = 0.0 if self.averages is None else self.pace()
         for group in self.param_groups:
             for weight in group["params"]:
-                if weight.grad is not None:
+                if factors.get(weight):
+                    self._update_by_factors(weight, group, pace, factors[weight])
+                elif weight.grad is not None:
                     self._update(weight, group, pace)
         return loss
 
+    def _update_by_factors(
+        self, weight: torch.nn.Parameter, group: dict[str, Any], pace: float, gradients: list[FactoredGradient]
+    ) -> None:
+        """A step with one gradient as factors; several are multiplied out, and added to what is in `grad`."""
+        if len(gradients) > 1 or weight.grad is not None or not weight.is_contiguous():
+            for gradient in gradients:
+                weight.grad = gradient.product() if weight.grad is None else weight.grad + gradient.product()
+            self._update(weight, group, pace)
+            return
+        t_indptr, t_indices, t_position, values, dense = gradients[0]
+        transposed, dense = values.to(weight.dtype)[t_position], dense.to(weight.dtype).contiguous()
+        tensors, numbers = self._arguments(weight, group, pace)
+        kernel: Any = cpu.adam_factored if self.averages is None else cpu.adam_factored_averaged
+        block = cpu.rows_in_cache(min(1024, dense.shape[1]) * dense.element_size())
+        arrays = [t.detach().numpy() for t in (t_indptr, t_indices, transposed, dense)]
+        n_chunks = max(1, min(len(weight), n_threads()))
+        kernel(*arrays, n_chunks, block, *(t.detach().numpy() for t in tensors), *numbers)
+
     def _update(self, weight: torch.nn.Parameter, group: dict[str, Any], pace: float) -> None:
+        assert weight.grad is not None
+        (first, *others), numbers = self._arguments(weight, group, pace)
+        arrays = [t.detach().view(-1).numpy() for t in (first, weight.grad.contiguous(), *others)]
+        kernel: Any = cpu.adam if self.averages is None else cpu.adam_averaged
+        kernel(*arrays, *numbers)
+
+    def _arguments(
+        self, weight: torch.nn.Parameter, group: dict[str, Any], pace: float
+    ) -> tuple[list[Tensor], list[Any]]:
+        """The tensors that a step changes, all of the weight's shape, and its numbers; the step is counted."""
         state = self.state[weight]
         if not state:
             state["step"] = torch.zeros((), dtype=torch.float32)
             state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(weight), torch.zeros_like(weight)
         state["step"] += 1
         step, (beta1, beta2) = float(state["step"]), group["betas"]
-        assert weight.grad is not None
-        tensors = [weight, weight.grad.contiguous(), state["exp_avg"], state["exp_avg_sq"]]
+        tensors = [weight, state["exp_avg"], state["exp_avg_sq"]]
         numbers: tuple[float, ...] = (
             beta1, beta2, group["lr"] / (1 - beta1**step), 1 / math.sqrt(1 - beta2**step),
             group["eps"], group["weight_decay"],
@@ -186,9 +202,7 @@ class KernelAdam(torch.optim.Optimizer):
         one = np.float32 if weight.dtype == torch.float32 else np.float64
         if self.averages is not None:
             tensors, numbers = [*tensors, self.averages[weight]], (*numbers, pace)
-        arrays = [t.detach().view(-1).numpy() for t in tensors]
-        kernel: Any = _adam if self.averages is None else _adam_averaged
-        kernel(*arrays, *(one(n) for n in numbers))
+        return tensors, [one(n) for n in numbers]
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
