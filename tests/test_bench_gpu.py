@@ -54,7 +54,7 @@ def run(*arguments: str, code: str = _BARE, **variables: str) -> subprocess.Comp
 
 SAYS = {
     "kernels": ["spmm, ml-20m", "sddmm, ml-1m", "torch.sparse", "profile: ", "the sweep's best", "batch taken"],
-    "epochs": ["ml-20m, sparse, float32", "ml-1m, dense, tf32", "Mult-VAE", "EASE", "harmless", "top-20", "crossing",
+    "epochs": ["ml-20m, sparse, float32", "ml-1m, dense, float32", "Mult-VAE", "EASE", "harmless", "top-20", "crossing",
                "GLocal-K, RMSE", "not measured: no copy of ml-1m"],
     "again": ["spmm, ml-20m", "ml-20m, sparse, float32", "Nsight Compute"],
 }  # fmt: skip

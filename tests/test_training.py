@@ -198,8 +198,9 @@ def test_the_callers_random_state_does_not_change() -> None:
         ({"epochs": -1}, "epochs=-1"), ({"patience": 0}, "patience=0"), ({"optimizer": "adagrad"}, "lbfgs"),
         ({"schedule": "sometimes"}, "one-cycle"), ({"lr": 0.0}, "lr=0"), ({"decay": -1.0}, "decay=-1"),
         ({"optimizer": "lbfgs"}, "batch_size=0"), ({"optimizer": "rprop"}, "batch_size=0"),
-        ({"resume": True}, "checkpoint="), ({"precision": "bf16"}, "is for CUDA"),
-        ({"precision": "fp8"}, "'float32' or 'bf16'"), ({"device": "tpu7"}, "choose 'auto', 'cpu'"),
+        ({"resume": True}, "checkpoint="),
+        ({"precision": "bf16"}, "is for CUDA"), ({"precision": "tf32"}, "is for CUDA"),
+        ({"precision": "fp8"}, "'float32', 'tf32' or 'bf16'"), ({"device": "tpu7"}, "choose 'auto', 'cpu'"),
     ],
 )  # fmt: skip
 def test_settings_out_of_range_are_refused_by_name(settings: dict[str, Any], message: str) -> None:

@@ -113,8 +113,9 @@ def _run(name: str, rehearse: bool, device: str, data: str | None, seconds: floa
     log.write({"part": "context", "what": f"{name} on {setting.card()}", **context(), "rehearsal": setting.small})
     if tilings is not None:
         gpu_kernels.use_tilings(json.loads(Path(tilings).read_text()))
+    rates = ("rates", lambda: gpu_kernels.rates(setting))
     found = {
-        "kernels": gpu_kernels.parts(setting, kept), "epochs": gpu_fits.parts(setting),
+        "kernels": gpu_kernels.parts(setting, kept), "epochs": [rates, *gpu_fits.parts(setting)],
         "again": [*gpu_kernels.parts_again(setting), *gpu_fits.parts_again(setting)],
     }[name]  # fmt: skip
     run_parts(found, SECONDS[name] if seconds is None else seconds, log)

@@ -52,22 +52,29 @@ def add_product_(out: Tensor, a: Tensor, b: Tensor, *, alpha: float = 1.0) -> No
 
 
 @contextmanager
-def full_precision() -> Iterator[None]:
-    """Within, products of float32 are float32's, whatever PyTorch is set to: TF32 on a GPU keeps 11 bits of 24, which
-    an inverse does not survive."""
+def float32_products(kind: str) -> Iterator[None]:
+    """Within, products of float32 are float32's ("ieee"), or a GPU's tensor cores make them ("tf32"), whatever PyTorch
+    is set to."""
     libraries: list[Any] = [torch.backends.cuda.matmul]
-    setting, exact = "allow_tf32", False
+    setting, wanted = "allow_tf32", kind == "tf32"
     if hasattr(torch.backends.mkldnn, "matmul"):  # since PyTorch 2.9
         libraries.append(torch.backends.mkldnn.matmul)
-        setting, exact = "fp32_precision", "ieee"  # type: ignore[assignment]
+        setting, wanted = "fp32_precision", kind  # type: ignore[assignment]
     before = [getattr(library, setting) for library in libraries]
     try:
         for library in libraries:
-            setattr(library, setting, exact)
+            setattr(library, setting, wanted)
         yield
     finally:
         for library, value in zip(libraries, before):
             setattr(library, setting, value)
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Within, products of float32 are float32's: TF32 keeps 11 bits of 24, which an inverse does not survive."""
+    with float32_products("ieee"):
+        yield
 
 
 @functools.cache

@@ -132,7 +132,7 @@ def graphed_steps(objective: Objective) -> MakeOwnSteps:
         model: nn.Module, batches: Batches, optimizer: torch.optim.Optimizer, settings: TrainerSettings
     ) -> OwnSteps | None:
         usual = settings.optimizer == "adam" and settings.schedule == "constant" and settings.second is None
-        if not (usual and settings.precision == "float32" and current().size == 1 and _are_held(batches)):
+        if not (usual and settings.precision != "bf16" and current().size == 1 and _are_held(batches)):
             return None
         assert isinstance(batches, RowBatches)
         return GraphedSteps(model, batches, objective, optimizer, graph=True) if _has_room(model, batches) else None

@@ -32,9 +32,7 @@ from recae.training.checkpoint_state import check_state
 from recae.training.optimizers import l2_term, make_optimizer, schedule, set_rate
 from recae.training.own_steps import MakeOwnSteps
 from recae.training.reporting import History, all_callbacks, progress_bar
-from recae.training.trainer_settings import Objective, TrainerSettings, Validate
-
-PRECISIONS = ("float32", "bf16")
+from recae.training.trainer_settings import PRECISIONS, Objective, TrainerSettings, Validate
 
 
 @dataclass
@@ -303,18 +301,16 @@ class TrainingLoop:
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """Within, matrix products are in bf16 where that is the precision; float32 changes nothing.
+    """Within, products of matrices are in bf16 where that is the precision; others change nothing.
 
     Raises:
-        ParameterError: the precision is unknown, or it is bf16 and the device is not CUDA.
+        ParameterError: the precision is unknown, or not float32 and the device is not CUDA.
     """
     if precision not in PRECISIONS:
         raise ParameterError(name="precision", value=precision, expected=PRECISIONS)
-    if precision == "float32":
-        return nullcontext()
-    if device.type != "cuda":
+    if precision != "float32" and device.type != "cuda":
         raise ParameterError(
             f"it is for CUDA, and training is on {device.type}", name="precision", value=precision,
             remedy=Remedy("choose {precision}", precision="float32"),
         )  # fmt: skip
-    return torch.autocast("cuda", torch.bfloat16)
+    return torch.autocast("cuda", torch.bfloat16) if precision == "bf16" else nullcontext()

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -17,6 +17,7 @@ from torch import nn
 from recae.distributed.ranks import Ranks, choose_device, current
 from recae.errors import ParameterError, Remedy
 from recae.nn.codes import KLSparse
+from recae.nn.products import float32_products
 from recae.sparse.resources import kernel_threads
 from recae.training.batches import Batches
 from recae.training.loop import TrainingLoop
@@ -78,7 +79,8 @@ class Trainer(TrainerSettings):
             for callback in told:
                 callback.on_fit_start(self)
             try:
-                loop.run()
+                with float32_products("tf32") if self.precision == "tf32" else nullcontext():
+                    loop.run()
             finally:
                 loop.bar.close()
         for callback in told:

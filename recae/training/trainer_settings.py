@@ -13,6 +13,7 @@ from torch import Tensor
 from recae.training.batches import Batch
 from recae.training.reporting import Callback
 
+PRECISIONS = ("float32", "tf32", "bf16")
 Objective = Callable[[Any, Batch], Tensor]  # (model, batch) to a scalar loss
 Validate = Callable[[Any], float]  # model to a figure that should be small
 
@@ -34,7 +35,7 @@ class TrainerSettings:
         stop_after: epochs after which training ends, the schedule being that of `epochs`; None for all of them. It is
             in a checkpoint, and a training that resumes takes it from there.
         device: auto, cpu, cuda, cuda:N or mps.
-        precision: float32, or bf16 (CUDA only).
+        precision: of products of matrices: float32, or on CUDA tf32 (float32 by tensor cores, 11 bits of 24) or bf16.
         kernels: the model runs on the sparse kernels, which then have the CPU's cores.
         second: an objective for a second update on every batch, after the first one; None for none.
         mean_over: what the objective is a mean over, which several processes divide: "rows", or "ratings" (stored

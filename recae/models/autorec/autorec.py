@@ -25,7 +25,7 @@ from recae.sparse import SparseRows
 from recae.training import RowBatches
 from recae.training.batches import CPU, has_room, size_of
 from recae.training.pretraining import pretrain
-from recae.training.trainer_settings import Objective
+from recae.training.trainer_settings import PRECISIONS, Objective
 
 ORDINAL_L2 = 0.2  # of the weight against squared error; found on held-out training data
 
@@ -82,7 +82,7 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer):
     path: Literal["auto", "sparse", "dense"] = param(
         "auto", "sparse kernels or dense products", choices=("auto", "sparse", "dense")
     )
-    precision: str = param("float32", "of matrix products on CUDA", choices=("float32", "bf16"))
+    precision: str = param("float32", "of matrix products on CUDA", choices=PRECISIONS)
 
     starts_warm: ClassVar[bool] = True
     _mean_over: ClassVar[Literal["rows", "ratings"]] = "rows"  # which the objective is a mean over

@@ -64,7 +64,7 @@ def _applies(network: RatingNetwork, batches: Batches, settings: TrainerSettings
     plain = type(network) is RatingNetwork and type(network.head) is Head and network.presence is None
     rows = getattr(batches, "rows", None)
     on_gpu = torch.version.cuda is not None and isinstance(rows, SparseRows) and rows.device.type == "cuda"
-    usual = settings.optimizer == "adam" and settings.precision == "float32" and settings.second is None
+    usual = settings.optimizer == "adam" and settings.precision != "bf16" and settings.second is None
     return plain and on_gpu and usual and not network.dense and batches.target is None and current().size == 1  # type: ignore[attr-defined]
 
 
