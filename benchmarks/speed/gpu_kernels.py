@@ -36,7 +36,11 @@ def tests(at: Setting) -> Iterator[Row]:
         for file in (files[:1] if at.small else files)
     }  # fmt: skip
     for name, process in running.items():
-        output = process.communicate(timeout=90)[0]
+        try:
+            output = process.communicate(timeout=90)[0]
+        except subprocess.TimeoutExpired:  # the others' times count, too
+            process.kill()
+            output = process.communicate()[0] + "\nstopped after 90 s"
         last = (output.strip().splitlines() or ["no output"])[-1]
         found: Row = {"what": f"GPU tests, {name}", "note": last, "status": process.returncode}
         yield found if process.returncode in (0, 5) else {**found, "output": output[-6000:]}
