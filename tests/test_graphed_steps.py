@@ -6,6 +6,8 @@ Without a graph anywhere; on a GPU where there is one, recorded and replayed.
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -106,6 +108,67 @@ def test_where_steps_are_graphed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _are_held(moved)
     assert not _are_held(RowBatches(moved.rows, batch_size=SIZE))
     assert not _are_held(RowBatches(moved.rows, moved.target, batch_size=0))
+
+
+class Replayed(GraphedSteps):
+    """On a CPU: a "graph" that takes a step on the held batch; `fails` says how it does not."""
+
+    fails = ""
+    taken = 0
+
+    def step(self, number: int) -> Tensor:
+        self.taken += self.graph is not None
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(torch.cuda, "device", lambda _: nullcontext())
+            return super().step(number)
+
+    def _run_aside(self) -> Tensor:
+        return self._run(self.held)
+
+    def _captured(self) -> Any:
+        if self.fails == "to be made":
+            raise RuntimeError("operation not permitted when stream is capturing")
+
+        def replay() -> None:
+            kept = next(self.model.parameters()).detach().clone()
+            self.loss = self._run(self.held)
+            if self.fails == "for a weight":
+                next(self.model.parameters()).data.copy_(kept)
+
+        return SimpleNamespace(replay=replay)
+
+
+def ended(fails: str, *, graph: bool = True) -> tuple[dict[str, Tensor], Any]:
+    """Weights after four epochs, and the steps."""
+    network, made = a_network(0.5), list[Any]()
+
+    def graphed(model: Any, batches: Any, optimizer: Any, settings: Any) -> Any:
+        made.append(type("Failing", (Replayed,), {"fails": fails})(model, batches, objective, optimizer, graph=graph))
+        return made[-1]
+
+    trainer = Trainer(epochs=4, lr=0.01, device="cpu", seed=1, progress=False)
+    trainer.fit(network, rows_of(4), objective, None, graphed)
+    return dict(network.state_dict()), made[0]
+
+
+def test_a_graph_is_used_that_does_what_was_launched() -> None:
+    """Comparing leaves weights, moments, counters and random numbers as they were: training ends with the same bits."""
+    (plain, _), (weights, steps) = ended("", graph=False), ended("")
+    assert steps.graph is not None
+    assert steps.taken == 8  # of twelve: three were launched, and the last batch of the first epoch had come
+    for name, value in plain.items():
+        assert torch.equal(weights[name], value), name
+
+
+@pytest.mark.parametrize("fails", ["for a weight", "to be made"])
+def test_a_graph_that_does_something_else_is_not_used(fails: str) -> None:
+    """One that leaves a weight out, or that cannot be made: said in a warning, and training ends as without it."""
+    plain, _ = ended("", graph=False)
+    with pytest.warns(UserWarning, match=r"slower than they could be.*(not what is launched|not permitted)"):
+        weights, steps = ended(fails)
+    assert steps.graph is None
+    for name, value in plain.items():
+        assert torch.equal(weights[name], value), name
 
 
 @pytest.mark.gpu

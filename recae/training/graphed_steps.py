@@ -3,6 +3,9 @@
 A step of small kernels waits for the host, which takes longer to launch them than a GPU to run them. A graph holds the
 addresses and shapes that it was recorded with. So each batch is copied to one place, in which entries have room for the
 longest batch; what lies behind a batch's own entries is read by no kernel.
+
+What was recorded is trusted only once it has done what a launched step does: both are taken from the same state, random
+numbers included, and compared.
 """
 
 from __future__ import annotations
@@ -16,12 +19,13 @@ from torch import Tensor, nn
 from recae.distributed.ranks import current
 from recae.sparse import SparseRows
 from recae.training.batches import Batch, Batches, RowBatches, iterate_batches, shares_pattern
+from recae.training.checkpoint import random_state, restore_random_state
 from recae.training.fused_steps import most_entries
 from recae.training.own_steps import MakeOwnSteps, OwnSteps
 from recae.training.trainer_settings import Objective, TrainerSettings
 
 WARM = 3  # steps before the graph is recorded, which compile the kernels
-MATRICES = 6  # of (batch, n_cols) numbers, and copies of the weights, that there has to be room for
+MATRICES = 8  # of (batch, n_cols) numbers, and copies of the weights, that there has to be room for
 
 
 class GraphedSteps:
@@ -94,19 +98,65 @@ class GraphedSteps:
         return loss
 
     def _record(self) -> None:
-        """Record a step, which runs nothing."""
+        """Record a step, and keep the graph if it does what a launched step does."""
+        try:
+            graph = self._captured()
+            said = None if self._repeats(graph) else "what was recorded is not what is launched"
+        except RuntimeError as error:
+            said = str(error)
+        if said is None:
+            self.graph = graph
+        else:
+            warnings.warn(f"steps are slower than they could be, as no CUDA graph was made: {said}", stacklevel=2)
+
+    def _captured(self) -> torch.cuda.CUDAGraph:
+        """A step as a graph; capturing runs nothing."""
         graph, groups = torch.cuda.CUDAGraph(), self.optimizer.param_groups
         for group in groups:
             group["capturable"] = True
         try:
             with torch.cuda.graph(graph):
                 self.loss = self._run(self.held)
-            self.graph = graph
-        except RuntimeError as error:
-            warnings.warn(f"steps are slower than they could be, as no CUDA graph was made: {error}", stacklevel=2)
         finally:
             for group in groups:
                 group["capturable"] = False
+        return graph
+
+    def _repeats(self, graph: torch.cuda.CUDAGraph) -> bool:
+        """Whether `graph` ends where a launched step from the same state does; the state is left as it was."""
+        device = self.held.target.device
+        before, numbers = self._copies(), random_state(device)
+        self._run_aside()
+        launched = self._copies()
+        self._put_back(before)
+        restore_random_state(numbers, device)
+        graph.replay()
+        replayed = self._copies()
+        self._put_back(before)
+        restore_random_state(numbers, device)
+        return all(_agree(*three) for three in zip(before, launched, replayed))
+
+    def _changed(self) -> list[Tensor]:
+        """The tensors that a step changes."""
+        states = self.optimizer.state.values()
+        moments = [value for state in states for value in state.values() if isinstance(value, Tensor)]
+        return [*self.model.parameters(), *self.model.buffers(), *moments]
+
+    def _copies(self) -> list[Tensor]:
+        return [tensor.detach().clone() for tensor in self._changed()]
+
+    @torch.no_grad()
+    def _put_back(self, copies: list[Tensor]) -> None:
+        for tensor, copied in zip(self._changed(), copies):
+            tensor.copy_(copied)
+
+
+def _agree(before: Tensor, launched: Tensor, replayed: Tensor) -> bool:
+    """Whether two ways changed a tensor alike: sums may have another order, which changes their last digits."""
+    if not launched.is_floating_point():
+        return torch.equal(launched, replayed)
+    step, apart = (launched - before).norm(), (launched - replayed).norm()
+    return bool(apart <= 1e-3 * step + 1e-6 * launched.norm())
 
 
 def _room(rows: SparseRows, size: int) -> Batch:
