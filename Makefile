@@ -25,7 +25,7 @@ help:
 	@echo "make smoke     a wheel, installed into an empty environment, runs the site's first pages"
 	@echo "make test-gpu  the tests and timings that need a CUDA device (skipped where there is none)"
 	@echo "make bench-quick  hot operations against their stored times, in ratios (a minute)"
-	@echo "make bench-gpu    on a GPU machine: its tests, times, a table beside the goals (three runs, ten minutes)"
+	@echo "make bench-gpu    on a GPU machine: its tests, times, a table beside the goals (four runs, twelve minutes)"
 	@echo "make bench     the benchmark tables (long; needs data, see benchmarks/README.md)"
 	@echo "make clean     remove the environment and what tests leave behind"
 
@@ -103,8 +103,9 @@ test-gpu:
 bench-gpu:
 	$(PYTHON) -m benchmarks.gpu kernels
 	$(PYTHON) -m benchmarks.gpu epochs
+	$(PYTHON) -m benchmarks.gpu steps
 	$(PYTHON) -m benchmarks.gpu again --tilings $(or $(OUT),benchmarks/results)/gpu-tilings.json
-	$(PYTHON) -m benchmarks.gpu table $(foreach run,kernels epochs again,$(or $(OUT),benchmarks/results)/gpu-$(run).jsonl)
+	$(PYTHON) -m benchmarks.gpu table $(foreach run,kernels epochs steps again,$(or $(OUT),benchmarks/results)/gpu-$(run).jsonl)
 
 bench-quick: $(READY)
 	$(BIN)/python -m pytest -q benchmarks/suite

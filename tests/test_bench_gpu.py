@@ -56,6 +56,7 @@ SAYS = {
     "kernels": ["spmm, ml-20m", "sddmm, ml-1m", "torch.sparse", "profile: ", "the sweep's best", "batch taken"],
     "epochs": ["ml-20m, sparse, float32", "ml-1m, dense, float32", "Mult-VAE", "EASE", "harmless", "top-20", "crossing",
                "GLocal-K, RMSE", "not measured: no copy of ml-1m"],
+    "steps": ["epoch, ml-1m, items, deep, by autograd", "epoch, ml-20m, items, recorded", "tilings, ml-1m"],
     "again": ["spmm, ml-20m", "ml-20m, sparse, float32", "Nsight Compute"],
 }  # fmt: skip
 

@@ -1,9 +1,10 @@
-"""What a GPU takes: three prepared runs, made for a machine that is lent for minutes.
+"""What a GPU takes: prepared runs, made for a machine that is lent for minutes.
 
 \b
     python -m benchmarks.gpu kernels               # 240 s: GPU tests, the card's rates, kernels, a sweep, a profile
     python -m benchmarks.gpu epochs                # 240 s: epochs, whole fits, lists, where dense products win
     python -m benchmarks.gpu again --tilings FILE  # 150 s: kernels and an epoch with the sweep's best, Nsight Compute
+    python -m benchmarks.gpu steps                 # 100 s: AutoRec's fused steps beside autograd's, and their tilings
     python -m benchmarks.gpu epochs --rehearse     # anywhere, on the CPU: the same code on tiny shapes
     python -m benchmarks.gpu table FILE...         # what the runs found, as a table and as results/gpu.json
 
@@ -32,7 +33,7 @@ from benchmarks.common.paths import BUILD, RESULTS
 from benchmarks.common.record import context, write
 
 ABSENT = "no CUDA device on this machine: nothing was measured. --rehearse runs the script anywhere"
-SECONDS = {"kernels": 240.0, "epochs": 240.0, "again": 150.0}
+SECONDS = {"kernels": 240.0, "epochs": 240.0, "again": 150.0, "steps": 100.0}
 Row = dict[str, Any]
 
 
@@ -105,7 +106,12 @@ def _run(name: str, rehearse: bool, device: str, data: str | None, seconds: floa
     chosen = torch.device("cpu" if rehearse and device == "cuda" else device)
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise click.ClickException(ABSENT)
-    from benchmarks.speed import gpu_fits, gpu_kernels, gpu_setting  # slow: imported only where there is a device
+    from benchmarks.speed import (  # slow: imported only where there is a device
+        gpu_fits,
+        gpu_kernels,
+        gpu_setting,
+        gpu_steps,
+    )
 
     setting = gpu_setting.Setting(chosen, rehearse or chosen.type != "cuda", find_movielens_1m(data))
     kept = None if setting.small and "OUT" not in os.environ else Path(os.environ.get("OUT", RESULTS))
@@ -116,6 +122,7 @@ def _run(name: str, rehearse: bool, device: str, data: str | None, seconds: floa
     rates = ("rates", lambda: gpu_kernels.rates(setting))
     found = {
         "kernels": gpu_kernels.parts(setting, kept), "epochs": [rates, *gpu_fits.parts(setting)],
+        "steps": gpu_steps.parts(setting),
         "again": [*gpu_kernels.parts_again(setting), *gpu_fits.parts_again(setting)],
     }[name]  # fmt: skip
     run_parts(found, SECONDS[name] if seconds is None else seconds, log)
@@ -142,6 +149,7 @@ def _command(name: str, said: str) -> None:
 
 _command("kernels", "GPU tests, the card's rates, kernels beside torch.sparse, a sweep of tilings, a profile.")
 _command("epochs", "Epochs by path and precision, whole fits, lists, and where dense products win.")
+_command("steps", "AutoRec's fused steps recorded, launched and by autograd, and how they are divided.")
 _command("again", "Kernels and an epoch with the sweep's best, and Nsight Compute on one product.")
 
 

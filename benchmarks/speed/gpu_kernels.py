@@ -151,7 +151,7 @@ def fused(at: Setting, shape: tuple[int, int, int]) -> Iterator[Row]:
     if at.device.type != "cuda":
         yield {"what": f"fused step, {name}", "note": "not measured: its kernels are for CUDA"}
         return
-    steps = _steps_of(AutoRec(hidden=k, batch_size=512, epochs=1, noise=0.0, device=str(at.device)), at.ratings(shape))
+    steps = steps_of(AutoRec(hidden=k, batch_size=512, epochs=1, noise=0.0, device=str(at.device)), at.ratings(shape))
     rows, hidden, kernels = steps.epoch, torch.sigmoid(steps.product), steps.kernels
     before = torch.randn_like(hidden)
     n, entries = len(steps.w.weight), int(rows.indptr[steps.size])
@@ -169,7 +169,7 @@ def fused(at: Setting, shape: tuple[int, int, int]) -> Iterator[Row]:
         yield at.row(f"fused {what}, {name}", at.seconds(job), moved=moved, note=note)
 
 
-def _steps_of(model: AutoRec, ratings: Any) -> Any:
+def steps_of(model: AutoRec, ratings: Any) -> Any:
     """The `FusedSteps` of a fit."""
     from recae.training.fused_steps import FusedSteps
 
