@@ -7,6 +7,7 @@ from typing import Any
 from benchmarks.common.markdown import table
 from benchmarks.common.paths import BENCHMARKS
 from benchmarks.common.record import read
+from benchmarks.pages.gpu_table import gpu
 
 PAGE = BENCHMARKS / "limits.md"
 Row = dict[str, Any]
@@ -16,7 +17,7 @@ def parts() -> dict[str, str]:
     """The page's parts by name."""
     result = read("limits")
     made = {write.__name__: write(result) for write in (ceilings, goals, operations, step)}
-    return {**made, "changes": changes(read("limits-changes"))}
+    return {**made, "changes": changes(read("limits-changes")), "gpu": gpu()}
 
 
 def ceilings(result: Row) -> str:
