@@ -15,7 +15,7 @@ from recae.sparse.ops import factors_kept
 from recae.training.averaging import WeightAverage
 from recae.training.optimizers import KernelAdam
 
-N_ROWS, N_COLS, K = 700, 40, 20  # more rows than a block of the cache holds with one unit more
+N_ROWS, N_COLS, K = 700, 40, 260  # more rows than a block of the cache holds
 
 
 def rows(seed: int = 0, n_rows: int = N_ROWS) -> SparseRows:

@@ -2,7 +2,7 @@
 
 \b
     python -m benchmarks.speed                # everything; MovieLens-1M from RECAE_DATA_DIR, else generated
-    python -m benchmarks.speed --only epoch   # one part: epoch, crossing, sweep or fit
+    python -m benchmarks.speed --only epoch   # one part: epoch, crossing, sweep, fit or factors
 
 Each figure is the median of several epochs; what is compared alternates within one process. Peak memory is of a
 process of its own.
@@ -17,10 +17,10 @@ import click
 import numpy as np
 
 from benchmarks.common.child_processes import run_module
-from benchmarks.common.ratings import ML_1M, ML_20M, generated, movielens_1m, uniform
+from benchmarks.common.ratings import ML_1M, ML_20M, drawn, generated, movielens_1m, uniform
 from benchmarks.common.record import peak_mb, read, write
 from benchmarks.common.timing import timed
-from benchmarks.speed.epochs import our_epoch_seconds
+from benchmarks.speed.epochs import gradients_as_factors, our_epoch_seconds
 from benchmarks.speed.plain_dense import epoch_seconds
 
 SWEEP = [  # users, items, ratings: growing, and falling in density to MovieLens-20M's shape
@@ -90,6 +90,28 @@ def part_sweep(largest: int) -> list[dict[str, Any]]:
     return rows
 
 
+def part_factors(repeats: int) -> list[dict[str, Any]]:
+    """An epoch where Adam takes gradients of weights as factors, and where it is given their product, in turn."""
+    rows = []
+    for shape in (ML_1M, ML_20M):
+        ratings = drawn(*shape)
+        both: dict[bool, list[float]] = {True: [], False: []}
+        for _ in range(repeats):
+            for factored, seconds in both.items():
+                with gradients_as_factors(factored):
+                    seconds.append(float(np.median(our_epoch_seconds(ratings, epochs=1 if shape == ML_20M else 8))))
+        ratios = np.array(both[False]) / np.array(both[True])
+        rows.append({
+            "ratings": shape[2], "factors": float(np.median(both[True])), "product": float(np.median(both[False])),
+            "times_faster": float(np.median(ratios)), "times_faster_range": [float(ratios.min()), float(ratios.max())],
+        })  # fmt: skip
+        click.echo(
+            f"{shape[2]:>10,} ratings: factors {rows[-1]['factors']:.3f} s, product {rows[-1]['product']:.3f} s: "
+            f"{rows[-1]['times_faster']:.2f} times faster ({ratios.min():.2f} to {ratios.max():.2f})"
+        )
+    return rows
+
+
 def part_fit(target: float, repeats: int) -> dict[str, Any]:
     """Time of one `fit` of the paper's AutoRec on MovieLens-1M's train part, and the RMSE it reaches."""
     import recae
@@ -107,7 +129,7 @@ def part_fit(target: float, repeats: int) -> dict[str, Any]:
 
 
 @click.command(help=__doc__)
-@click.option("--only", type=click.Choice(["epoch", "crossing", "sweep", "fit"]), help="One of the parts.")
+@click.option("--only", type=click.Choice(["epoch", "crossing", "sweep", "fit", "factors"]), help="One of the parts.")
 @click.option("--repeats", default=3, show_default=True, help="Alternations of what is compared.")
 @click.option("--largest", default=20_000_000, show_default=True, help="Ratings of the largest generated set.")
 @click.option("--peak-of", type=click.Choice(["sparse", "dense"]), hidden=True)
@@ -122,7 +144,7 @@ def main(only: str | None, repeats: int, largest: int, peak_of: str | None) -> N
         return
     parts = {
         "epoch": lambda: part_epoch(repeats), "crossing": part_crossing, "sweep": lambda: part_sweep(largest),
-        "fit": lambda: part_fit(0.834, repeats),
+        "fit": lambda: part_fit(0.834, repeats), "factors": lambda: part_factors(repeats),
     }  # fmt: skip
     measured = read("speed", {})
     for name, part in parts.items():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -14,3 +17,15 @@ def our_epoch_seconds(
     model = recae.AutoRec(hidden=hidden, batch_size=batch_size, epochs=epochs + 1, noise=0.0, **options)
     model.fit(ratings, progress=False)
     return model.history_.frame()["seconds"].to_numpy()[1:]
+
+
+@contextmanager
+def gradients_as_factors(factored: bool) -> Iterator[None]:
+    """Within, a single process's Adam takes gradients as factors, or their products."""
+    loop: Any = importlib.import_module("recae.training.loop")
+    make = loop.make_optimizer
+    loop.make_optimizer = lambda *given, **settings: make(*given, **{**settings, "factored": factored})
+    try:
+        yield
+    finally:
+        loop.make_optimizer = make

@@ -21,6 +21,7 @@ from recae.sparse.resources import large_empty
 # Sums may be reordered (vectorised); NaN and infinity keep their meaning, so that divergence is seen.
 _REORDER = {"reassoc", "contract", "nsz", "arcp"}
 _CACHE_BYTES = 768 * 1024
+_TOGETHER = 4096  # floats of a gradient that Adam takes at once: a loop as short as a row is slow at its end
 _TILE = 1024  # floats of a row that are taken at once by spmm, so that a few stay in the first-level cache
 
 
@@ -201,19 +202,25 @@ def adam_factored(
     weight: Array, mean: Array, square: Array,
     beta1: float, beta2: float, step_size: float, correction: float, eps: float, decay: float,
 ) -> None:  # fmt: skip
-    """`adam`, a row (k,) of the weight (n, k) at a time, with the gradient S(values)ᵀ dense."""
-    k = weight.shape[1]
+    """`adam` on a weight (n, k), given flat, with the gradient S(values)ᵀ dense: some rows of it at a time."""
+    k = dense.shape[1]
+    together = max(1, _TOGETHER // k)
     for chunk in prange(n_chunks):
-        grad = np.empty(k, weight.dtype)
-        for row in range(first_row(t_indptr, chunk, n_chunks), first_row(t_indptr, chunk + 1, n_chunks)):
-            _gradient_of_row(t_indptr, t_indices, values, dense, row, block, grad)
-            w, m_of, v_of = weight[row], mean[row], square[row]
-            for j in range(k):
-                g = grad[j] + decay * w[j]
-                m = beta1 * m_of[j] + (1 - beta1) * g
-                v = beta2 * v_of[j] + (1 - beta2) * g * g
-                m_of[j], v_of[j] = m, v
-                w[j] -= step_size * m / (np.sqrt(v) * correction + eps)
+        first, last = first_row(t_indptr, chunk, n_chunks), first_row(t_indptr, chunk + 1, n_chunks)
+        grad = np.empty(together * k, weight.dtype)
+        for start in range(first, last, together):
+            stop = min(last, start + together)
+            for row in range(start, stop):
+                _gradient_of_row(
+                    t_indptr, t_indices, values, dense, row, block, grad[(row - start) * k : (row - start + 1) * k]
+                )
+            w, m_of, v_of = weight[start * k : stop * k], mean[start * k : stop * k], square[start * k : stop * k]
+            for i in range((stop - start) * k):
+                g = grad[i] + decay * w[i]
+                m = beta1 * m_of[i] + (1 - beta1) * g
+                v = beta2 * v_of[i] + (1 - beta2) * g * g
+                m_of[i], v_of[i] = m, v
+                w[i] -= step_size * m / (np.sqrt(v) * correction + eps)
 
 
 @jit_kernel(parallel=True, fastmath=_REORDER)
@@ -222,20 +229,27 @@ def adam_factored_averaged(
     weight: Array, mean: Array, square: Array, average: Array,
     beta1: float, beta2: float, step_size: float, correction: float, eps: float, decay: float, pace: float,
 ) -> None:  # fmt: skip
-    k = weight.shape[1]
+    k = dense.shape[1]
+    together = max(1, _TOGETHER // k)
     for chunk in prange(n_chunks):
-        grad = np.empty(k, weight.dtype)
-        for row in range(first_row(t_indptr, chunk, n_chunks), first_row(t_indptr, chunk + 1, n_chunks)):
-            _gradient_of_row(t_indptr, t_indices, values, dense, row, block, grad)
-            w, m_of, v_of, a = weight[row], mean[row], square[row], average[row]
-            for j in range(k):
-                g = grad[j] + decay * w[j]
-                m = beta1 * m_of[j] + (1 - beta1) * g
-                v = beta2 * v_of[j] + (1 - beta2) * g * g
-                m_of[j], v_of[j] = m, v
-                new = w[j] - step_size * m / (np.sqrt(v) * correction + eps)
-                w[j] = new
-                a[j] += pace * (new - a[j])
+        first, last = first_row(t_indptr, chunk, n_chunks), first_row(t_indptr, chunk + 1, n_chunks)
+        grad = np.empty(together * k, weight.dtype)
+        for start in range(first, last, together):
+            stop = min(last, start + together)
+            for row in range(start, stop):
+                _gradient_of_row(
+                    t_indptr, t_indices, values, dense, row, block, grad[(row - start) * k : (row - start + 1) * k]
+                )
+            w, m_of, v_of = weight[start * k : stop * k], mean[start * k : stop * k], square[start * k : stop * k]
+            a = average[start * k : stop * k]
+            for i in range((stop - start) * k):
+                g = grad[i] + decay * w[i]
+                m = beta1 * m_of[i] + (1 - beta1) * g
+                v = beta2 * v_of[i] + (1 - beta2) * g * g
+                m_of[i], v_of[i] = m, v
+                new = w[i] - step_size * m / (np.sqrt(v) * correction + eps)
+                w[i] = new
+                a[i] += pace * (new - a[i])
 
 
 # ---------------------------------------------------------------- called

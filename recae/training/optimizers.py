@@ -23,7 +23,7 @@ from recae.sparse.ops import FactoredGradient, factors_kept
 
 OPTIMIZERS = ("adam", "sgd", "rprop", "lbfgs")
 FULL_BATCH = ("rprop", "lbfgs")
-NARROWEST = 16  # units of a weight, below which a row is too short to be worked out by itself
+NARROWEST = 256  # units of a weight; a product with fewer costs little, and its rows too short a loop each
 
 
 def make_optimizer(
@@ -175,7 +175,7 @@ class KernelAdam(torch.optim.Optimizer):
         block = cpu.rows_in_cache(min(1024, dense.shape[1]) * dense.element_size())
         arrays = [t.detach().numpy() for t in (t_indptr, t_indices, transposed, dense)]
         n_chunks = max(1, min(len(weight), n_threads()))
-        kernel(*arrays, n_chunks, block, *(t.detach().numpy() for t in tensors), *numbers)
+        kernel(*arrays, n_chunks, block, *(t.detach().view(-1).numpy() for t in tensors), *numbers)
 
     def _update(self, weight: torch.nn.Parameter, group: dict[str, Any], pace: float) -> None:
         assert weight.grad is not None
