@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from recae.sparse import SparseRows, sddmm, spmm
 from recae.sparse.ops import factors_kept
+from recae.training import optimizers
 from recae.training.averaging import WeightAverage
 from recae.training.optimizers import KernelAdam
 
-N_ROWS, N_COLS, K = 700, 40, 260  # more rows than a block of the cache holds
+N_ROWS, N_COLS, K = 800, 40, 260  # more rows than a block of the cache holds
 
 
 def rows(seed: int = 0, n_rows: int = N_ROWS) -> SparseRows:
@@ -24,6 +25,11 @@ def rows(seed: int = 0, n_rows: int = N_ROWS) -> SparseRows:
     shown = rng.random((n_rows, N_COLS)) < np.linspace(0, 1, n_rows)[:, None]
     shown[:, 7] = False
     return SparseRows.from_scipy(sparse.csr_array(rng.normal(size=shown.shape) * shown))
+
+
+@pytest.fixture(autouse=True)
+def _small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimizers, "LARGE", 0)
 
 
 class Network(nn.Module):
@@ -101,4 +107,19 @@ def test_what_fails_leaves_nothing_behind() -> None:
     with pytest.raises(RuntimeError, match="no"), factors_kept([network.v]):
         raise RuntimeError("no")
     network.loss(rows()).backward()
+    assert network.v.grad is not None
+
+
+def test_small_weights_are_given_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stays in a cache is not worked out a row at a time: its gradient is in `grad`."""
+    monkeypatch.setattr(optimizers, "LARGE", 4 * N_COLS * K + 1)
+    network = Network()
+    optimizer = KernelAdam(network.parameters())
+    optimizer.factored = True
+
+    def closure() -> float:
+        network.loss(rows()).backward()
+        return 0.0
+
+    optimizer.step(closure)
     assert network.v.grad is not None

@@ -12,6 +12,8 @@ import sys
 import textwrap
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -231,3 +233,12 @@ def test_the_reference_takes_what_has_no_kernel() -> None:
     rows, (_, weight, _) = random_rows(7, 11), tensors(7, 11, 5)
     exact = reference.spmm(rows.indptr, rows.indices, rows.values.double(), weight.double())
     torch.testing.assert_close(exact, rows.to_dense().double() @ weight.double(), rtol=1e-12, atol=1e-12)
+
+
+def test_a_gpu_without_triton_takes_the_plain_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where PyTorch's build for CUDA has no Triton, as on Windows, operations are PyTorch's own, and nothing raises."""
+    from recae.sparse import ops
+
+    on_cuda: Any = SimpleNamespace(device=torch.device("cuda"), dtype=torch.float32)
+    monkeypatch.setattr(ops, "triton_is_here", lambda: False)
+    assert ops._kernels(on_cuda) is reference

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from recae.nn.losses import gaussian_kl
+from recae.sparse.resources import triton_is_here
 from recae.sparse.rows import operator
 
 
@@ -74,7 +75,7 @@ def _draw_gradient(h: Tensor, noise: Tensor, now: Tensor, grad_z: Tensor, grad_p
 
 
 def _has_kernel(h: Tensor) -> bool:
-    return h.device.type == "cuda" and h.dtype == torch.float32
+    return h.device.type == "cuda" and h.dtype == torch.float32 and triton_is_here()
 
 
 @torch.library.register_fake("recae::gaussian_draw")

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from recae.errors import ParameterError
 from recae.sparse import cpu, reference
+from recae.sparse.resources import triton_is_here
 from recae.sparse.rows import SparseRows, operator, transpose
 
 
@@ -99,7 +100,7 @@ def _spmm_transposed(t_indptr: Tensor, t_indices: Tensor, t_position: Tensor, va
 def _kernels(weight: Tensor) -> Any:
     if weight.device.type == "cpu" and weight.dtype in (torch.float32, torch.float64):
         return cpu
-    if weight.device.type == "cuda":
+    if weight.device.type == "cuda" and triton_is_here():
         from recae.sparse import cuda
 
         if cuda.supported(weight):

@@ -11,6 +11,8 @@ buffers are kept and used again; when it ends, all of them are freed.
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import os
 import threading
 import weakref
@@ -38,6 +40,12 @@ class _Here(threading.local):
 
 
 _here = _Here()
+
+
+@functools.cache
+def triton_is_here() -> bool:
+    """Whether CUDA kernels can be compiled: PyTorch's builds for CUDA on Linux bring Triton, others do not."""
+    return importlib.util.find_spec("triton") is not None
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from recae.distributed.ranks import current
 from recae.sparse import SparseRows
+from recae.sparse.resources import triton_is_here
 from recae.training.batches import Batch, Batches, RowBatches, iterate_batches, shares_pattern
 from recae.training.checkpoint import random_state, restore_random_state
 from recae.training.fused_steps import most_entries
@@ -193,7 +194,12 @@ def graphed_steps(objective: Objective) -> MakeOwnSteps:
 def _are_held(batches: Batches) -> bool:
     """Sparse rows on a GPU whose target has their pattern, and more steps than one."""
     rows, target = getattr(batches, "rows", None), getattr(batches, "target", None)
-    on_gpu = torch.version.cuda is not None and isinstance(rows, SparseRows) and rows.device.type == "cuda"
+    on_gpu = (
+        torch.version.cuda is not None
+        and triton_is_here()
+        and isinstance(rows, SparseRows)
+        and rows.device.type == "cuda"
+    )
     shared = shares_pattern(rows, target) and type(batches) is RowBatches
     return on_gpu and shared and batches.batch_size < batches.n_examples
 

@@ -23,7 +23,7 @@ from recae.sparse.ops import FactoredGradient, factors_kept
 
 OPTIMIZERS = ("adam", "sgd", "rprop", "lbfgs")
 FULL_BATCH = ("rprop", "lbfgs")
-NARROWEST = 256  # units of a weight; a product with fewer costs little, and its rows too short a loop each
+WIDE, LARGE = 256, 2**25  # units and bytes of a weight from which factors pay: its gradient does not stay in a cache
 
 
 def make_optimizer(
@@ -146,7 +146,7 @@ class KernelAdam(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         weights = [w for group in self.param_groups for w in group["params"]]
-        matrices = [w for w in weights if self.factored and w.dim() == 2 and w.shape[1] >= NARROWEST]
+        matrices = [w for w in weights if self.factored and w.dim() == 2 and w.shape[1] >= WIDE and w.nbytes >= LARGE]
         with factors_kept(matrices) if closure and matrices else nullcontext(()) as lists:
             loss = None if closure is None else torch.enable_grad()(closure)()
         factors = dict(zip(matrices, lists))

@@ -11,6 +11,7 @@ from recae.distributed.ranks import current
 from recae.models.autorec.heads import Head
 from recae.models.autorec.rating_network import RatingNetwork
 from recae.sparse import SparseRows
+from recae.sparse.resources import triton_is_here
 from recae.training import RowBatches
 from recae.training.batches import Batches
 from recae.training.fused_steps import FusedSteps, bytes_needed
@@ -63,7 +64,12 @@ def fused_steps(
 def _applies(network: RatingNetwork, batches: Batches, settings: TrainerSettings) -> bool:
     plain = type(network) is RatingNetwork and type(network.head) is Head and network.presence is None
     rows = getattr(batches, "rows", None)
-    on_gpu = torch.version.cuda is not None and isinstance(rows, SparseRows) and rows.device.type == "cuda"
+    on_gpu = (
+        torch.version.cuda is not None
+        and triton_is_here()
+        and isinstance(rows, SparseRows)
+        and rows.device.type == "cuda"
+    )
     usual = settings.optimizer == "adam" and settings.precision != "bf16" and settings.second is None
     return plain and on_gpu and usual and not network.dense and batches.target is None and current().size == 1  # type: ignore[attr-defined]
 

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from recae.errors import DataError
 from recae.sparse import SparseRows, reference
+from recae.sparse.resources import triton_is_here
 from recae.sparse.rows import operator
 
 
@@ -157,7 +158,7 @@ def _multinomial_gradient(
 
 
 def _kernels(logits: Tensor) -> Any:
-    if logits.device.type != "cuda":
+    if logits.device.type != "cuda" or not triton_is_here():
         return None
     from recae.models.vae import cuda_multinomial
 
