@@ -1,4 +1,4 @@
-"""The six figures of README.md, each with the page that has its table."""
+"""The figures of README.md, each with the page that has its table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ def parts() -> dict[str, str]:
     """The page's parts by name."""
     ratings, unseen = by_row(read("accuracy-ml-1m")), by_row(read("accuracy-ml-100k"))
     lists = {row["name"]: row for row in read("topn-ml-1m")["rows"]}
-    epoch, stores = read("speed")["epoch"], read("store")["rows"]
+    speed, stores = read("speed"), read("store")["rows"]
+    epoch = speed["epoch"]
+    on_gpu = next(row["seconds"] for row in read("gpu")["rows"] if row["what"] == "epoch, ml-20m, items, recorded")
     made = stores[max(stores, key=int)]["prepare"]
     rows = [
         [
@@ -38,6 +40,11 @@ def parts() -> dict[str, str]:
         [
             "an epoch of I-AutoRec, 500 units, on MovieLens-1M",
             f"{epoch['sparse_seconds']:.2f} s (dense PyTorch {epoch['dense_seconds']:.2f} s)", FIGURES,
+        ],
+        [
+            "the same with 20 million ratings, on one GPU (H200)",
+            f"{on_gpu:.3f} s ({speed['sweep'][-1]['seconds']:.1f} s on two CPU cores)",
+            "[on a GPU](docs/guides/gpu.md)",
         ],
         [
             f"memory to prepare a store of {made['n_rows'] / 1e6:.0f} million rows",
