@@ -165,8 +165,13 @@ def test_a_killed_process_is_restarted_and_ends_where_one_go_ends(tmp_path: Path
         assert run.poll() is None, run.communicate()
         assert time.monotonic() < give_up
         time.sleep(0.005)
-    second = next(p for p in psutil.Process(run.pid).children() if p.environ().get("RANK") == "1")
+    first, second = sorted(psutil.Process(run.pid).children(), key=lambda p: p.environ().get("RANK", ""))[-2:]
+    run.send_signal(signal.SIGSTOP)  # torchrun would end the first one, too, perhaps before that one has seen it
     second.send_signal(signal.SIGKILL)
+    while first.status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < give_up
+        time.sleep(0.005)
+    run.send_signal(signal.SIGCONT)
     out, err = run.communicate(timeout=120)
     assert run.returncode == 0, err
     assert "has lost touch with the others" in err

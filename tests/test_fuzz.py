@@ -15,12 +15,16 @@ from property_examples import examples
 
 from recae.errors import DataError, DivergenceError, ParameterError
 from recae.models import MODELS
+from recae.models.linear.closed_form import ClosedForm
 from recae.ratings import RatingMatrix
 from recae.recommender.params import declared
 
 RANKING = [name for name, entry in MODELS.items() if not entry.model_class.predicts_ratings]
 PARAMS = {name: {p.name for p in declared(MODELS[name].model_class)} for name in RANKING}
-CLOSED = [name for name in RANKING if "l2" in PARAMS[name] and {"precision", "min_common"} & PARAMS[name]]
+CLOSED = [
+    name for name in RANKING
+    if "l2" in PARAMS[name] and (issubclass(MODELS[name].model_class, ClosedForm) or "min_common" in PARAMS[name])
+]  # fmt: skip
 
 ONES = np.ones((3, 4), bool)
 HARD: dict[str, RatingMatrix] = {
