@@ -184,24 +184,9 @@ def test_cuda_kernels_under_tritons_interpreter() -> None:
 
 _COMPILED = """
     import torch
-    from triton.backends.compiler import GPUTarget
-    from triton.runtime import JITFunction, driver
+    from tests import hopper
 
-    class Hopper:
-        get_current_device = lambda self: 0
-        get_current_stream = lambda self, device: 0
-        get_current_target = lambda self: GPUTarget("cuda", 90, 32)
-        get_active_torch_device = lambda self: torch.device("cuda", 0)
-        get_device_interface = lambda self: torch.cuda
-
-    def launcher(kernel, grid):
-        def compile(*arguments, **settings):
-            ptx = kernel.warmup(*arguments, grid=grid, **settings).asm["ptx"]
-            print(kernel.fn.__name__, k, "wide" if "ld.global.v4" in ptx or "ld.global.v2" in ptx else "narrow")
-        return compile
-
-    driver.set_active(Hopper())
-    JITFunction.__getitem__ = launcher
+    hopper.pretend(lambda name, _, ptx: print(name, k, hopper.width(ptx)))
     from recae.sparse import cuda
 
     n_rows, n_cols, nnz = 512, 3000, 20_000

@@ -158,7 +158,10 @@ _command("again", "Kernels and an epoch with the sweep's best, and Nsight Comput
 @click.option("--keep/--no-keep", default=True, show_default=True, help="Write results/gpu.json.")
 def table(files: tuple[str, ...], keep: bool) -> None:
     """What the runs found, of their files: as a table, and as results/gpu.json."""
-    rows = [json.loads(text) for file in files for text in Path(file).read_text().splitlines()]
+    try:
+        rows = [json.loads(text) for file in files for text in Path(file).read_text().splitlines()]
+    except ValueError as error:
+        raise click.ClickException(f"{', '.join(files)}: not lines of JSON, as the runs write them ({error})") from None
     click.echo(f"{'what':<58}{'seconds':>10}{'goal':>10}{'':>8}{'of roofline':>14}")
     for row in rows:
         click.echo(line(row))

@@ -17,6 +17,7 @@ from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import default, hyperparameters, learned, param
 from recae.training import History, Trainer
 from recae.training.optimizers import FULL_BATCH
+from recae.training.trainer_settings import PRECISIONS
 
 _Network = TypeVar("_Network", bound=nn.Module)
 
@@ -74,6 +75,20 @@ class TrainedInBatches(TrainedInEpochs):
     def _rows_a_step(self, n_rows: int) -> int:
         """Rows in a batch, of `n_rows` in all; 0 for all of them."""
         return min(self._largest_batch, math.ceil(n_rows / 8)) if self.batch_size is None else self.batch_size
+
+
+@hyperparameters
+class MultipliesOnCuda(TrainedInBatches):
+    """Base of models whose products of matrices may have less precision on CUDA."""
+
+    precision: str = param(
+        "float32",
+        "of products of matrices on CUDA: tf32 (float32 of which tensor cores read 11 bits of 24), or bf16 (8 bits)",
+        choices=PRECISIONS,
+    )
+
+    def _trainer_settings(self) -> dict[str, Any]:
+        return {**super()._trainer_settings(), "precision": self.precision}
 
 
 @hyperparameters

@@ -174,26 +174,32 @@ def adam_averaged(
 
 
 @jit_kernel(parallel=False, fastmath=_REORDER)
-def _gradient_of_row(
-    t_indptr: Array, t_indices: Array, values: Array, dense: Array, row: int, block: int, out: Array
+def _gradient_of_rows(
+    t_indptr: Array, t_indices: Array, values: Array, dense: Array, first: int, last: int, block: int, out: Array
 ) -> None:
-    """A row of S(values)ᵀ dense: the sums of `_spmm`, in their order. `values` are transposed."""
-    out[:] = 0
-    z, end, k = t_indptr[row], t_indptr[row + 1], len(out)
-    for start in range(0, len(dense), block):
-        stop = start + block
-        while z + 3 < end and t_indices[z + 3] < stop:
-            v0, v1, v2, v3 = values[z], values[z + 1], values[z + 2], values[z + 3]
-            d0, d1 = dense[t_indices[z]], dense[t_indices[z + 1]]
-            d2, d3 = dense[t_indices[z + 2]], dense[t_indices[z + 3]]
-            for j in range(k):
-                out[j] += v0 * d0[j] + v1 * d1[j] + v2 * d2[j] + v3 * d3[j]
-            z += 4
-        while z < end and t_indices[z] < stop:
-            v, d = values[z], dense[t_indices[z]]
-            for j in range(k):
-                out[j] += v * d[j]
-            z += 1
+    """Rows of S(values)ᵀ dense from first to last, one after the other in `out`: the sums of `_spmm`, in their order.
+
+    `values` are transposed.
+    """
+    k = dense.shape[1]
+    for row in range(first, last):
+        total = out[(row - first) * k : (row - first + 1) * k]
+        total[:] = 0
+        z, end = t_indptr[row], t_indptr[row + 1]
+        for start in range(0, len(dense), block):
+            stop = start + block
+            while z + 3 < end and t_indices[z + 3] < stop:
+                v0, v1, v2, v3 = values[z], values[z + 1], values[z + 2], values[z + 3]
+                d0, d1 = dense[t_indices[z]], dense[t_indices[z + 1]]
+                d2, d3 = dense[t_indices[z + 2]], dense[t_indices[z + 3]]
+                for j in range(k):
+                    total[j] += v0 * d0[j] + v1 * d1[j] + v2 * d2[j] + v3 * d3[j]
+                z += 4
+            while z < end and t_indices[z] < stop:
+                v, d = values[z], dense[t_indices[z]]
+                for j in range(k):
+                    total[j] += v * d[j]
+                z += 1
 
 
 @jit_kernel(parallel=True, fastmath=_REORDER)
@@ -210,10 +216,7 @@ def adam_factored(
         grad = np.empty(together * k, weight.dtype)
         for start in range(first, last, together):
             stop = min(last, start + together)
-            for row in range(start, stop):
-                _gradient_of_row(
-                    t_indptr, t_indices, values, dense, row, block, grad[(row - start) * k : (row - start + 1) * k]
-                )
+            _gradient_of_rows(t_indptr, t_indices, values, dense, start, stop, block, grad)
             w, m_of, v_of = weight[start * k : stop * k], mean[start * k : stop * k], square[start * k : stop * k]
             for i in range((stop - start) * k):
                 g = grad[i] + decay * w[i]
@@ -236,10 +239,7 @@ def adam_factored_averaged(
         grad = np.empty(together * k, weight.dtype)
         for start in range(first, last, together):
             stop = min(last, start + together)
-            for row in range(start, stop):
-                _gradient_of_row(
-                    t_indptr, t_indices, values, dense, row, block, grad[(row - start) * k : (row - start + 1) * k]
-                )
+            _gradient_of_rows(t_indptr, t_indices, values, dense, start, stop, block, grad)
             w, m_of, v_of = weight[start * k : stop * k], mean[start * k : stop * k], square[start * k : stop * k]
             a = average[start * k : stop * k]
             for i in range((stop - start) * k):

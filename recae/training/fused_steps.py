@@ -173,7 +173,9 @@ def most_entries(rows: SparseRows, size: int) -> int:
 
 def bytes_needed(rows: SparseRows, size: int, width: int) -> int:
     """Bytes of the device that fused steps take besides the rows, the weights and their moments."""
+    from recae.sparse import cuda_step
+
     size = min(size, len(rows))
     batches = -(-len(rows) // size)
-    parts = 4 * width * (most_entries(rows, size) // 128 + 4 * size)
+    parts = 4 * width * (cuda_step.slots(most_entries(rows, size), size) + 2 * size)
     return BYTES_AN_ENTRY * rows.nnz + 16 * batches * rows.n_cols + parts

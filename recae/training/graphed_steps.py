@@ -21,11 +21,10 @@ from recae.sparse import SparseRows
 from recae.sparse.resources import triton_is_here
 from recae.training.batches import Batch, Batches, RowBatches, iterate_batches, shares_pattern
 from recae.training.checkpoint import random_state, restore_random_state
-from recae.training.fused_steps import most_entries
+from recae.training.fused_steps import WARM, most_entries
 from recae.training.own_steps import MakeOwnSteps, OwnSteps
 from recae.training.trainer_settings import Objective, TrainerSettings
 
-WARM = 3  # steps before the graph is recorded, which compile the kernels
 MATRICES = 8  # of (batch, n_cols) numbers, and copies of the weights, that there has to be room for
 
 

@@ -17,7 +17,7 @@ from recae.models.autorec.rating_network import RatingNetwork, pretraining_loss,
 from recae.models.autorec.row_autoencoder import BLOCK, RowAutoencoder
 from recae.nn.layers import as_widths
 from recae.ratings import RatingMatrix
-from recae.recommender.epochs import TrainedByOptimizer
+from recae.recommender.epochs import MultipliesOnCuda, TrainedByOptimizer
 from recae.recommender.fitting import FitOptions, rating_error
 from recae.recommender.params import default, hyperparameters, param
 from recae.recommender.registry import register
@@ -25,7 +25,7 @@ from recae.sparse import SparseRows
 from recae.training import RowBatches
 from recae.training.batches import CPU, has_room, size_of
 from recae.training.pretraining import pretrain
-from recae.training.trainer_settings import PRECISIONS, Objective
+from recae.training.trainer_settings import Objective
 
 ORDINAL_L2 = 0.2  # of the weight against squared error; found on held-out training data
 
@@ -33,7 +33,7 @@ ORDINAL_L2 = 0.2  # of the weight against squared error; found on held-out train
 @register("u-autorec", "user-based AutoRec: predicts ratings from what each user gave", by="user")
 @register("i-autorec", "item-based AutoRec: predicts ratings from what each item received", by="item")
 @hyperparameters
-class AutoRec(RowAutoencoder, TrainedByOptimizer):
+class AutoRec(RowAutoencoder, TrainedByOptimizer, MultipliesOnCuda):
     """One autoencoder for all rows; missing ratings are neither input nor target.
 
     Loss (eq. 3): Σ over stored ratings of (r - f(W g(V r + mu) + b))² + (l2 / 2) (|W|² + |V|²), biases free.
@@ -82,7 +82,6 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer):
     path: Literal["auto", "sparse", "dense"] = param(
         "auto", "sparse kernels or dense products", choices=("auto", "sparse", "dense")
     )
-    precision: str = param("float32", "of matrix products on CUDA", choices=PRECISIONS)
 
     starts_warm: ClassVar[bool] = True
     _mean_over: ClassVar[Literal["rows", "ratings"]] = "rows"  # which the objective is a mean over
@@ -100,7 +99,7 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer):
         batches = RowBatches(given, batch_size=self._rows_a_step(len(rows)), streamed=streamed)
         dense = self.network_.choose_path(rows, self.path)
         trainer = self._trainer(
-            ratings, validation, options, decay=self._decay(rows), second=self._second(), precision=self.precision,
+            ratings, validation, options, decay=self._decay(rows), second=self._second(),
             kernels=not dense, mean_over=self._mean_over,
         )  # fmt: skip
         if self.pretrain_epochs and options.start is None and not trainer.resumes():

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from recae.distributed.ranks import current
-from recae.models.autorec.heads import Head
 from recae.models.autorec.rating_network import RatingNetwork
 from recae.sparse import SparseRows
 from recae.sparse.resources import triton_is_here
@@ -62,16 +61,11 @@ def fused_steps(
 
 
 def _applies(network: RatingNetwork, batches: Batches, settings: TrainerSettings) -> bool:
-    plain = type(network) is RatingNetwork and type(network.head) is Head and network.presence is None
     rows = getattr(batches, "rows", None)
-    on_gpu = (
-        torch.version.cuda is not None
-        and triton_is_here()
-        and isinstance(rows, SparseRows)
-        and rows.device.type == "cuda"
-    )
+    on_gpu = isinstance(rows, SparseRows) and rows.device.type == "cuda" and getattr(batches, "target", None) is None
+    kernels = torch.version.cuda is not None and triton_is_here() and not network.dense
     usual = settings.optimizer == "adam" and settings.precision != "bf16" and settings.second is None
-    return plain and on_gpu and usual and not network.dense and batches.target is None and current().size == 1  # type: ignore[attr-defined]
+    return network.is_plain and on_gpu and kernels and usual and current().size == 1
 
 
 def _is_fixed(network: nn.Module) -> bool:

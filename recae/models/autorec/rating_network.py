@@ -18,10 +18,12 @@ from recae.recommender.biases import RATINGS, Unit
 from recae.sparse import SparseRows, sddmm, spmm
 from recae.training import Batch
 
-# Above this share of stored ratings, dense products are faster than the sparse kernels (on CPUs measured by
-# `python -m benchmarks.speed --only crossing`). On an H200 an epoch of 6,040 x 3,706 takes 25 ms of dense products at
-# any share, and 4 ms of fused steps at .045, of which a third grows with the entries.
-DENSE_ABOVE = {"cpu": 0.3, "cuda": 0.3, "mps": 0.0}
+# Above this share of stored ratings, dense products are faster than the sparse kernels (measured by
+# `python -m benchmarks.speed --only crossing`). A GPU is better at dense products, and its memory is smaller.
+DENSE_ABOVE = {"cpu": 0.3, "cuda": 0.1, "mps": 0.0}
+# The same of networks whose steps are fused on CUDA. Inferred, not measured: on an H200 an epoch of 6,040 x 3,706 takes
+# 25 ms of dense products with .1 stored, and 4 ms of fused steps with .045, of which a third grows with the entries.
+DENSE_ABOVE_FUSED = 0.3
 DENSE_BYTES = 2**30
 LEVEL_L2 = 10.0  # as the biases of users have it (`recae.recommender.biases.fit_baseline`)
 
@@ -185,12 +187,18 @@ class RatingNetwork(nn.Module):
         """Where the weights are."""
         return self.last.weight.device
 
+    @property
+    def is_plain(self) -> bool:
+        """The output is the rating itself, and nothing but ratings is input: a network whose steps can be fused."""
+        return type(self) is RatingNetwork and type(self.head) is Head and self.presence is None
+
     def choose_path(self, rows: SparseRows, path: str) -> bool:
         """Choose dense or sparse products; dense ones where `rows` are filled enough and a dense copy is small.
 
         Returns whether products are dense, which `path` ("auto", "sparse", "dense") can force.
         """
-        crowded = rows.density >= DENSE_ABOVE.get(self.device.type, 0.3)
+        fused = self.device.type == "cuda" and self.is_plain
+        crowded = rows.density >= (DENSE_ABOVE_FUSED if fused else DENSE_ABOVE.get(self.device.type, 0.3))
         small = 4 * len(rows) * rows.n_cols <= DENSE_BYTES
         self.dense = path == "dense" or (path == "auto" and crowded and small)
         return self.dense

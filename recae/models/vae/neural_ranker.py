@@ -17,7 +17,7 @@ from recae.errors import DataError, Phrase, Remedy
 from recae.models.vae.implicit_losses import multinomial
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
-from recae.recommender.epochs import load_network, network_arrays
+from recae.recommender.epochs import MultipliesOnCuda, load_network, network_arrays
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.list_error import ranking_error
@@ -28,13 +28,12 @@ from recae.sparse.resources import reuse_buffers
 from recae.training import Batch, Batches, RowBatches
 from recae.training.batches import MadeBatches, copy_async, has_room, rows_a_block, size_of
 from recae.training.graphed_steps import graphed_steps
-from recae.training.trainer_settings import PRECISIONS
 
 CPU = torch.device("cpu")
 
 
 @hyperparameters
-class NeuralRanker(ReadsValues, StopsByOwnPart):
+class NeuralRanker(ReadsValues, StopsByOwnPart, MultipliesOnCuda):
     """Base of `MultVAE`, `MultDAE`, `RecVAE` and `CDAE`: a network from rows to logits, and how it is trained.
 
     A row is scaled to unit length before anything else (not in CDAE); what is missing is 0. The first layer multiplies
@@ -58,7 +57,6 @@ class NeuralRanker(ReadsValues, StopsByOwnPart):
     epochs: int = default(200)
     batch_size: int | None = default(None, help="rows a step; none for an eighth of them, at most 500", low=1)
     patience: int | None = default(50)
-    precision: str = param("float32", "of matrix products on CUDA", choices=PRECISIONS)
 
     network_: Any = learned()
 
@@ -95,7 +93,7 @@ class NeuralRanker(ReadsValues, StopsByOwnPart):
         self.network_ = options.begin(network, lambda small: self._network(small, 0), ratings).to(device)
         trainee = self._trainee(self.network_, steps)
         passes = {"epochs": self._passes(), "patience": self._patience()}
-        trainer = self._trainer(ratings, validation, options, decay=self.l2, precision=self.precision, **passes)
+        trainer = self._trainer(ratings, validation, options, decay=self.l2, **passes)
         validate = None if validation is None else self._validator(ratings, validation, options)
         with reuse_buffers():  # PyTorch has the cores, and the first layer's gradient is as large as ever
             steps_of = graphed_steps(self._objective) if self._repeats else None
