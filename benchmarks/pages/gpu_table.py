@@ -21,7 +21,7 @@ def parts() -> dict[str, str]:
 def gpu() -> str:
     """Seconds by what is done: the goal, the first run, fused steps, and two cores of a CPU."""
     found = read("gpu")["rows"]
-    runs = [row for row in found if row["part"] == "context"]
+    runs = [row for row in found if row["part"] == "context" and not row["what"].startswith("profile")]
     seconds = {row["what"]: row["seconds"] for row in found if "seconds" in row}
     about = [f"{run['what']}, commit {run['commit']}, {run['date'][:10]}" for run in runs]
     heads = ["what", "goal", "first run", "fused steps", "two CPU cores"]
