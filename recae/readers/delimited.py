@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from recae.errors import DataError, DataWarning, shown
+from recae.readers.arrow_memory import held_by_arrow
 from recae.readers.columns import MISSING, Choice, assign, is_position
 from recae.readers.id_columns import id_column
 from recae.readers.integers import DELIMITERS, bytes_are_plain, read_plain
@@ -111,16 +112,17 @@ class TextTable:
 
         options = arrow_options(self.layout, self.kinds, types, newlines=newlines)
         options[0].block_size = len(block)  # a line of any length is within it
+        held = held_by_arrow(block)
         ids = [column for column, kind in self.kinds.items() if kind == "id"]
         if integers:
             careful = options[2].column_types
             options[2].column_types = careful | dict.fromkeys(ids, pa.int64())
             with suppress(pa.ArrowInvalid):  # fractions, or more than 64 bits
-                table = csv.read_csv(pa.BufferReader(block), *options)
+                table = csv.read_csv(pa.BufferReader(held), *options)
                 if not any(table.column(name).null_count for name in ids):
                     return table
             options[2].column_types = careful
-        return csv.read_csv(pa.BufferReader(block), *options)
+        return csv.read_csv(pa.BufferReader(held), *options)
 
     def joined(self, tables: list[Any]) -> dict[str, Any]:
         """The rows of some of the `tables`: role to an array or a categorical."""
