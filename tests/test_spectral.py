@@ -13,7 +13,8 @@ from scipy import sparse
 import recae
 from recae.models import Spectral
 from recae.models.linear.pca_recommender import SMALL
-from recae.models.linear.spectral import MOST_DEGREE, NEAR, _filter, leading, polynomial
+from recae.models.linear.spectral import leading
+from recae.models.linear.spectrum_filters import MOST_DEGREE, NEAR, filter_by_name, polynomial
 from recae.ratings import RatingMatrix
 
 RATINGS = random_ratings(60, 33)
@@ -105,12 +106,26 @@ def test_a_low_degree_is_enough_beyond_the_leading_eigenvectors() -> None:
 @pytest.mark.parametrize("end", [0.001, 0.07, 0.5, 1.0])
 def test_polynomials_are_near_the_filter_and_bounded(c: float, end: float) -> None:
     """Within a thousandth of f up to the end where 16 degrees do, else a fifth; never so large that digits are lost."""
-    f = _filter("ridge", c)
+    f = filter_by_name("ridge", c)
     found = polynomial(f, end, None)
     s = np.linspace(0, end, 999)
     allowed = NEAR if len(found) <= MOST_DEGREE else 0.2
     assert np.abs(chebval(2 * s - 1, found) - f(s)).max() <= 1.2 * allowed * f(np.array(end))
     assert np.abs(found).max() < 10
+
+
+@pytest.mark.parametrize("name", ["ridge", "plateau", "step"])
+@pytest.mark.parametrize("degree", [None, 3])
+def test_filters_that_are_tried_together_score_as_each_alone(name: str, degree: int | None) -> None:
+    """Trials share one recurrence, for any users that are asked for; scores are to the bit those of a model alone."""
+    settings: dict[str, Any] = {"filter": name, "degree": degree, "factors": 6, "popularity": 0.0}
+    model = Spectral(**settings)
+    candidates = model._candidates(RATINGS)
+    assert len({one["strength"] for one in candidates}) > 1 < len({one["post"] for one in candidates})
+    for candidate, tried in model._trials(RATINGS, candidates):
+        alone = Spectral(**settings, **candidate).fit(RATINGS)
+        for users in (RATINGS.user_rows, RATINGS.user_rows[5:40], RATINGS.user_rows[::-1]):
+            np.testing.assert_array_equal(tried.score(users), alone.score(users))
 
 
 def test_two_items_that_always_come_together() -> None:

@@ -71,9 +71,24 @@ def one_fit(task: str, data: str, name: str, seed: int, part: str = "test") -> R
     seconds, _ = timed(lambda: model.fit(parts.train, progress=False))
     cpu = time.process_time() - cpu
     measure = ranking_figures if task == "ranking" else rating_figures
-    chosen = {"chosen": model.choice_.name} if name == "auto" else {}
+    chosen = {"chosen": model.choice_.name, **alone(model.choice_, parts.train, seed)} if name == "auto" else {}
     figures = measure(getattr(model, "model_", model), baseline, parts)
     return {"seed": seed, **figures, **chosen, "seconds": seconds, "cpu": cpu, "peak_mb": peak_mb()}
+
+
+def alone(choice: Any, train: Any, seed: int) -> Row:
+    """CPU seconds of the model that `auto` takes, where it is fitted by itself and chooses its own settings."""
+    import time
+
+    import recae
+
+    members = choice.params.get("members")
+    model = recae.make_model(choice.name, **({} if members is None else {"members": [one["model"] for one in members]}))
+    if "rng" in model.get_params():
+        model.set_params(rng=seed)
+    cpu = time.process_time()
+    model.fit(train, progress=False)
+    return {"alone_cpu": time.process_time() - cpu}
 
 
 def rating_figures(model: Any, baseline: Any, parts: Any) -> Row:

@@ -21,7 +21,23 @@ def parts() -> dict[str, str]:
         "ratings": by_model(rows["rating"], list(RATED), "rating"),
         "unseen": by_model(rows["unseen"], [UNSEEN], "unseen"),
         "rankers": by_model(rows["ranking"], list(RANKED), "ranking"),
+        "choosing": choosing([row for task in ("rating", "ranking") for row in rows[task] if row["model"] == "auto"]),
     }
+
+
+def choosing(rows: list[Row]) -> str:
+    """A line a set: what `auto` takes, and what it costs beside a fit of that by itself; of several splits, means."""
+    lines = []
+    for row in rows:
+        fits = [fit for fit in row["fits"] if "alone_cpu" in fit]
+        if not fits:
+            continue
+        cpu, alone = (sum(fit[name] for fit in fits) / len(fits) for name in ("cpu", "alone_cpu"))
+        taken = ", ".join(f"`{name}`" for name in dict.fromkeys(fit["chosen"] for fit in fits))
+        times = f"{cpu / alone:.1f}" if alone > 0.05 * cpu else ""
+        lines.append([row["data"], row["task"] + "s", taken, f"{cpu:.0f}", f"{alone:.1f}", times])
+    head = ["data", "task", "takes", "`auto`, CPU s", "that model alone, CPU s", "times"]
+    return table(head, lines) if lines else "Not measured yet."
 
 
 def by_model(rows: list[Row], sets: list[str], task: str) -> str:

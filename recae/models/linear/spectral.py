@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from copy import copy
-from functools import partial
 from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from numpy.polynomial.chebyshev import chebval, chebvander
+from numpy.polynomial.chebyshev import chebval
 from scipy import sparse
 
-from recae._types import Arrays, Csr, DoubleArray, FloatArray, Scores
+from recae._types import Arrays, Csr, FloatArray, Scores
 from recae.models.linear.pca_recommender import SMALL, dense_directions
+from recae.models.linear.spectrum_filters import STEP_DEGREE, filter_by_name, polynomial
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import cut_evenly
 from recae.recommender.fitting import FitOptions
@@ -30,13 +30,11 @@ STRENGTHS = {
     "ridge": (0.02, 0.05, 0.15, 0.45, 1.5), "plateau": (1.0, 2.0, 4.0, 8.0), "step": (1.0, 1.5, 3.0, 15.0),
     "linear": (1.0,),
 }  # fmt: skip
-STEP_DEGREE = 8
 POSTS = (0.35, 0.45)
 SHARE, MOST = 0.027, 800  # directions where they are not said: a share of the smaller side, and no more than these
-MOST_DEGREE, NEAR = 16, 1e-3
 BLOCK, CELLS = 256, 2**26  # users that are filtered at once, at most: as many as have so many numbers in all
 PART = 1 << 22  # ratings that are weighed at once
-Filter = Callable[[DoubleArray], DoubleArray]
+Polynomial = tuple[FloatArray, FloatArray]  # coefficients, and what it lacks on the leading eigenvectors
 
 
 @register("spectral", "filter on the spectrum of items' co-occurrence, for any number of items")
@@ -112,12 +110,13 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
     def _trials(
         self, ratings: RatingMatrix, candidates: list[dict[str, Any]]
     ) -> Iterator[tuple[dict[str, Any], Spectral]]:
-        """All filters on the eigenvectors of one decomposition."""
+        """All filters on the eigenvectors of one decomposition, and by one recurrence where the same users are asked."""
         model = self.clone()
         model._learn(ratings, FitOptions(), candidates[0])
         model._set_ratings(ratings)
+        model._together = Together([model._polynomial(c) for c in dict.fromkeys(one["strength"] for one in candidates)])
         for candidate in candidates:
-            model._set_filter(candidate["strength"])
+            model.coefficients_, model.gains_ = model._polynomial(candidate["strength"])
             model.post_, model._writes = candidate["post"], model._by_item(ratings, candidate["post"])
             yield candidate, model
 
@@ -129,15 +128,15 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
         self.largest_ = max(float(strengths[0]), float(np.finfo(np.float32).tiny))
         self._read(ratings, rows)
         self.strengths_ = strengths / np.float32(self.largest_)
-        self._set_filter(chosen["strength"])
+        self.coefficients_, self.gains_ = self._polynomial(chosen["strength"])
 
-    def _set_filter(self, strength: float) -> None:
-        """The polynomial, and what it lacks on the leading eigenvectors."""
-        f, eigenvalues = _filter(self.filter, strength), self.strengths_.astype(np.float64) ** 2
+    def _polynomial(self, strength: float) -> Polynomial:
+        """Coefficients, and what the polynomial lacks on the leading eigenvectors, (k,)."""
+        f, eigenvalues = filter_by_name(self.filter, strength), self.strengths_.astype(np.float64) ** 2
         degree = STEP_DEGREE if self.filter == "step" and self.degree is None else self.degree
-        self.coefficients_ = polynomial(f, float(eigenvalues[-1]), degree)
-        off = f(eigenvalues) - chebval(2 * eigenvalues - 1, self.coefficients_)
-        self.gains_ = (off + (self.low_pass if self.low_pass_power is None else 0.0)).astype(np.float32)
+        coefficients = polynomial(f, float(eigenvalues[-1]), degree)
+        off = f(eigenvalues) - chebval(2 * eigenvalues - 1, coefficients)
+        return coefficients, (off + (self.low_pass if self.low_pass_power is None else 0.0)).astype(np.float32)
 
     def _weighed(self, ratings: RatingMatrix) -> Csr:
         """R, (n_users, n_items)."""
@@ -158,6 +157,7 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
 
     def _read(self, ratings: RatingMatrix, rows: Csr) -> None:
         """Keep what scores are made with, of the ratings learnt from and R, which is divided in place."""
+        self._together: Together | None = None
         rows.data /= np.float32(self.largest_)
         self._sides = SparseRows.from_scipy(rows), SparseRows.from_scipy(rows.T.tocsr())
         self._reads, self._writes = self._by_item(ratings, -self.pre), self._by_item(ratings, self.post_)
@@ -168,11 +168,10 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
         return False  # the filter runs over everybody's rows
 
     def score(self, user_rows: Csr) -> Scores:
-        read = sparse.csr_array(as_input(user_rows, self.values).multiply(self._reads))
-        out = np.empty(user_rows.shape, np.float32)
-        size = max(1, min(BLOCK, CELLS // sum(self.ratings_.shape)))
-        for start in range(0, user_rows.shape[0], size):
-            out[start : start + size] = self._filtered(read[start : start + size])
+        if self._together is None:
+            (out,) = self._filtered(user_rows, [(self.coefficients_, self.gains_)])
+        else:
+            out = self._together.filtered(self, user_rows)
         out *= self._writes
         if self.low_pass_power is not None:
             reads, writes = (self._by_item(self.ratings_, sign * self.low_pass_power) for sign in (-1, 1))
@@ -180,21 +179,35 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
             out += (np.float32(self.low_pass) * passed) @ (self.components_.T * writes)
         return out
 
-    def _filtered(self, rows: Csr) -> FloatArray:
-        """Rows by f(S) + w V Vᵀ, (n, n_items): the recurrence of Chebyshev, and what it lacks on V."""
-        before = torch.from_numpy(rows.toarray()).T.contiguous()
-        now = self._moved(before)
-        total = self.coefficients_[0] * before + self.coefficients_[1] * now
-        for coefficient in self.coefficients_[2:]:
-            before, now = now, 2 * self._moved(now) - before
-            total += coefficient * now
-        found: FloatArray = total.T.numpy() + ((rows @ self.components_) * self.gains_) @ self.components_.T
+    def _filtered(self, user_rows: Csr, polynomials: list[Polynomial]) -> list[FloatArray]:
+        """Rows by f(S) + w V Vᵀ, (n, n_items), for each of several f, in blocks of users."""
+        read = sparse.csr_array(as_input(user_rows, self.values).multiply(self._reads))
+        found = [np.empty(user_rows.shape, np.float32) for _ in polynomials]
+        size = max(1, min(BLOCK, CELLS // (sum(self.ratings_.shape) * max(1, len(polynomials) // 2))))
+        for start in range(0, user_rows.shape[0], size):
+            rows = read[start : start + size]
+            passed = rows @ self.components_
+            sums = self._summed(rows, [coefficients for coefficients, _ in polynomials])
+            for out, total, (_, gains) in zip(found, sums, polynomials):
+                np.add(total.T.numpy(), (passed * gains) @ self.components_.T, out=out[start : start + size])
         return found
+
+    def _summed(self, rows: Csr, coefficients: list[FloatArray]) -> list[torch.Tensor]:
+        """Polynomials in S of rows, (n_items, n) each: Chebyshev's recurrence, which is the same for all of them."""
+        before = torch.from_numpy(rows.toarray()).T.contiguous()
+        now, term = self._moved(before), torch.empty_like(before)
+        sums = [one[0] * before + one[1] * now for one in coefficients]
+        for n in range(2, max(map(len, coefficients))):
+            before, now = now, self._moved(now).mul_(2).sub_(before)
+            for total, one in zip(sums, coefficients):
+                if n < len(one):
+                    total += torch.mul(now, one[n], out=term)
+        return sums
 
     def _moved(self, block: torch.Tensor) -> torch.Tensor:
         """2 S - 1 applied to columns: its spectrum lies in -1 to 1."""
         rows, columns = self._sides
-        return 2 * spmm(columns, spmm(rows, block)) - block
+        return spmm(columns, spmm(rows, block)).mul_(2).sub_(block)
 
     def item_vectors(self) -> FloatArray:
         """Eigenvectors times the roots of their eigenvalues, (n_items, k)."""
@@ -220,6 +233,28 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
         self._read(self.ratings_, self._weighed(self.ratings_))
 
 
+class Together:
+    """Rows under several filters, of which each is asked for in turn: the products are made once."""
+
+    def __init__(self, polynomials: list[Polynomial]) -> None:
+        self.polynomials = polynomials
+        self.rows: Csr | None = None
+        self.found: list[FloatArray] = []
+
+    def filtered(self, model: Spectral, rows: Csr) -> FloatArray:
+        """What `model`, whose filter is one of them, makes of rows: (n, n_items)."""
+        if self.rows is None or not _same(self.rows, rows):
+            self.rows, self.found = rows, model._filtered(rows, self.polynomials)
+        which = [np.array_equal(model.coefficients_, one) for one, _ in self.polynomials].index(True)
+        return self.found[which].copy()
+
+
+def _same(rows: Csr, others: Csr) -> bool:
+    return rows.shape == others.shape and all(
+        np.array_equal(getattr(rows, name), getattr(others, name)) for name in ("indptr", "indices", "data")
+    )
+
+
 def leading(rows: Csr, factors: int, seed: int, iterations: int) -> tuple[FloatArray, FloatArray]:
     """The first right singular vectors (n_cols, k) and values (k,): exactly of a small matrix, else by random products.
 
@@ -232,49 +267,3 @@ def leading(rows: Csr, factors: int, seed: int, iterations: int) -> tuple[FloatA
 
     _, strengths, right = randomized_svd(sparse.csr_matrix(rows), k, n_iter=iterations, random_state=seed)
     return np.ascontiguousarray(right.T, np.float32), strengths.astype(np.float32)
-
-
-def polynomial(f: Filter, end: float, degree: int | None) -> FloatArray:
-    """Coefficients on Chebyshev polynomials of 2 s - 1, of what is near f from 0 to `end`, and bounded up to 1.
-
-    Least squares, in which the part beyond `end` counts little: it is corrected, but not without losing digits where
-    the polynomial is far off.
-    """
-    nodes = (1 - np.cos(np.linspace(0, np.pi, 200))) / 2
-    within, beyond = nodes * end, end + nodes * (1 - end)
-    s, weights = np.concatenate([within, beyond]), np.repeat([1.0, 1e-4], 200)
-    for n in range(1, MOST_DEGREE + 1) if degree is None else (degree,):
-        terms = chebvander(2 * s - 1, n)
-        found = np.linalg.lstsq(terms * weights[:, None], f(s) * weights, rcond=None)[0]
-        if np.abs(terms[:200] @ found - f(within)).max() <= NEAR * abs(f(np.array(end))):
-            break
-    coefficients: FloatArray = found.astype(np.float32)
-    return coefficients
-
-
-def _filter(name: str, c: float) -> Filter:
-    """f of the class's docstring."""
-    if name == "linear":
-        return lambda s: s
-    if name == "plateau":
-        return lambda s: 1 - np.power(np.clip(1 - s, 0, 1), c)
-    if name == "step":
-        return partial(_chebyshev, step(c))
-    return lambda s: s / (s + c)
-
-
-def step(c: float, degree: int = STEP_DEGREE) -> DoubleArray:
-    """Coefficients on Chebyshev polynomials of y, of what ChebyCF's program makes of h(y) = (1 ± |y|^c) / 2.
-
-    It puts the values of h at the extremes cos(j π / n) at the zeros cos((j + 1/2) π / (n + 1)), j = 0 ... n, n being
-    the degree; so the polynomial is h a little stretched.
-    """
-    j = np.arange(degree + 1)
-    extremes, zeros = np.cos(j / degree * np.pi), np.cos((j + 0.5) / (degree + 1) * np.pi)
-    values = (1 + np.sign(extremes) * np.abs(extremes) ** c) / 2
-    return np.asarray(np.linalg.solve(chebvander(zeros, degree), values), np.float64)
-
-
-def _chebyshev(coefficients: DoubleArray, s: DoubleArray) -> DoubleArray:
-    """A polynomial of 2 s - 1."""
-    return np.asarray(chebval(2 * s - 1, coefficients), np.float64)
