@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -52,13 +53,16 @@ def forward(stack: list[Any], x: Any, last: Any = None) -> Any:
     return x
 
 
-def test_mult_vae_scores_as_the_paper_says() -> None:
-    """Logits of the mean code of the row at unit length (section 2.5), for the empty row too."""
+@pytest.mark.parametrize("hidden", [(9, 5), (9,), (), None])
+def test_mult_vae_scores_as_the_paper_says(hidden: tuple[int, ...] | None) -> None:
+    """Logits of the mean code of the row at unit length (section 2.5), for the empty row too; linear by default."""
     ratings = random_ratings()
-    model = MultVAE(latent=4, **SETTINGS).fit(ratings)
+    model = MultVAE(latent=4, **{**SETTINGS, "hidden": hidden}).fit(ratings)
     encoder, decoder = layers(model)
-    assert [w.shape for w, _ in encoder] == [(13, 9), (9, 5), (5, 8)]
-    assert [w.shape for w, _ in decoder] == [(4, 5), (5, 9), (9, 13)]
+    inner = list(hidden or ())
+    assert [w.shape for w, _ in encoder] == list(pairwise([13, *inner, 8]))
+    assert [w.shape for w, _ in decoder] == list(pairwise([4, *inner[::-1], 13]))
+    assert MultVAE().hidden is None
     mean = forward(encoder, unit((ratings.user_rows.toarray() > 0).astype(float)))[:, :4]
     np.testing.assert_allclose(model.score(ratings.user_rows), forward(decoder, mean), rtol=1e-4, atol=1e-5)
 

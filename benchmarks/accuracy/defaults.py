@@ -9,14 +9,15 @@
 Nothing is tuned: `make_model(NAME, rng=seed).fit(train)`. Rating models are measured by RMSE on ratings hidden at
 random, and on users that they did not learn from; rankers by Recall@20 and NDCG@20 on a fifth of each user's entries.
 The difference to the baseline (the biases; popularity) comes with its standard error over the hidden ratings (over the
-test users), paired. Each fit runs in a process of its own. Rows are written when they are done, a file a task. Two
-runs of different tasks may go on side by side.
+test users), paired. Each fit runs in a process of its own. Rows are written when they are done, a file a task, and
+several runs may go on side by side.
 """
 
 from __future__ import annotations
 
 import ast
 import json
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -71,24 +72,15 @@ def one_fit(task: str, data: str, name: str, seed: int, part: str = "test") -> R
     seconds, _ = timed(lambda: model.fit(parts.train, progress=False))
     cpu = time.process_time() - cpu
     measure = ranking_figures if task == "ranking" else rating_figures
-    chosen = {"chosen": model.choice_.name, **alone(model.choice_, parts.train, seed)} if name == "auto" else {}
+    chosen = {"chosen": taken(model.choice_)} if name == "auto" else {}
     figures = measure(getattr(model, "model_", model), baseline, parts)
     return {"seed": seed, **figures, **chosen, "seconds": seconds, "cpu": cpu, "peak_mb": peak_mb()}
 
 
-def alone(choice: Any, train: Any, seed: int) -> Row:
-    """CPU seconds of the model that `auto` takes, where it is fitted by itself and chooses its own settings."""
-    import time
-
-    import recae
-
-    members = choice.params.get("members")
-    model = recae.make_model(choice.name, **({} if members is None else {"members": [one["model"] for one in members]}))
-    if "rng" in model.get_params():
-        model.set_params(rng=seed)
-    cpu = time.process_time()
-    model.fit(train, progress=False)
-    return {"alone_cpu": time.process_time() - cpu}
+def taken(choice: Any) -> str:
+    """The model that `auto` takes, as `--one` reads it; it chooses its own settings, as `auto` found them."""
+    members = [one["model"] for one in choice.params.get("members", ())]
+    return f"{choice.name} members={members}".replace(", ", ",") if members else str(choice.name)
 
 
 def rating_figures(model: Any, baseline: Any, parts: Any) -> Row:
@@ -163,17 +155,26 @@ def main(
             if (wanted and data not in wanted) or (names and name not in names):
                 continue
             name = " ".join((name, *settings))
-            rows = read(f"{out}-{task}", {"rows": []})["rows"]
-            table = {(row["task"], row["data"], row["model"]): row for row in rows}
-            if missing and (task, data, name) in table:
+            if missing and (task, data, name) in stored(out, task):
                 continue
-            fits = [
-                run_module("benchmarks.accuracy.defaults", "--part", part, "--one", task, data, name, seed)
-                for seed in range(seeds or SEEDS.get(data, 1))
-            ]
-            table[task, data, name] = found = summary(task, data, name, fits)
+            fits = [in_a_process(part, task, data, name, seed) for seed in range(seeds or SEEDS.get(data, 1))]
+            found = summary(task, data, name, fits)
             click.echo(in_words(found))
+            table = {**stored(out, task), (task, data, name): found}  # read now: another process may have written
             write(f"{out}-{task}", {"rows": list(table.values())})
+
+
+def stored(out: str, task: str) -> dict[tuple[str, str, str], Row]:
+    """The rows of a result file by task, data and model."""
+    rows = read(f"{out}-{task}", {"rows": []})["rows"]
+    return {(row["task"], row["data"], row["model"]): row for row in rows}
+
+
+def in_a_process(part: str, task: str, data: str, name: str, seed: int) -> Row:
+    """Figures of one fit, made in a process of its own; of `auto`, CPU seconds of what it takes alone, too."""
+    run = partial(run_module, "benchmarks.accuracy.defaults", "--part", part, "--one", task, data)
+    found: Row = run(name, seed)
+    return {**found, "alone_cpu": run(found["chosen"], seed)["cpu"]} if "chosen" in found else found
 
 
 def known(wanted: tuple[str, ...], names: list[str], option: str) -> None:

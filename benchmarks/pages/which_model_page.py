@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import Any
 
 from benchmarks.accuracy.default_data import RANKED, RATED, UNSEEN
@@ -33,7 +34,7 @@ def choosing(rows: list[Row]) -> str:
         if not fits:
             continue
         cpu, alone = (sum(fit[name] for fit in fits) / len(fits) for name in ("cpu", "alone_cpu"))
-        taken = ", ".join(f"`{name}`" for name in dict.fromkeys(fit["chosen"] for fit in fits))
+        taken = ", ".join(dict.fromkeys(in_words(fit["chosen"]) for fit in fits))
         times = f"{cpu / alone:.1f}" if alone > 0.05 * cpu else ""
         lines.append([row["data"], row["task"] + "s", taken, f"{cpu:.0f}", f"{alone:.1f}", times])
     head = ["data", "task", "takes", "`auto`, CPU s", "that model alone, CPU s", "times"]
@@ -61,6 +62,12 @@ def by_model(rows: list[Row], sets: list[str], task: str) -> str:
         cells = [cell(found.get((name, data))) for data in sets]
         lines.append([f"`{name}`", *cells, "" if cpu is None else f"{cpu:,.0f}"])
     return table(["model", *sets, "CPU, s"], lines)
+
+
+def in_words(taken: str) -> str:
+    """A model, or the mean of several, as `benchmarks.accuracy.defaults` writes it: "ranking-blend members=[...]"."""
+    name, _, members = taken.partition(" members=")
+    return f"mean of {' and '.join(f'`{one}`' for one in ast.literal_eval(members))}" if members else f"`{name}`"
 
 
 def figure(row: Row) -> float:

@@ -35,8 +35,13 @@ CHOSEN: dict[str, Settings] = {
 }  # fmt: skip
 CANDIDATES: dict[str, list[Settings]] = {
     "mult-vae": [
-        {}, {"beta": 0.5}, {"dropout": 0.7}, {"dropout": 0.7, "beta": 0.5}, {"batch_size": 100, "beta": 0.5},
-        {"batch_size": 100, "beta": 1.0},
+        {"hidden": 600, **one} for one in (
+            {}, {"beta": 0.5}, {"dropout": 0.7}, {"dropout": 0.7, "beta": 0.5}, {"batch_size": 100, "beta": 0.5},
+            {"batch_size": 100, "beta": 1.0},
+        )
+    ] + [
+        {}, {"dropout": 0.7}, {"beta": 0.5}, {"beta": 1.0}, {"batch_size": 100}, {"batch_size": 100, "beta": 1.0},
+        {"batch_size": 100, "beta": 0.1}, {"batch_size": 100, "beta": 0.0}, {"batch_size": 100, "dropout": 0.3},
     ],
     "rec-vae": [
         {}, {"gamma": 0.0025}, {"gamma": 0.01}, {"batch_size": 100}, {"batch_size": 100, "gamma": 0.01},

@@ -51,6 +51,7 @@ PUBLISHED: dict[str, dict[str, tuple[float, ...]]] = {
 }  # fmt: skip
 L2 = {"ml-20m": 500.0, "netflix": 1000.0, "msd": 200.0}  # the EASE paper's
 LINEAR = ("ease", "sparse-ease")
+SETTINGS = {"mult-vae": {"hidden": 600}}  # the paper's, where the default is another one
 
 Triples = tuple[Any, Any, Any]
 
@@ -117,7 +118,7 @@ def _movies(file: Path) -> Iterator[tuple[int, pd.DataFrame]]:
 
 def measure(data: str, name: str, parts: Split) -> dict[str, Any]:
     """One model with the paper's settings; by epochs, stopped by the validation users."""
-    model = make_model(name, **({"l2": L2[data]} if name in LINEAR else {}))
+    model = make_model(name, **({"l2": L2[data]} if name in LINEAR else SETTINGS.get(name, {})))
     seconds, _ = timed(lambda: fitted(model, parts, progress=True))
     report = recae.evaluate(model, parts, METRICS)
     figures = {metric: report[metric] for metric in METRICS}

@@ -110,7 +110,7 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
     def _trials(
         self, ratings: RatingMatrix, candidates: list[dict[str, Any]]
     ) -> Iterator[tuple[dict[str, Any], Spectral]]:
-        """All filters on the eigenvectors of one decomposition, and by one recurrence where the same users are asked."""
+        """All filters on the eigenvectors of one decomposition, and by one recurrence for users who are asked again."""
         model = self.clone()
         model._learn(ratings, FitOptions(), candidates[0])
         model._set_ratings(ratings)

@@ -198,6 +198,8 @@ def check_counts(rows: Csr) -> None:
         )
 
 
-def widths(hidden: int | tuple[int, ...]) -> list[int]:
-    """Widths of layers from a number or several."""
+def widths(hidden: int | tuple[int, ...] | None) -> list[int]:
+    """Widths of layers from a number or several; None for no layer."""
+    if hidden is None:
+        return []
     return [hidden] if isinstance(hidden, int) else [int(width) for width in hidden]
