@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from recae.settings import load_settings, read_settings, write_settings
 from recae.splitting import Split, take_validation
 from recae.tuning import Tuning, tune
 from recae.tuning.budget import Budget
+from recae.tuning.search import ReleasedAtOnce
 
 SPACE: dict[str, Any] = {"l2": (0.1, 50.0, "log"), "lr": (1e-3, 0.1, "log"), "hidden": [2, (4, 2, 4)], "epochs": (2, 6)}
 
@@ -111,6 +113,19 @@ def test_cut_short_and_continued_is_as_if_nothing_had_happened(
     again = tune(small(), ratings(), SPACE, 12, rng=2, study=study)
     assert of(again) == of(found)
     assert of(tune(small(), ratings(), SPACE, 12, rng=2, study=study)) == of(found)  # nothing is left to do
+
+
+def test_a_lock_is_let_go_of_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock's file is never renamed, so that no kill leaves it under another name; at the end it is gone."""
+    study, renamed = tmp_path / "s", []
+    rename = os.rename
+    monkeypatch.setattr(os, "rename", lambda one, other, **more: (renamed.append(one), rename(one, other, **more)))
+    tune(small(), ratings(), SPACE, 2, study=study)
+    assert [str(one) for one in renamed if str(one).endswith(".lock")] == []
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
+    lock = ReleasedAtOnce(None, tmp_path / "s.lock")
+    with pytest.raises(RuntimeError, match="did not possess lock"):
+        lock.release()
 
 
 def test_a_study_belongs_to_one_search(tmp_path: Path) -> None:

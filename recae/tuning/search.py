@@ -26,6 +26,29 @@ STARTUP = 5  # trials before any is given up
 
 
 @dataclass
+class ReleasedAtOnce:
+    """Optuna's lock of a study's file, released in one step: it renames its file first, which a kill between leaves."""
+
+    lock: Any
+    file: Path
+
+    def acquire(self) -> bool:
+        """Wait until no other process has the lock, or has died with it."""
+        return bool(self.lock.acquire())
+
+    def release(self) -> None:
+        """Let go of it.
+
+        Raises:
+            RuntimeError: another process has taken it away, as Optuna says it.
+        """
+        try:
+            self.file.unlink()
+        except OSError:
+            raise RuntimeError("Error: did not possess lock") from None
+
+
+@dataclass
 class Search:
     """One call of `recae.tune`.
 
@@ -84,7 +107,8 @@ class Search:
             return None
         journal = self.lib.storages.journal
         try:
-            backend = journal.JournalFileBackend(str(self.path), journal.JournalFileOpenLock(str(self.path)))
+            lock = ReleasedAtOnce(journal.JournalFileOpenLock(str(self.path)), Path(f"{self.path}.lock"))
+            backend = journal.JournalFileBackend(str(self.path), lock)
             return self.lib.storages.JournalStorage(backend)
         except (OSError, ValueError, KeyError) as error:
             raise ModelFileError(f"study {self.path} cannot be used ({error})", remedy="name another file") from None
