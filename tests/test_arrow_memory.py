@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ import pytest
 from pyarrow import csv, json
 
 import recae
-from recae.readers.arrow_memory import held_by_arrow
+from recae.readers.arrow_memory import held_by_arrow, opened_by_arrow
 
 
 def test_a_copy_holds_nothing_of_pythons() -> None:
@@ -24,40 +27,55 @@ def test_a_copy_holds_nothing_of_pythons() -> None:
     assert held_by_arrow(b"").size == 0
 
 
-@pytest.mark.parametrize(
-    ("reader", "name", "text"),
-    [
-        ((csv, "read_csv"), "words.csv", "user,item,rating\na,b,3\nc,b,5\n"),
-        ((json, "read_json"), "r.jsonl", '{"user":1,"item":2,"rating":3}\n{"user":4,"item":2,"rating":5}\n'),
-    ],
-)
-def test_readers_read_such_copies(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: tuple[Any, str], name: str, text: str
-) -> None:
-    """Every table that pyarrow reads by threads is read from memory that pyarrow has allocated."""
-    (module, function), sources = reader, []
-    original = getattr(module, function)
+TABLES = {
+    "words.csv": "user,item,rating\na,b,3\nc,b,5\n",
+    "r.jsonl": '{"user":1,"item":2,"rating":3}\n{"user":4,"item":2,"rating":5}\n',
+}
 
-    def watched(source: Any, *args: Any, **options: Any) -> Any:
-        before = pa.total_allocated_bytes()
-        whole = source.read_buffer()  # shares memory with the source
-        assert pa.total_allocated_bytes() == before
-        source.seek(0)
-        sources.append(whole.address)
-        return original(source, *args, **options)
 
-    held: list[int] = []
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("name", list(TABLES))
+def test_readers_read_such_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, packed: bool) -> None:
+    """Every table that pyarrow reads by threads is read from its own file, or from memory that it has allocated."""
+    sources: list[Any] = []
+
+    def watch(module: Any, function: str) -> None:
+        original = getattr(module, function)
+
+        def watched(source: Any, *args: Any, **options: Any) -> Any:
+            sources.append(source)
+            return original(source, *args, **options)
+
+        monkeypatch.setattr(module, function, watched)
+
+    watch(csv, "read_csv")
+    watch(json, "read_json")
+    blocks: list[int] = []
 
     def recorded(block: bytes) -> Any:
         copy = held_by_arrow(block)
-        held.append(copy.address)
+        blocks.append(copy.address)
         return copy
 
-    monkeypatch.setattr(module, function, watched)
-    for place in ("delimited", "json_lines"):
-        monkeypatch.setattr(f"recae.readers.{place}.held_by_arrow", recorded)
-    path = tmp_path / name
-    path.write_text(text)
+    monkeypatch.setattr("recae.readers.delimited.held_by_arrow", recorded)
+    path = tmp_path / f"{name}{'.gz' if packed else ''}"
+    path.write_bytes(gzip.compress(TABLES[name].encode()) if packed else TABLES[name].encode())
     assert recae.load(path).n_ratings == 2
     assert sources
-    assert set(sources) <= set(held)
+    if name.endswith("csv"):
+        for source in sources:
+            source.seek(0)
+        assert {source.read_buffer().address for source in sources} <= set(blocks)
+    else:
+        assert {type(source) for source in sources} == {pa.BufferReader if packed else pa.OSFile}
+
+
+@pytest.mark.parametrize("packing", ["", ".gz", ".bz2", ".xz"])
+def test_a_file_is_opened_unpacked(tmp_path: Path, packing: str) -> None:
+    """What pyarrow reads of a file is what was packed, in memory of its own; more than one part of it, too."""
+    text = b"0123456789\n" * 200_000
+    pack = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}[packing]
+    path = tmp_path / f"r.jsonl{packing}"
+    path.write_bytes(pack(text))
+    with opened_by_arrow(path) as source:
+        assert source.read() == text

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from recae.errors import DataError, ParameterError, Phrase, Remedy
-from recae.readers.arrow_memory import held_by_arrow
+from recae.readers.arrow_memory import opened_by_arrow
 from recae.readers.columns import Choice, assign
 from recae.readers.frame_columns import plain_column
 from recae.readers.packing import open_bytes
@@ -54,8 +54,8 @@ def _fast(path: Path, first: dict[str, Any], chosen: dict[str, Any], encoding: s
         return None
     parse = arrow.ParseOptions(explicit_schema=pa.schema(kinds.items()), unexpected_field_behavior="ignore")
     try:
-        with open_bytes(path) as file:
-            table = arrow.read_json(pa.BufferReader(held_by_arrow(file.read())), parse_options=parse)
+        with opened_by_arrow(path) as source:
+            table = arrow.read_json(source, parse_options=parse)
     except pa.ArrowInvalid:
         return None
     if any(table.column(name).null_count for name in chosen.values()):

@@ -110,13 +110,14 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
     def _trials(
         self, ratings: RatingMatrix, candidates: list[dict[str, Any]]
     ) -> Iterator[tuple[dict[str, Any], Spectral]]:
-        """All filters on the eigenvectors of one decomposition, and by one recurrence for users who are asked again."""
+        """All filters on the eigenvectors of one decomposition; of the first users asked, by one recurrence."""
         model = self.clone()
         model._learn(ratings, FitOptions(), candidates[0])
         model._set_ratings(ratings)
-        model._together = Together([model._polynomial(c) for c in dict.fromkeys(one["strength"] for one in candidates)])
+        polynomials = {c: model._polynomial(c) for c in dict.fromkeys(one["strength"] for one in candidates)}
+        model._together = Together(list(polynomials.values()))
         for candidate in candidates:
-            model.coefficients_, model.gains_ = model._polynomial(candidate["strength"])
+            model.coefficients_, model.gains_ = polynomials[candidate["strength"]]
             model.post_, model._writes = candidate["post"], model._by_item(ratings, candidate["post"])
             yield candidate, model
 
@@ -242,10 +243,12 @@ class Together:
         self.found: list[FloatArray] = []
 
     def filtered(self, model: Spectral, rows: Csr) -> FloatArray:
-        """What `model`, whose filter is one of them, makes of rows: (n, n_items)."""
-        if self.rows is None or not _same(self.rows, rows):
+        """What `model`, whose filter is one of them, makes of rows: (n, n_items); of the first rows, under all."""
+        if self.rows is None:
             self.rows, self.found = rows, model._filtered(rows, self.polynomials)
-        which = [np.array_equal(model.coefficients_, one) for one, _ in self.polynomials].index(True)
+        if not _same(self.rows, rows):
+            return model._filtered(rows, [(model.coefficients_, model.gains_)])[0]
+        which = [one is model.coefficients_ for one, _ in self.polynomials].index(True)
         return self.found[which].copy()
 
 

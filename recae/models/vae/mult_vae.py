@@ -38,8 +38,9 @@ class MultVAE(MirroredRanker):
     step. β rises in a straight line from 0 to `beta` over `anneal_steps`. Rows are scaled to unit length, then
     entries are dropped. As in the paper, the best epoch is to be chosen by validation NDCG@100.
 
-    The paper has a hidden layer of 600 on each side (`hidden=600`), for 117,000 users and more. Lists of up to 30,000
-    users are better without (docs/which_model.md): mean and log variance are linear in the row, and logits in z.
+    The paper has a hidden layer of 600 on each side (`hidden=600`), for 117,000 users and more. With up to
+    6,000 users lists are better without (docs/which_model.md): mean and log variance are linear in the row, logits in
+    the code.
     """
 
     hidden: int | tuple[int, ...] | None = param(
