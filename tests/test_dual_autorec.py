@@ -17,6 +17,7 @@ from recae.errors import TrainingInterrupted
 from recae.models import Bias, DualAutoRec
 from recae.models.item_codes.dual_network import DualBatches, DualInput, DualNetwork, UserRows, dual_loss
 from recae.ratings import RatingMatrix
+from recae.recommender.biases import LEVEL_L2
 from recae.sparse import SparseRows
 from recae.training import Batch
 
@@ -63,16 +64,19 @@ def batches(data: RatingMatrix, means: Tensor, size: int) -> DualBatches:
 
 @pytest.mark.parametrize("items", [[1, 4], list(range(7))], ids=["some items", "all items"])
 @pytest.mark.parametrize("hidden", [(5,), (5, 4)], ids=["one layer", "two"])
-def test_output_and_loss_are_those_of_the_formula(items: list[int], hidden: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("levelled", [False, True], ids=["raw", "levelled"])
+def test_output_and_loss_are_those_of_the_formula(items: list[int], hidden: tuple[int, ...], levelled: bool) -> None:
     """NumPy, from dense matrices and with the batch's items cut out of the users' rows, gives the same loss."""
     data = low_rank(9, 7)
-    network, means = a_network(data, hidden=hidden), torch.linspace(2, 4, 7).double()
+    network, means = a_network(data, hidden=hidden, levelled=levelled), torch.linspace(2, 4, 7).double()
     batch = batches(data, means, len(items)).take(torch.tensor(items))
     p = {name: value.detach().numpy() for name, value in network.named_parameters()}
     ratings = data.rows("item").toarray().astype(float)
     rated = ratings != 0
     first, inner, last = "core.encoder.layers.0", "core.decoder.layers.0", f"core.decoder.layers.{len(hidden) - 1}"
-    h = special.expit(ratings[items] @ p[f"{first}.weight"] + rated[items] @ p["rated.weight"] + p[f"{first}.bias"])
+    level = ((ratings - 3) * rated).sum(1) / (rated.sum(1) + LEVEL_L2) if levelled else np.zeros(7)
+    given = (ratings - level[:, None]) * rated
+    h = special.expit(given[items] @ p[f"{first}.weight"] + rated[items] @ p["rated.weight"] + p[f"{first}.bias"])
     if len(hidden) == 2:
         h = special.expit(h @ p[f"{inner}.weight"].T + p[f"{inner}.bias"])
     seen = rated.T.astype(float)
@@ -83,6 +87,7 @@ def test_output_and_loss_are_those_of_the_formula(items: list[int], hidden: tupl
     total = (above @ p["taste.weight"] + seen @ p["presence.weight"]) * boost
     side = np.tanh(total / np.sqrt(np.maximum(1, rated.sum(0)))[:, None] + p["offset"])
     out = h @ p[f"{last}.weight"].T + p[f"{last}.bias"] + (h @ p["mix.weight"] + p["own.weight"][items]) @ side.T
+    out = out + level[items, None]
     expected = ((out - ratings[items])[rated[items]] ** 2).sum() / len(items)
     assert float(dual_loss(network, batch).detach()) == pytest.approx(expected, rel=1e-9)
 

@@ -61,21 +61,22 @@ def test_what_is_no_function_of_a_row_is_refused(tmp_path: Path) -> None:
 
 
 def test_vectors_hold_what_similar_and_lists_are_made_of(tmp_path: Path) -> None:
-    """Cosines of the items' vectors give `similar_items`; products with a user's give that user's list."""
+    """Cosines of the items' vectors give `similar_items`; products with a user's, of vectors for lists, the list."""
     data = ratings()
     model = recae.AutoRec(hidden=6, epochs=3, shrink="never").fit(data)
     frame = pd.read_parquet(export_vectors(model, tmp_path / "items.parquet"))
     items = np.stack(frame["vector"])
-    users = np.load(export_vectors(model, tmp_path / "users.npy", of="users"), allow_pickle=False)
+    for_lists = np.load(export_vectors(model, tmp_path / "lists.npy", lists=True), allow_pickle=False)
+    users = np.load(export_vectors(model, tmp_path / "users.npy", of="users", lists=True), allow_pickle=False)
     ids = json.loads((tmp_path / "users.npy.ids.json").read_text())
     assert frame["id"].tolist() == data.item_ids.tolist()
     assert ids == data.user_ids.tolist()
     listed = model.recommend(ids[4], 30, filter_seen=False)["item"].tolist()
-    assert [frame["id"][i] for i in np.argsort(-(items @ users[4]), kind="stable")] == listed
+    assert [frame["id"][i] for i in np.argsort(-(for_lists @ users[4]), kind="stable")] == listed
     unit = items / np.linalg.norm(items, axis=1, keepdims=True)
     nearest = np.argsort(-(unit @ unit[0]), kind="stable")[1]
     assert model.similar_items(frame["id"][0], 1)["similar"].tolist() == [frame["id"][nearest]]
-    for wrong, of in ((recae.EASE(l2=50.0).fit(data), "users"), (recae.ItemKNN().fit(data), "items")):
+    for wrong, of in ((recae.EASE(l2=50.0).fit(data), "users"), (recae.ItemKNN().fit(data), "items"), (model, "users")):
         with pytest.raises(ParameterError):
             export_vectors(wrong, tmp_path / "x.npy", of=of)
 
@@ -127,8 +128,8 @@ def test_an_index_finds_what_the_model_lists(tmp_path: Path) -> None:
     usearch = pytest.importorskip("usearch.index")
     data = ratings()
     model = recae.AutoRec(hidden=6, epochs=3, shrink="never").fit(data)
-    items = np.load(export_vectors(model, tmp_path / "items.npy"))
-    users = np.load(export_vectors(model, tmp_path / "users.npy", of="users"))
+    items = np.load(export_vectors(model, tmp_path / "items.npy", lists=True))
+    users = np.load(export_vectors(model, tmp_path / "users.npy", of="users", lists=True))
     index = usearch.Index(ndim=items.shape[1], metric="ip", dtype="f32")
     index.add(np.arange(len(items)), items)
     found = index.search(users[3], 5, exact=True)

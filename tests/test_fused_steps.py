@@ -26,6 +26,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "plain": {},
     "centred": {"centred": True},
     "less the row's level": {"levelled": True},
+    "less both": {"centred": True, "levelled": True},
     "deep": {"hidden": (6, 3, 5), "activation": "tanh"},
     "averaged": {"ema": 0.9},
     "all rows at once": {"batch_size": 0},

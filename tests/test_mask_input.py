@@ -10,7 +10,8 @@ import torch
 from scipy import special
 from test_autorec import By, as_rows, both, low_rank, network, quick
 
-from recae.models.autorec.rating_network import Presence, RowNoise, rating_loss
+from recae.models.autorec.rating_network import RowNoise, rating_loss
+from recae.nn.layers import Presence
 from recae.ratings import RatingMatrix
 from recae.recommender import base
 from recae.recommender.biases import RATINGS

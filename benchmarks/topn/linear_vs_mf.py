@@ -55,7 +55,9 @@ RANKING: dict[str, tuple[str, Grid]] = {
     "item-kNN": ("item-knn", grid(k=[20, 50, 100], shrink=[0.0, 10.0])),
     "popularity": ("popularity", [{}]),
 }
-LINEAR: dict[str, list[Any]] = {"activation": ["identity"], "epochs": [30], "hidden": [500], "lr": [2e-3]}
+LINEAR: dict[str, list[Any]] = {
+    "activation": ["identity"], "input": ["raw"], "epochs": [30], "hidden": [500], "lr": [2e-3],
+}  # fmt: skip
 RATINGS: dict[str, tuple[str, Grid]] = {
     "AutoRec (item-based)": ("i-autorec", [{}]),
     "linear autoencoder on what is rated": ("i-autorec", grid(**LINEAR, l2=[200.0, 800.0, 1600.0, 3200.0])),

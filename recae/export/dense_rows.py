@@ -104,7 +104,7 @@ class NetworkRows(nn.Module):
 
 
 class RatingRows(nn.Module):
-    """Predicted ratings, unclipped, of a network over users' rows; see `RowNoise.given` and `RatingNetwork.full`."""
+    """Predicted ratings, unclipped, of a network over users' rows; see `RatingNetwork.full`."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
@@ -113,11 +113,7 @@ class RatingRows(nn.Module):
     def forward(self, ratings: Tensor) -> Tensor:
         network, noise = self.network, self.network.core.noise
         stored = ratings != 0
-        inside = noise.unit.inside(ratings) if noise.means is None else (ratings - noise.means) / noise.unit.factor
-        values, level = torch.where(stored, inside, 0.0), None
-        if noise.level_l2 is not None:
-            level = values.sum(1, keepdim=True) / (stored.sum(1, keepdim=True) + noise.level_l2)
-            values = torch.where(stored, values - level, 0.0)
+        values, level = noise.given_dense(ratings, stored)
         beside: list[Tensor | None] = [None] * (1 + len(network.inner))
         if network.presence is not None:
             beside[0] = stored.to(ratings.dtype) @ network.presence.weight

@@ -27,8 +27,8 @@ def export_vectors(
     Items' are `model.item_vectors()`: their cosine is what `similar_items` ranks by. Users' are those of a model that
     scores by a product (item-based AutoRec and kin: the output weights; ALS, BPR, BiasedMF: the factors). The largest
     products of a user's vector with the items' are the user's list. Where something is added to each item's product
-    (biases, the pull towards popularity), `lists` is needed for that, of items and users alike: vectors then have one
-    more number, the items' what is added, the users' 1.
+    (levels, biases, the pull towards popularity), `lists` is needed for that, of items and users alike: vectors then
+    have one more number, the items' what is added, the users' 1.
 
     Args:
         path: .parquet, with columns `id` and `vector`; or .npy, beside which the ids lie as JSON (`PATH.ids.json`).

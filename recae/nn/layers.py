@@ -78,6 +78,23 @@ class Decode(nn.Module):
         return sddmm(pattern, h, self.weight, self.bias)
 
 
+class Presence(nn.Module):
+    """A second input of 1 for each rating, whatever its value: Σ over a row's shown entries of weight[column].
+
+    The implicit signal of SVD++ (Koren, 2008, eq. 15). Weight (n_cols, k).
+    """
+
+    def __init__(self, n_cols: int, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(n_cols, width))
+        glorot_uniform(self.weight)
+
+    def forward(self, rows: SparseRows, shown: Tensor | None) -> Tensor:
+        """(batch, k); `shown`: which of the entries are shown, bool (nnz,), None for all."""
+        ones = torch.ones_like(rows.values) if shown is None else shown.to(rows.values.dtype)
+        return spmm(rows.with_values(ones), self.weight)
+
+
 class Encoder(nn.Module):
     """A stack of `Encode` layers: sizes (n, d1, ..., dm), an activation after each but perhaps the last.
 

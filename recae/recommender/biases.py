@@ -16,6 +16,7 @@ from recae.schemas import require
 
 BLOCK = 1 << 22  # ratings that are copied at once; of more, an item's sum is made of parts
 USER_L2, ITEM_L2 = 5.0, 3.0  # ratings' worth of pull of a deviation towards 0
+LEVEL_L2 = 10.0  # the same of a row's level, where a network learns what the level leaves over
 SWEEPS, CHANGE = 10, 1e-3  # alternations at most; fewer where users' deviations change by less, in scales' widths
 PRIOR = 10.0  # ratings' worth of belief in a model, where its weight against the biases is estimated
 ENOUGH = 50  # ratings of a user or an item, on average, from which a model needs no help from the biases

@@ -24,10 +24,11 @@ from recae.sparse.resources import kernel_threads
 
 @hyperparameters
 class ItemCodes(DrawnToBiases, TrainedInEpochs):
-    """Base of models with a network whose score is f(w_u · h_i + b_u).
+    """Base of models with a network whose score is f(w_u · h_i + b_u + l_i).
 
-    h are the items' codes (n_items, k), w the users' output weights (n_users, k) and b their biases (n_users,). Both
-    are made at the first request and kept. f brings outputs from the model's unit to the scale, unless `_finish` says
+    h are the items' codes (n_items, k), w the users' output weights (n_users, k) and b their biases (n_users,); l are
+    the items' levels (n_items,), where they do not pass through the network. All are made at the first request and
+    kept. f brings outputs from the model's unit to the scale, unless `_finish` says
     otherwise.
 
     A subclass writes `_fit`, `_network`, `_make_codes`, `_make_output_layer` and `_solve`.
@@ -55,6 +56,10 @@ class ItemCodes(DrawnToBiases, TrainedInEpochs):
     def _make_output_layer(self) -> tuple[FloatArray, FloatArray]:
         """Output weights (n_users, k) and biases (n_users,) of the training users; called within `_inference`."""
 
+    def _make_levels(self) -> FloatArray | None:
+        """What is added to all outputs of each training item, (n_items,), within `_inference`; None for nothing."""
+        return None
+
     @abstractmethod
     def _solve(self, user_rows: Csr) -> tuple[FloatArray, FloatArray]:
         """Output weights (n_rows, k) and biases (n_rows,) of unseen users from their ratings (n_rows, n_items)."""
@@ -76,40 +81,51 @@ class ItemCodes(DrawnToBiases, TrainedInEpochs):
 
     def score(self, user_rows: Csr) -> Scores:
         weight, bias = self._solve(user_rows)
-        return self._finish(weight @ self._codes().T + bias[:, None])
+        return self._finish(self._add_levels(weight @ self._codes().T + bias[:, None]))
 
     def score_users(self, user_index: IntArray) -> Scores:
         if self._on_gpu():
             return as_numpy(self._scores_on_gpu(user_index))
         weight, bias = self._output_layer()
         logits = weight[user_index] @ self._codes().T + bias[user_index, None]
-        return self._finish(logits, np.asarray(user_index)[:, None])
+        return self._finish(self._add_levels(logits), np.asarray(user_index)[:, None])
 
     def _device_scores(self, user_index: IntArray) -> Scores | Tensor:
         return self._scores_on_gpu(user_index) if self._on_gpu() else self.score_users(user_index)
 
     def _scores_on_gpu(self, user_index: IntArray) -> Tensor:
         """Scores of known users, (n, n_items), on the network's device, where codes and output weights are kept."""
-        codes, weight, bias = self._cached("on the device", self._codes_and_output_layer)
+        codes, weight, bias, levels = self._cached("on the device", self._to_device)
         index = torch.from_numpy(np.asarray(user_index, np.int64)).to(codes.device)
         with self._inference():
-            return self._finish_tensor(torch.addmm(bias[index, None], weight[index], codes.mT), index[:, None])
+            logits = torch.addmm(bias[index, None], weight[index], codes.mT)
+            return self._finish_tensor(logits if levels is None else logits.add_(levels), index[:, None])
 
-    def _codes_and_output_layer(self) -> list[Tensor]:
-        """Codes, output weights and biases on the network's device."""
+    def _to_device(self) -> list[Tensor | None]:
+        """Codes, output weights, biases and levels on the network's device."""
         device = next(self.network_.parameters()).device
-        return [torch.from_numpy(array).to(device) for array in (self._codes(), *self._output_layer())]
+        arrays = (self._codes(), *self._output_layer(), self._levels())
+        return [None if array is None else torch.from_numpy(array).to(device) for array in arrays]
+
+    def _add_levels(self, logits: Scores, item_index: IntArray | slice = slice(None)) -> Scores:
+        """Outputs with the levels of their items, by default of all items; written into `logits`."""
+        levels = self._levels()
+        if levels is not None:
+            logits += levels[item_index]
+        return logits
 
     def _on_gpu(self) -> bool:
         device: torch.device = next(self.network_.parameters()).device
         return device.type == "cuda"
 
     def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
-        return self._finish(products_at(*self._output_layer(), self._codes(), user_index, item_index), user_index)
+        logits = products_at(*self._output_layer(), self._codes(), user_index, item_index)
+        return self._finish(self._add_levels(logits, item_index), user_index)
 
     def _pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
         distinct, where = np.unique(row_index, return_inverse=True)
-        return self._finish(products_at(*self._solve(user_rows[distinct]), self._codes(), where, item_index))
+        logits = products_at(*self._solve(user_rows[distinct]), self._codes(), where, item_index)
+        return self._finish(self._add_levels(logits, item_index))
 
     def item_vectors(self) -> FloatArray:
         """The items' codes, (n_items, k)."""
@@ -118,6 +134,13 @@ class ItemCodes(DrawnToBiases, TrainedInEpochs):
     def user_vectors(self) -> FloatArray:
         """The users' output weights, (n_users, k)."""
         return self._output_layer()[0]
+
+    def _added_to_lists(self) -> FloatArray | None:
+        return self._levels()
+
+    def _levels(self) -> FloatArray | None:
+        levels: FloatArray | None = self._cached("levels", self._make_levels)
+        return levels
 
     def _codes(self) -> FloatArray:
         codes: FloatArray = self._cached("codes", self._make_codes)

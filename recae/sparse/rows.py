@@ -123,7 +123,8 @@ class SparseRows:
 
     def row_of(self) -> Tensor:
         """The row of each stored entry, int64, shape (nnz,)."""
-        return reference.row_of(self.indptr, self.nnz)
+        rows = torch.arange(len(self), device=self.device)
+        return torch.repeat_interleave(rows, self.indptr[1:] - self.indptr[:-1], output_size=self.nnz)
 
     def lengths(self) -> Tensor:
         """Stored entries of each row, int64, shape (n_rows,)."""

@@ -19,6 +19,7 @@ from recae.nn.layers import as_widths
 from recae.ratings import RatingMatrix
 from recae.recommender.epochs import MultipliesOnCuda, TrainedByOptimizer
 from recae.recommender.fitting import FitOptions, rating_error
+from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import default, hyperparameters, param
 from recae.recommender.registry import register
 from recae.sparse import SparseRows
@@ -27,6 +28,7 @@ from recae.training.batches import CPU, has_room, size_of
 from recae.training.pretraining import pretrain
 from recae.training.trainer_settings import Objective
 
+MEANS = "core.noise.means"  # the array of a network that centres or levels its rows
 ORDINAL_L2 = 0.2  # of the weight against squared error; found on held-out training data
 
 
@@ -58,11 +60,11 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer, MultipliesOnCuda):
         "of ordinal output: the same between levels for all, or each output unit's own",
         choices=("shared", "column"),
     )
-    input: Literal["auto", "raw", "centred", "residual"] = param(
+    input: Literal["auto", "raw", "levelled", "centred", "residual"] = param(
         "auto",
-        "ratings as they are, less their column's mean, or less their row's level as well, which is added to the "
-        "outputs (residual); auto: raw item-based, residual user-based",
-        choices=("auto", "raw", "centred", "residual"),
+        "ratings as they are (raw), less their row's level, which is added to the outputs (levelled), less their "
+        "column's mean (centred), or less both (residual); auto: levelled item-based, residual user-based",
+        choices=("auto", "raw", "levelled", "centred", "residual"),
     )
     mask_input: bool = param(False, "what was rated, whatever the rating, is a second input, with weights of its own")
     l2: float | None = param(
@@ -129,7 +131,8 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer, MultipliesOnCuda):
                 "activation": self.activation, "output": self._head(n_cols, ratings), "scale": ratings.scale,
                 "start": start, "dropout": self.dropout, "noise": self.noise, "l2": self._l2(ratings),
                 "inner_l2": self.inner_l2, "mask_input": self.mask_input,
-                "centred": self._input() == "centred", "levelled": self._input() == "residual",
+                "centred": self._input() in ("centred", "residual"),
+                "levelled": self._input() in ("levelled", "residual"),
             })  # fmt: skip
 
     def _rows(self, matrix: Csr, index: IntArray | None = None, device: torch.device | None = None) -> Any:
@@ -162,13 +165,22 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer, MultipliesOnCuda):
         if self.input == "auto" and self.by == "user":
             self.input = "centred"
 
+    def _restore(self, arrays: LearnedArrays) -> None:
+        if self.input == "auto" and self._input() == "levelled" and MEANS not in arrays:
+            self.input = "raw"  # a file from before "auto" meant levelled
+        super()._restore(arrays)
+
     def _input(self) -> str:
-        """How ratings are read, where `input` is "auto": short raw rows tell little but their number of ratings."""
+        """How ratings are read, where `input` is "auto".
+
+        A row's level need not pass through the network, and whoever reads what it leaves over has all units for the
+        rest. Users' rows are centred, too: raw ones tell little but how many ratings they have, where they are short.
+        """
         if self.input != "auto":
             return self.input
-        if self.by == "item":
-            return "raw"
-        return "residual" if self.output == "identity" else "centred"
+        if self.output != "identity":
+            return "raw" if self.by == "item" else "centred"
+        return "levelled" if self.by == "item" else "residual"
 
     def _validator(self, rows: Any, validation: RatingMatrix) -> Any:
         """RMSE of held-out ratings, a block of rows at a time; of several processes, each has its share of the rows."""

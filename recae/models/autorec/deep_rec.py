@@ -40,7 +40,7 @@ class DeepRec(AutoRec):
     hidden: int | tuple[int, ...] = default((512, 512, 1024, 512, 512))
     activation: str = default("selu")
     output: str = default("selu")
-    input: Literal["auto", "raw", "centred", "residual"] = default("raw")
+    input: Literal["auto", "raw", "levelled", "centred", "residual"] = default("raw")
     l2: float | None = default(0.0, help="L2 weight on the outermost weights, against the summed loss", tune=None)
     inner_l2: float = default(0.0)
     optimizer: str = default("sgd", help="how to minimise; sgd has momentum 0.9")
@@ -82,8 +82,9 @@ def refeeding(network: RatingNetwork, batch: Batch) -> Tensor:
     columns = torch.arange(len(bias), device=bias.device)
     with torch.no_grad():
         dense = network.full(batch.input)
-    means, unit = network.core.noise.means, network.head.unit
+    noise: Any = network.core.noise
     terms = [None] if network.presence is None else [network.presence.weight.sum(0)]
-    row = unit.inside(dense) if means is None else (dense - means) / unit.factor  # type: ignore[operator]
-    output = network.finish(affine(bias, network.through(row, terms), weight.t()), columns)
-    return functional.mse_loss(unit.inside(output), unit.inside(dense))
+    row, level = noise.given_dense(dense, torch.ones_like(dense, dtype=torch.bool))
+    logits = affine(bias, network.through(row, terms), weight.t())
+    output = network.finish(logits if level is None else logits + level, columns)
+    return functional.mse_loss(noise.unit.inside(output), noise.unit.inside(dense))

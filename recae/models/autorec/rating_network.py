@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from recae.errors import ParameterError, Remedy
 from recae.models.autorec.heads import Head, make_head
 from recae.nn import Autoencoder, Decode, Decoder, Encoder
-from recae.nn.layers import Beside, Rows, check_fraction, glorot_uniform
+from recae.nn.layers import Beside, Presence, Rows, check_fraction
 from recae.nn.products import affine
-from recae.recommender.biases import RATINGS, Unit
-from recae.sparse import SparseRows, sddmm, spmm
+from recae.recommender.biases import LEVEL_L2, RATINGS, Unit
+from recae.sparse import SparseRows, sddmm
 from recae.training import Batch
 
 # Above this share of stored ratings, dense products are faster than the sparse kernels (measured by
@@ -25,14 +25,13 @@ DENSE_ABOVE = {"cpu": 0.3, "cuda": 0.1, "mps": 0.0}
 # 25 ms of dense products with .1 stored, and 4 ms of fused steps with .045, of which a third grows with the entries.
 DENSE_ABOVE_FUSED = 0.3
 DENSE_BYTES = 2**30
-LEVEL_L2 = 10.0  # as the biases of users have it (`recae.recommender.biases.fit_baseline`)
 
 
 class Given(NamedTuple):
     """What the network is given of a batch.
 
     Attributes:
-        rows: ratings in the model's unit, less means and level; hidden ones are 0.
+        rows: ratings in the model's unit, less means and level where these are taken away; hidden ones are 0.
         shown: which ratings are shown, bool (nnz,); None for all.
         level: the mean deviation of each row's shown ratings, (batch,); None where it stays in the rows.
     """
@@ -47,63 +46,68 @@ class RowNoise(nn.Module):
 
     Args:
         fraction: share of the ratings that is hidden in training.
-        means: mean ratings of the columns, (n,), subtracted from stored ratings; None for ratings as they are.
+        means: mean ratings of the columns, (n,), needed to centre and to tell levels; else None.
         whole: share of the rows that lose all their ratings in training.
         unit: the unit that ratings are brought to.
-        level_l2: ratings' worth of pull towards 0 of a row's level, which is subtracted too; None for no level.
+        centred: the means are subtracted.
+        levelled: the row's level is subtracted: the mean of what its shown ratings are above `means`, drawn to 0.
     """
 
     means: Tensor | None
 
     def __init__(
         self, fraction: float, means: Tensor | None = None, whole: float = 0.0, *, unit: Unit = RATINGS,
-        level_l2: float | None = None,
+        centred: bool = False, levelled: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.fraction, self.whole = check_fraction("noise", fraction), check_fraction("hide_rows", whole)
-        self.unit, self.level_l2 = unit, level_l2
-        self.register_buffer("means", None if means is None else means.clone())
+        self.unit, self.centred, self.levelled = unit, centred, levelled
+        self.register_buffer("means", means.clone() if means is not None and (centred or levelled) else None)
 
     def forward(self, rows: SparseRows) -> SparseRows:
         return self.given(rows).rows
 
     def given(self, rows: SparseRows) -> Given:
         """What the network is given of `rows` (batch, n)."""
-        values = self.unit.inside(rows.values) if self.means is None else self._centred(rows)
-        shown = None
-        if self.training and (self.fraction or self.whole):
-            shown = torch.rand_like(values) >= self.fraction
-            if self.whole:
-                shown &= (torch.rand(len(rows), device=rows.device) >= self.whole)[rows.row_of()]
-            values = values * shown
-        if self.level_l2 is None:
-            return Given(rows.with_values(values), shown, None)
-        n = rows.lengths() if shown is None else rows.with_values(shown.to(values.dtype)).sums()
-        level = rows.with_values(values).sums() / (n + self.level_l2)
-        values = values - level[rows.row_of()]
+        means = None if self.means is None else self.means[rows.indices]
+        shown, level = self._draw(rows), None
+        if self.levelled:
+            above = self._above(rows.values, means)
+            above = above if shown is None else above * shown
+            n = rows.lengths() if shown is None else rows.with_values(shown.to(above.dtype)).sums()
+            level = rows.with_values(above).sums() / (n + LEVEL_L2)
+        values = self._read(rows.values, means, None if level is None else level[rows.row_of()])
         return Given(rows.with_values(values if shown is None else values * shown), shown, level)
 
-    def _centred(self, rows: SparseRows) -> Tensor:
-        """Ratings less their column's mean, in the unit, (nnz,)."""
-        assert self.means is not None
-        return (rows.values - self.means[rows.indices]) / self.unit.factor
+    def given_dense(self, ratings: Tensor, stored: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The same of dense rows (batch, n), nothing hidden: what is read, 0 where not `stored`, and levels (batch, 1).
 
+        `stored` (batch, n): whether a rating is one.
+        """
+        level = None
+        if self.levelled:
+            above = torch.where(stored, self._above(ratings, self.means), 0.0)
+            level = above.sum(1, keepdim=True) / (stored.sum(1, keepdim=True) + LEVEL_L2)
+        return torch.where(stored, self._read(ratings, self.means, level), 0.0), level
 
-class Presence(nn.Module):
-    """A second input of 1 for each rating, whatever its value: Σ over a row's shown entries of weight[column].
+    def _draw(self, rows: SparseRows) -> Tensor | None:
+        """Which ratings are shown, bool (nnz,); None for all."""
+        if not (self.training and (self.fraction or self.whole)):
+            return None
+        shown = torch.rand_like(rows.values) >= self.fraction
+        if self.whole:
+            shown &= (torch.rand(len(rows), device=rows.device) >= self.whole)[rows.row_of()]
+        return shown
 
-    The implicit signal of SVD++ (Koren, 2008, eq. 15). Weight (n_cols, k).
-    """
+    def _read(self, ratings: Tensor, means: Tensor | None, level: Tensor | None) -> Tensor:
+        """Ratings in the unit, less means and level where these are taken away."""
+        values = self._above(ratings, means) if self.centred else self.unit.inside(ratings)
+        return values if level is None else values - level
 
-    def __init__(self, n_cols: int, width: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(n_cols, width))
-        glorot_uniform(self.weight)
-
-    def forward(self, rows: SparseRows, shown: Tensor | None) -> Tensor:
-        """(batch, k); `shown`: see `Given`."""
-        ones = torch.ones_like(rows.values) if shown is None else shown.to(rows.values.dtype)
-        return spmm(rows.with_values(ones), self.weight)
+    def _above(self, ratings: Tensor, means: Tensor | None) -> Tensor:
+        """Ratings less the means of their columns, in the unit."""
+        assert means is not None
+        return (ratings - means) / self.unit.factor
 
 
 class RatingNetwork(nn.Module):
@@ -117,7 +121,7 @@ class RatingNetwork(nn.Module):
         scale: lowest and highest rating.
         start: mean ratings of columns, (n_cols,): the outputs before training; None for the middle of the scale.
         centred: the input is ratings less `start`, not the ratings themselves.
-        levelled: the input is, besides, less the row's own mean deviation from `start`, which is added to the outputs.
+        levelled: the input is less the row's own mean deviation from `start`, which is added to the outputs.
         mask_input: which ratings there are, whatever their values, is input too (`Presence`).
         noise: share of input ratings hidden in training.
         code_dropout: share of the code's units dropped in training.
@@ -138,13 +142,13 @@ class RatingNetwork(nn.Module):
         if levelled and type(self.head) is not Head:
             raise ParameterError(
                 "rows can be read less their level only where the output is the rating itself",
-                name="input", value="residual", remedy=Remedy("use {output}", output="identity"),
+                name="input", value="residual" if centred else "levelled",
+                remedy=Remedy("use {output}", output="identity"),
             )  # fmt: skip
-        means, level_l2 = (start if centred or levelled else None), (LEVEL_L2 if levelled else None)
         self.core = Autoencoder(
             Encoder([n_cols, *hidden[:middle]], activation, dropout),
             Decoder([*hidden[middle - 1 :], n_cols], activation, dropout=dropout),
-            noise=RowNoise(noise, means, unit=self.head.unit, level_l2=level_l2),
+            noise=RowNoise(noise, start, unit=self.head.unit, centred=centred, levelled=levelled),
         )
         self.presence = Presence(n_cols, hidden[0]) if mask_input else None
         self.code_dropout = nn.Dropout(check_fraction("code_dropout", code_dropout))
@@ -232,6 +236,12 @@ class RatingNetwork(nn.Module):
     def hidden(self, rows: Any) -> Tensor:
         """Input of the output layer, (batch, k)."""
         return self.read(rows)[0]
+
+    def levels(self, rows: Any) -> Tensor:
+        """What a levelled network adds to all outputs of a row, (batch,)."""
+        given: Given = self.core.noise.given(self.ratings_of(rows))  # type: ignore[operator]
+        assert given.level is not None
+        return given.level
 
     def output_layer(self) -> tuple[Tensor, Tensor]:
         """Output weights (n, k) and biases (n,), as predictions use them."""

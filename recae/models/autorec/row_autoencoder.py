@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -169,9 +170,18 @@ class RowAutoencoder(ItemCodes):
     # ---------------------------------------------------------------- item codes and unseen users
 
     def _make_codes(self) -> FloatArray:
+        return self._by_item(self.network_.hidden)
+
+    def _by_item(self, read: Callable[[Any], Tensor]) -> FloatArray:
+        """What `read` makes of the training items' rows, a block at a time, (n_items, ...)."""
         item_rows = self.ratings_.rows("item")
         parts = np.split(np.arange(item_rows.shape[0]), np.arange(BLOCK, item_rows.shape[0], BLOCK))
-        return np.concatenate([as_numpy(self.network_.hidden(self._rows(item_rows[part], part))) for part in parts])
+        return np.concatenate([as_numpy(read(self._rows(item_rows[part], part))) for part in parts])
+
+    def _make_levels(self) -> FloatArray | None:
+        if self.by == "user" or not self.network_.core.noise.levelled:
+            return None
+        return self._by_item(self.network_.levels)
 
     def _make_output_layer(self) -> tuple[FloatArray, FloatArray]:
         weight, bias = self.network_.output_layer()
@@ -182,4 +192,6 @@ class RowAutoencoder(ItemCodes):
         if isinstance(head, OrdinalHead):
             return solve_columns_ordinal(self._codes(), user_rows, head.model, *self._mean_output(), l2=l2)
         targets = self.network_.to_logits(torch.from_numpy(user_rows.data)).numpy()
+        levels = self._levels()
+        targets = targets if levels is None else targets - levels[user_rows.indices]
         return solve_columns(self._codes(), user_rows, targets, *self._mean_output(), l2=l2 / 2)

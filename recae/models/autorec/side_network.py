@@ -60,8 +60,10 @@ class SideNetwork(RatingNetwork):
         l2: float = 0.0, noise: float = 0.0, start: Tensor | None = None, centred: bool = False, **more: Any,
     ) -> None:  # fmt: skip
         super().__init__(n_cols, hidden, l2=l2, start=start, centred=centred, **more)
-        means, level_l2 = self.core.noise.means, self.core.noise.level_l2
-        self.core.noise = RowNoise(noise, means, hide_rows, unit=self.head.unit, level_l2=level_l2)  # type: ignore[arg-type]
+        before: Any = self.core.noise
+        self.core.noise = RowNoise(
+            noise, before.means, hide_rows, unit=before.unit, centred=before.centred, levelled=before.levelled
+        )
         self.register_buffer("columns", columns.clone(), persistent=False)
         self.shown_weight, self.hidden_weight = shown_weight, hidden_weight
         width = n_features + vector

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Literal
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from recae._types import Csr, FloatArray
-from recae.models.item_codes.dual_network import DualBatches, DualInput, DualNetwork, UserRows, dual_loss
+from recae.models.item_codes.dual_network import (
+    DualBatches,
+    DualInput,
+    DualNetwork,
+    ItemRows,
+    UserRows,
+    dual_loss,
+    outermost_loss,
+)  # fmt: skip
 from recae.nn.layers import as_widths
 from recae.ratings import RatingMatrix
 from recae.recommender.epochs import TrainedByOptimizer
 from recae.recommender.fitting import FitOptions, rating_error
 from recae.recommender.folding import solve_columns
 from recae.recommender.item_codes import ItemCodes, as_numpy
+from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import default, hyperparameters, learned, param
 from recae.recommender.registry import register
 from recae.recommender.scoring import products_at
-from recae.training import Reconstruction, RowBatches
+from recae.training import RowBatches
 from recae.training.pretraining import pretrain
 
 BLOCK = 2048  # item rows encoded at once
@@ -31,6 +43,7 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
     The prediction is w_u · h_i + b_u + p_u · (A h_i + q_i). h_i is encoded from the ratings of item i and from which
     users gave one; p_u = tanh(...) from the ratings of user u and from which items have one (SVD++'s implicit sum,
     Koren 2008, and NSVD's explicit one, Paterek 2007, here through a tanh). w, b and q are free parameters.
+    Item rows are read less their level, which is added to the predictions: what the network learns is the rest.
     `hidden=(500, 250, 500)` with `pretrain_epochs` is a deep item encoder, pretrained as AutoRec's.
 
     A user's row that holds the rating to be predicted would give it away. So each step hides the batch's items in all
@@ -45,7 +58,12 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
     l2: float = param(100.0, "L2 weight on the encoder and the output units, against the summed squared error", low=0)
     inner_l2: float = param(10.0, "L2 weight on the layers between them, in a deep one", low=0)
     side_l2: float = param(30.0, "L2 weight on the user side, against the summed squared error", low=0)
-    noise: float = default(0.1)
+    input: Literal["levelled", "raw"] = param(
+        "levelled",
+        "item rows less their level, which is added to the outputs, or as they are",
+        choices=("levelled", "raw"),
+    )
+    noise: float = default(0.2)
     side_noise: float = param(0.3, "fraction of a user's ratings hidden in training", low=0)
     optimizer: str = default("adam", help="how to minimise", choices=("adam", "sgd"))
     lr: float = default(2e-3)
@@ -67,8 +85,7 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
         network = self._network(ratings, torch.from_numpy(self._unit.inside(self._baseline().user_means))).to(device)
         if self.pretrain_epochs and not trainer.resumes():
             item_rows = RowBatches(rows.to(device), batch_size=batches.batch_size)
-            objective = Reconstruction("summed-squared-error", stored_only=True)
-            pretrain(network.core, item_rows, objective, trainer, epochs=self.pretrain_epochs)
+            pretrain(network.core, item_rows, outermost_loss(network), trainer, epochs=self.pretrain_epochs)
             torch.nn.init.zeros_(network.rated.weight)  # training continues from the pretrained outputs
         self.history_ = trainer.fit(network, batches, dual_loss, validate)
         self.network_ = network
@@ -79,16 +96,21 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
             return DualNetwork(
                 ratings.n_users, ratings.n_items, hidden=as_widths(self.hidden), side=self.side, start=start,
                 act=self.activation, noise=self.noise, side_noise=self.side_noise, l2=self.l2, inner_l2=self.inner_l2,
-                side_l2=self.side_l2,
+                side_l2=self.side_l2, levelled=self.input == "levelled",
             )  # fmt: skip
 
     def _make_codes(self) -> FloatArray:
+        return np.concatenate([as_numpy(self.network_.codes(read, index)) for read, index in self._item_blocks()])
+
+    def _make_levels(self) -> FloatArray | None:
+        levels = [read.level for read, _ in self._item_blocks()] if self.network_.means is not None else []
+        return np.concatenate([as_numpy(level) for level in levels if level is not None]) if levels else None
+
+    def _item_blocks(self) -> Iterator[tuple[ItemRows, Tensor]]:
+        """The training items' rows as they are read, and their index, a block at a time."""
         item_rows, device = self.ratings_.rows("item"), self.network_.offset.device
-        blocks = []
         for index in torch.split(torch.arange(item_rows.shape[0]), BLOCK):
-            rows = self._inside(item_rows[index.numpy()], device)
-            blocks.append(as_numpy(self.network_.codes(rows, index.to(device))))
-        return np.concatenate(blocks)
+            yield self.network_.read(self._inside(item_rows[index.numpy()], device)), index.to(device)
 
     def _make_output_layer(self) -> tuple[FloatArray, FloatArray]:
         return (
@@ -106,10 +128,17 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
         residual = self._unit.inside(user_rows.data) - products_at(
             padded, no_bias, codes, row, user_rows.indices.astype(np.int64)
         )
+        levels = self._levels()
+        residual = residual if levels is None else residual - levels[user_rows.indices]
         solved, new_bias = solve_columns(
             codes[:, :width], user_rows, residual, weight[:width], bias, l2=max(self.l2 / 2, 1e-3)
         )
         return np.concatenate([solved, encoded], 1), new_bias
+
+    def _restore(self, arrays: LearnedArrays) -> None:
+        if "means" not in arrays:
+            self.input = "raw"  # a file from before rows were levelled
+        super()._restore(arrays)
 
     def _user_codes(self, user_rows: Csr) -> FloatArray:
         """p of user rows, (n_rows, side); within `_inference`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from recae.nn import Autoencoder, Decoder, Encoder, Masking
 from recae.nn.layers import activation, glorot_uniform
 from recae.nn.losses import masked_squared_error
+from recae.recommender.biases import LEVEL_L2
 from recae.sparse import SparseRows, sddmm, spmm
 from recae.training import Batch
 
@@ -78,6 +80,20 @@ class DualBatches:
         return DualBatches(self.rows.to(device), self.users.to(device), batch_size=self.batch_size)
 
 
+class ItemRows(NamedTuple):
+    """Item rows as the item encoder reads them.
+
+    Attributes:
+        rows: ratings, less the row's level in a levelled network; hidden ones are 0.
+        shown: 1 for a rating that is shown, 0 for a hidden one, (nnz,).
+        level: of each row, (batch,); None where it stays in the rows.
+    """
+
+    rows: SparseRows
+    shown: Tensor
+    level: Tensor | None
+
+
 class Table(nn.Module):
     """A learnt matrix; its parameter is called `weight`, which L2 regularisation applies to."""
 
@@ -89,24 +105,31 @@ class Table(nn.Module):
 
 class DualNetwork(nn.Module):
     """h = g(V r_i + V' m_i + c) from item i's ratings r_i and which they are m_i, through more layers in a deep one;
-    p = tanh(s (X r_u + Y m_u) + e) from user u's; the prediction is w_u · h + b_u + p · (A h + q_i).
+    p = tanh(s (X r_u + Y m_u) + e) from user u's; the prediction is w_u · h + b_u + p · (A h + q_i), and where rows are
+    levelled the item's level, which r_i then lacks.
 
     Args:
         n_users, n_items: of training.
         hidden: widths of the hidden layers, the last being that of h.
         side: width of p.
-        start: users' mean ratings, (n_users,): b before training; None for 0.
+        start: users' mean ratings, (n_users,): b before training, and what levels are above; None for 0.
+        levelled: item rows are read less their level, which is added to the outputs.
         act: activation g.
         noise, side_noise: shares of an item's, respectively a user's, ratings hidden in training.
         l2, inner_l2, side_l2: L2 weights of V, V' and w, of the layers between, and of X, Y, A and q, against the
             summed squared error: the optimiser's decay is to be 1 / rows.
     """
 
+    means: Tensor | None
+
     def __init__(
         self, n_users: int, n_items: int, *, hidden: tuple[int, ...], side: int, act: str, noise: float,
         side_noise: float, l2: float, inner_l2: float, side_l2: float, start: Tensor | None = None,
+        levelled: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
+        start = torch.zeros(n_users) if start is None else start
+        self.register_buffer("means", start.clone() if levelled else None)
         middle, width = (len(hidden) + 1) // 2, hidden[-1]
         self.core = Autoencoder(
             Encoder([n_users, *hidden[:middle]], act), Decoder([*hidden[middle - 1 :], n_users], act),
@@ -123,7 +146,7 @@ class DualNetwork(nn.Module):
                     layer.weight.mul_(4)
             bound = 0.1 / math.sqrt(width)
             nn.init.uniform_(self.last.weight, -bound, bound)
-            self.last.bias.zero_() if start is None else self.last.bias.copy_(start)
+            self.last.bias.copy_(start)
         self.taste, self.presence = Table(n_items, side, 0.01, side_l2), Table(n_items, side, 0.01, side_l2)
         self.mix, self.own = Table(width, side, 0.1 / math.sqrt(width), side_l2), Table(n_items, side, 0.01, side_l2)
         self.offset = nn.Parameter(torch.zeros(side))
@@ -147,13 +170,22 @@ class DualNetwork(nn.Module):
     def at(self, given: DualInput, pattern: SparseRows) -> Tensor:
         """Predictions at the stored entries of `pattern` (rows of the batch, n_users), (nnz,), unclipped."""
         weights = torch.cat([self.last.weight, self.user_codes(given.users)], 1)
-        return sddmm(pattern, self.codes(given.rows, given.items), weights, self.last.bias)
+        read = self.read(given.rows)
+        outputs = sddmm(pattern, self.codes(read, given.items), weights, self.last.bias)
+        return outputs if read.level is None else outputs + read.level[pattern.row_of()]
 
-    def codes(self, rows: SparseRows, items: Tensor) -> Tensor:
-        """[h, A h + q] of item rows, (batch, width of h and of p)."""
-        kept = self.core.noise(torch.ones_like(rows.values))
-        total = self.first(rows.with_values(rows.values * kept)) + spmm(rows.with_values(kept), self.rated.weight)
-        h = self.activation(total)
+    def read(self, rows: SparseRows) -> ItemRows:
+        """Item rows as the encoder reads them."""
+        shown, level, values = self.core.noise(torch.ones_like(rows.values)), None, rows.values
+        if self.means is not None:
+            above = (values - self.means[rows.indices]) * shown
+            level = rows.with_values(above).sums() / (rows.with_values(shown).sums() + LEVEL_L2)
+            values = values - level[rows.row_of()]
+        return ItemRows(rows.with_values(values * shown), shown, level)
+
+    def codes(self, read: ItemRows, items: Tensor) -> Tensor:
+        """[h, A h + q] of items of index `items` (batch,), (batch, width of h and of p)."""
+        h = self.activation(self.first(read.rows) + spmm(read.rows.with_values(read.shown), self.rated.weight))
         for layer in self.inner:
             h = self.activation(layer(h))
         return torch.cat([h, h @ self.mix.weight + self.own.weight[items]], 1)
@@ -171,3 +203,16 @@ def dual_loss(network: DualNetwork, batch: Batch) -> Tensor:
     """Squared error at the stored ratings, summed, divided by the number of rows."""
     given, target = batch
     return masked_squared_error(network.at(given, target), target.values, len(target))
+
+
+def outermost_loss(network: DualNetwork) -> Callable[[Any, Batch], Tensor]:
+    """`dual_loss` of only the outermost layers of the item side of `network`, which form an autoencoder."""
+
+    def loss(pair: Any, batch: Batch) -> Tensor:
+        read, target = network.read(batch.input), batch.target
+        weight, bias = pair.decoder.layers[-1].parameters()
+        outputs = sddmm(target, pair.encoder(read.rows), weight, bias)
+        outputs = outputs if read.level is None else outputs + read.level[target.row_of()]
+        return masked_squared_error(outputs, target.values, len(target))
+
+    return loss
