@@ -19,7 +19,7 @@ import numpy as np
 
 import recae
 from benchmarks.common.options import choose_names
-from benchmarks.common.record import write
+from benchmarks.common.record import commit, read, write
 from recae.ratings import RatingMatrix
 
 MODELS = {"i-autorec": "rmse", "elsa": "ndcg@100", "u-autorec": "rmse", "mult-dae": "ndcg@100"}
@@ -32,8 +32,10 @@ SHARE = 0.95  # of today's ratings that yesterday has
 @click.option("--only", default="", help=f"Some of {', '.join(MODELS)}.")
 @click.option("--name", default="warm_start", help="Of the result, benchmarks/results/NAME.json.")
 def main(data: str, only: str, name: str) -> None:
-    ratings, rows = recae.load(data), list[dict[str, Any]]()
-    for model in choose_names(MODELS, only):
+    ratings, chosen, before_this = recae.load(data), choose_names(MODELS, only), read(name, {"rows": [], "commit": ""})
+    kept = [{"commit": before_this["commit"], **row} for row in before_this["rows"] if row["model"] not in chosen]
+    rows = list[dict[str, Any]]()
+    for model in chosen:
         metric = MODELS[model]
         known = ratings if metric == "rmse" else ratings.binarize(4).filter(min_user=5)
         split = recae.split(known, "random", test=0.1, validation=0.05, rng=0)
@@ -47,14 +49,14 @@ def main(data: str, only: str, name: str) -> None:
                 split.train, split.validation, start=before
             )
             rows.append({
-                "model": model, "yesterday": way, "metric": metric, "n_yesterday": past.n_ratings,
+                "model": model, "commit": commit(), "yesterday": way, "metric": metric, "n_yesterday": past.n_ratings,
                 "n_today": split.train.n_ratings, "new_users": new(past, split.train, "user"),
                 "new_items": new(past, split.train, "item"), "scratch": figures(scratch, split, metric),
                 "before": figures(before, split, metric), "warm": figures(warm, split, metric),
                 "epochs_to_scratch": first_as_good(warm, scratch),
             })  # fmt: skip
             click.echo(rows[-1])
-            write(name, {"data": repr(ratings), "share": SHARE, "warm_settings": WARM, "rows": rows})
+            write(name, {"data": repr(ratings), "share": SHARE, "warm_settings": WARM, "rows": rows + kept})
 
 
 def earlier(train: RatingMatrix, way: str) -> RatingMatrix:
