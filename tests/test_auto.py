@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,17 @@ def test_ratings_are_predicted_and_better_than_by_the_biases() -> None:
     assert model.choice_.name in model.choice_.reason
     biases = recae.evaluate(recae.Bias().fit(train), test)["rmse"]
     assert recae.evaluate(model, test)["rmse"] < 0.9 * biases
+
+
+def test_features_are_looked_at_where_there_are_any() -> None:
+    """CFN, which reads them, is compared where the tables say something of items or users, and not otherwise: a
+    column that is different in each row (a title) says nothing."""
+    data = low_rank(60, 40)
+    kinds = pd.DataFrame({"kind": np.array(["drama", "comedy"])[np.arange(40) % 2]}, index=data.item_ids)
+    titles = pd.DataFrame({"title": [f"film {i}" for i in range(40)]}, index=data.item_ids)
+    assert "cfn" not in choose_rating_model(data).figures
+    assert "cfn" not in choose_rating_model(replace(data, item_table=titles)).figures
+    assert "cfn" in choose_rating_model(replace(data, item_table=kinds)).figures
 
 
 def test_noise_gets_the_biases() -> None:

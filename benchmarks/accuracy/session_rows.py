@@ -33,8 +33,9 @@ NEXT: Rows = {
     "session-rnn, none, all epochs": ("session-rnn", {"hierarchy": "none", "own_part": False}),
     "blend of session-rnn and v-sknn": ("ranking-blend", {"members": BLEND}),
 }  # fmt: skip
+RAW = {"input": "raw"}  # as it was measured, before item rows were read less their level by default
 RATE: Rows = {
-    "bias": ("bias", {}), "running bias": ("session-rnn-ratings", {"epochs": 0}), "i-autorec": ("i-autorec", {}),
+    "bias": ("bias", {}), "running bias": ("session-rnn-ratings", {"epochs": 0}), "i-autorec": ("i-autorec", RAW),
     "wide-deep": ("wide-deep", {}), "dated": ("dated", {}), "blend": ("blend", {}),
     **recurrent("session-rnn-ratings"),
     "session-rnn-ratings, init, features": ("session-rnn-ratings", {"hierarchy": "init", "features": "item"}),

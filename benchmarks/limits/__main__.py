@@ -100,7 +100,7 @@ def fit_seconds(ratings: Any, epochs: int) -> float:
     """Seconds of the epochs of one fit, the first included."""
     import recae
 
-    model = recae.AutoRec(hidden=K, batch_size=512, epochs=epochs, noise=0.0, path="sparse", device="cpu")
+    model = recae.AutoRec(hidden=K, input="raw", batch_size=512, epochs=epochs, noise=0.0, path="sparse", device="cpu")
     return float(model.fit(ratings, progress=False).history_.frame()["seconds"].sum())
 
 

@@ -14,6 +14,7 @@ def our_epoch_seconds(
     """Seconds of each epoch of recae's item-based AutoRec; the first, which compiles, is left out."""
     import recae
 
+    options = {"input": "raw", **options}  # what the plain network reads
     model = recae.AutoRec(hidden=hidden, batch_size=batch_size, epochs=epochs + 1, noise=0.0, **options)
     model.fit(ratings, progress=False)
     return model.history_.frame()["seconds"].to_numpy()[1:]

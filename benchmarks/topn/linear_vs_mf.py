@@ -59,7 +59,7 @@ LINEAR: dict[str, list[Any]] = {
     "activation": ["identity"], "input": ["raw"], "epochs": [30], "hidden": [500], "lr": [2e-3],
 }  # fmt: skip
 RATINGS: dict[str, tuple[str, Grid]] = {
-    "AutoRec (item-based)": ("i-autorec", [{}]),
+    "AutoRec (item-based)": ("i-autorec", [{"input": "raw"}]),  # as the linear one has it
     "linear autoencoder on what is rated": ("i-autorec", grid(**LINEAR, l2=[200.0, 800.0, 1600.0, 3200.0])),
     "biased matrix factorisation": ("biased-mf", grid(factors=[32, 64], l2=[0.06, 0.08, 0.1])),
     "PCA of what biases leave": ("rating-pca", grid(factors=[2, 5, 10, 20, 30, 50])),

@@ -35,7 +35,7 @@ def autorec_epoch(data, out, settings):
     users, items, values = columns(data, "ml-1m-train")
     ratings = ratings_of(users, items, values, settings["autorec"]["shape"])
     given = {key: settings["autorec"][key] for key in ("hidden", "batch_size", "l2", "lr")}
-    model = recae.AutoRec(by="item", **given, noise=0.0, epochs=settings["epochs"] + 1, rng=0)
+    model = recae.AutoRec(by="item", **given, input="raw", noise=0.0, epochs=settings["epochs"] + 1, rng=0)
     return epochs(model.fit(ratings, progress=False))
 
 

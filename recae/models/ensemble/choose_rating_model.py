@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from recae._types import DoubleArray
+from recae.models.autorec.cfn import CFN
+from recae.models.autorec.feature_tables import encode_table
 from recae.models.classic.biased_mf import BiasedMF
 from recae.models.ensemble.choose_ranker import Choice
 from recae.models.item_codes.dual_autorec import DualAutoRec
@@ -21,10 +23,10 @@ MOST_RATINGS = 300_000  # that a choice looks at
 def choose_rating_model(ratings: RatingMatrix, rng: int = 0, progress: bool | None = False) -> Choice:
     """The rating model, with its defaults, whose predictions of hidden ratings are best.
 
-    DualAutoRec and matrix factorisation are compared, each drawn towards the biases as far as helps it. The weights
-    come from the same hidden ratings, so the figures are for choosing, and a little too good as estimates. A tenth of
-    the ratings is hidden. Of many ratings, all those of some users are looked at. The biases are taken where no model
-    improves on them by more than a standard error.
+    DualAutoRec, matrix factorisation and, where there are features of items or users, CFN are compared, each drawn
+    towards the biases as far as helps it. The weights come from the same hidden ratings, so the figures are for
+    choosing, and a little too good as estimates. A tenth of the ratings is hidden. Of many ratings, all those of some
+    users are looked at. The biases are taken where no model improves on them by more than a standard error.
 
     Args:
         ratings: to choose for.
@@ -36,6 +38,8 @@ def choose_rating_model(ratings: RatingMatrix, rng: int = 0, progress: bool | No
         return Choice("bias", {}, f"bias: {ratings.n_ratings:,} ratings are too few to compare models on", {})
     rest, aside = take_validation(some, ASIDE, rng)
     candidates: dict[str, Recommender] = {"dual-autorec": DualAutoRec(rng=rng), "biased-mf": BiasedMF(rng=rng)}
+    if has_features(ratings):
+        candidates["cfn"] = CFN(rng=rng)
     users, items, truth = aside.pairs()
     errors: dict[str, DoubleArray] = {}
     for name, model in candidates.items():
@@ -53,6 +57,12 @@ def choose_rating_model(ratings: RatingMatrix, rng: int = 0, progress: bool | No
         best = "bias"
     others = ", ".join(f"{name} {figure:.4g}" for name, figure in figures.items() if name != best)
     return Choice(best, {}, f"{best}: RMSE {figures[best]:.4g} of {len(truth):,} hidden ratings ({others})", figures)
+
+
+def has_features(ratings: RatingMatrix) -> bool:
+    """Whether the tables of items or users tell something that a model can read."""
+    tables = ((ratings.item_table, ratings.item_ids), (ratings.user_table, ratings.user_ids))
+    return any(encode_table(table, ids).matrix.any() for table, ids in tables)
 
 
 def _some_users(ratings: RatingMatrix, rng: int) -> RatingMatrix:
