@@ -126,6 +126,10 @@ class SparseRows:
         rows = torch.arange(len(self), device=self.device)
         return torch.repeat_interleave(rows, self.indptr[1:] - self.indptr[:-1], output_size=self.nnz)
 
+    def spread(self, values: Tensor) -> Tensor:
+        """A value of each row, (n_rows,), at its row's stored entries, (nnz,)."""
+        return torch.repeat_interleave(values, self.lengths(), output_size=self.nnz)
+
     def lengths(self) -> Tensor:
         """Stored entries of each row, int64, shape (n_rows,)."""
         return self.indptr[1:] - self.indptr[:-1]
@@ -137,9 +141,7 @@ class SparseRows:
 
     def sums(self) -> Tensor:
         """The sum of each row's values, (n_rows,), in a fixed order: on a GPU, without atomic additions."""
-        if self.device.type == "cuda":
-            return torch.segment_reduce(self.values, "sum", offsets=self.indptr, unsafe=True)
-        return self.values.new_zeros(len(self)).index_add_(0, self.row_of(), self.values)
+        return torch.segment_reduce(self.values, "sum", offsets=self.indptr, unsafe=True)
 
     def transposed(self) -> TransposedPattern:
         """The transposed pattern (see `transpose`), computed once."""

@@ -41,7 +41,7 @@ class FusedRatingNetwork:
         given = self.network.core.noise.given(rows)  # type: ignore[operator]
         target = self.network.head.unit.inside(rows.values)
         level = given.level
-        return given.rows.values, target if level is None else target - level[rows.row_of()]
+        return given.rows.values, target if level is None else target - rows.spread(level)
 
 
 def fused_steps(

@@ -69,14 +69,15 @@ class RowNoise(nn.Module):
 
     def given(self, rows: SparseRows) -> Given:
         """What the network is given of `rows` (batch, n)."""
-        means = None if self.means is None else self.means[rows.indices]
+        means = None if self.means is None else self.means.index_select(0, rows.indices)
         shown, level = self._draw(rows), None
         if self.levelled:
-            above = self._above(rows.values, means)
-            above = above if shown is None else above * shown
+            assert means is not None
+            above = rows.values - means
+            above = above if shown is None else above.mul_(shown)
             n = rows.lengths() if shown is None else rows.with_values(shown.to(above.dtype)).sums()
-            level = rows.with_values(above).sums() / (n + LEVEL_L2)
-        values = self._read(rows.values, means, None if level is None else level[rows.row_of()])
+            level = rows.with_values(above).sums() / (n + LEVEL_L2) / self.unit.factor
+        values = self._read(rows.values, means, None if level is None else rows.spread(level))
         return Given(rows.with_values(values if shown is None else values * shown), shown, level)
 
     def given_dense(self, ratings: Tensor, stored: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -86,8 +87,9 @@ class RowNoise(nn.Module):
         """
         level = None
         if self.levelled:
-            above = torch.where(stored, self._above(ratings, self.means), 0.0)
-            level = above.sum(1, keepdim=True) / (stored.sum(1, keepdim=True) + LEVEL_L2)
+            assert self.means is not None
+            above = torch.where(stored, ratings - self.means, 0.0)
+            level = above.sum(1, keepdim=True) / (stored.sum(1, keepdim=True) + LEVEL_L2) / self.unit.factor
         return torch.where(stored, self._read(ratings, self.means, level), 0.0), level
 
     def _draw(self, rows: SparseRows) -> Tensor | None:
@@ -96,18 +98,13 @@ class RowNoise(nn.Module):
             return None
         shown = torch.rand_like(rows.values) >= self.fraction
         if self.whole:
-            shown &= (torch.rand(len(rows), device=rows.device) >= self.whole)[rows.row_of()]
+            shown &= rows.spread(torch.rand(len(rows), device=rows.device) >= self.whole)
         return shown
 
     def _read(self, ratings: Tensor, means: Tensor | None, level: Tensor | None) -> Tensor:
         """Ratings in the unit, less means and level where these are taken away."""
-        values = self._above(ratings, means) if self.centred else self.unit.inside(ratings)
+        values = (ratings - means) / self.unit.factor if self.centred else self.unit.inside(ratings)  # type: ignore[operator]
         return values if level is None else values - level
-
-    def _above(self, ratings: Tensor, means: Tensor | None) -> Tensor:
-        """Ratings less the means of their columns, in the unit."""
-        assert means is not None
-        return (ratings - means) / self.unit.factor
 
 
 class RatingNetwork(nn.Module):
@@ -261,7 +258,7 @@ class RatingNetwork(nn.Module):
         """Input of the head at the stored entries of `pattern`, (nnz,)."""
         hidden, given = self.read(rows)
         logits = sddmm(pattern, hidden, *self.output_layer())
-        return logits if given.level is None else logits + given.level[pattern.row_of()]
+        return logits if given.level is None else logits + pattern.spread(given.level)
 
     def full(self, rows: Any) -> Tensor:
         """All predictions of `rows`, (batch, n), unclipped."""
@@ -313,4 +310,4 @@ def _logits(
         logits = affine(bias, hidden, weight.t())[target.row_of(), target.indices.long()]
     else:
         logits = sddmm(target, hidden, weight, bias)
-    return logits if level is None else logits + level[target.row_of()]
+    return logits if level is None else logits + target.spread(level)

@@ -172,15 +172,15 @@ class DualNetwork(nn.Module):
         weights = torch.cat([self.last.weight, self.user_codes(given.users)], 1)
         read = self.read(given.rows)
         outputs = sddmm(pattern, self.codes(read, given.items), weights, self.last.bias)
-        return outputs if read.level is None else outputs + read.level[pattern.row_of()]
+        return outputs if read.level is None else outputs + pattern.spread(read.level)
 
     def read(self, rows: SparseRows) -> ItemRows:
         """Item rows as the encoder reads them."""
         shown, level, values = self.core.noise(torch.ones_like(rows.values)), None, rows.values
         if self.means is not None:
-            above = (values - self.means[rows.indices]) * shown
+            above = (values - self.means.index_select(0, rows.indices)) * shown
             level = rows.with_values(above).sums() / (rows.with_values(shown).sums() + LEVEL_L2)
-            values = values - level[rows.row_of()]
+            values = values - rows.spread(level)
         return ItemRows(rows.with_values(values * shown), shown, level)
 
     def codes(self, read: ItemRows, items: Tensor) -> Tensor:
@@ -212,7 +212,7 @@ def outermost_loss(network: DualNetwork) -> Callable[[Any, Batch], Tensor]:
         read, target = network.read(batch.input), batch.target
         weight, bias = pair.decoder.layers[-1].parameters()
         outputs = sddmm(target, pair.encoder(read.rows), weight, bias)
-        outputs = outputs if read.level is None else outputs + read.level[target.row_of()]
+        outputs = outputs if read.level is None else outputs + target.spread(read.level)
         return masked_squared_error(outputs, target.values, len(target))
 
     return loss

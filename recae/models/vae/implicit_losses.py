@@ -53,7 +53,7 @@ def logistic(logits: Tensor, target: SparseRows, negatives: float | None = None)
     at_stored = logits.reshape(-1).gather(0, _flat_index(logits, target))
     weight = missing_weight(target, negatives)
     everywhere = weight.dot(functional.softplus(logits).sum(1))
-    stored = functional.softplus(-at_stored).sum() - weight[target.row_of()].dot(functional.softplus(at_stored))
+    stored = functional.softplus(-at_stored).sum() - target.spread(weight).dot(functional.softplus(at_stored))
     return (everywhere + stored) / max(1, len(target))
 
 
@@ -66,7 +66,7 @@ def squared(logits: Tensor, target: SparseRows, negatives: float | None = None) 
     at_stored = logits.reshape(-1).gather(0, _flat_index(logits, target))
     weight = missing_weight(target, negatives)
     everywhere = weight.dot(logits.square().sum(1))
-    stored = (target.values - at_stored).square().sum() - weight[target.row_of()].dot(at_stored.square())
+    stored = (target.values - at_stored).square().sum() - target.spread(weight).dot(at_stored.square())
     return (everywhere + stored) / max(1, len(target))
 
 
