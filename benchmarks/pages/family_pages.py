@@ -16,8 +16,10 @@ RATINGS = {  # of a page, by set, the rows of its table
     "autorec": {"ml-1m": ["bias", "biased-mf", "i-autorec", "u-autorec", "deep"], "ml-100k": [
         "bias", "i-autorec", "u-autorec", "ordinal"]},
     "kernels": {"ml-1m": ["i-autorec", "sparse-fc"], "ml-100k": ["i-autorec", "sparse-fc", "glocal-k"]},
-    "dual_autorec": {"ml-1m": ["i-autorec", "dual-autorec-500", "deep", "dual-autorec"], "ml-100k": [
-        "i-autorec", "dual-autorec"]},
+    "dual_autorec": {
+        "ml-1m": ["i-autorec", "dual-autorec-500", "deep", "dual-autorec", "dual-autorec-levelled"],
+        "ml-100k": ["i-autorec", "dual-autorec"],
+    },
     "side_information": {"ml-100k": ["i-autorec", "vector", "cfn", "wide-deep"]},
 }  # fmt: skip
 LISTS = {
