@@ -13,8 +13,10 @@ from benchmarks.pages.accuracy_tables import title
 
 SETS = {"ml-1m": "MovieLens-1M, five random 90/10 splits", "ml-100k": "MovieLens-100K, five published folds"}
 RATINGS = {  # of a page, by set, the rows of its table
-    "autorec": {"ml-1m": ["bias", "biased-mf", "i-autorec", "u-autorec", "deep"], "ml-100k": [
-        "bias", "i-autorec", "u-autorec", "ordinal"]},
+    "autorec": {
+        "ml-1m": ["bias", "biased-mf", "u-autorec", "u-autorec-residual", "i-autorec", "deep"],
+        "ml-100k": ["bias", "u-autorec", "i-autorec", "ordinal"],
+    },
     "kernels": {"ml-1m": ["i-autorec", "sparse-fc"], "ml-100k": ["i-autorec", "sparse-fc", "glocal-k"]},
     "dual_autorec": {
         "ml-1m": ["i-autorec", "dual-autorec-500", "deep", "dual-autorec", "dual-autorec-levelled"],
