@@ -72,9 +72,9 @@ class TrainedInBatches(TrainedInEpochs):
     def _trainer_settings(self) -> dict[str, Any]:
         return {**super()._trainer_settings(), "lr": self.lr, "schedule": self.schedule, "ema": self.ema}
 
-    def _rows_a_step(self, n_rows: int) -> int:
-        """Rows in a batch, of `n_rows` in all; 0 for all of them."""
-        return min(self._largest_batch, math.ceil(n_rows / 8)) if self.batch_size is None else self.batch_size
+    def _rows_a_step(self, n_rows: int, steps: int = 8) -> int:
+        """Rows in a batch, of `n_rows` in all; by default for an epoch of at least so many steps. 0 for all of them."""
+        return min(self._largest_batch, math.ceil(n_rows / steps)) if self.batch_size is None else self.batch_size
 
 
 @hyperparameters
@@ -103,8 +103,8 @@ class TrainedByOptimizer(TrainedInBatches):
     def _trainer_settings(self) -> dict[str, Any]:
         return {**super()._trainer_settings(), "optimizer": self.optimizer}
 
-    def _rows_a_step(self, n_rows: int) -> int:
-        return 0 if self.optimizer in FULL_BATCH else super()._rows_a_step(n_rows)
+    def _rows_a_step(self, n_rows: int, steps: int = 8) -> int:
+        return 0 if self.optimizer in FULL_BATCH else super()._rows_a_step(n_rows, steps)
 
 
 def network_arrays(network: nn.Module) -> Arrays:
