@@ -65,12 +65,14 @@ def accuracy_100k(result: Result) -> str:
 def epochs(result: Result) -> str:
     """Seconds of an epoch and of a fit, and how they grow with the ratings."""
     epoch, fit = result["epoch"], result["fit"]
+    later = result.get("alone", {}).get("fit")  # measured by itself since
+    where = f", on an {later['machine']['processor']}" if later else ""
     first, last = result["sweep"][0], result["sweep"][-1]
     return f"""\
 - An epoch of I-AutoRec (k = 500) on MovieLens-1M takes {epoch["sparse_seconds"]:.2f} s, and in plain dense PyTorch
   {epoch["dense_seconds"]:.2f} s: **{epoch["times_faster"]:.1f} times faster**, with {epoch["sparse_peak_mb"]:.0f} MB
   in all instead of {epoch["dense_peak_mb"]:.0f} MB.
-- A whole `fit` takes {fit["seconds"]:.1f} s, to a test RMSE of {fit["rmse"]:.4f} (split 0).
+- A whole `fit` takes {fit["seconds"]:.1f} s, to a test RMSE of {fit["rmse"]:.4f} (split 0{where}).
 - Time follows the ratings, not users x items: from {first["ratings"]:,} ratings ({first["density"]:.1%} filled) to
   {last["ratings"]:,} ({last["density"]:.2%} filled, MovieLens-20M's shape) an epoch goes from
   {first["microseconds_a_rating"]:.2f} to {last["microseconds_a_rating"]:.2f} µs a rating, and from

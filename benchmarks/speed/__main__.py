@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.common.child_processes import run_module
 from benchmarks.common.ratings import ML_1M, ML_20M, drawn, generated, movielens_1m, uniform
-from benchmarks.common.record import peak_mb, read, write
+from benchmarks.common.record import context, peak_mb, read, write
 from benchmarks.common.timing import timed
 from benchmarks.speed.epochs import gradients_as_factors, our_epoch_seconds
 from benchmarks.speed.plain_dense import epoch_seconds
@@ -150,11 +150,14 @@ def main(only: str | None, repeats: int, largest: int, peak_of: str | None) -> N
         "epoch": lambda: part_epoch(repeats), "crossing": part_crossing, "sweep": lambda: part_sweep(largest),
         "fit": lambda: part_fit(0.834, repeats), "factors": lambda: part_factors(repeats),
     }  # fmt: skip
-    measured = read("speed", {})
+    measured = read("speed", {}) if only else {}
+    whole = {key: measured[key] for key in context() if key in measured}  # when and where all was measured at once
+    alone = measured.get("alone", {})
     for name, part in parts.items():
         if only in (None, name):
             measured[name] = part()
-            write("speed", {key: measured[key] for key in parts if key in measured})
+            alone |= {name: context()} if whole else {}
+            write("speed", {**whole, **{key: measured[key] for key in parts if key in measured}, "alone": alone})
 
 
 if __name__ == "__main__":
