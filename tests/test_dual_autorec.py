@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,11 @@ from torch import Tensor
 
 from recae.errors import TrainingInterrupted
 from recae.models import Bias, DualAutoRec
+from recae.models.item_codes.dual_autorec import growth
 from recae.models.item_codes.dual_network import DualBatches, DualInput, DualNetwork, UserRows, dual_loss
 from recae.ratings import RatingMatrix
 from recae.recommender.biases import LEVEL_L2
+from recae.recommender.epochs import STEPS
 from recae.sparse import SparseRows
 from recae.training import Batch
 
@@ -35,6 +38,19 @@ def quick(**more: Any) -> DualAutoRec:
         "device": "cpu",
     }
     return DualAutoRec(**{**small, "side_noise": 0.0, "batch_size": 8, **more})
+
+
+@pytest.mark.parametrize(
+    ("n_ratings", "steps", "l2"), [(30_000, 8, 100), (300_000, 8, 100), (1_000_000, 16, 150), (9_000_000, 16, 150)]
+)
+def test_defaults_follow_the_number_of_ratings(n_ratings: int, steps: int, l2: float) -> None:
+    """Up to 300,000 ratings an epoch has 8 steps and l2 is 100, from a million on 16 and 150, and between them a value
+    between; what is given is taken."""
+    many: Any = SimpleNamespace(n_ratings=n_ratings)
+    assert round(STEPS * growth(n_ratings)) == steps
+    assert DualAutoRec()._l2(many) == pytest.approx(l2)
+    assert DualAutoRec(l2=7.0)._l2(many) == 7
+    assert growth(299_999) == 1 < growth(600_000) < 2 == growth(2_000_000)
 
 
 def a_network(data: RatingMatrix, **more: Any) -> DualNetwork:

@@ -36,6 +36,17 @@ def test_what_it_says_of_itself() -> None:
     assert repr(rows) == "SparseRows(3 x 5, 5 stored, cpu)"
 
 
+def test_sums_of_rows_and_their_values_at_each_entry() -> None:
+    """A row's sum, 0 of one that stores nothing, and what belongs to a row at each of its entries."""
+    rows = small()
+    assert rows.sums().tolist() == [4.0, 0.0, 6.0]
+    assert rows.spread(rows.sums()).tolist() == [4.0, 4.0, 6.0, 6.0, 6.0]
+    assert rows.spread(torch.tensor([True, False, False])).tolist() == [True, True, False, False, False]
+    nothing = rows.take(torch.tensor([1]))
+    assert nothing.sums().tolist() == [0.0]
+    assert nothing.spread(torch.ones(1)).tolist() == []
+
+
 def test_a_stored_zero_is_kept() -> None:
     """An explicit rating of 0 is stored, counted and in the mask, unlike a missing one."""
     rows = small()

@@ -194,6 +194,17 @@ def test_text_ids_and_files_that_are_no_split(tmp_path: Path) -> None:
         parts.save(tmp_path / "no folder" / "s.npz")
 
 
+def test_a_split_is_written_alike_by_older_numpy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NumPy before 2.1 takes every named argument for an array: only arrays are given, none of Python objects, which it
+    would pickle."""
+    given: dict[str, np.ndarray[Any, Any]] = {}
+    monkeypatch.setattr(np, "savez_compressed", lambda file, **arrays: given.update(arrays))
+    frame = pd.DataFrame({"user": ["ü", "b", "ü", "b"], "item": ["1", "1", "2", "x y"], "rating": [1, 2, 3, 4]})
+    split(RatingMatrix.from_frame(frame), test=0.5, rng=0).save(tmp_path / "s.npz")
+    assert "about" in given
+    assert [name for name, array in given.items() if not isinstance(array, np.ndarray) or array.dtype.hasobject] == []
+
+
 # ---------------------------------------------------------------- the command line
 
 

@@ -95,6 +95,22 @@ class Presence(nn.Module):
         return spmm(rows.with_values(ones), self.weight)
 
 
+def row_levels(rows: SparseRows, means: Tensor, shown: Tensor | None, l2: float) -> Tensor:
+    """Levels of rows, (batch,): means of what a row's shown ratings are above those of their columns, drawn to 0.
+
+    Args:
+        rows: ratings (batch, n).
+        means: means of the columns, at the stored ratings, (nnz,).
+        shown: which of the ratings are shown, (nnz,); None for all.
+        l2: ratings' worth of pull towards 0.
+    """
+    above = rows.values - means
+    if shown is None:
+        return rows.with_values(above).sums() / (rows.lengths() + l2)
+    count = rows.with_values(shown.to(above.dtype)).sums()
+    return rows.with_values(above.mul_(shown)).sums() / (count + l2)
+
+
 class Encoder(nn.Module):
     """A stack of `Encode` layers: sizes (n, d1, ..., dm), an activation after each but perhaps the last.
 

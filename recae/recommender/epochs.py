@@ -19,6 +19,8 @@ from recae.training import History, Trainer
 from recae.training.optimizers import FULL_BATCH
 from recae.training.trainer_settings import PRECISIONS
 
+STEPS = 8  # of an epoch, at least, where `batch_size` is None
+
 _Network = TypeVar("_Network", bound=nn.Module)
 
 
@@ -72,7 +74,7 @@ class TrainedInBatches(TrainedInEpochs):
     def _trainer_settings(self) -> dict[str, Any]:
         return {**super()._trainer_settings(), "lr": self.lr, "schedule": self.schedule, "ema": self.ema}
 
-    def _rows_a_step(self, n_rows: int, steps: int = 8) -> int:
+    def _rows_a_step(self, n_rows: int, steps: int = STEPS) -> int:
         """Rows in a batch, of `n_rows` in all; by default for an epoch of at least so many steps. 0 for all of them."""
         return min(self._largest_batch, math.ceil(n_rows / steps)) if self.batch_size is None else self.batch_size
 
@@ -103,7 +105,7 @@ class TrainedByOptimizer(TrainedInBatches):
     def _trainer_settings(self) -> dict[str, Any]:
         return {**super()._trainer_settings(), "optimizer": self.optimizer}
 
-    def _rows_a_step(self, n_rows: int, steps: int = 8) -> int:
+    def _rows_a_step(self, n_rows: int, steps: int = STEPS) -> int:
         return 0 if self.optimizer in FULL_BATCH else super()._rows_a_step(n_rows, steps)
 
 

@@ -63,8 +63,11 @@ def write_split(split: Any, path: Path) -> Path:
         about["parts"][name] = entry
     try:
         arrays["about"] = np.array(json.dumps(about))
+        for name, array in arrays.items():  # NumPy can be told so only from 2.1 on
+            if np.asarray(array).dtype.hasobject:
+                raise TypeError(f"{name} holds Python objects")
         with replacing(path) as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
+            np.savez_compressed(file, **arrays)
     except TypeError as error:
         raise DataError(f"{path}: {error}; ids, tables and settings of a saved split are numbers and texts") from None
     except OSError as error:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from recae.errors import ParameterError, Remedy
 from recae.models.autorec.heads import Head, make_head
 from recae.nn import Autoencoder, Decode, Decoder, Encoder
-from recae.nn.layers import Beside, Presence, Rows, check_fraction
+from recae.nn.layers import Beside, Presence, Rows, check_fraction, row_levels
 from recae.nn.products import affine
 from recae.recommender.biases import LEVEL_L2, RATINGS, Unit
 from recae.sparse import SparseRows, sddmm
@@ -73,10 +73,7 @@ class RowNoise(nn.Module):
         shown, level = self._draw(rows), None
         if self.levelled:
             assert means is not None
-            above = rows.values - means
-            above = above if shown is None else above.mul_(shown)
-            n = rows.lengths() if shown is None else rows.with_values(shown.to(above.dtype)).sums()
-            level = rows.with_values(above).sums() / (n + LEVEL_L2) / self.unit.factor
+            level = row_levels(rows, means, shown, LEVEL_L2) / self.unit.factor
         values = self._read(rows.values, means, None if level is None else rows.spread(level))
         return Given(rows.with_values(values if shown is None else values * shown), shown, level)
 

@@ -21,7 +21,7 @@ from recae.models.item_codes.dual_network import (
 )  # fmt: skip
 from recae.nn.layers import as_widths
 from recae.ratings import RatingMatrix
-from recae.recommender.epochs import TrainedByOptimizer
+from recae.recommender.epochs import STEPS, TrainedByOptimizer
 from recae.recommender.fitting import FitOptions, rating_error
 from recae.recommender.folding import solve_columns
 from recae.recommender.item_codes import ItemCodes, as_numpy
@@ -90,7 +90,7 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
             given = DualInput(rows.to(device), torch.arange(len(rows), device=device), users.to(device))
             held_out = self._inside(validation.rows("item"), device)
             validate = rating_error(DualNetwork.at, [(given, held_out)], ratings.scale, self._unit)
-        size = self._rows_a_step(len(rows), steps=round(8 * growth(ratings.n_ratings)))
+        size = self._rows_a_step(len(rows), steps=round(STEPS * growth(ratings.n_ratings)))
         batches = DualBatches(rows, users, batch_size=size)
         network = self._network(ratings, torch.from_numpy(self._unit.inside(self._baseline().user_means))).to(device)
         if self.pretrain_epochs and not trainer.resumes():

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from recae.nn import Autoencoder, Decoder, Encoder, Masking
-from recae.nn.layers import activation, glorot_uniform
+from recae.nn.layers import activation, glorot_uniform, row_levels
 from recae.nn.losses import masked_squared_error
 from recae.recommender.biases import LEVEL_L2
 from recae.sparse import SparseRows, sddmm, spmm
@@ -178,8 +178,7 @@ class DualNetwork(nn.Module):
         """Item rows as the encoder reads them."""
         shown, level, values = self.core.noise(torch.ones_like(rows.values)), None, rows.values
         if self.means is not None:
-            above = (values - self.means.index_select(0, rows.indices)) * shown
-            level = rows.with_values(above).sums() / (rows.with_values(shown).sums() + LEVEL_L2)
+            level = row_levels(rows, self.means.index_select(0, rows.indices), shown, LEVEL_L2)
             values = values - rows.spread(level)
         return ItemRows(rows.with_values(values * shown), shown, level)
 
