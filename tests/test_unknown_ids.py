@@ -19,6 +19,7 @@ from cli_helpers import done, inline, parsed
 import recae
 from recae.errors import DataWarning, ParameterError, UnknownIdError
 from recae.recommender.biases import USER_L2
+from recae.recommender.cold_regression import PULL
 
 FRAME = pd.DataFrame(
     {"user": [1, 1, 2, 2, 3, 3, 3], "item": list("abacbcd"), "rating": [5.0, 3.0, 4.0, 2.0, 1.0, 5.0, 4.0]}
@@ -108,7 +109,10 @@ def test_new_pairs_by_the_baseline() -> None:
     new = pd.DataFrame({"user": ["x"], "item": ["a"], "rating": [5.0]})
     found = RATES.predict_new(new, pd.DataFrame({"user": ["9", "x"], "item": ["a", "9"]}), unknown="baseline")
     of_a, mean = RATES.predict([9, 9], ["a", "9"], unknown="baseline")
-    np.testing.assert_allclose(found, [of_a, mean + (5 - of_a) / (1 + USER_L2)], rtol=1e-6)
+    film = RATES._baseline().item[RATES.ratings_.item_index(["a"])[0]]
+    level, usual = (5 - mean - film) / (1 + USER_L2), RATES._of_cold("item")[0].level[-1]
+    expected = mean + level + usual + (5 - mean - level - usual) / (1 + PULL)
+    np.testing.assert_allclose(found, [of_a, min(expected, RATES.ratings_.scale[1])], rtol=1e-6)
 
 
 @pytest.mark.parametrize("method", ["recommend_new", "similar_items", "predict_new"])

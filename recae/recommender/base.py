@@ -14,7 +14,7 @@ from recae._types import Csr, IntArray, Mask, Scores
 from recae.ratings import RatingMatrix
 from recae.ratings.any_frame import as_pandas
 from recae.recommender import frames
-from recae.recommender.biases import Biases, Unit, few_ratings, fit_baseline, user_deviations, weighed
+from recae.recommender.biases import Biases, Unit, few_ratings, fit_baseline, weighed
 from recae.recommender.fitting import FitOptions, check_fit, checked_validation
 from recae.recommender.nearest import Similar, UnknownItems
 from recae.recommender.params import check
@@ -134,7 +134,8 @@ class Recommender(Similar):
             users, items: raw ids, aligned; one id on either side stands for all.
             unknown: for ids that were not in training: raise an `error`, predict the `baseline` mu + b_u + b_i with
                 what is known, or give NaN, and `warn` of it or `ignore` it. A user or an item without a single
-                training rating is predicted by the baseline in any case.
+                training rating is predicted by the baseline in any case: the deviation of such an item is what those
+                have that the user rated, as is that of such a user for an item.
 
         Raises:
             ParameterError: the model ranks and predicts no ratings, or there are not equally many users and items.
@@ -151,7 +152,8 @@ class Recommender(Similar):
         ratings = self._fitted()
         self._needs_ratings()
         served = self._serves("user", user_index) & self._serves("item", item_index)
-        out = self._baseline().at(user_index, item_index)
+        out = np.empty(len(served), np.float32)
+        out[~served] = self._simple_pairs(user_index[~served], item_index[~served])
         out[served] = self._weighed_pairs(user_index[served], item_index[served])
         return np.clip(out, *ratings.scale)
 
@@ -186,8 +188,7 @@ class Recommender(Similar):
         ratings = self._fitted()
         self._needs_ratings()
         served = self._serves("item", item_index) & (row_index >= 0)
-        out = self._baseline().at(np.full(len(item_index), -1), item_index)
-        out += np.append(user_deviations(user_rows, self._baseline()), np.float32(0))[row_index]  # -1: the 0
+        out = self._simple_pairs_new(user_rows, row_index, item_index)
         own = finite(self._pairs_new(user_rows, row_index[served], item_index[served]))
         out[served] = weighed(self._weight_at(None, item_index[served]), own, out[served])
         return np.clip(out, *ratings.scale)

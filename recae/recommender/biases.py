@@ -66,11 +66,17 @@ RATINGS = Unit(0.0, 1.0)  # ratings as they are
 
 
 class Biases(NamedTuple):
-    """Mean rating, a float; deviation of each user (n_users,) and of each item (n_items,)."""
+    """Mean rating, a float; deviation of each user (n_users,) and of each item (n_items,).
+
+    `new_item` and `new_user` are there in a lean file, which holds no ratings that they could be told from: what is
+    expected of an item without ratings, and of an unknown user for each item, (n_items,).
+    """
 
     mean: float
     user: FloatArray
     item: FloatArray
+    new_item: float = 0.0
+    new_user: FloatArray | None = None
 
     def at(self, user_index: npt.NDArray[Any], item_index: npt.NDArray[Any]) -> FloatArray:
         """mu + b_u + b_i of pairs, (n,); index -1 stands for an unknown user or item, whose deviation is 0."""

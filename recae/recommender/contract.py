@@ -53,6 +53,7 @@ class Contract(Parameters, ABC):
     _baseline_: Biases | None = None
     prior_: FloatArray | None = None  # what lists add to each item's score, (n_items,); see `DrawnToPopularity`
     _unit: Unit = RATINGS  # that a rating model computes in
+    _cold_as_before: bool = False  # of a file of recae 0.1.0, where who has no ratings has a deviation of 0
     _model_weight: float = 1.0  # of a rating model's own answers, the rest being the biases' (`weighing`)
 
     _about: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed: what the model's file says of its making
@@ -115,7 +116,7 @@ class Contract(Parameters, ABC):
 
     def _read_as_before(self) -> None:
         """Keep the meaning of a file of recae 0.1.0, whose models computed in ratings and had other biases."""
-        self._baseline_ = fit_biases(self.ratings_, user_l2=10.0, item_l2=5.0, sweeps=3)
+        self._baseline_, self._cold_as_before = fit_biases(self.ratings_, user_l2=10.0, item_l2=5.0, sweeps=3), True
 
     # ---------------------------------------------------------------- what a fit has chosen
 
@@ -257,8 +258,11 @@ class Contract(Parameters, ABC):
 
         The others get the baseline. -1 stands for an unknown id, which nothing is known of.
         """
-        counts = np.append(self.ratings_.counts(by), 0)  # -1 reads the 0; a lean file has no user at all
-        known: npt.NDArray[np.bool_] = counts[index] > 0
+        return self._has_ratings(by, index)
+
+    def _has_ratings(self, by: Literal["user", "item"], index: IntArray) -> Mask:
+        """Which of these users or items have training ratings, (n,); -1 stands for an unknown one, which has none."""
+        known: Mask = np.append(self.ratings_.counts(by), 0)[index] > 0  # -1 reads the 0; a lean file has no user
         return known
 
     def item_vectors(self) -> npt.NDArray[np.float32] | Csr:

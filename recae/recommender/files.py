@@ -86,15 +86,24 @@ def read_model(path: str | Path, *, verify: bool = True) -> ModelParts:
 
 def lean_parts(ratings: RatingMatrix, baseline: Biases | None) -> dict[str, Any]:
     """What a file without ratings keeps of them: how many each item has, and the items' biases for rating models."""
-    biases = {} if baseline is None else {"mean": np.array(baseline.mean), "item": baseline.item}
-    return {"counts": ratings.counts("item"), **biases}
+    kept: dict[str, Any] = {"counts": ratings.counts("item")}
+    if baseline is None:
+        return kept
+    kept |= {"mean": np.array(baseline.mean), "item": baseline.item}
+    if baseline.new_user is None:
+        return kept
+    return {**kept, "new_item": np.array(baseline.new_item), "new_user": baseline.new_user}
 
 
 def _lean_baseline(lean: Any, n_items: int) -> Biases | None:
     if lean is None or "item" not in lean:
         return None
-    arrays = LearnedArrays({name: _numpy(lean[name], name) for name in ("mean", "item") if name in lean})
-    return Biases(arrays.number("mean"), np.zeros(0, np.float32), arrays.floats("item", n_items))
+    names = ("mean", "item", "new_item", "new_user")
+    arrays = LearnedArrays({name: _numpy(lean[name], name) for name in names if name in lean})
+    known = arrays.number("mean"), np.zeros(0, np.float32), arrays.floats("item", n_items)
+    if "new_user" not in arrays:  # a file from before they were expected
+        return Biases(*known)
+    return Biases(*known, arrays.number("new_item"), arrays.floats("new_user", n_items))
 
 
 def _as_tree(ratings: RatingMatrix, lean: dict[str, Any] | None) -> dict[str, Any]:

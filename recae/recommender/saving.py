@@ -14,12 +14,13 @@ from recae import __version__
 from recae.errors import ParameterError
 from recae.ratings import RatingMatrix
 from recae.recommender import files
+from recae.recommender.cold_answers import ColdAnswers
 from recae.recommender.contract import Contract
 
 _PACKAGES = ("torch", "numpy", "scipy")  # whose versions a file names
 
 
-class Saving(Contract):
+class Saving(ColdAnswers):
     """The part of `Recommender` that writes files."""
 
     def save(self, path: str | Path, *, ratings: bool = True, training: dict[str, Any] | None = None) -> Path:
@@ -49,7 +50,7 @@ class Saving(Contract):
         if training is not None:
             about = {**about, "training": training}
         arrays, lean = self._saved_arrays(), not ratings or is_lean(known)
-        kept = files.lean_parts(known, self._baseline() if self.predicts_ratings else None) if lean else None
+        kept = files.lean_parts(known, self._lean_baseline() if self.predicts_ratings else None) if lean else None
         return files.write_model(path, type(self).__name__, self._saved_params(), known, arrays, about, kept)
 
     def _saved_params(self) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def _rmse(model: Any, validation: RatingMatrix) -> tuple[float, float, str]:
     if model.reads_dates and validation.timestamps is not None:
         dates = {"timestamps": validation.timestamps}
     own = model.predict_pairs(users, items, **dates)
-    simple = np.clip(model._baseline().at(users, items), *model.ratings_.scale)
+    simple = np.clip(model._simple_pairs(users, items), *model.ratings_.scale)
     error, simple_error = (float(np.sqrt(np.square(truth - one, dtype=np.float64).mean())) for one in (own, simple))
     return error, simple_error, "rmse"
 

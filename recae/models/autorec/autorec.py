@@ -66,7 +66,11 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer, MultipliesOnCuda):
         "column's mean (centred), or less both (residual); auto: levelled item-based, residual user-based",
         choices=("auto", "raw", "levelled", "centred", "residual"),
     )
-    mask_input: bool = param(False, "what was rated, whatever the rating, is a second input, with weights of its own")
+    mask_input: bool | None = param(
+        None,
+        "what was rated, whatever the rating, is a second input, with weights of its own; none: user-based, where "
+        "`input` is auto",
+    )
     l2: float | None = param(
         None,
         "L2 weight on W and V, against the summed loss; none: 100 item-based, "
@@ -130,7 +134,7 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer, MultipliesOnCuda):
             return self._make_network(n_cols, ratings, {
                 "activation": self.activation, "output": self._head(n_cols, ratings), "scale": ratings.scale,
                 "start": start, "dropout": self.dropout, "noise": self.noise, "l2": self._l2(ratings),
-                "inner_l2": self.inner_l2, "mask_input": self.mask_input,
+                "inner_l2": self.inner_l2, "mask_input": self._reads_mask(),
                 "centred": self._input() in ("centred", "residual"),
                 "levelled": self._input() in ("levelled", "residual"),
             })  # fmt: skip
@@ -181,6 +185,15 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer, MultipliesOnCuda):
         if self.output != "identity":
             return "raw" if self.by == "item" else "centred"
         return "levelled" if self.by == "item" else "residual"
+
+    def _reads_mask(self) -> bool:
+        """Whether what was rated is a second input, where `mask_input` says nothing.
+
+        Of what a user rates, much can be told from whatever else was rated; item-based it adds little.
+        """
+        if self.mask_input is not None:
+            return self.mask_input
+        return self.by == "user" and self.input == "auto" and self.output == "identity"
 
     def _validator(self, rows: Any, validation: RatingMatrix) -> Any:
         """RMSE of held-out ratings, a block of rows at a time; of several processes, each has its share of the rows."""

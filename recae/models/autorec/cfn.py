@@ -18,7 +18,7 @@ class CFN(SideAutoencoder):
     Loss ("Hybrid Recommender System based on Autoencoders", eq. 4, for masking noise): alpha Σ over hidden ratings of
     error² + beta Σ over shown ones of error² + (l2 / 2) |weights|². Features go beside the input of every layer, the
     output layer's included (eq. 5). Other than in the paper, features of the columns (of users, item-based) shape the
-    output units, which lets a user without ratings be served; and some rows lose all ratings, so that an item can.
+    output units.
     """
 
     alpha: float = param(1.0, "what a rating that noise hid counts in the loss", low=0, tune=(0.8, 1.5))

@@ -8,17 +8,30 @@ import numpy as np
 
 from recae._types import FloatArray, IntArray, Mask
 from recae.ratings import RatingMatrix
+from recae.recommender.biases import fit_baseline
+from recae.recommender.cold_regression import fit_cold_regression
 
 SHARE = 0.1  # of the users, and of the items, that lose all ratings
 FEWEST = 5  # of them, of no less than four times as many: fewer would say nothing
 MOST_RATINGS = 1_000_000  # that are looked at
+PULLS = (5.0, 20.0, 80.0)  # of a regression on features, tried
+PULL = 20.0  # where none can be tried
+
+By = Literal["user", "item"]
 
 
 class ColdWeights(NamedTuple):
-    """Weight of a model's answers against the biases, 0 to 1, for users and for items without a single rating."""
+    """What was chosen for users and for items without a single rating.
+
+    Attributes:
+        user, item: how far what features say is believed against what is expected without them, 0 to 1.
+        user_pull, item_pull: of the regression on features (`recae.recommender.cold_regression.ColdRegression`).
+    """
 
     user: float = 1.0
     item: float = 1.0
+    user_pull: float = PULL
+    item_pull: float = PULL
 
 
 class ColdPart(NamedTuple):
@@ -35,7 +48,7 @@ class ColdPart(NamedTuple):
     item: tuple[IntArray, IntArray, FloatArray]
 
 
-def cold_part(ratings: RatingMatrix, described: dict[Literal["user", "item"], Mask], seed: int) -> ColdPart | None:
+def cold_part(ratings: RatingMatrix, described: dict[By, Mask], seed: int) -> ColdPart | None:
     """Take all ratings from a tenth of the users and of the items that features are known of.
 
     Args:
@@ -61,13 +74,35 @@ def cold_part(ratings: RatingMatrix, described: dict[Literal["user", "item"], Ma
     return ColdPart(rest, *((users[part], items[part], truth[part]) for part in (only_user, only_item)))
 
 
-def cold_weights(part: ColdPart, model: Any) -> ColdWeights:
-    """The weights, by a model that was fitted on `part.rest`."""
+def cold_weights(part: ColdPart, features: dict[By, FloatArray]) -> ColdWeights:
+    """The weights and pulls by which features, (n_users, f) and (n_items, f), explain best what `part` hides."""
+    user = _chosen(part.rest, "user", part.user, features["user"])
+    item = _chosen(part.rest, "item", part.item, features["item"])
+    return ColdWeights(user[0], item[0], user[1], item[1])
+
+
+def _chosen(
+    rest: RatingMatrix, by: By, hidden: tuple[IntArray, IntArray, FloatArray], features: FloatArray
+) -> tuple[float, float]:
+    """Weight and pull for users, or items, that have no ratings in `rest`."""
+    users, items, truth = hidden
+    if not len(truth) or not features.shape[1]:
+        return 1.0, PULL
+    baseline, row, column = fit_baseline(rest), *((users, items) if by == "item" else (items, users))
+    deviation, rows = (baseline.user, rest.rows("user")) if by == "item" else (baseline.item, rest.rows("item"))
+
+    def expected(*known: Any) -> FloatArray:
+        found = fit_cold_regression(rows, baseline.mean, deviation, *known)
+        return found.at(found.coefficients(rows, baseline.mean, deviation), row, column)
+
+    plain = expected()
+    wanted = truth - baseline.at(users, items) - plain
     found = []
-    for (users, items, truth), of in ((part.user, part.user[0]), (part.item, part.item[1])):
-        baseline = model._baseline().at(users, items)
-        found.append(careful_slope(truth - baseline, model._pairs(users, items) - baseline, of) if len(of) else 1.0)
-    return ColdWeights(*found)
+    for pull in PULLS:
+        added = expected(features, pull) - plain
+        weight = careful_slope(wanted, added, column)
+        found.append((float(np.square(wanted - weight * added, dtype=np.float64).sum()), weight, pull))
+    return min(found)[1:]
 
 
 def careful_slope(wanted: FloatArray, added: FloatArray, of: IntArray) -> float:

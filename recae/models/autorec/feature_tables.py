@@ -16,6 +16,7 @@ from recae._types import IdArray, Mask
 COMMON = 0.01  # a value that a smaller share of the rows has (a title, a zip code) says little of others: no column
 FEW = 5  # nor has one that fewer rows have
 SEPARATOR = "|"
+DECILES = np.arange(1, 10) / 10
 
 
 class Features(NamedTuple):
@@ -26,19 +27,26 @@ class Features(NamedTuple):
 
 
 class Column(NamedTuple):
-    """How a column is read: by the `mean` and `deviation` of numbers; or by `values`, whose shares are `mean`."""
+    """How a column is read: by the `mean` and `deviation` of numbers; or by `values`, whose shares are `mean`.
+
+    Numbers with `bends` become one column more for each of them, max(0, x - bend), of which `mean` has the means, too:
+    what follows from a year or a price may then rise here and fall there.
+    """
 
     name: str
     mean: npt.NDArray[np.float64]
     deviation: float
     values: tuple[str, ...] | None = None
+    bends: tuple[float, ...] = ()
 
     @property
     def n_features(self) -> int:
         return len(self.mean)
 
 
-def encode_table(table: pd.DataFrame | None, ids: IdArray, *, common: int | None = None) -> Features:
+def encode_table(
+    table: pd.DataFrame | None, ids: IdArray, *, common: int | None = None, bends: bool = False
+) -> Features:
     """Rows of `table` for `ids`, encoded column by column.
 
     Numbers are standardised. Texts and truth values become one column for each value that at least `common` rows
@@ -50,15 +58,18 @@ def encode_table(table: pd.DataFrame | None, ids: IdArray, *, common: int | None
         table: indexed by raw id; None for nothing known.
         ids: raw ids, (n,).
         common: by default 1 % of the ids, and at least 5.
+        bends: numbers bend at their deciles (`Column`).
     """
-    return encode_rows(table, ids, learn_columns(table, ids, common=common))
+    return encode_rows(table, ids, learn_columns(table, ids, common=common, bends=bends))
 
 
-def learn_columns(table: pd.DataFrame | None, ids: IdArray, *, common: int | None = None) -> list[Column]:
+def learn_columns(
+    table: pd.DataFrame | None, ids: IdArray, *, common: int | None = None, bends: bool = False
+) -> list[Column]:
     """How the columns of a table are read, from its rows for `ids`; arguments as of `encode_table`."""
     common = max(FEW, math.ceil(COMMON * len(ids))) if common is None else common
     rows = _rows(table, ids)
-    return [] if rows is None else [_learn(str(name), rows[name], common) for name in rows.columns]
+    return [] if rows is None else [_learn(str(name), rows[name], common, bends) for name in rows.columns]
 
 
 def encode_rows(table: pd.DataFrame | None, ids: IdArray, columns: Sequence[Column]) -> Features:
@@ -76,9 +87,9 @@ def _rows(table: pd.DataFrame | None, ids: IdArray) -> pd.DataFrame | None:
     return table[~table.index.duplicated()].reindex(pd.Index(ids))
 
 
-def _learn(name: str, column: pd.Series[Any], common: int) -> Column:
+def _learn(name: str, column: pd.Series[Any], common: int, bends: bool) -> Column:
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        return _learn_number(name, column)
+        return _learn_number(name, column, bends)
     values = [_values(value) for value in column]
     counts = Counter(value for some in values if some is not None for value in some)
     chosen = tuple(sorted(value for value, count in counts.items() if common <= count < len(values)))
@@ -86,21 +97,26 @@ def _learn(name: str, column: pd.Series[Any], common: int) -> Column:
     return Column(name, matrix[known].mean(0) if known.any() else np.zeros(len(chosen)), 1.0, chosen)
 
 
-def _learn_number(name: str, column: pd.Series[Any]) -> Column:
+def _learn_number(name: str, column: pd.Series[Any], bends: bool) -> Column:
     """A column that is always the same says nothing, and has no values."""
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     known = np.isfinite(values)
     if not known.any() or np.ptp(values[known]) == 0:
         return Column(name, np.zeros(0), 1.0, ())
-    return Column(name, np.array([values[known].mean()]), float(values[known].std()))
+    some = values[known]
+    at = tuple(np.unique(np.quantile(some, DECILES))) if bends else ()
+    means = [some.mean(), *(np.maximum(some - bend, 0).mean() for bend in at)]
+    return Column(name, np.array(means), float(some.std()), bends=at)
 
 
 def _encode(how: Column, column: pd.Series[Any]) -> Features:
     if how.values is None:
         numbers = column if pd.api.types.is_numeric_dtype(column) else pd.to_numeric(column, errors="coerce")
         values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
-        scaled = (values - how.mean) / how.deviation
-        return Features(np.where(np.isfinite(values), scaled, 0.0).astype(np.float32)[:, None], [how.name])
+        bent = np.stack([values, *(np.maximum(values - bend, 0) for bend in how.bends)], 1)
+        scaled = (bent - how.mean) / how.deviation
+        names = [how.name, *(f"{how.name}>{bend:g}" for bend in how.bends)]
+        return Features(np.where(np.isfinite(values)[:, None], scaled, 0.0).astype(np.float32), names)
     if not how.values:
         return Features(np.zeros((len(column), 0), np.float32), [])
     matrix, known = _indicators([_values(value) for value in column], how.values)

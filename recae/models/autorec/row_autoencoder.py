@@ -161,7 +161,7 @@ class RowAutoencoder(ItemCodes):
         served = self._serves("user", user_index) & self._serves("item", item_index)
         row, col = self._row_and_column(user_index, item_index)
         device = self.network_.device
-        means = torch.from_numpy(self._baseline().at(user_index, item_index)).to(device)
+        means = torch.from_numpy(self._simple_pairs(user_index, item_index)).to(device)
         score = self.network_.to_logits(means).cpu().numpy()
         score[served] = self._logits(self.ratings_.rows(self.by), row[served], col[served], known=True)
         columns = np.where(served, col, -1)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from recae._types import Csr, IntArray, Scores
+from recae._types import Csr, FloatArray, IntArray, Scores
 from recae.models.ensemble.choose_next_item import choose_next_item
 from recae.models.ensemble.choose_ranker import Choice, choose_ranker
 from recae.models.ensemble.choose_rating_model import choose_rating_model
@@ -104,6 +104,18 @@ class Auto(Recommender):
 
     def _serves(self, by: Literal["user", "item"], index: IntArray) -> npt.NDArray[np.bool_]:
         return self.model_._serves(by, index)
+
+    def _simple_pairs(self, user_index: IntArray, item_index: IntArray) -> FloatArray:
+        return self.model_._simple_pairs(user_index, item_index)
+
+    def _simple_pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> FloatArray:
+        return self.model_._simple_pairs_new(user_rows, row_index, item_index)
+
+    def _list_scores_of(self, own: Any, user_index: IntArray) -> Any:
+        return self.model_._list_scores_of(own, user_index)
+
+    def ranking_scores_new(self, user_rows: Csr) -> Scores:
+        return self.model_.ranking_scores_new(user_rows)
 
     def item_vectors(self) -> npt.NDArray[np.float32] | Csr:
         return self.model_.item_vectors()

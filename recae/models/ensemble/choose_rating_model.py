@@ -44,7 +44,7 @@ def choose_rating_model(ratings: RatingMatrix, rng: int = 0, progress: bool | No
     errors: dict[str, DoubleArray] = {}
     for name, model in candidates.items():
         model._fit_alone(rest, None, FitOptions(progress=progress, label=f"trying {name}"))
-        baseline = model._baseline().at(users, items)
+        baseline = model._simple_pairs(users, items)
         served = model._serves("user", users) & model._serves("item", items)
         predicted, weight = baseline.copy(), model._weight_on(aside)
         predicted[served] = weighed(weight, model._pairs(users[served], items[served]), baseline[served])

@@ -1,0 +1,183 @@
+"""`ColdFeatures`: users and items without ratings are answered for by what their features say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from recae._types import Arrays, Csr, DoubleArray, FloatArray, IntArray, Mask, Scores
+from recae.models.autorec.autorec import AutoRec
+from recae.models.autorec.cold_weights import By, ColdWeights, cold_part, cold_weights
+from recae.models.autorec.feature_tables import encode_table
+from recae.ratings import RatingMatrix
+from recae.recommender.cold_regression import ColdRegression, fit_cold_regression, shared
+from recae.recommender.fitting import FitOptions
+from recae.recommender.learned import LearnedArrays
+from recae.recommender.params import hyperparameters, learned
+from recae.schemas import require
+
+
+@hyperparameters
+class ColdFeatures(AutoRec):
+    """The part of AutoRec with features that answers where there is no rating.
+
+    For an item without ratings each user has a regression of ratings on the items' features, whose coefficients are
+    near those of all where the user rated little; for a user without ratings each item has one on the users'. Between
+    such a user and such an item stands what users of these features have for items of those.
+
+    How far features are believed is estimated in `fit`: a tenth of the users and of the items lose all their ratings,
+    and what the regressions explain of theirs gives a weight against what is expected without features, one for users
+    and one for items (`cold_weights`). So features that say nothing do no harm. `shrink="never"` takes them at their
+    word.
+    """
+
+    _cold_weights: ColdWeights | None = learned()
+
+    def _table(self, ratings: RatingMatrix, by: str) -> Any:
+        """The table that is read of users or items; None for none."""
+        raise NotImplementedError
+
+    # ---------------------------------------------------------------- fitting
+
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+        self._cold_weights = None
+        super()._fit(ratings, validation, options)
+
+    def _weigh(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+        super()._weigh(ratings, validation, options)
+        if self.shrink == "never":
+            return
+        part = cold_part(ratings, {by: self._described(by) for by in ("user", "item")}, self.rng)
+        if part is not None:
+            self._cold_weights = cold_weights(part, {by: self._bent_features(by) for by in ("user", "item")})
+            self._record(cold_users=self._cold_weights.user, cold_items=self._cold_weights.item)
+
+    # ---------------------------------------------------------------- what features say
+
+    def _bent_features(self, by: By) -> FloatArray:
+        """Features of users or items, (n, f), whose numbers bend."""
+        name = f"bent features {by}"
+        if name not in self._derived:
+            ratings = self.ratings_
+            ids = ratings.user_ids if by == "user" else ratings.item_ids
+            self._derived[name] = encode_table(self._table(ratings, by), ids, bends=True).matrix
+        features: FloatArray = self._derived[name]
+        return features
+
+    def _described(self, by: By) -> Mask:
+        """Of whom features are known and believed, (n_users,) or (n_items,)."""
+        described = (self._bent_features(by) != 0).any(axis=1)
+        return np.asarray(described & (getattr(self._chosen_weights(), by) > 0))
+
+    def _chosen_weights(self) -> ColdWeights:
+        return ColdWeights() if self._cold_weights is None else self._cold_weights
+
+    def _fit_cold(self, by: By) -> tuple[ColdRegression, ...]:
+        plain = super()._fit_cold(by)
+        if not self._described(by).any():
+            return plain
+        rows, deviation = self._other_side(by)
+        pull = getattr(self._chosen_weights(), f"{by}_pull")
+        features = self._bent_features(by)
+        return (*plain, fit_cold_regression(rows, self._baseline().mean, deviation, features, pull))
+
+    def _belief(self, by: By, column: IntArray) -> FloatArray:
+        weight = getattr(self._chosen_weights(), by) * self._described(by)
+        return np.asarray(np.append(weight, 0.0)[column], np.float32)  # -1 reads the 0
+
+    def _simple_pairs(self, user_index: IntArray, item_index: IntArray) -> FloatArray:
+        out = super()._simple_pairs(user_index, item_index)
+        neither = ~self._has_ratings("user", user_index) & ~self._has_ratings("item", item_index)
+        if neither.any():
+            out[neither] += self._expected_of_both(user_index[neither], item_index[neither])
+        return out
+
+    def _expected_of_both(self, user_index: IntArray, item_index: IntArray) -> FloatArray:
+        """What features say of users without ratings for items without, of pairs, (n,), against mu."""
+        user, item = self._belief("user", user_index), self._belief("item", item_index)
+        told = {by: self._of_cold(by)[1:] for by in ("user", "item")}
+        out = np.zeros(len(user), np.float32)
+        for known, index, weight in ((told["user"], user_index, user), (told["item"], item_index, item)):
+            for one in known:
+                out += weight * (one.level[index] - one.level[-1]).astype(np.float32)
+        if told["user"] and told["item"]:
+            cross = self._cross(told["user"][0], told["item"][0])
+            both = np.einsum("zk,zk->z", told["user"][0].x[user_index] @ cross, told["item"][0].x[item_index])
+            out += user * item * both.astype(np.float32)
+        return out
+
+    def _cross(self, of_users: ColdRegression, of_items: ColdRegression) -> DoubleArray:
+        """What users' features say of their coefficients on items' features, (f_users + 1, f_items + 1)."""
+        if "cross" not in self._derived:
+            rows, deviation = self._other_side("item")
+            theta = of_items.coefficients(rows, self._baseline().mean, deviation)
+            self._derived["cross"] = shared(of_users.x[:-1], theta, np.diff(rows.indptr))
+        cross: DoubleArray = self._derived["cross"]
+        return cross
+
+    # ---------------------------------------------------------------- lists
+
+    def _is_drawn(self) -> bool:
+        cold = any(len(self._told_of_cold(by)) for by in ("user", "item"))
+        return super()._is_drawn() or cold
+
+    def _list_scores_of(self, own: Any, user_index: IntArray) -> Any:
+        scores = super()._list_scores_of(own, user_index)
+        users = np.asarray(user_index)
+        rated, told = self._has_ratings("user", users), self._described("user")[users]
+        cold, everything = self._told_of_cold("item"), np.arange(self.ratings_.n_items)
+        scores = self._replaced(scores, np.flatnonzero(rated), cold, users, self._simple_pairs)
+        return self._replaced(scores, np.flatnonzero(~rated & told), everything, users, self._simple_pairs)
+
+    def ranking_scores_new(self, user_rows: Csr) -> Scores:
+        def simple(rows: IntArray, items: IntArray) -> FloatArray:
+            return self._simple_pairs_new(user_rows, rows, items)
+
+        scores, rows = super().ranking_scores_new(user_rows), np.arange(user_rows.shape[0])
+        rated = np.flatnonzero(np.diff(user_rows.indptr))
+        replaced: Scores = self._replaced(scores, rated, self._told_of_cold("item"), rows, simple)
+        return replaced
+
+    def _told_of_cold(self, by: By) -> IntArray:
+        """Users or items without ratings of whom features tell something."""
+        return np.flatnonzero((self.ratings_.counts(by) == 0) & self._described(by))
+
+    @staticmethod
+    def _replaced(scores: Any, places: IntArray, items: IntArray, users: IntArray, simple: Any) -> Any:
+        """Scores (n, n_items), array or tensor, where the simple answers stand at these places' rows and items."""
+        if not len(places) or not len(items):
+            return scores
+        asked, columns = np.repeat(users[places], len(items)), np.tile(items, len(places))
+        found = simple(asked, columns).reshape(len(places), len(items))
+        grid = np.ix_(places, items)
+        if isinstance(scores, np.ndarray):
+            scores = np.array(scores, np.float32)
+            scores[grid] = found
+            return scores
+        import torch
+
+        rows, across = (torch.from_numpy(index).to(scores.device) for index in grid)
+        scores = scores.clone()
+        scores[rows, across] = torch.from_numpy(found).to(scores)
+        return scores
+
+    # ---------------------------------------------------------------- files
+
+    def _arrays(self) -> Arrays:
+        found = super()._arrays()
+        return found if self._cold_weights is None else {**found, "cold_weights": np.array(self._cold_weights)}
+
+    def _read_as_before(self) -> None:
+        super()._read_as_before()
+        self._cold_as_before = False  # features said something then, too
+
+    def _restore(self, arrays: LearnedArrays) -> None:
+        self._cold_weights = None  # as in a file of recae 0.1.0
+        if "cold_weights" in arrays:
+            found = [float(one) for one in arrays.floats("cold_weights", -1, dtype="float64")]
+            require(len(found) in (2, 4), "weights of features are neither two nor, with their pulls, four numbers")
+            self._cold_weights = ColdWeights(*found)
+            require(all(0 <= w <= 1 for w in found[:2]), "a weight of features is not within 0 and 1")
+            require(all(pull > 0 for pull in found[2:]), "a pull of features is not above 0")
+        super()._restore(arrays)

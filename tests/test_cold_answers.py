@@ -1,0 +1,182 @@
+"""What is expected of users and items without ratings (`recae.recommender.cold_regression` and `cold_answers`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+from sklearn.linear_model import Ridge
+
+import recae
+from recae.models import Bias, GlobalMean
+from recae.ratings import RatingMatrix
+from recae.recommender.biases import fit_baseline
+from recae.recommender.cold_regression import MOST, PULL, fit_cold_regression
+
+
+def chosen(seed: int = 0) -> RatingMatrix:
+    """Users 0 to 39 rate only good films, users 40 to 79 only bad ones; user 80 and films 30 and 31 have no rating."""
+    rng = np.random.default_rng(seed)
+    u, i = np.nonzero(rng.random((81, 32)) < 0.6)
+    kept = (i < 30) & (u < 80) & ((i % 2 == 0) == (u < 40))
+    u, i = u[kept], i[kept]
+    r = np.where(i % 2 == 0, 4.0, 2.0) + rng.integers(-1, 2, len(u))
+    r, with_all = np.append(r, [3.0, 3.0]), (np.append(u, [80, 80]), np.append(i, [30, 31]))
+    return RatingMatrix.from_columns(*with_all, r, scale=(1.0, 5.0)).select(np.arange(len(r)) < len(u))
+
+
+def random_rows(seed: int, n: int = 7, m: int = 9) -> tuple[Any, Any]:
+    rng = np.random.default_rng(seed)
+    rows = sparse.csr_array(rng.integers(1, 6, (n, m)) * (rng.random((n, m)) < 0.5)).astype(np.float32)
+    return rows, rng.normal(size=(m, 3)).astype(np.float32).astype(np.float64)
+
+
+@given(seed=st.integers(0, 10**6))
+def test_coefficients_are_a_ridge_regression_of_what_is_left_over(seed: int) -> None:
+    """scikit-learn's, row by row, of ratings less mean, row's deviation and level; an empty row has none."""
+    rows, features = random_rows(seed)
+    deviation = np.linspace(-1, 1, 7).astype(np.float32)
+    found = fit_cold_regression(rows, 3.0, deviation, features, 2.0)
+    theta = found.coefficients(rows, 3.0, deviation)
+    dense, x = rows.toarray(), np.append(features, np.ones((9, 1)), 1)
+    for r in range(7):
+        rated = dense[r] != 0
+        left = dense[r, rated] - 3.0 - deviation[r] - found.level[:-1][rated]
+        expected = np.zeros(4)
+        if rated.any():
+            expected = Ridge(2.0, fit_intercept=False).fit(x[rated], left).coef_
+        np.testing.assert_allclose(theta[r], expected, atol=1e-6)
+    row, column = np.arange(7).repeat(9), np.tile(np.arange(9), 7)
+    np.testing.assert_allclose(
+        found.at(theta, row, column), found.level[column] + (theta[row] * x[column]).sum(1), atol=1e-5
+    )
+
+
+@given(seed=st.integers(0, 10**6))
+def test_without_features_the_answer_is_the_mean_of_what_was_rated(seed: int) -> None:
+    """Level: mean of columns' means by the root of their ratings. A row: drawn to it by `PULL` ratings."""
+    rows, _ = random_rows(seed)
+    found = fit_cold_regression(rows, 3.0, np.zeros(7, np.float32))
+    dense = rows.toarray()
+    count = (dense != 0).sum(0)
+    means = (np.where(dense, dense - 3.0, 0).sum(0) / np.maximum(count, 1))[count > 0]
+    level = np.average(means, weights=np.sqrt(count[count > 0])) if len(means) else 0.0
+    np.testing.assert_allclose(found.level, level, atol=1e-8)
+    n, total = (dense != 0).sum(1), np.where(dense, dense - 3.0 - level, 0).sum(1)
+    theta = found.coefficients(rows, 3.0, np.zeros(7, np.float32))
+    np.testing.assert_allclose(theta[:, 0], total / (n + PULL), atol=1e-8)
+    np.testing.assert_allclose(found.at(theta, np.array([0, -1]), np.array([-1, 2])), [level + theta[0, 0], level],
+                               atol=1e-6)  # fmt: skip
+
+
+def test_of_many_features_rows_differ_in_leading_directions() -> None:
+    """100 features: 64 directions and the constant for each row, all 100 for what rows share."""
+    rng = np.random.default_rng(0)
+    rows = sparse.csr_array(rng.integers(1, 6, (20, 300)) * (rng.random((20, 300)) < 0.5)).astype(np.float32)
+    features = rng.normal(size=(300, 100)).astype(np.float32)
+    found = fit_cold_regression(rows, 3.0, np.zeros(20, np.float32), features)
+    assert found.x.shape == (301, MOST + 1)
+    assert found.coefficients(rows, 3.0, np.zeros(20, np.float32)).shape == (20, MOST + 1)
+    lengths = np.linalg.norm(found.x[:-1, :-1], axis=1)
+    assert (lengths <= np.linalg.norm(features, axis=1) + 1e-4).all()
+
+
+def test_blocks_of_ratings_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few ratings at a time give what all give at once."""
+    rows, features = random_rows(3)
+    zero = np.zeros(7, np.float32)
+    whole = fit_cold_regression(rows, 3.0, zero, features)
+    monkeypatch.setattr("recae.recommender.cold_regression.BLOCK", 5)
+    parts = fit_cold_regression(rows, 3.0, zero, features)
+    np.testing.assert_allclose(parts.level, whole.level, atol=1e-10)
+    np.testing.assert_allclose(parts.coefficients(rows, 3.0, zero), whole.coefficients(rows, 3.0, zero), atol=1e-10)
+
+
+# ---------------------------------------------------------------- in a model
+
+
+def test_who_rates_what_is_good_is_expected_to_rate_what_is_good() -> None:
+    """A film without ratings: more for those who chose good films, less for the others, than with b_i = 0.
+
+    An unknown film is the same, and so it is for unseen users with the same rows.
+    """
+    data = chosen()
+    model = Bias().fit(data)
+    users, film = np.arange(80), np.full(80, 30)
+    found = model.predict_pairs(users, film)
+    more = found - fit_baseline(data).at(users, film)
+    assert (more[:40] > 0.1).all()
+    assert (more[40:] < -0.1).all()
+    np.testing.assert_array_equal(model.predict_pairs(users, -np.ones(80, np.int64)), found)
+    rows, index = data.user_rows[users], np.where(users % 2, 30, -1)
+    np.testing.assert_allclose(model.predict_pairs_new(rows, users, index), found, atol=1e-5)
+
+
+def test_both_without_ratings_get_the_mean() -> None:
+    """Nothing is known: mu."""
+    data = chosen()
+    model = Bias().fit(data)
+    for user, item in ((80, 30), (-1, 31), (80, -1), (-1, -1)):
+        assert model.predict_pairs(np.array([user]), np.array([item])) == pytest.approx(data.mean, abs=1e-5)
+
+
+def test_an_unknown_user_is_expected_to_be_as_an_items_raters() -> None:
+    """Known item, unknown user: mu + b_i and what deviations the item's raters have on average."""
+    rng = np.random.default_rng(0)
+    u, i = np.nonzero(np.ones((60, 8)))
+    kept = (i < 4) == (u < 30)  # kind users rate films 0 to 3, strict ones 4 to 7, all films being alike
+    u, i = u[kept], i[kept]
+    r = np.where(u < 30, 4.0, 2.0) + rng.integers(-1, 2, len(u))
+    data = RatingMatrix.from_columns(u, i, r, scale=(1.0, 5.0))
+    model, nobody = Bias(item_l2=1000.0).fit(data), np.full(8, -1)
+    model._baseline_ = model.biases_  # in which films have next to no deviation
+    found = model.predict_pairs(nobody, np.arange(8))
+    assert (found[:4] > 3.4).all()
+    assert (found[4:] < 2.6).all()
+
+
+def test_a_lean_file_answers_as_the_whole_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of unseen users, unknown ones, and items without ratings, also when it is saved again.
+
+    In one from before they were expected, the deviation of an unknown user is 0, as it was.
+    """
+    data = chosen()
+    model = recae.make_model("u-autorec", hidden=3, epochs=1, device="cpu").fit(data)
+    lean = recae.load_model(model.save(tmp_path / "lean.recae", ratings=False))
+    row, item = np.array([0, 0, -1, 1, -1]), np.array([30, 2, 2, -1, 30])
+    expected = model.predict_pairs_new(data.user_rows[[0, 79]], row, item)
+    np.testing.assert_allclose(lean.predict_pairs_new(data.user_rows[[0, 79]], row, item), expected, atol=1e-5)
+    again = recae.load_model(lean.save(tmp_path / "again.recae"))
+    np.testing.assert_array_equal(again.predict_pairs_new(data.user_rows[[0, 79]], row, item),
+                                  lean.predict_pairs_new(data.user_rows[[0, 79]], row, item))  # fmt: skip
+    monkeypatch.setattr(type(model), "_lean_baseline", lambda self: self._baseline())
+    old = recae.load_model(model.save(tmp_path / "old.recae", ratings=False))
+    nobody = old.predict_pairs_new(data.user_rows[:0], np.array([-1, -1]), np.array([2, 30]))
+    np.testing.assert_allclose(nobody, model._baseline().at(np.array([-1, -1]), np.array([2, 30])), atol=1e-6)
+
+
+@pytest.mark.parametrize("model", [Bias(), GlobalMean()])
+def test_predict_by_raw_id_answers_for_unknown_ids(model: Any) -> None:
+    """`unknown="baseline"` of an id that training never had is the answer for one without a rating."""
+    data = chosen()
+    model.fit(data)
+    said = model.predict([0, 79, 12345], [777, 30, 2], unknown="baseline")
+    expected = model.predict_pairs(np.array([0, 79, -1]), np.array([-1, 30, 2]))
+    np.testing.assert_array_equal(said, expected)
+
+
+def test_a_frame_of_new_users_gets_the_same() -> None:
+    """`predict_new` of a film that nobody rated, for a user who rates good films."""
+    data = chosen()
+    model = Bias().fit(data)
+    users, items, ratings = data.select(data.pairs()[0] == 0).pairs()
+    frame = pd.DataFrame({"user": "new", "item": data.item_ids[items], "rating": ratings})
+    found = model.predict_new(frame, pd.DataFrame({"user": ["new"], "item": [data.item_ids[30]]}))
+    assert found[0] == pytest.approx(model.predict_pairs(np.array([0]), np.array([30]))[0], abs=1e-5)
+    assert len(users)
