@@ -73,7 +73,7 @@ def main(names: tuple[str, ...], draws: int) -> None:
     import recae
 
     for name in names:
-        data, rows = recae.load(name), []
+        data, rows = recae.load(name), list[dict[str, Any]]()
         for row, (model, params) in ROWS.items():
             fits = [one_fit(data, seed, row) for seed in range(1, draws + 1)]
             means = {part: float(np.mean([fit[part] for fit in fits])) for part in PARTS}
