@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.accuracy.cold import SETS
 from benchmarks.common.markdown import gibibytes, table
 from benchmarks.common.options import read_config
 from benchmarks.common.paths import CONFIGS, DOCS
@@ -22,7 +23,7 @@ def parts() -> dict[str, str]:
     one, hundred = read("accuracy-ml-1m"), read("accuracy-ml-100k")
     return {
         "ml-1m": ml_1m(one), "ml-100k": ml_100k(hundred), "others-ml-1m": others(one, "ml-1m"),
-        "others-ml-100k": others(hundred, "ml-100k"), "cold": cold(read("cold-ml-100k")),
+        "others-ml-100k": others(hundred, "ml-100k"), "cold": cold({name: read(f"cold-{name}") for name in SETS}),
         "picked": picked(read("picked_epoch")),
         "ablations": ablations(), "searches": searches(),
     }  # fmt: skip
@@ -76,10 +77,10 @@ def others(result: Result, dataset: str) -> str:
     return "\n\n".join(parts)
 
 
-def cold(result: Result) -> str:
+def cold(results: dict[str, Result]) -> str:
     """Users and items without a single training rating (`python -m benchmarks.cold`): RMSE by what is cold."""
-    rows = result["rows"]
-    return table(["model", *rows[0]["rmse"]], [[row["row"], *_beside_biases(row)] for row in rows])
+    lines = [[name, row["row"], *_beside_biases(row)] for name, result in results.items() for row in result["rows"]]
+    return table(["data", "model", *results["ml-100k"]["rows"][0]["rmse"]], lines)
 
 
 def _beside_biases(row: Row) -> list[str]:
