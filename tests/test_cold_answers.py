@@ -92,13 +92,30 @@ def test_blocks_of_ratings_change_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     rows, features = random_rows(3)
     zero = np.zeros(7, np.float32)
     whole = fit_cold_regression(rows, 3.0, zero, features)
+    row, column = np.arange(7).repeat(9), np.tile(np.arange(9), 7)
+    answers = whole.at(whole.coefficients(rows, 3.0, zero), row, column)
     monkeypatch.setattr("recae.recommender.cold_regression.BLOCK", 5)
+    monkeypatch.setattr("recae.recommender.cold_regression.PAIRS", 4)
+    np.testing.assert_allclose(whole.at(whole.coefficients(rows, 3.0, zero), row, column), answers, atol=1e-6)
     parts = fit_cold_regression(rows, 3.0, zero, features)
     np.testing.assert_allclose(parts.level, whole.level, atol=1e-10)
     np.testing.assert_allclose(parts.coefficients(rows, 3.0, zero), whole.coefficients(rows, 3.0, zero), atol=1e-10)
 
 
 # ---------------------------------------------------------------- in a model
+
+
+def test_many_rows_keep_their_coefficients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked of many at once or of one at a time, answers are the same; what is kept is forgotten by another fit."""
+    data = chosen()
+    model = Bias().fit(data)
+    users, film = np.arange(80), np.full(80, 30)
+    singly = np.concatenate([model.predict_pairs(users[u : u + 1], film[:1]) for u in range(80)])
+    monkeypatch.setattr("recae.recommender.cold_answers.FEW", 10)
+    np.testing.assert_allclose(model.predict_pairs(users, film), singly, atol=1e-6)
+    assert "coefficients item" in model._derived
+    model.fit(data.select(np.arange(data.n_ratings) % 2 == 0))
+    assert "coefficients item" not in model._derived
 
 
 def test_who_rates_what_is_good_is_expected_to_rate_what_is_good() -> None:

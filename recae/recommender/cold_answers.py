@@ -6,11 +6,13 @@ from typing import Literal
 
 import numpy as np
 
-from recae._types import Csr, FloatArray, IntArray
+from recae._types import Csr, DoubleArray, FloatArray, IntArray
 from recae.ratings.csr import take_rows
 from recae.recommender.biases import Biases, user_deviations
 from recae.recommender.cold_regression import ColdRegression, fit_cold_regression
 from recae.recommender.contract import Contract
+
+FEW = 256  # rows whose coefficients are solved for when they are asked for; of more, those of all are kept
 
 
 class ColdAnswers(Contract):
@@ -73,16 +75,34 @@ class ColdAnswers(Contract):
             return np.asarray(baseline.new_user[item_index], np.float32)
         row_index, column_index = (user_index, item_index) if by == "item" else (item_index, user_index)
         rows, where = np.unique(row_index, return_inverse=True)
-        deviation = baseline.user if by == "item" else baseline.item
-        matrix = self.ratings_.rows("user" if by == "item" else "item")
+        if len(rows) > FEW or f"coefficients {by}" in self._derived:
+            return self._expected_by(by, self._all_coefficients(by), row_index, column_index)
+        matrix, deviation = self._other_side(by)
         return self._expected_in(by, take_rows(matrix, rows), deviation[rows], where, column_index)
+
+    def _all_coefficients(self, by: Literal["user", "item"]) -> list[DoubleArray]:
+        """Those of all rows of the training ratings, which are kept: one user's list may need those of all items."""
+        name = f"coefficients {by}"
+        if name not in self._derived:
+            rows, deviation = self._other_side(by)
+            self._derived[name] = [
+                one.coefficients(rows, self._baseline().mean, deviation) for one in self._of_cold(by)
+            ]
+        found: list[DoubleArray] = self._derived[name]
+        return found
 
     def _expected_in(
         self, by: Literal["user", "item"], rows: Csr, deviation: FloatArray, where: IntArray, column: IntArray
     ) -> FloatArray:
         """The same, of columns for some rows of ratings; `where` says which row of these a pair has."""
-        plain, *told = (one.at(one.coefficients(rows, self._baseline().mean, deviation), where, column)
-                        for one in self._of_cold(by))  # fmt: skip
+        theta = [one.coefficients(rows, self._baseline().mean, deviation) for one in self._of_cold(by)]
+        return self._expected_by(by, theta, where, column)
+
+    def _expected_by(
+        self, by: Literal["user", "item"], theta: list[DoubleArray], row: IntArray, column: IntArray
+    ) -> FloatArray:
+        """The same, from coefficients of rows, of each regression."""
+        plain, *told = (one.at(own, row, column) for one, own in zip(self._of_cold(by), theta))
         return plain if not told else plain + self._belief(by, column) * (told[0] - plain)
 
     def _of_cold(self, by: Literal["user", "item"]) -> tuple[ColdRegression, ...]:

@@ -14,6 +14,7 @@ PULL = 10.0  # ratings' worth of pull of a row's coefficients towards 0
 LEVEL_PULL = 100.0  # the same of what features say of everybody
 MOST = 64  # directions of features, at most, in which rows may differ
 BLOCK = 1 << 20  # ratings that are copied at once
+PAIRS = 1 << 16  # answered at once
 
 
 class ColdRegression(NamedTuple):
@@ -58,8 +59,11 @@ class ColdRegression(NamedTuple):
     def at(self, theta: DoubleArray, row_index: IntArray, column_index: IntArray) -> FloatArray:
         """d of pairs, (n,), from coefficients of rows; a row or a column of -1 is unknown."""
         theta = np.concatenate([theta, np.zeros((1, theta.shape[1]))])
-        own = np.einsum("zk,zk->z", theta[row_index], self.x[column_index])
-        return np.asarray(self.level[column_index] + own, np.float32)
+        out = np.empty(len(row_index), np.float32)
+        for start in range(0, len(out), PAIRS):
+            row, column = row_index[start : start + PAIRS], column_index[start : start + PAIRS]
+            out[start : start + PAIRS] = self.level[column] + np.einsum("zk,zk->z", theta[row], self.x[column])
+        return out
 
 
 def fit_cold_regression(

@@ -67,8 +67,10 @@ class ColdFeatures(AutoRec):
 
     def _described(self, by: By) -> Mask:
         """Of whom features are known and believed, (n_users,) or (n_items,)."""
-        described = (self._bent_features(by) != 0).any(axis=1)
-        return np.asarray(described & (getattr(self._chosen_weights(), by) > 0))
+        name = f"described {by}"
+        if name not in self._derived:
+            self._derived[name] = (self._bent_features(by) != 0).any(axis=1)
+        return np.asarray(self._derived[name] & (getattr(self._chosen_weights(), by) > 0))
 
     def _chosen_weights(self) -> ColdWeights:
         return ColdWeights() if self._cold_weights is None else self._cold_weights
