@@ -17,6 +17,7 @@ def parts() -> dict[str, str]:
     """The page's parts by name."""
     ratings, unseen = by_row(read("accuracy-ml-1m")), by_row(read("accuracy-ml-100k"))
     lists = {row["name"]: row for row in read("topn-ml-1m")["rows"]}
+    cold = {row["row"]: row["rmse"]["cold items"] for row in read("cold-ml-100k")["rows"]}
     speed, stores = read("speed"), read("store")["rows"]
     epoch = speed["epoch"]
     on_gpu = next(row["seconds"] for row in read("gpu")["rows"] if row["what"] == "epoch, ml-20m, items, recorded")
@@ -34,6 +35,11 @@ def parts() -> dict[str, str]:
         [
             "RMSE for users never trained on, MovieLens-100K, DualAutoRec",
             f"{unseen['unseen-users-dual-autorec']['rmse']:.4f} (biases {unseen['unseen-users-bias']['rmse']:.4f})",
+            RATINGS,
+        ],
+        [
+            "RMSE for films without a single rating, MovieLens-100K, CFN by genres and year",
+            f"{cold['cfn']:.4f} (without features {cold['bias']:.4f})",
             RATINGS,
         ],
         [

@@ -21,7 +21,7 @@ def parts() -> dict[str, str]:
     """The page's parts by name."""
     return {
         "topn-ml-1m": hidden_users(read("topn-ml-1m")), "gowalla": gowalla(read("gowalla")),
-        "large-catalogue": large_catalogue(read("large_catalogue")),
+        "large-catalogue": large_catalogue(read("large_catalogue")), "known-truth": known_truth(read("known-truth")),
     }  # fmt: skip
 
 
@@ -62,6 +62,16 @@ def gowalla(result: Result) -> str:
             gibibytes(row["peak_mb"]),
         ])  # fmt: skip
     return table(["model", "league", "Recall@20", "NDCG@20", "bar", "fit, minutes", "peak memory"], rows)
+
+
+def known_truth(result: Result) -> str:
+    """NDCG@100 on generated likes, a column for each number of users (`python -m benchmarks.known_truth`)."""
+    sizes = list(dict.fromkeys(row["users"] for row in result["rows"]))
+    models = list(dict.fromkeys(row["model"] for row in result["rows"]))
+    found = {(row["model"], row["users"]): row for row in result["rows"]}
+    rows = [[f"`{model}`" if model != "truth" else "the truth",
+             *(f"{found[model, size]['ndcg@100']:.4f}" for size in sizes)] for model in models]  # fmt: skip
+    return table(["model", *(f"{size:,} users" for size in sizes)], rows)
 
 
 def large_catalogue(result: Result) -> str:
