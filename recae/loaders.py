@@ -18,6 +18,7 @@ from recae.datasets.sample import SampleTruth, sample, sample_truth, sample_with
 from recae.errors import DatasetNotFoundError, ParameterError, Phrase, Remedy
 from recae.ratings import RatingMatrix
 from recae.ratings.any_frame import is_table
+from recae.ratings.matching import with_unrated
 from recae.ratings.merging import Duplicates
 from recae.readers.columns import Choice
 from recae.readers.frame_columns import KNOWN
@@ -71,6 +72,7 @@ def load(
     day_first: bool | None = None,
     items: Any = None,
     users: Any = None,
+    unrated: bool = False,
     like: RatingMatrix | None = None,
     data_dir: str | Path | None = None,
     download: bool = True,
@@ -100,6 +102,8 @@ def load(
         day_first: whether the day comes first in dates such as 03/04/2005, or the month (False). It is needed only
             where no date shows it, as 13/04/2005 does.
         items, users: tables of what is known of items and of users, as files or frames, with a column of their ids.
+        unrated: also know the items and users that only the tables have (a data set's own, or `items` and `users`).
+            They have no rating, and models that read features predict and list them.
         like: ratings of a file of the same form, such as a model's `ratings_`: what was stated when they were read
             (columns, encoding, ...) holds for this file, where it does not show that it is otherwise.
         data_dir: where named data sets are looked for first, and where downloads go.
@@ -125,16 +129,17 @@ def load(
             expected=expected,
         )  # fmt: skip
 
+    finished = with_unrated if unrated else _as_it_is
     path = Path(source).expanduser() if isinstance(source, str | Path) else None
     if path is not None and str(source) not in DATASETS:
         with as_regular_file(path) as regular:
             file = regular if regular.is_file() else ratings_file(regular)
             if file is not None:
-                return from_file(file, wanted(path.name), options)
+                return finished(from_file(file, wanted(path.name), options))
     if path is None and (sparse.issparse(source) or is_table(source)):
         _refuse_unused({**options.stated(), "lists": lists}, "a table in memory")
         read = from_sparse if sparse.issparse(source) else from_table
-        return read(source, wanted("table"))
+        return finished(read(source, wanted("table")))
     ratings = _ready_made(source, path, data_dir, download, duplicates)
     _refuse_unused({**given, "scale": scale, **options.stated(), "lists": lists, "day_first": day_first}, ratings.name)
     changes: dict[str, Any] = {
@@ -142,7 +147,11 @@ def load(
     }
     if name:
         changes["name"] = name
-    return replace(ratings, **changes) if changes else ratings
+    return finished(replace(ratings, **changes) if changes else ratings)
+
+
+def _as_it_is(ratings: RatingMatrix) -> RatingMatrix:
+    return ratings
 
 
 def _side_tables(tables: dict[str, Any], options: TextOptions) -> dict[str, pd.DataFrame | None]:

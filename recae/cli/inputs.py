@@ -52,7 +52,8 @@ def load_ratings(source: str, like: Any = None, **table: Any) -> RatingMatrix:
         if verbosity() < 0 and DATASETS[source].files:
             fetch(source, table.get("data_dir"), progress=False)
     stated = {name.removesuffix("_column"): value for name, value in given.items()}
-    ratings = load(source, data_dir=table.get("data_dir"), like=like, **stated)
+    unrated = bool(table.get("unrated"))
+    ratings = load(source, data_dir=table.get("data_dir"), like=like, unrated=unrated, **stated)
     note(repr(ratings), level=1)
     return ratings
 

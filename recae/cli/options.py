@@ -175,6 +175,10 @@ def table(command: F) -> F:
         "--lists", is_flag=True, default=None,
         help="A text file holds lists, 'user item item ...' per line.  [default: detected where ids are numbers]",
     )(command)  # fmt: skip
+    command = click.option(
+        "--unrated", is_flag=True, default=None,
+        help="Also know users and items that only their tables have; models that read features list them.",
+    )(command)  # fmt: skip
     for kind, what in (("users", "their ages, jobs, ..."), ("items", "their titles, categories, ...")):
         command = click.option(
             f"--{kind}", type=click.Path(), metavar="FILE", help=f"Table of {kind}: ids, and {what}"

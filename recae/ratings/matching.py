@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from recae._types import IdArray
-from recae.errors import DataError
+from recae.errors import DataError, ParameterError, Remedy
 from recae.ratings.csr import make_csr
 from recae.ratings.matrix import RatingMatrix
 
@@ -66,6 +67,32 @@ def in_one_vocabulary(*parts: RatingMatrix) -> list[RatingMatrix]:
     return [
         one.with_rows(one.user_rows, one.timestamps, scale=scale, read_as=parts[0].read_as, **tables) for one in matched
     ]
+
+
+def with_unrated(ratings: RatingMatrix) -> RatingMatrix:
+    """The same ratings, with the users and items that only their tables know: these have no rating, and come last.
+
+    Raises:
+        ParameterError: there are no tables.
+        DataError: ids are numbers in the ratings and texts in a table, or the reverse.
+    """
+    if ratings.user_table is None and ratings.item_table is None:
+        raise ParameterError(
+            f"{ratings.name} has no table of users or items", name="unrated", value=True,
+            remedy=Remedy("give them, with {items}", items="products.csv"),
+        )  # fmt: skip
+    users = _with_described(ratings.user_ids, ratings.user_table, "user")
+    items = _with_described(ratings.item_ids, ratings.item_table, "item")
+    if len(users) == ratings.n_users and len(items) == ratings.n_items:
+        return ratings
+    rows = ratings.user_rows
+    indptr = np.append(rows.indptr, np.full(len(users) - ratings.n_users, rows.nnz, rows.indptr.dtype))
+    wider = make_csr(rows.data, rows.indices, indptr, (len(users), len(items)))
+    return replace(ratings, user_rows=wider, user_ids=users, item_ids=items, _cache={})
+
+
+def _with_described(ids: IdArray, table: pd.DataFrame | None, kind: str) -> IdArray:
+    return ids if table is None or table.index.isin(ids).all() else _union([ids, table.index.dropna().to_numpy()], kind)
 
 
 def _union(ids: list[IdArray], kind: str) -> IdArray:
