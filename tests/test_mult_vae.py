@@ -146,3 +146,16 @@ def test_l2_draws_weights_in() -> None:
         sizes.append(sum(float(np.square(a).sum()) for name, a in model._arrays().items() if name.endswith("weight")))
     assert sizes[0] > sizes[1] > 10 * sizes[2]
     assert np.abs(model._arrays()["decoder.layers.1.bias"]).max() > 0.1
+
+
+def test_the_last_layer_starts_by_its_inputs() -> None:
+    """Weights of a last layer after hidden ones: uniform within sqrt(3 / hidden), so logits vary as hidden units do."""
+    ratings = random_ratings()
+    network: Any = MultVAE(hidden=50, latent=4)._network(ratings, 10)
+    weight = network.decoder.layers[-1].weight.detach()
+    assert tuple(weight.shape) == (ratings.n_items, 50)
+    bound = (3 / 50) ** 0.5
+    assert float(weight.abs().max()) <= bound
+    assert float(weight.abs().max()) == pytest.approx(bound, rel=0.05)
+    units = torch.randn(500, 50, generator=torch.Generator().manual_seed(0))
+    assert float((units @ weight.T).std()) == pytest.approx(1, abs=0.15)

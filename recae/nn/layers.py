@@ -222,6 +222,16 @@ def glorot_uniform(weight: Tensor) -> None:
     nn.init.uniform_(weight, -bound, bound)
 
 
+def lecun_uniform(weight: Tensor) -> None:
+    """Uniform in ±sqrt(3 / n_in) of a weight (n_out, n_in) (LeCun and others, "Efficient BackProp", 1998).
+
+    Outputs vary as much as inputs do, however many there are. `glorot_uniform` makes those of a layer with far more
+    outputs than inputs small.
+    """
+    bound = math.sqrt(3.0 / weight.shape[1])
+    nn.init.uniform_(weight, -bound, bound)
+
+
 def per_layer(names: str | Sequence[str], n_layers: int) -> list[str]:
     """One activation name a layer, from one name for all or from a list that is checked."""
     if isinstance(names, str):

@@ -9,7 +9,7 @@ from torch import nn
 
 from recae.models.vae.neural_ranker import NeuralRanker, widths
 from recae.nn import Autoencoder, Decoder, Deterministic, Dropout, Encoder, GaussianCode
-from recae.nn.layers import ACTIVATIONS
+from recae.nn.layers import ACTIVATIONS, lecun_uniform
 from recae.ratings import RatingMatrix
 from recae.recommender.fitting import FitOptions
 from recae.recommender.params import default, hyperparameters, param
@@ -38,9 +38,9 @@ class MultVAE(MirroredRanker):
     step. β rises in a straight line from 0 to `beta` over `anneal_steps`. Rows are scaled to unit length, then
     entries are dropped. As in the paper, the best epoch is to be chosen by validation NDCG@100.
 
-    The paper has a hidden layer of 600 on each side (`hidden=600`), for 117,000 users and more. With up to
-    6,000 users lists are better without (docs/which_model.md): mean and log variance are linear in the row, logits in
-    the code.
+    The paper has a hidden layer of 600 on each side (`hidden=600`), for 117,000 users and more; the last layer's first
+    weights are larger here. With up to 6,000 users lists are better without (docs/which_model.md): mean and log
+    variance are linear in the row, logits in the code.
     """
 
     hidden: int | tuple[int, ...] | None = param(
@@ -61,9 +61,11 @@ class MultVAE(MirroredRanker):
         code = GaussianCode(self.beta, anneal if steps else 0)
         inner = widths(self.hidden)
         names = [self.activation] * len(inner)
+        decoder = Decoder([self.latent, *inner[::-1], ratings.n_items], names)
+        if inner:  # logits start as large as hidden units make them: fewer epochs, better lists
+            lecun_uniform(decoder.layers[-1].weight)  # type: ignore[arg-type]
         return Autoencoder(
-            Encoder([ratings.n_items, *inner, 2 * self.latent], [*names, "identity"]),
-            Decoder([self.latent, *inner[::-1], ratings.n_items], names),
+            Encoder([ratings.n_items, *inner, 2 * self.latent], [*names, "identity"]), decoder,
             noise=Dropout(self.dropout), code=code,
         )  # fmt: skip
 
