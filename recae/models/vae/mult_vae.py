@@ -62,7 +62,7 @@ class MultVAE(MirroredRanker):
         inner = widths(self.hidden)
         names = [self.activation] * len(inner)
         decoder = Decoder([self.latent, *inner[::-1], ratings.n_items], names)
-        if inner:  # logits start as large as hidden units make them: fewer epochs, better lists
+        if inner:  # logits start as large as hidden units make them: better lists
             lecun_uniform(decoder.layers[-1].weight)  # type: ignore[arg-type]
         return Autoencoder(
             Encoder([ratings.n_items, *inner, 2 * self.latent], [*names, "identity"]), decoder,
