@@ -129,7 +129,9 @@ def load(
             expected=expected,
         )  # fmt: skip
 
-    finished = with_unrated if unrated else _as_it_is
+    def finished(ratings: RatingMatrix) -> RatingMatrix:
+        return with_unrated(ratings) if unrated else ratings
+
     path = Path(source).expanduser() if isinstance(source, str | Path) else None
     if path is not None and str(source) not in DATASETS:
         with as_regular_file(path) as regular:
@@ -148,10 +150,6 @@ def load(
     if name:
         changes["name"] = name
     return finished(replace(ratings, **changes) if changes else ratings)
-
-
-def _as_it_is(ratings: RatingMatrix) -> RatingMatrix:
-    return ratings
 
 
 def _side_tables(tables: dict[str, Any], options: TextOptions) -> dict[str, pd.DataFrame | None]:

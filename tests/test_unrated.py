@@ -59,7 +59,7 @@ def test_without_tables_there_is_nothing_to_know() -> None:
 
 def test_ids_of_two_kinds_are_refused() -> None:
     """Numbers in the ratings and texts in the table are others, whatever they look like."""
-    with pytest.raises(DataError, match="item ids are numbers in one part and texts in another"):
+    with pytest.raises(DataError, match="item ids are numbers in the ratings and texts in the table of items"):
         recae.load(sold(), items=PRODUCTS.assign(item=[f"p{i}" for i in range(48)]), unrated=True)
 
 

@@ -84,7 +84,7 @@ def _check_product(model: Recommender, lists: bool) -> None:
     """Refuse a model whose lists are not in the order of products of vectors."""
     name = type(model).__name__
     item_codes = isinstance(model, ItemCodes) and model.get_params().get("by", "item") == "item"
-    if not (item_codes or model.lists_by_product) or model._is_drawn():
+    if not (item_codes or model.lists_by_product) or not model._lists_by_scores():
         raise ParameterError(
             f"{name} does not score by a product of users' and items' vectors alone",
             remedy="use i-autorec or another model with item codes, als, bpr, or biased-mf, with shrink='never' where "

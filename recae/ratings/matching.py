@@ -10,7 +10,7 @@ import pandas as pd
 
 from recae._types import IdArray
 from recae.errors import DataError, ParameterError, Remedy
-from recae.ratings.csr import make_csr
+from recae.ratings.csr import make_csr, mapped_csr
 from recae.ratings.matrix import RatingMatrix
 
 
@@ -87,18 +87,21 @@ def with_unrated(ratings: RatingMatrix) -> RatingMatrix:
         return ratings
     rows = ratings.user_rows
     indptr = np.append(rows.indptr, np.full(len(users) - ratings.n_users, rows.nnz, rows.indptr.dtype))
-    wider = make_csr(rows.data, rows.indices, indptr, (len(users), len(items)))
+    wider = mapped_csr(rows.data, rows.indices, indptr, (len(users), len(items)))
     return replace(ratings, user_rows=wider, user_ids=users, item_ids=items, _cache={})
 
 
 def _with_described(ids: IdArray, table: pd.DataFrame | None, kind: str) -> IdArray:
-    return ids if table is None or table.index.isin(ids).all() else _union([ids, table.index.dropna().to_numpy()], kind)
+    if table is None or table.index.isin(ids).all():
+        return ids
+    return _union([ids, table.index.dropna().to_numpy()], kind, "the ratings", f"the table of {kind}s")
 
 
-def _union(ids: list[IdArray], kind: str) -> IdArray:
-    kinds = {"number" if one.dtype.kind in "iuf" else "text" for one in ids}
-    if len(kinds) > 1:
-        raise DataError(f"{kind} ids are numbers in one part and texts in another: load them with ids of one kind")
+def _union(ids: list[IdArray], kind: str, here: str = "one part", there: str = "another") -> IdArray:
+    kinds = ["numbers" if one.dtype.kind in "iuf" else "texts" for one in ids]
+    if len(set(kinds)) > 1:
+        odd = next(of for of in kinds if of != kinds[0])
+        raise DataError(f"{kind} ids are {kinds[0]} in {here} and {odd} in {there}: load them with ids of one kind")
     return np.asarray(pd.unique(np.concatenate(ids)))
 
 

@@ -190,7 +190,7 @@ class Recommender(Similar):
         served = self._serves("item", item_index) & (row_index >= 0)
         out = self._simple_pairs_new(user_rows, row_index, item_index)
         own = finite(self._pairs_new(user_rows, row_index[served], item_index[served]))
-        out[served] = weighed(self._weight_at(None, item_index[served]), own, out[served])
+        out[served] = weighed(self._model_weight, own, out[served])
         return np.clip(out, *ratings.scale)
 
     # ---------------------------------------------------------------- recommendations

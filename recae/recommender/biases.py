@@ -105,7 +105,7 @@ def few_ratings(shape: tuple[int, int], n_ratings: int, enough: int = ENOUGH) ->
     return n_ratings < enough * max(shape)
 
 
-def weighed(weight: Any, own: _Values, baseline: _Values) -> _Values:
+def weighed(weight: float, own: _Values, baseline: _Values) -> _Values:
     """What a model says, arrays or tensors, drawn towards what the biases say.
 
     Args:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
-from recae._types import Csr, DoubleArray, FloatArray, IntArray
+from recae._types import Csr, DoubleArray, FloatArray, IntArray, Mask
 from recae.ratings.csr import take_rows
+from recae.ratings.matrix import By
 from recae.recommender.biases import Biases, user_deviations
 from recae.recommender.cold_regression import ColdRegression, fit_cold_regression
 from recae.recommender.contract import Contract
@@ -29,9 +28,10 @@ class ColdAnswers(Contract):
         if self._expects_nothing():
             return out
         user, item = self._has_ratings("user", user_index), self._has_ratings("item", item_index)
-        for by, asked in (("item", user & ~item), ("user", item & ~user)):
+        sides: tuple[tuple[By, Mask], ...] = (("item", user & ~item), ("user", item & ~user))
+        for by, asked in sides:
             if asked.any():
-                out[asked] += self._expected(by, user_index[asked], item_index[asked])  # type: ignore[arg-type]
+                out[asked] += self._expected(by, user_index[asked], item_index[asked])
         return out
 
     def _simple_pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> FloatArray:
@@ -46,8 +46,8 @@ class ColdAnswers(Contract):
         item = self._has_ratings("item", item_index)
         if (asked := user & ~item).any():
             rows, where = np.unique(row_index[asked], return_inverse=True)
-            some = take_rows(user_rows, rows)
-            out[asked] += self._expected_in("item", some, deviation[rows], where, item_index[asked])
+            theta = self._coefficients_in("item", take_rows(user_rows, rows), deviation[rows])
+            out[asked] += self._expected_at("item", theta, where, item_index[asked])
         if (asked := item & ~user).any():
             out[asked] += self._expected("user", nobody[asked], item_index[asked])
         return out
@@ -68,44 +68,39 @@ class ColdAnswers(Contract):
 
     # ---------------------------------------------------------------- what is expected of those without ratings
 
-    def _expected(self, by: Literal["user", "item"], user_index: IntArray, item_index: IntArray) -> FloatArray:
+    def _expected(self, by: By, user_index: IntArray, item_index: IntArray) -> FloatArray:
         """Deviation of users (items) without ratings, for items (users) with some, of pairs: (n,)."""
         baseline = self._baseline()
         if by == "user" and baseline.new_user is not None:  # a lean file, which knows no user
             return np.asarray(baseline.new_user[item_index], np.float32)
         row_index, column_index = (user_index, item_index) if by == "item" else (item_index, user_index)
         rows, where = np.unique(row_index, return_inverse=True)
-        if len(rows) > FEW or f"coefficients {by}" in self._derived:
-            return self._expected_by(by, self._all_coefficients(by), row_index, column_index)
-        matrix, deviation = self._other_side(by)
-        return self._expected_in(by, take_rows(matrix, rows), deviation[rows], where, column_index)
+        return self._expected_at(by, self._coefficients(by, rows), where, column_index)
 
-    def _all_coefficients(self, by: Literal["user", "item"]) -> list[DoubleArray]:
-        """Those of all rows of the training ratings, which are kept: one user's list may need those of all items."""
-        name = f"coefficients {by}"
+    def _coefficients(self, by: By, rows: IntArray) -> list[DoubleArray]:
+        """Of each regression, the coefficients of training rows, (n, f + 1); of many, those of all are kept."""
+        name, (matrix, deviation) = f"coefficients {by}", self._other_side(by)
+        if len(rows) <= FEW and name not in self._derived:
+            return self._coefficients_in(by, take_rows(matrix, rows), deviation[rows])
         if name not in self._derived:
-            rows, deviation = self._other_side(by)
-            self._derived[name] = [
-                one.coefficients(rows, self._baseline().mean, deviation) for one in self._of_cold(by)
-            ]
-        found: list[DoubleArray] = self._derived[name]
-        return found
+            self._derived[name] = self._coefficients_in(by, matrix, deviation)
+        return [theta[rows] for theta in self._derived[name]]
 
-    def _expected_in(
-        self, by: Literal["user", "item"], rows: Csr, deviation: FloatArray, where: IntArray, column: IntArray
-    ) -> FloatArray:
-        """The same, of columns for some rows of ratings; `where` says which row of these a pair has."""
-        theta = [one.coefficients(rows, self._baseline().mean, deviation) for one in self._of_cold(by)]
-        return self._expected_by(by, theta, where, column)
+    def _coefficients_in(self, by: By, rows: Csr, deviation: FloatArray) -> list[DoubleArray]:
+        """The same of any rows of ratings, whose own deviations are (n,)."""
+        return [one.coefficients(rows, self._baseline().mean, deviation) for one in self._of_cold(by)]
 
-    def _expected_by(
-        self, by: Literal["user", "item"], theta: list[DoubleArray], row: IntArray, column: IntArray
-    ) -> FloatArray:
-        """The same, from coefficients of rows, of each regression."""
+    def _expected_at(self, by: By, theta: list[DoubleArray], row: IntArray, column: IntArray) -> FloatArray:
+        """The deviation of pairs, (n,), of rows with these coefficients and columns without ratings."""
         plain, *told = (one.at(own, row, column) for one, own in zip(self._of_cold(by), theta))
         return plain if not told else plain + self._belief(by, column) * (told[0] - plain)
 
-    def _of_cold(self, by: Literal["user", "item"]) -> tuple[ColdRegression, ...]:
+    def _expected_grid(self, by: By, theta: list[DoubleArray], columns: IntArray) -> FloatArray:
+        """The same of all rows with these coefficients and each column, (n, m)."""
+        plain, *told = (one.grid(own, columns) for one, own in zip(self._of_cold(by), theta))
+        return plain if not told else plain + self._belief(by, columns) * (told[0] - plain)
+
+    def _of_cold(self, by: By) -> tuple[ColdRegression, ...]:
         """The regression of users or items without ratings; a model with features adds that by features."""
         name = f"cold {by}"
         if name not in self._derived:
@@ -113,7 +108,7 @@ class ColdAnswers(Contract):
         found: tuple[ColdRegression, ...] = self._derived[name]
         return found
 
-    def _fit_cold(self, by: Literal["user", "item"]) -> tuple[ColdRegression, ...]:
+    def _fit_cold(self, by: By) -> tuple[ColdRegression, ...]:
         baseline = self._baseline()
         if baseline.new_user is not None:
             level = np.full(self.ratings_.n_items + 1, float(baseline.new_item))
@@ -121,12 +116,12 @@ class ColdAnswers(Contract):
         rows, deviation = self._other_side(by)
         return (fit_cold_regression(rows, baseline.mean, deviation),)
 
-    def _other_side(self, by: Literal["user", "item"]) -> tuple[Csr, FloatArray]:
+    def _other_side(self, by: By) -> tuple[Csr, FloatArray]:
         """Rows of the training ratings whose columns are users or items, and the rows' own deviations."""
         if by == "item":
             return self.ratings_.rows("user"), self._baseline().user
         return self.ratings_.rows("item"), self._baseline().item
 
-    def _belief(self, by: Literal["user", "item"], column: IntArray) -> FloatArray:
+    def _belief(self, by: By, column: IntArray) -> FloatArray:
         """Of a model with features: how far these are believed, for each of these columns, 0 to 1."""
         raise NotImplementedError

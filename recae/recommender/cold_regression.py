@@ -65,6 +65,10 @@ class ColdRegression(NamedTuple):
             out[start : start + PAIRS] = self.level[column] + np.einsum("zk,zk->z", theta[row], self.x[column])
         return out
 
+    def grid(self, theta: DoubleArray, column_index: IntArray) -> FloatArray:
+        """d of all rows, whose coefficients are (n, f + 1), and some columns, (m,): (n, m)."""
+        return np.asarray(self.level[column_index] + theta @ self.x[column_index].T, np.float32)
+
 
 def fit_cold_regression(
     rows: Csr, mean: float, deviation: FloatArray, features: FloatArray | None = None, pull: float = PULL

@@ -196,8 +196,7 @@ class Contract(Parameters, ABC):
         """The same for unseen users from their ratings, (n_rows, n_items) to (n_rows, n_items)."""
         own = self.score(user_rows)
         if self._is_drawn():
-            weight = self._weight_at(None, np.arange(self.ratings_.n_items))
-            own = self._weighed_scores(weight, own, user_deviations(user_rows, self._baseline()))
+            own = self._weighed_scores(own, user_deviations(user_rows, self._baseline()))
         scores: Scores = self._or_popular(own, np.diff(user_rows.indptr) == 0)
         return scores
 
@@ -212,28 +211,23 @@ class Contract(Parameters, ABC):
     def _list_scores_of(self, own: Any, user_index: IntArray) -> Any:
         """What lists are ranked by, from the model's own scores of known users."""
         if self._is_drawn():
-            weight = self._weight_at(np.asarray(user_index)[:, None], np.arange(self.ratings_.n_items))
-            own = self._weighed_scores(weight, own, self._baseline().user[user_index])
+            own = self._weighed_scores(own, self._baseline().user[user_index])
         return self._or_popular(own, ~self._serves("user", user_index))
-
-    def _weight_at(self, user_index: IntArray | None, item_index: IntArray) -> float | FloatArray:
-        """Weight of the model's own answers against the biases: one for all, or of the shape of both indices together.
-
-        Args:
-            user_index, item_index: of pairs, such as (n,) and (n,), or (n, 1) and (n_items,); None for unseen users.
-        """
-        return self._model_weight
 
     def _is_drawn(self) -> bool:
         """Whether some answers are not the model's own, but drawn towards the biases."""
         return self._model_weight < 1
 
-    def _weighed_scores(self, weight: float | FloatArray, own: Any, user: FloatArray) -> Any:
+    def _lists_by_scores(self) -> bool:
+        """Whether lists are in the order of the model's own scores, its prior added."""
+        return not self._is_drawn()
+
+    def _weighed_scores(self, own: Any, user: FloatArray) -> Any:
         """Scores (n, n_items), array or tensor, drawn towards the biases of items and of these users, (n,)."""
         level, item = (self._baseline().mean + user)[:, None], self._baseline().item
         if not isinstance(own, np.ndarray):
-            level, weight = as_on(own, level), as_on(own, np.asarray(weight))
-        return weighed(weight, own, with_prior(level, item))
+            level = as_on(own, level)
+        return weighed(self._model_weight, own, with_prior(level, item))
 
     def _or_popular(self, scores: Any, empty: Mask) -> Any:
         if not self.personal:
@@ -247,7 +241,7 @@ class Contract(Parameters, ABC):
     def _weighed_pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
         """`_pairs`, finite, drawn towards the biases."""
         own: Scores = finite(self._pairs(user_index, item_index))
-        return weighed(self._weight_at(user_index, item_index), own, self._baseline().at(user_index, item_index))
+        return weighed(self._model_weight, own, self._baseline().at(user_index, item_index))
 
     def _pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
         """Scores of pairs (row of `user_rows`, item) of unseen users, (n,); by default through dense blocks."""

@@ -8,9 +8,12 @@ import numpy as np
 
 from recae._types import Arrays, Csr, DoubleArray, FloatArray, IntArray, Mask, Scores
 from recae.models.autorec.autorec import AutoRec
-from recae.models.autorec.cold_weights import By, ColdWeights, cold_part, cold_weights
+from recae.models.autorec.cold_weights import ColdWeights, cold_part, cold_weights
 from recae.models.autorec.feature_tables import encode_table
 from recae.ratings import RatingMatrix
+from recae.ratings.csr import take_rows
+from recae.ratings.matrix import By
+from recae.recommender.biases import user_deviations
 from recae.recommender.cold_regression import ColdRegression, fit_cold_regression, shared
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
@@ -104,65 +107,51 @@ class ColdFeatures(AutoRec):
             for one in known:
                 out += weight * (one.level[index] - one.level[-1]).astype(np.float32)
         if told["user"] and told["item"]:
-            cross = self._cross(told["user"][0], told["item"][0])
+            cross = self._cross(told["user"][0])
             both = np.einsum("zk,zk->z", told["user"][0].x[user_index] @ cross, told["item"][0].x[item_index])
             out += user * item * both.astype(np.float32)
         return out
 
-    def _cross(self, of_users: ColdRegression, of_items: ColdRegression) -> DoubleArray:
+    def _cross(self, of_users: ColdRegression) -> DoubleArray:
         """What users' features say of their coefficients on items' features, (f_users + 1, f_items + 1)."""
         if "cross" not in self._derived:
-            rows, deviation = self._other_side("item")
-            theta = of_items.coefficients(rows, self._baseline().mean, deviation)
-            self._derived["cross"] = shared(of_users.x[:-1], theta, np.diff(rows.indptr))
+            _, theta = self._coefficients("item", np.arange(self.ratings_.n_users))
+            self._derived["cross"] = shared(of_users.x[:-1], theta, self.ratings_.counts("user"))
         cross: DoubleArray = self._derived["cross"]
         return cross
 
     # ---------------------------------------------------------------- lists
 
-    def _is_drawn(self) -> bool:
-        cold = any(len(self._told_of_cold(by)) for by in ("user", "item"))
-        return super()._is_drawn() or cold
+    def _lists_by_scores(self) -> bool:
+        return super()._lists_by_scores() and not any(len(self._told_of_cold(by)) for by in ("user", "item"))
 
     def _list_scores_of(self, own: Any, user_index: IntArray) -> Any:
-        scores = super()._list_scores_of(own, user_index)
-        users = np.asarray(user_index)
-        rated, told = self._has_ratings("user", users), self._described("user")[users]
-        cold, everything = self._told_of_cold("item"), np.arange(self.ratings_.n_items)
-        scores = self._replaced(scores, np.flatnonzero(rated), cold, users, self._simple_pairs)
-        return self._replaced(scores, np.flatnonzero(~rated & told), everything, users, self._simple_pairs)
+        scores, users = super()._list_scores_of(own, user_index), np.asarray(user_index)
+        rated, cold = self._has_ratings("user", users), self._told_of_cold("item")
+        if len(cold) and rated.any():
+            known, level = users[rated], self._baseline().user_means
+            found = level[known, None] + self._expected_grid("item", self._coefficients("item", known), cold)
+            scores = _replaced(scores, np.flatnonzero(rated), cold, found)
+        if (told := np.flatnonzero(~rated & self._described("user")[users])).size:
+            everything = np.arange(self.ratings_.n_items)
+            found = np.stack([self._simple_pairs(np.full_like(everything, user), everything) for user in users[told]])
+            scores = _replaced(scores, told, everything, found)
+        return scores
 
     def ranking_scores_new(self, user_rows: Csr) -> Scores:
-        def simple(rows: IntArray, items: IntArray) -> FloatArray:
-            return self._simple_pairs_new(user_rows, rows, items)
-
-        scores, rows = super().ranking_scores_new(user_rows), np.arange(user_rows.shape[0])
-        rated = np.flatnonzero(np.diff(user_rows.indptr))
-        replaced: Scores = self._replaced(scores, rated, self._told_of_cold("item"), rows, simple)
+        scores = super().ranking_scores_new(user_rows)
+        rated, cold = np.flatnonzero(np.diff(user_rows.indptr)), self._told_of_cold("item")
+        if not len(cold) or not len(rated):
+            return scores
+        deviation = user_deviations(user_rows, self._baseline())[rated]
+        theta = self._coefficients_in("item", take_rows(user_rows, rated), deviation)
+        found = self._baseline().mean + deviation[:, None] + self._expected_grid("item", theta, cold)
+        replaced: Scores = _replaced(scores, rated, cold, found)
         return replaced
 
     def _told_of_cold(self, by: By) -> IntArray:
         """Users or items without ratings of whom features tell something."""
         return np.flatnonzero((self.ratings_.counts(by) == 0) & self._described(by))
-
-    @staticmethod
-    def _replaced(scores: Any, places: IntArray, items: IntArray, users: IntArray, simple: Any) -> Any:
-        """Scores (n, n_items), array or tensor, where the simple answers stand at these places' rows and items."""
-        if not len(places) or not len(items):
-            return scores
-        asked, columns = np.repeat(users[places], len(items)), np.tile(items, len(places))
-        found = simple(asked, columns).reshape(len(places), len(items))
-        grid = np.ix_(places, items)
-        if isinstance(scores, np.ndarray):
-            scores = np.array(scores, np.float32)
-            scores[grid] = found
-            return scores
-        import torch
-
-        rows, across = (torch.from_numpy(index).to(scores.device) for index in grid)
-        scores = scores.clone()
-        scores[rows, across] = torch.from_numpy(found).to(scores)
-        return scores
 
     # ---------------------------------------------------------------- files
 
@@ -183,3 +172,17 @@ class ColdFeatures(AutoRec):
             require(all(0 <= w <= 1 for w in found[:2]), "a weight of features is not within 0 and 1")
             require(all(pull > 0 for pull in found[2:]), "a pull of features is not above 0")
         super()._restore(arrays)
+
+
+def _replaced(scores: Any, rows: IntArray, items: IntArray, found: FloatArray) -> Any:
+    """A copy of scores (n, n_items), array or tensor, with `found` at these rows and items, of the shape of both."""
+    grid: Any = np.ix_(rows, items)
+    if isinstance(scores, np.ndarray):
+        scores = np.array(scores, np.float32)
+        scores[grid] = found
+        return scores
+    import torch
+
+    scores = scores.clone()
+    scores[tuple(torch.from_numpy(index).to(scores.device) for index in grid)] = torch.from_numpy(found).to(scores)
+    return scores

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from recae._types import FloatArray, IntArray, Mask
 from recae.ratings import RatingMatrix
-from recae.recommender.biases import fit_baseline
+from recae.ratings.matrix import By
+from recae.recommender.biases import Biases, fit_baseline
 from recae.recommender.cold_regression import fit_cold_regression
 
 SHARE = 0.1  # of the users, and of the items, that lose all ratings
 FEWEST = 5  # of them, of no less than four times as many: fewer would say nothing
 MOST_RATINGS = 1_000_000  # that are looked at
 PULLS = (5.0, 20.0, 80.0)  # of a regression on features, tried
-PULL = 20.0  # where none can be tried
-
-By = Literal["user", "item"]
+USUAL_PULL = 20.0  # where none can be tried
 
 
 class ColdWeights(NamedTuple):
@@ -30,8 +29,8 @@ class ColdWeights(NamedTuple):
 
     user: float = 1.0
     item: float = 1.0
-    user_pull: float = PULL
-    item_pull: float = PULL
+    user_pull: float = USUAL_PULL
+    item_pull: float = USUAL_PULL
 
 
 class ColdPart(NamedTuple):
@@ -76,20 +75,21 @@ def cold_part(ratings: RatingMatrix, described: dict[By, Mask], seed: int) -> Co
 
 def cold_weights(part: ColdPart, features: dict[By, FloatArray]) -> ColdWeights:
     """The weights and pulls by which features, (n_users, f) and (n_items, f), explain best what `part` hides."""
-    user = _chosen(part.rest, "user", part.user, features["user"])
-    item = _chosen(part.rest, "item", part.item, features["item"])
+    baseline = fit_baseline(part.rest)
+    user = _chosen(part, baseline, "user", features["user"])
+    item = _chosen(part, baseline, "item", features["item"])
     return ColdWeights(user[0], item[0], user[1], item[1])
 
 
-def _chosen(
-    rest: RatingMatrix, by: By, hidden: tuple[IntArray, IntArray, FloatArray], features: FloatArray
-) -> tuple[float, float]:
-    """Weight and pull for users, or items, that have no ratings in `rest`."""
-    users, items, truth = hidden
+def _chosen(part: ColdPart, baseline: Biases, by: By, features: FloatArray) -> tuple[float, float]:
+    """Weight and pull for users, or items, that have no ratings in the rest."""
+    users, items, truth = part.item if by == "item" else part.user
     if not len(truth) or not features.shape[1]:
-        return 1.0, PULL
-    baseline, row, column = fit_baseline(rest), *((users, items) if by == "item" else (items, users))
-    deviation, rows = (baseline.user, rest.rows("user")) if by == "item" else (baseline.item, rest.rows("item"))
+        return 1.0, USUAL_PULL
+    if by == "item":
+        row, column, deviation, rows = users, items, baseline.user, part.rest.rows("user")
+    else:
+        row, column, deviation, rows = items, users, baseline.item, part.rest.rows("item")
 
     def expected(*known: Any) -> FloatArray:
         found = fit_cold_regression(rows, baseline.mean, deviation, *known)
