@@ -68,7 +68,7 @@ def compared(part: str, fits: list[dict[str, Any]], biases: list[dict[str, Any]]
 
 @click.command(help=__doc__)
 @click.option("--data", "names", multiple=True, default=SETS, type=click.Choice(SETS), help="Of these data sets alone.")
-@click.option("--draws", default=5, show_default=True, help="How often users and items are drawn.")
+@click.option("--draws", type=click.IntRange(1), default=5, show_default=True, help="How often who is cold is drawn.")
 def main(names: tuple[str, ...], draws: int) -> None:
     import recae
 

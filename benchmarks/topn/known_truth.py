@@ -82,7 +82,10 @@ def rows_of(n_users: int) -> list[dict[str, Any]]:
 
 
 @click.command(help=__doc__)
-@click.option("--users", multiple=True, type=int, default=(500, 2_000, 8_000), help="Users to learn from.")
+@click.option(
+    "--users", multiple=True, type=click.IntRange(1), default=(500, 2_000, 8_000), show_default=True,
+    help="Users to learn from.",
+)  # fmt: skip
 def main(users: tuple[int, ...]) -> None:
     rows: list[dict[str, Any]] = []
     for n_users in users:
