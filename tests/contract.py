@@ -43,8 +43,8 @@ SMALL_FOR: dict[str, dict[str, Any]] = {
                                 "l2": 2.0, "device": "cpu"} for by in "iu"), "seeds": 2, "l2": 10.0},
     "recency": {"base": {"model": "ease", "l2": 100.0}, "power": 0.2},
     "ranking-blend": {"members": ("item-knn", {"model": "ease", "l2": 100.0})},
-    "dated": {"base": {"model": "i-autorec", "hidden": 8, "epochs": 80, "lr": 0.02, "batch_size": 8, "l2": 2.0,
-                       "device": "cpu"}},
+    **{name: {"base": {"model": "i-autorec", "hidden": 8, "epochs": 80, "lr": 0.02, "batch_size": 8, "l2": 2.0,
+                       "device": "cpu"}} for name in ("dated", "hybrid")},
     **{name: {"l2": 100.0} for name in ("ease", "edlae", "dlae", "rlae", "dan", "sparse-ease")},
 }  # fmt: skip
 
@@ -60,6 +60,7 @@ SOLVED_FOR = {
     "sparse-fc",
     "blend",
     "dated",
+    "hybrid",
     "bias",
     "bpr",
     "cdae",

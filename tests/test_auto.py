@@ -17,6 +17,7 @@ from recae.models.ensemble.auto import are_ratings
 from recae.models.ensemble.choose_next_item import choose_next_item
 from recae.models.ensemble.choose_rating_model import choose_rating_model
 from recae.ratings import RatingMatrix
+from recae.ratings.csr import make_csr
 
 
 def table(values: np.ndarray, n_users: int = 40, n_items: int = 25) -> RatingMatrix:
@@ -59,14 +60,20 @@ def test_ratings_are_predicted_and_better_than_by_the_biases() -> None:
 
 
 def test_features_are_looked_at_where_there_are_any() -> None:
-    """CFN, which reads them, is compared where the tables say something of items or users, and not otherwise: a
-    column that is different in each row (a title) says nothing."""
+    """Hybrid, which reads them, is compared where the tables say something of items or users, and not otherwise: a
+    column that is different in each row (a title) says nothing. It is taken where they say much."""
     data = low_rank(60, 40)
     kinds = pd.DataFrame({"kind": np.array(["drama", "comedy"])[np.arange(40) % 2]}, index=data.item_ids)
     titles = pd.DataFrame({"title": [f"film {i}" for i in range(40)]}, index=data.item_ids)
-    assert "cfn" not in choose_rating_model(data).figures
-    assert "cfn" not in choose_rating_model(replace(data, item_table=titles)).figures
-    assert "cfn" in choose_rating_model(replace(data, item_table=kinds)).figures
+    for without in (data, replace(data, item_table=titles)):
+        assert set(choose_rating_model(without).figures) == {"bias", "dual-autorec", "biased-mf"}
+    assert set(choose_rating_model(replace(data, item_table=kinds)).figures) == {"bias", "hybrid", "biased-mf"}
+    users, items, _ = data.pairs()
+    liked = np.where(users % 2 == items % 2, 5.0, 1.0).astype(np.float32)
+    told = replace(data.with_rows(make_csr(liked, items, data.user_rows.indptr, data.shape)), item_table=kinds)
+    model = recae.Auto(task="ratings").fit(told)
+    assert model.choice_.name == "hybrid"
+    assert model.chosen_["features"] == "item"
 
 
 def test_noise_gets_the_biases() -> None:

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from contract import brief
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.linear_model import Ridge
 
 import recae
-from recae.models import Bias, GlobalMean
+from recae.models import CFN, MODELS, Bias, Blend, Dated, GlobalMean
 from recae.ratings import RatingMatrix
 from recae.recommender.biases import fit_baseline
 from recae.recommender.cold_regression import MOST, PULL, fit_cold_regression
@@ -197,3 +198,82 @@ def test_a_frame_of_new_users_gets_the_same() -> None:
     found = model.predict_new(frame, pd.DataFrame({"user": ["new"], "item": [data.item_ids[30]]}))
     assert found[0] == pytest.approx(model.predict_pairs(np.array([0]), np.array([30]))[0], abs=1e-5)
     assert len(users)
+
+
+# ---------------------------------------------------------------- lists, and models made of models
+
+RATES = [
+    name
+    for name, one in MODELS.items()
+    if one.model_class.predicts_ratings and one.model_class.personal and not one.model_class.reads_dates
+]
+
+
+@pytest.mark.parametrize("name", RATES)
+def test_items_without_ratings_stand_in_lists_as_they_are_predicted(name: str) -> None:
+    """Films 30 and 31 have in everybody's list the score that `predict` gives, and not what a network makes of no row.
+
+    So in the lists of unseen users. Who rates bad films is expected to dislike them, and has them near the end.
+    """
+    data = chosen()
+    model: Any = brief(name, 2).fit(data)
+    users = np.arange(0, 80, 7)
+    listed = model.recommend(users, n=32, filter_seen=False)
+    cold = listed[listed["item"] >= 30]
+    assert len(cold) == 2 * len(users)
+    expected = model.predict(cold["user"], cold["item"])
+    np.testing.assert_allclose(np.clip(cold["score"], 1, 5), expected, atol=1e-4)
+    own = data.to_frame().query("user == 3").assign(user="new")
+    new = model.recommend_new(own, n=32, filter_seen=False).query("item >= 30")
+    expected = model.predict_new(own, new[["user", "item"]])
+    np.testing.assert_allclose(np.clip(new["score"], 1, 5), expected, atol=1e-4)
+
+
+def described() -> tuple[RatingMatrix, Any, Any]:
+    """Films of two kinds, told by a table, of which a user likes one; every fifth film has no training rating."""
+    rng = np.random.default_rng(0)
+    u, i = np.nonzero(rng.random((90, 50)) < 0.4)
+    r = np.where(u % 2 == i % 2, 4.0, 1.0) + rng.integers(0, 2, len(u))
+    items = pd.DataFrame({"item": np.arange(50), "kind": np.where(np.arange(50) % 2, "Drama", "Crime")})
+    data = RatingMatrix.from_columns(u, i, r, 1000 + np.arange(len(u)), scale=(1.0, 5.0), item_table=items)
+    cold = i % 5 == 0
+    return data.select(~cold), (u[cold], i[cold]), r[cold]
+
+
+@pytest.mark.parametrize("outer", ["blend", "dated", "file of a blend"])
+def test_models_made_of_models_hand_on_what_features_say(outer: str, tmp_path: Path) -> None:
+    """A blend, whose other member knows no features but has no weight, and Dated answer as their CFN does.
+
+    So for known and unseen users, and in lists.
+    """
+    train, (users, items), truth = described()
+    settings = {"hidden": 8, "epochs": 2, "device": "cpu"}
+    alone: Any = CFN(**settings, shrink="auto" if outer == "dated" else "never").fit(train)
+    member = {"model": "cfn", **settings}
+    made: Any = Dated(base=member) if outer == "dated" else Blend(members=(member, "bias"), weights=(1.0, 0.0))
+    made.fit(train)
+    if outer.startswith("file"):
+        made = recae.load_model(made.save(tmp_path / "blend.recae"))
+    predicted = made.predict_pairs(users, items)
+    np.testing.assert_allclose(predicted, alone.predict_pairs(users, items), atol=1e-4)
+    plain = Bias().fit(train).predict_pairs(users, items)
+    assert np.mean((predicted - truth) ** 2) < 0.6 * np.mean((plain - truth) ** 2)
+    own = train.to_frame().query("user == 7").assign(user="new")
+    pairs = pd.DataFrame({"user": "new", "item": np.arange(0, 50, 5)})
+    np.testing.assert_allclose(made.predict_new(own, pairs), alone.predict_new(own, pairs), atol=1e-4)
+    for found, expected in ((made.recommend([7], 9), alone.recommend([7], 9)),
+                            (made.recommend_new(own, 9), alone.recommend_new(own, 9))):  # fmt: skip
+        assert found["item"].tolist() == expected["item"].tolist()
+        assert (found["item"] % 5 == 0).any()
+
+
+def test_a_blend_weighs_what_its_members_say_of_who_has_no_ratings() -> None:
+    """Of weights 1 and 3 a quarter is the first member's answer, and of weights that sum to less, too."""
+    train, (users, items), _ = described()
+    cfn: Any = {"model": "cfn", "hidden": 8, "epochs": 2, "device": "cpu", "shrink": "never"}
+    blend = Blend(members=(cfn, "bias"), weights=(0.1, 0.3)).fit(train)
+    first, second = (group.models[0].predict_pairs(users, items) for group in blend.groups_)
+    assert np.abs(first - second).max() > 0.5
+    inside = (first > 1) & (first < 5)
+    found = blend.predict_pairs(users, items)[inside]
+    np.testing.assert_allclose(found, (0.25 * first + 0.75 * second)[inside], atol=1e-4)

@@ -32,7 +32,8 @@ def export_vectors(
 
     Args:
         path: .parquet, with columns `id` and `vector`; or .npy, beside which the ids lie as JSON (`PATH.ids.json`).
-        lists: vectors whose products rank lists.
+        lists: vectors whose products rank lists. Items without ratings, which stand in a rating model's lists by what
+            is expected of them, are left out.
 
     Raises:
         ParameterError: the suffix is another, the model has no dense vectors, users' vectors need `lists`, or a lean
@@ -43,24 +44,27 @@ def export_vectors(
     if path.suffix.lower() not in SUFFIXES:
         raise ParameterError(name="path", value=str(path), expected=f"a file with the suffix {' or '.join(SUFFIXES)}")
     check_writable(path)
-    ids = [plain(one) for one in (ratings.item_ids if of == "items" else ratings.user_ids).tolist()]
     if lists or of == "users":
         _check_product(model, lists)
     vectors = _item_vectors(model) if of == "items" else _user_vectors(model)
     added = model._added_to_lists() if lists else None
     if added is not None:
         vectors = np.column_stack([vectors, added if of == "items" else np.ones(len(vectors), np.float32)])
+    ids = ratings.item_ids if of == "items" else ratings.user_ids
+    if lists and of == "items" and len(cold := model._cold_items()):
+        ids, vectors = np.delete(ids, cold), np.delete(vectors, cold, axis=0)
+    names = [plain(one) for one in ids.tolist()]
     if path.suffix.lower() == ".npy":
         buffer = io.BytesIO()
         np.save(buffer, vectors, allow_pickle=False)
-        write_bytes(path.with_name(f"{path.name}.ids.json"), json.dumps(ids).encode())
+        write_bytes(path.with_name(f"{path.name}.ids.json"), json.dumps(names).encode())
         return write_bytes(path, buffer.getvalue())
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     flat = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
     sink = io.BytesIO()
-    pq.write_table(pa.table({"id": pa.array(ids), "vector": flat}), sink)
+    pq.write_table(pa.table({"id": pa.array(names), "vector": flat}), sink)
     return write_bytes(path, sink.getvalue())
 
 

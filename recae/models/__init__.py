@@ -31,6 +31,7 @@ from recae.models.classic.biased_mf import BiasedMF as BiasedMF
 from recae.models.ensemble.blend import Blend as Blend
 from recae.models.ensemble.ranking_blend import RankingBlend as RankingBlend
 from recae.models.ensemble.dated import Dated as Dated
+from recae.models.ensemble.hybrid import Hybrid as Hybrid
 from recae.models.ensemble.recency import Recency as Recency
 from recae.models.ensemble.auto import Auto as Auto
 from recae.models.sessions.session_rnn import SessionRNN as SessionRNN

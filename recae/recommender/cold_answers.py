@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from recae._types import Csr, DoubleArray, FloatArray, IntArray, Mask
+from recae._types import Csr, DoubleArray, FloatArray, IntArray, Mask, Scores
 from recae.ratings.csr import take_rows
 from recae.ratings.matrix import By
 from recae.recommender.biases import Biases, user_deviations
 from recae.recommender.cold_regression import ColdRegression, fit_cold_regression
 from recae.recommender.contract import Contract
+from recae.recommender.scoring import replaced
 
 FEW = 256  # rows whose coefficients are solved for when they are asked for; of more, those of all are kept
 
@@ -51,6 +54,40 @@ class ColdAnswers(Contract):
         if (asked := item & ~user).any():
             out[asked] += self._expected("user", nobody[asked], item_index[asked])
         return out
+
+    # ---------------------------------------------------------------- lists
+
+    def _list_scores_of(self, own: Any, user_index: IntArray) -> Any:
+        """As of any model; but what a network makes of items without ratings is nothing that it has learnt."""
+        scores, users = super()._list_scores_of(own, user_index), np.asarray(user_index)
+        cold, rated = self._cold_items(), self._has_ratings("user", users)
+        if not len(cold) or not rated.any():
+            return scores
+        return replaced(scores, np.flatnonzero(rated), cold, self._cold_grid(users[rated], cold))
+
+    def ranking_scores_new(self, user_rows: Csr) -> Scores:
+        scores, cold = super().ranking_scores_new(user_rows), self._cold_items()
+        rated = np.flatnonzero(np.diff(user_rows.indptr))
+        if not len(cold) or not len(rated):
+            return scores
+        return np.asarray(replaced(scores, rated, cold, self._cold_grid_new(take_rows(user_rows, rated), cold)))
+
+    def _cold_items(self) -> IntArray:
+        """Items without ratings, which stand in lists as they are predicted; none where lists are the same for all."""
+        if not self.predicts_ratings or not self.personal or self._expects_nothing():
+            return np.zeros(0, np.int64)
+        return np.flatnonzero(self.ratings_.counts("item") == 0)
+
+    def _cold_grid(self, users: IntArray, items: IntArray) -> FloatArray:
+        """Ratings of users with some for items without, (n, m), unclipped."""
+        level = self._baseline().user_means[users]
+        return level[:, None] + self._expected_grid("item", self._coefficients("item", users), items)
+
+    def _cold_grid_new(self, user_rows: Csr, items: IntArray) -> FloatArray:
+        """The same of unseen users, of whom each has a rating."""
+        deviation = user_deviations(user_rows, self._baseline())
+        theta = self._coefficients_in("item", user_rows, deviation)
+        return self._baseline().mean + deviation[:, None] + self._expected_grid("item", theta, items)
 
     def _expects_nothing(self) -> bool:
         """Whether this is an old file's model, to which who has no ratings has a deviation of 0."""

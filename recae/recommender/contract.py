@@ -172,6 +172,10 @@ class Contract(Parameters, ABC):
         users, items, truth = users[served], items[served], truth[served]
         return ridge_weight(truth, self._baseline().at(users, items), self._pairs(users, items))
 
+    def _draw_by(self, aside: RatingMatrix) -> None:
+        """Draw a model that `_fit_alone` fitted towards the biases, as far as ratings that it has not seen say."""
+        self._model_weight = self._weight_on(aside)
+
     # ---------------------------------------------------------------- scores
 
     def score_users(self, user_index: IntArray) -> Scores:

@@ -76,6 +76,20 @@ def with_prior(scores: Any, prior: FloatArray | None) -> Any:
     return scores + as_on(scores, prior)
 
 
+def replaced(scores: Any, rows: IntArray, items: IntArray, found: FloatArray) -> Any:
+    """A copy of scores (n, n_items), array or tensor, with `found` at these rows and items, of the shape of both."""
+    grid: Any = np.ix_(rows, items)
+    if isinstance(scores, np.ndarray):
+        scores = np.array(scores, np.float32)
+        scores[grid] = found
+        return scores
+    import torch
+
+    scores = scores.clone()
+    scores[tuple(torch.from_numpy(index).to(scores.device) for index in grid)] = torch.from_numpy(found).to(scores)
+    return scores
+
+
 def as_on(tensor: Any, values: FloatArray) -> Any:
     """An array as a tensor of the type and on the device of another one."""
     import torch

@@ -6,18 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from recae._types import Arrays, Csr, DoubleArray, FloatArray, IntArray, Mask, Scores
+from recae._types import Arrays, DoubleArray, FloatArray, IntArray, Mask
 from recae.models.autorec.autorec import AutoRec
 from recae.models.autorec.cold_weights import ColdWeights, cold_part, cold_weights
 from recae.models.autorec.feature_tables import encode_table
 from recae.ratings import RatingMatrix
-from recae.ratings.csr import take_rows
 from recae.ratings.matrix import By
-from recae.recommender.biases import user_deviations
 from recae.recommender.cold_regression import ColdRegression, fit_cold_regression, shared
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import hyperparameters, learned
+from recae.recommender.scoring import replaced
 from recae.schemas import require
 
 
@@ -123,35 +122,19 @@ class ColdFeatures(AutoRec):
     # ---------------------------------------------------------------- lists
 
     def _lists_by_scores(self) -> bool:
-        return super()._lists_by_scores() and not any(len(self._told_of_cold(by)) for by in ("user", "item"))
+        return super()._lists_by_scores() and not len(self._told_of_cold_users())
 
     def _list_scores_of(self, own: Any, user_index: IntArray) -> Any:
         scores, users = super()._list_scores_of(own, user_index), np.asarray(user_index)
-        rated, cold = self._has_ratings("user", users), self._told_of_cold("item")
-        if len(cold) and rated.any():
-            known, level = users[rated], self._baseline().user_means
-            found = level[known, None] + self._expected_grid("item", self._coefficients("item", known), cold)
-            scores = _replaced(scores, np.flatnonzero(rated), cold, found)
-        if (told := np.flatnonzero(~rated & self._described("user")[users])).size:
+        if (told := np.flatnonzero(np.isin(users, self._told_of_cold_users()))).size:
             everything = np.arange(self.ratings_.n_items)
             found = np.stack([self._simple_pairs(np.full_like(everything, user), everything) for user in users[told]])
-            scores = _replaced(scores, told, everything, found)
+            scores = replaced(scores, told, everything, found)
         return scores
 
-    def ranking_scores_new(self, user_rows: Csr) -> Scores:
-        scores = super().ranking_scores_new(user_rows)
-        rated, cold = np.flatnonzero(np.diff(user_rows.indptr)), self._told_of_cold("item")
-        if not len(cold) or not len(rated):
-            return scores
-        deviation = user_deviations(user_rows, self._baseline())[rated]
-        theta = self._coefficients_in("item", take_rows(user_rows, rated), deviation)
-        found = self._baseline().mean + deviation[:, None] + self._expected_grid("item", theta, cold)
-        replaced: Scores = _replaced(scores, rated, cold, found)
-        return replaced
-
-    def _told_of_cold(self, by: By) -> IntArray:
-        """Users or items without ratings of whom features tell something."""
-        return np.flatnonzero((self.ratings_.counts(by) == 0) & self._described(by))
+    def _told_of_cold_users(self) -> IntArray:
+        """Users without ratings of whom features tell something."""
+        return np.flatnonzero((self.ratings_.counts("user") == 0) & self._described("user"))
 
     # ---------------------------------------------------------------- files
 
@@ -172,17 +155,3 @@ class ColdFeatures(AutoRec):
             require(all(0 <= w <= 1 for w in found[:2]), "a weight of features is not within 0 and 1")
             require(all(pull > 0 for pull in found[2:]), "a pull of features is not above 0")
         super()._restore(arrays)
-
-
-def _replaced(scores: Any, rows: IntArray, items: IntArray, found: FloatArray) -> Any:
-    """A copy of scores (n, n_items), array or tensor, with `found` at these rows and items, of the shape of both."""
-    grid: Any = np.ix_(rows, items)
-    if isinstance(scores, np.ndarray):
-        scores = np.array(scores, np.float32)
-        scores[grid] = found
-        return scores
-    import torch
-
-    scores = scores.clone()
-    scores[tuple(torch.from_numpy(index).to(scores.device) for index in grid)] = torch.from_numpy(found).to(scores)
-    return scores

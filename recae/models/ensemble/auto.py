@@ -111,6 +111,12 @@ class Auto(Recommender):
     def _simple_pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> FloatArray:
         return self.model_._simple_pairs_new(user_rows, row_index, item_index)
 
+    def _cold_grid(self, users: IntArray, items: IntArray) -> FloatArray:
+        return self.model_._cold_grid(users, items)
+
+    def _cold_grid_new(self, user_rows: Csr, items: IntArray) -> FloatArray:
+        return self.model_._cold_grid_new(user_rows, items)
+
     def _list_scores_of(self, own: Any, user_index: IntArray) -> Any:
         return self.model_._list_scores_of(own, user_index)
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from recae._types import Csr, DoubleArray, IntArray, Scores
+from recae._types import Csr, DoubleArray, FloatArray, IntArray, Scores
 from recae.errors import ParameterError
 from recae.models.ensemble.members import member_of, plain_params, side_by_side
 from recae.ratings import RatingMatrix
@@ -184,6 +184,25 @@ class Blend(Recommender):
         if np.ndim(total) == 0:  # no member has a weight: the intercept only
             total = total + 0 * self.groups_[0].mean(ask)
         return np.asarray(total, np.float32)
+
+    def _simple_pairs(self, user_index: IntArray, item_index: IntArray) -> FloatArray:
+        return self._cold_mix(lambda model: model._simple_pairs(user_index, item_index))
+
+    def _simple_pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> FloatArray:
+        return self._cold_mix(lambda model: model._simple_pairs_new(user_rows, row_index, item_index))
+
+    def _cold_grid(self, users: IntArray, items: IntArray) -> FloatArray:
+        return self._cold_mix(lambda model: model._cold_grid(users, items))
+
+    def _cold_grid_new(self, user_rows: Csr, items: IntArray) -> FloatArray:
+        return self._cold_mix(lambda model: model._cold_grid_new(user_rows, items))
+
+    def _cold_mix(self, ask: Any) -> FloatArray:
+        """The mean of what the members say of who has no ratings, by their weights; such pairs gave none of these."""
+        share = self.weights_ if self.weights_.any() else np.ones(len(self.weights_))
+        share = share / share.sum()
+        parts = [np.float32(w) * group.mean(ask) for w, group in zip(share, self.groups_) if w > 0]
+        return np.asarray(np.sum(parts, axis=0), np.float32)
 
     def item_vectors(self) -> Any:
         """All members' vectors side by side: the cosine is then the weighted mean of the members' cosines."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from recae._types import DoubleArray
-from recae.models.autorec.cfn import CFN
 from recae.models.autorec.feature_tables import encode_table
+from recae.models.baselines import Bias
 from recae.models.classic.biased_mf import BiasedMF
 from recae.models.ensemble.choose_ranker import Choice
-from recae.models.item_codes.dual_autorec import DualAutoRec
+from recae.models.ensemble.hybrid import Hybrid
+from recae.models.ensemble.members import member_of
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
-from recae.recommender.biases import PRIOR, weighed
+from recae.recommender.biases import PRIOR
 from recae.recommender.contract import ASIDE
 from recae.recommender.fitting import FitOptions
 from recae.splitting import take_validation
@@ -23,10 +24,11 @@ MOST_RATINGS = 300_000  # that a choice looks at
 def choose_rating_model(ratings: RatingMatrix, rng: int = 0, progress: bool | None = False) -> Choice:
     """The rating model, with its defaults, whose predictions of hidden ratings are best.
 
-    DualAutoRec, matrix factorisation and, where there are features of items or users, CFN are compared, each drawn
-    towards the biases as far as helps it. The weights come from the same hidden ratings, so the figures are for
-    choosing, and a little too good as estimates. A tenth of the ratings is hidden. Of many ratings, all those of some
-    users are looked at. The biases are taken where no model improves on them by more than a standard error.
+    DualAutoRec, or where there are features of items or users Hybrid, which is DualAutoRec beside them, and matrix
+    factorisation are compared, each drawn towards the biases as far as helps it. The weights come from the same hidden
+    ratings, so the figures are for choosing, and a little too good as estimates. A tenth of the ratings is hidden. Of
+    many ratings, all those of some users are looked at. The biases are taken where no model improves on them by more
+    than a standard error.
 
     Args:
         ratings: to choose for.
@@ -37,19 +39,17 @@ def choose_rating_model(ratings: RatingMatrix, rng: int = 0, progress: bool | No
     if ASIDE * some.n_ratings < PRIOR:
         return Choice("bias", {}, f"bias: {ratings.n_ratings:,} ratings are too few to compare models on", {})
     rest, aside = take_validation(some, ASIDE, rng)
-    candidates: dict[str, Recommender] = {"dual-autorec": DualAutoRec(rng=rng), "biased-mf": BiasedMF(rng=rng)}
-    if has_features(ratings):
-        candidates["cfn"] = CFN(rng=rng)
+    dual = {"model": "dual-autorec", "shrink": "never", "rng": rng}  # how far it is drawn to the biases `aside` says
+    candidates: dict[str, Recommender] = {
+        **({"hybrid": Hybrid(base=dual, rng=rng)} if has_features(ratings) else {"dual-autorec": member_of(dual)}),
+        "biased-mf": BiasedMF(rng=rng),
+    }
     users, items, truth = aside.pairs()
     errors: dict[str, DoubleArray] = {}
-    for name, model in candidates.items():
+    for name, model in {"bias": Bias(), **candidates}.items():
         model._fit_alone(rest, None, FitOptions(progress=progress, label=f"trying {name}"))
-        baseline = model._simple_pairs(users, items)
-        served = model._serves("user", users) & model._serves("item", items)
-        predicted, weight = baseline.copy(), model._weight_on(aside)
-        predicted[served] = weighed(weight, model._pairs(users[served], items[served]), baseline[served])
-        for label, values in (("bias", baseline), (name, predicted)):
-            errors[label] = np.square(truth - np.clip(values, *ratings.scale), dtype=np.float64)
+        model._draw_by(aside)
+        errors[name] = np.square(truth - model.predict_pairs(users, items), dtype=np.float64)
     figures = {name: float(np.sqrt(squares.mean())) for name, squares in errors.items()}
     best = min(candidates, key=figures.__getitem__)
     gain = errors["bias"] - errors[best]

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recae._types import Csr, DoubleArray, IntArray, Scores
+from recae._types import Csr, DoubleArray, FloatArray, IntArray, Mask, Scores
 from recae.errors import ParameterError
 from recae.models.ensemble.members import member_of, plain_params
 from recae.models.ensemble.time_kernel import near_counts, near_means
 from recae.ratings import RatingMatrix
 from recae.ratings.known_times import timestamps_of
+from recae.ratings.matrix import By
 from recae.recommender.at_moments import PredictsAtMoments
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
@@ -153,6 +154,29 @@ class Dated(PredictsAtMoments):
 
     def _pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
         return self.base_._pairs_new(user_rows, row_index, item_index)
+
+    # ---------------------------------------------------------------- users and items without ratings, as of the base
+
+    def _serves(self, by: By, index: IntArray) -> Mask:
+        return self.base_._serves(by, index)
+
+    def _simple_pairs(self, user_index: IntArray, item_index: IntArray) -> FloatArray:
+        return self.base_._simple_pairs(user_index, item_index)
+
+    def _simple_pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> FloatArray:
+        return self.base_._simple_pairs_new(user_rows, row_index, item_index)
+
+    def _list_scores_of(self, own: Any, user_index: IntArray) -> Any:
+        return self.base_._list_scores_of(own, user_index)
+
+    def ranking_scores_new(self, user_rows: Csr) -> Scores:
+        return self.base_.ranking_scores_new(user_rows)
+
+    def _cold_grid(self, users: IntArray, items: IntArray) -> FloatArray:
+        return self.base_._cold_grid(users, items)
+
+    def _cold_grid_new(self, user_rows: Csr, items: IntArray) -> FloatArray:
+        return self.base_._cold_grid_new(user_rows, items)
 
     def item_vectors(self) -> npt.NDArray[np.float32] | Csr:
         return self.base_.item_vectors()

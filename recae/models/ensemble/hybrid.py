@@ -1,0 +1,237 @@
+"""Hybrid: a rating model beside regressions on features, each user's on those of items and each item's on users'."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from recae._types import Arrays, Csr, FloatArray, IntArray, Mask, Scores
+from recae.errors import ParameterError
+from recae.models.autorec.feature_tables import encode_table
+from recae.models.ensemble.feature_regression import (
+    Opinions,
+    fit_opinions,
+    less,
+    restored,
+    rows_less,
+    saved,
+    with_cold_rows,
+)
+from recae.models.ensemble.members import member_of, plain_params
+from recae.ratings import RatingMatrix
+from recae.ratings.matrix import By
+from recae.recommender.base import Recommender
+from recae.recommender.biases import user_deviations, weighed
+from recae.recommender.fitting import FitOptions
+from recae.recommender.learned import LearnedArrays
+from recae.recommender.params import hyperparameters, learned, param
+from recae.recommender.registry import register
+from recae.recommender.scoring import finite, replaced
+
+SIDES: tuple[By, By] = ("item", "user")
+
+
+@register("hybrid", "a rating model beside regressions on features of items and users; serves cold ones")
+@hyperparameters
+class Hybrid(Recommender):
+    """r̂_ui = f_ui + m_ui, where f is what features say and m a rating model of what they leave.
+
+    f_ui = γ · x_i + θ_u · x_i: x_i are the features of item i, γ is what they mean to everybody, and θ_u what they mean
+    to user u, a ridge regression of the user's ratings (Burke, "Hybrid recommender systems", 2002, calls this feature
+    augmentation). θ_u knows the ratings of u. So m learns from r_ui less what θ from the *other* ratings of u says,
+    which is what f is like for an item that u has not rated. Of a ridge regression this needs no second fit. Features
+    of users are read in the same way from what this leaves: each item has a regression on them.
+
+    How strongly θ is drawn to 0 is chosen by what is left of ratings that θ has not seen. Where that is not clearly
+    less than without features, they are not read. Who has no ratings has what the base expects, and f; θ of a user
+    without ratings is what users with features like theirs have. Unseen users are known only by their ratings.
+    """
+
+    predicts_ratings: ClassVar[bool] = True
+    iterative: ClassVar[bool] = True  # where its base is
+
+    base: Any = param(
+        "dual-autorec", 'the rating model beside features: a name; in Python also a model, or {"model": name, ...}'
+    )
+    features: Literal["both", "user", "item", "none"] = param(
+        "both", "whose tables are read, where they tell something", choices=("both", "user", "item", "none")
+    )
+    item_pull: float | None = param(
+        None, "ratings' worth of pull to 0 of what items' features mean to a user; none to choose it", low=0.1
+    )
+    user_pull: float | None = param(
+        None, "ratings' worth of pull to 0 of what users' features mean to an item; none to choose it", low=0.1
+    )
+    rng: int = param(0, "seed of the base where it says none, and of whom the choice of pulls looks at")
+
+    base_: Recommender = learned()
+    opinions_: dict[By, Opinions] = learned()
+    told_: FloatArray = learned()
+
+    @property
+    def league(self) -> str:
+        """A key of `recae.comparison.leagues.LEAGUES`."""
+        return "ratings" if self.features == "none" else "side"
+
+    # ---------------------------------------------------------------- fitting
+
+    def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
+        base = self._new_base()
+        self._regress(ratings)
+        if not base.iterative:
+            options = replace(options, checkpoint=None, resume=False)
+        if validation is not None:
+            users, items, _ = validation.pairs()
+            validation = less(validation, self._told(users, items))
+        left = less(ratings, self.told_)
+        base._fit_alone(left, validation, options)
+        base._weigh(left, validation, options)
+        self.base_ = base
+
+    def _regress(self, ratings: RatingMatrix) -> None:
+        """What features say, and what they say of each training rating, (nnz,)."""
+        self.opinions_, self.told_ = {}, np.zeros(ratings.n_ratings, np.float32)
+        features = {by: self._features(ratings, by) for by in SIDES}
+        for by, across in (SIDES, SIDES[::-1]):
+            if not features[by].any():
+                continue
+            pull = getattr(self, f"{by}_pull")
+            found = fit_opinions(less(ratings, self.told_), by, features[by], pull, self.rng)
+            if found is not None:
+                opinions, told = found
+                self.opinions_[by] = with_cold_rows(opinions, features[across], ratings.counts(across))
+                self.told_ = self.told_ + told
+                self._record_open(**{f"{by}_pull": opinions.regression.pull})
+        self._record(features="both" if len(self.opinions_) == len(SIDES) else "".join(self.opinions_) or "none")
+
+    def _draw_by(self, aside: RatingMatrix) -> None:
+        users, items, _ = aside.pairs()
+        self.base_._draw_by(less(aside, self._told(users, items)))
+
+    def _features(self, ratings: RatingMatrix, by: By) -> FloatArray:
+        """Features of items or users that are to be read, (n, f)."""
+        table, ids = (ratings.item_table, ratings.item_ids) if by == "item" else (ratings.user_table, ratings.user_ids)
+        return encode_table(table if self.features in ("both", by) else None, ids, bends=True).matrix
+
+    def _new_base(self) -> Recommender:
+        model = member_of(self.base)
+        if model.reads_dates:
+            remedy = "give Dated a Hybrid as its base, not the reverse"
+            raise ParameterError("it reads dates", name="base", value=model, remedy=remedy)
+        seed = model.get_params().get("rng")
+        return model if seed is None else model.set_params(rng=seed or self.rng)
+
+    # ---------------------------------------------------------------- known users
+
+    def score_users(self, user_index: IntArray) -> Scores:
+        base, users = self.base_, np.asarray(user_index)
+        scores = np.array(base.score_users(users), np.float32)
+        if base._is_drawn():
+            scores = base._weighed_scores(scores, base._baseline().user[users])
+        for by, one in self.opinions_.items():
+            scores += one.grid(rows=users) if by == "item" else one.grid(columns=users).T
+        return scores
+
+    def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
+        return self.base_._weighed_pairs(user_index, item_index) + self._told(user_index, item_index)
+
+    def _simple_pairs(self, user_index: IntArray, item_index: IntArray) -> FloatArray:
+        return self.base_._simple_pairs(user_index, item_index) + self._told(user_index, item_index)
+
+    def _told(self, user_index: IntArray, item_index: IntArray) -> FloatArray:
+        """What features say of pairs of known users and items, (n,); -1 for an unknown one."""
+        out = np.zeros(len(user_index), np.float32)
+        for by, one in self.opinions_.items():
+            out += one.at(user_index, item_index) if by == "item" else one.at(item_index, user_index)
+        return out
+
+    def _serves(self, by: By, index: IntArray) -> Mask:
+        return self.base_._serves(by, index)
+
+    # ---------------------------------------------------------------- unseen users
+
+    def score(self, user_rows: Csr) -> Scores:
+        left, opinions = self._left_of_new(user_rows)
+        scores = np.array(self.base_.score(left), np.float32)
+        if self.base_._is_drawn():
+            scores = self.base_._weighed_scores(scores, user_deviations(left, self.base_._baseline()))
+        return scores if opinions is None else scores + opinions.grid()
+
+    def _pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
+        left, opinions = self._left_of_new(user_rows)
+        own = finite(self.base_._pairs_new(left, row_index, item_index))
+        simple = self.base_._simple_pairs_new(left, row_index, item_index)
+        return _plus(weighed(self.base_._model_weight, own, simple), opinions, row_index, item_index)
+
+    def _simple_pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> FloatArray:
+        left, opinions = self._left_of_new(user_rows)
+        return _plus(self.base_._simple_pairs_new(left, row_index, item_index), opinions, row_index, item_index)
+
+    def _left_of_new(self, user_rows: Csr) -> tuple[Csr, Opinions | None]:
+        """Rows of unseen users less what items' features say of them, and these users' opinions, if any are read."""
+        if "item" not in self.opinions_:
+            return user_rows, None
+        regression = self.opinions_["item"].regression
+        theta, told, _ = regression.leave_one_out(regression.left_of_new(user_rows))
+        return rows_less(user_rows, told + regression.level[user_rows.indices]), Opinions(regression, theta)
+
+    # ---------------------------------------------------------------- lists
+
+    def _cold_grid(self, users: IntArray, items: IntArray) -> FloatArray:
+        found = self.base_._cold_grid(users, items)
+        for by, one in self.opinions_.items():
+            found = found + (one.grid(users, items) if by == "item" else one.grid(items, users).T)
+        return found
+
+    def _cold_grid_new(self, user_rows: Csr, items: IntArray) -> FloatArray:
+        left, opinions = self._left_of_new(user_rows)
+        found = self.base_._cold_grid_new(left, items)
+        return found if opinions is None else found + opinions.grid(columns=items)
+
+    def _list_scores_of(self, own: Any, user_index: IntArray) -> Any:
+        scores, users = super()._list_scores_of(own, user_index), np.asarray(user_index)
+        if (told := np.flatnonzero(np.isin(users, self._told_of_cold_users()))).size:
+            everything = np.arange(self.ratings_.n_items)
+            found = np.stack([self._simple_pairs(np.full_like(everything, user), everything) for user in users[told]])
+            scores = replaced(scores, told, everything, found)
+        return scores
+
+    def _told_of_cold_users(self) -> IntArray:
+        """Users without ratings of whom features tell something."""
+        told = np.zeros(self.ratings_.n_users, bool)
+        for by, one in self.opinions_.items():
+            told |= (one.regression.x if by == "user" else one.theta).any(axis=1)
+        return np.flatnonzero((self.ratings_.counts("user") == 0) & told)
+
+    def item_vectors(self) -> Any:
+        return self.base_.item_vectors()
+
+    # ---------------------------------------------------------------- files
+
+    def _saved_params(self) -> dict[str, Any]:
+        return plain_params(self)
+
+    def _arrays(self) -> Arrays:
+        arrays = {f"base/{name}": array for name, array in self.base_._saved_arrays().items()}
+        for by, one in self.opinions_.items():
+            arrays |= {f"{by}/{name}": array for name, array in saved(one).items()}
+        return {**arrays, "told": self.told_}
+
+    def _restore(self, arrays: LearnedArrays) -> None:
+        self.told_, shape = arrays.floats("told", self.ratings_.n_ratings), self.ratings_.shape
+        self.opinions_ = {
+            by: restored(arrays.under(f"{by}/"), shape if by == "item" else shape[::-1])
+            for by in SIDES
+            if f"{by}/theta" in arrays
+        }
+        base = self._new_base()
+        base._set_ratings(less(self.ratings_, self.told_))
+        base._restore_saved(arrays.under("base/"))
+        self.base_ = base
+
+
+def _plus(own: FloatArray, opinions: Opinions | None, row_index: IntArray, item_index: IntArray) -> FloatArray:
+    """Answers to pairs, (n,), and what the rows' opinions add to them."""
+    return own if opinions is None else own + opinions.at(row_index, item_index)
