@@ -22,7 +22,7 @@ RATINGS = {  # of a page, by set, the rows of its table
         "ml-1m": ["i-autorec", "dual-autorec-500", "deep", "dual-autorec", "dual-autorec-levelled"],
         "ml-100k": ["i-autorec", "dual-autorec"],
     },
-    "side_information": {"ml-100k": ["i-autorec", "vector", "cfn", "wide-deep"]},
+    "side_information": {"ml-100k": ["i-autorec", "vector", "dual-autorec", "cfn", "wide-deep", "hybrid"]},
 }  # fmt: skip
 LISTS = {
     "denoising_sparse": ["popularity", "mult-dae", "cdae", "ease", "edlae"],
