@@ -9,8 +9,9 @@ learnt from the rest: cold users with known items, known users with cold items, 
 are mu + b_u + b_i with deviations of 0 for who has no ratings, as most programs have it; `bias`, which expects of an
 item what the items have that the user rated, and likewise of a user; and CFN and Hybrid, with the features of
 both. Who has no ratings is answered for by their regressions, in which a network has no part, so it is trained for one
-epoch; WideDeep answers as CFN. Settings are defaults. How cold ones are answered for was developed on draws 0 and 100 to 107, so draws
-start at 1. Each figure stands beside that of `bias` with the standard error of their difference, over the draws.
+epoch; WideDeep answers as CFN. Settings are defaults. How cold ones are answered for was developed on draws 0 and 100
+to 107, so draws start at 1. Each figure stands beside that of `bias` with the standard error of their difference, over
+the draws.
 """
 
 from __future__ import annotations

@@ -66,8 +66,11 @@ class ColdAnswers(Contract):
         return replaced(scores, np.flatnonzero(rated), cold, self._cold_grid(users[rated], cold))
 
     def ranking_scores_new(self, user_rows: Csr) -> Scores:
-        scores, cold = super().ranking_scores_new(user_rows), self._cold_items()
-        rated = np.flatnonzero(np.diff(user_rows.indptr))
+        return self._with_cold_items(super().ranking_scores_new(user_rows), user_rows)
+
+    def _with_cold_items(self, scores: Scores, user_rows: Csr) -> Scores:
+        """Scores of unseen users, (n_rows, n_items), in which items without ratings have what is expected of them."""
+        cold, rated = self._cold_items(), np.flatnonzero(np.diff(user_rows.indptr))
         if not len(cold) or not len(rated):
             return scores
         return np.asarray(replaced(scores, rated, cold, self._cold_grid_new(take_rows(user_rows, rated), cold)))

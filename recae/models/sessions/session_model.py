@@ -101,8 +101,7 @@ class SessionModel(Recommender):
             self._derived["new"] = new, sessions_of_new(new, 60 * self.gap)
         events: Sessions = self._derived["new"][1]
         own = self.scores_before(events, rows, events.event_starts[1:][rows])
-        scores: Scores = self._or_popular(own, ~self._tells(events, rows))
-        return scores
+        return self._with_cold_items(self._or_popular(own, ~self._tells(events, rows)), new.user_rows[rows])
 
     def _tells(self, events: Sessions, users: IntArray) -> Mask:
         """Of which of these users something is known, (n,): they have events, or a model knows more than events."""
