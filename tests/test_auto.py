@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from recae.errors import DataError
 from recae.models.ensemble import choose_next_item as next_item
 from recae.models.ensemble.auto import are_ratings
 from recae.models.ensemble.choose_next_item import choose_next_item
+from recae.models.ensemble.choose_ranker import Choice
 from recae.models.ensemble.choose_rating_model import choose_rating_model
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
@@ -154,3 +156,22 @@ def test_the_next_items_network_is_fitted_as_it_was_compared(monkeypatch: pytest
     np.testing.assert_array_equal(fitted.score_users(np.arange(9)), compared.score_users(np.arange(9)))
     monkeypatch.setattr(next_item, "MOST_LEARNT", 10)
     assert not [name for name in choose_next_item(data).figures if "session-rnn" in name]
+
+
+@pytest.mark.parametrize("name", ["mult-vae", "u-autorec", "biased-mf", "ease"])
+def test_hidden_validation_users_reach_what_can_meet_them(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which model is taken is not known before: a network that ranks stops by them, others learn without that part."""
+    settings: dict[str, Any] = {"epochs": 2, "hidden": 4, "device": "cpu"} if name in ("mult-vae", "u-autorec") else {}
+    settings = {**settings, "latent": 3} if name == "mult-vae" else settings
+    monkeypatch.setattr(recae.Auto, "_choose", lambda *_: Choice(name, settings, name, {}))
+    split = recae.split(low_rank(), "held-out-users", test=5, validation=10, rng=0)
+    model: Any = recae.Auto()
+    for _ in range(2):  # a second fit does not remember what the first one took
+        model.fit(split.train, split.validation, validation_input=split.validation_input)
+        if settings:
+            measured = [one["validation"] is not None for one in model.model_.history_.records]
+            assert measured == [name == "mult-vae"] * 2
+    apart: Any = recae.make_model(name, **settings)
+    hidden = {"validation": split.validation, "validation_input": split.validation_input}
+    apart.fit(split.train, **(hidden if name == "mult-vae" else {}))
+    np.testing.assert_array_equal(model.score(split.test_input.user_rows), apart.score(split.test_input.user_rows))

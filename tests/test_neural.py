@@ -186,3 +186,40 @@ def test_averaged_weights_are_what_is_validated_and_kept(name: str) -> None:
     assert averaged.history_.records[-1]["validation"] != plain.history_.records[-1]["validation"]
     error = ranking_error(averaged.score, split.validation_input, split.validation)(None)
     assert error == pytest.approx(averaged.history_.best, abs=1e-6)
+
+
+def starred() -> recae.Split:
+    """Stars and their times with some users hidden: more of them than are learnt from."""
+    table = tastes().to_frame()
+    frame = table.assign(rating=1.0 + (table["user"].astype(str).str.len() + np.arange(len(table))) % 5)
+    data = RatingMatrix.from_frame(frame.assign(timestamp=np.arange(len(frame))), timestamp="timestamp")
+    return recae.split(data, "held-out-users", test=30, validation=40, rng=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("bias", {}), ("biased-mf", {"shrink": "always"}), ("u-autorec", {"epochs": 1}),
+        ("blend", {"members": ("bias", "global-mean")}), ("dated", {"base": "bias"}),
+    ],
+)  # fmt: skip
+def test_rating_models_refuse_hidden_users(name: str, settings: dict[str, Any]) -> None:
+    """Rows of hidden users are no rows of training: weights on them would be of other users."""
+    split = starred()
+    with pytest.raises(DataError, match="predicts ratings") as told:
+        make_model(name, **settings).fit(split.train, split.validation, validation_input=split.validation_input)
+    assert "take_validation" in str(told.value)
+
+
+def test_rankers_of_rankers_hand_hidden_users_to_those_that_can_meet_them() -> None:
+    """A member stops by them as it does alone, one that stops by known users gets none, and so does a base."""
+    split, alone = starred(), small("mult-vae")
+    parts = {"validation": split.validation, "validation_input": split.validation_input}
+    figures = [one["validation"] for one in alone.clone().fit(split.train, **parts).history_.records]
+    assert None not in figures
+    network = {"model": "session-rnn", "hidden": 3, "epochs": 1, "own_part": False, "device": "cpu"}
+    blend: Any = recae.RankingBlend(members=(alone, network, "ease"), rng=2).fit(split.train, **parts)
+    assert [one["validation"] for one in blend.models_[0].history_.records] == figures
+    assert blend.models_[1].history_.records[0]["validation"] is None
+    based: Any = recae.Recency(base=alone, power=1.0, rng=2).fit(split.train, **parts)
+    assert [one["validation"] for one in based.base_.history_.records] == figures

@@ -210,7 +210,7 @@ def _measured(
 def _fit(model: Recommender, parts: Split) -> None:
     """On train; what learns by epochs is stopped by the validation part, where there is one that it can be asked on."""
     hidden = parts.validation_input is not None
-    if not model.iterative or parts.validation is None or (hidden and not model.meets_hidden_users):
+    if not model.iterative or parts.validation is None or (hidden and not model._can_meet_hidden_users()):
         model.fit(parts.train, progress=False)
     else:
         model.fit(parts.train, parts.validation, validation_input=parts.validation_input, progress=False)

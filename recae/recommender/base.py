@@ -76,7 +76,7 @@ class Recommender(Similar):
         Raises:
             ParameterError: a hyper-parameter is out of range, or several processes cannot fit this model together.
             DataError: there is nothing to learn from (for a model that predicts ratings: all are equal), or
-                `validation` has other users or items.
+                `validation` has other users or items, or hidden users for a model that predicts ratings.
             ProcessLostError: another process of those that fit it together is gone.
         """
         check(self)

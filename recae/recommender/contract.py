@@ -85,6 +85,11 @@ class Contract(Parameters, ABC):
         """Whether `score` takes a row and what `_arrays` holds, and no ratings of others: a lean file serves it."""
         return False
 
+    @classmethod
+    def _can_meet_hidden_users(cls) -> bool:
+        """Whether a validation part may be of hidden users, of whom nothing is learnt."""
+        return not cls.predicts_ratings and (cls.meets_hidden_users or not cls.iterative)
+
     def _baseline(self) -> Biases:  # written in `Recommender`
         raise NotImplementedError
 

@@ -110,7 +110,7 @@ def checked_validation(
     shown = options.validation_input
     if shown is None:
         validation = matched_validation(ratings, validation)
-    check_validation(ratings, validation, shown, model.meets_hidden_users or not model.iterative)
+    check_validation(type(model), ratings, validation, shown)
     if options.start is not None:
         from recae.recommender.warm_start import check_start
 
@@ -222,13 +222,12 @@ def matched_validation(ratings: RatingMatrix, validation: RatingMatrix | None) -
 
 
 def check_validation(
-    ratings: RatingMatrix, validation: RatingMatrix | None, shown: RatingMatrix | None, meets_hidden: bool
+    model: type[Any], ratings: RatingMatrix, validation: RatingMatrix | None, shown: RatingMatrix | None
 ) -> None:
     """Refuse a validation part that has other users or items than `ratings`, or hidden users who show nothing.
 
     Args:
         shown: what hidden validation users show; None where validation users are training users.
-        meets_hidden: the model can be validated by users that it does not learn from.
 
     Raises:
         DataError: shapes differ, or hidden users are given to a model that cannot meet them.
@@ -241,8 +240,12 @@ def check_validation(
                 remedy=("take both from one recae.split of ratings", ASIDE, "of hidden users, give validation_input="),
             )
         return
-    if not meets_hidden:
-        raise DataError("this model stops by users it learns from, not by hidden ones (validation_input)", remedy=ASIDE)
+    if not model._can_meet_hidden_users():
+        why = "predicts ratings, and" if model.predicts_ratings else "learns in epochs, and"
+        raise DataError(
+            f"{model.__name__} {why} is validated by users it learns from, not by hidden ones (validation_input)",
+            remedy=(ASIDE, "leave both out"),
+        )
     if validation is None or validation.shape != shown.shape or shown.n_items != ratings.n_items:
         wanted = None if validation is None else validation.shape
         raise DataError(

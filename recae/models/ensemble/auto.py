@@ -14,6 +14,7 @@ from recae._types import Csr, FloatArray, IntArray, Scores
 from recae.models.ensemble.choose_next_item import choose_next_item
 from recae.models.ensemble.choose_ranker import Choice, choose_ranker
 from recae.models.ensemble.choose_rating_model import choose_rating_model
+from recae.models.ensemble.members import fit_member
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
@@ -36,6 +37,7 @@ class Auto(Recommender):
     """
 
     iterative: ClassVar[bool] = True  # the model may be; then there is something to resume
+    meets_hidden_users: ClassVar[bool] = True  # the model may; of others, such a validation part is left out
 
     task: Literal["auto", "ratings", "rankings", "next-item"] = param(
         "auto",
@@ -58,11 +60,9 @@ class Auto(Recommender):
             model.set_params(rng=self.rng)
         if not model.iterative:
             options = replace(options, checkpoint=None, resume=False)
-        hidden = options.validation_input is not None and not model.meets_hidden_users and model.iterative
-        self._take(model.fit(
-            ratings, None if hidden else validation, progress=options.progress, checkpoint=options.checkpoint,
+        self._take(fit_member(
+            model, ratings, validation, options, checkpoint=options.checkpoint,
             checkpoint_seconds=options.checkpoint_seconds, resume=options.resume,
-            validation_input=None if hidden else options.validation_input,
         ))  # fmt: skip
         params = self.choice_.params.items()
         given = {name: list(value) if isinstance(value, tuple) else value for name, value in params}  # as JSON has it

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
 
 from recae._types import DoubleArray
 from recae.errors import ParameterError
+from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
+from recae.recommender.fitting import FitOptions
 from recae.recommender.frames import normalised
 from recae.recommender.params import check
 from recae.recommender.registry import make_model, name_of
+
+log = logging.getLogger("recae")
 
 
 def ranker_of(member: Any, rng: int) -> Recommender:
@@ -45,6 +50,17 @@ def member_of(member: Any, *, rates: bool = True) -> Recommender:
     if not rates and model.predicts_ratings:
         raise ParameterError(f"{type(model).__name__} predicts ratings; a model that ranks items is needed here")
     return model
+
+
+def fit_member(
+    model: Recommender, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions, **more: Any
+) -> Recommender:
+    """Fit a member with the validation part that its owner was given, unless that is of users whom it cannot meet."""
+    shown = options.validation_input
+    if shown is not None and not model._can_meet_hidden_users():
+        log.info("%s learns without the validation part, which is of hidden users", type(model).__name__)
+        validation = shown = None
+    return model.fit(ratings, validation, validation_input=shown, progress=options.progress, **more)
 
 
 def spec_of(member: Any) -> Any:

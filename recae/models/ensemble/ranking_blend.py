@@ -12,7 +12,7 @@ from recae._types import Csr, DoubleArray, IntArray, Scores
 from recae.errors import ParameterError
 from recae.events.next_ranks import history
 from recae.events.session_events import Sessions
-from recae.models.ensemble.members import plain_params, ranker_of, side_by_side, with_choices
+from recae.models.ensemble.members import fit_member, plain_params, ranker_of, side_by_side, with_choices
 from recae.models.sessions.next_scores import NextScores, next_scores
 from recae.models.sessions.session_model import scores_of_items
 from recae.ratings import RatingMatrix
@@ -57,7 +57,7 @@ class RankingBlend(Recommender):
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         models, self.weights_ = self._new_models(), self._given_weights()
         for model in models:
-            model.fit(ratings, validation, progress=options.progress)
+            fit_member(model, ratings, validation, options)
         self._take(models)
         self._tell_choices()
 

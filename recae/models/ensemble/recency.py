@@ -12,7 +12,7 @@ from scipy import sparse
 
 from recae._types import Csr, FloatArray, IntArray, Scores
 from recae.errors import ParameterError
-from recae.models.ensemble.members import plain_params, ranker_of, with_choices
+from recae.models.ensemble.members import fit_member, plain_params, ranker_of, with_choices
 from recae.ratings import RatingMatrix
 from recae.ratings.known_times import ordered_times
 from recae.recommender.base import Recommender
@@ -61,7 +61,7 @@ class Recency(Recommender):
         ordered_times(ratings, "and recency reads which entries are the latest")
         self.power_ = self._chosen_power(ratings) if self.power is None else self.power
         self._record_open(power=self.power_)
-        self.base_ = self._new_base().fit(ratings, validation, progress=options.progress)
+        self.base_ = fit_member(self._new_base(), ratings, validation, options)
         if self.base_.chosen_:
             self._record(base=with_choices(self.base_, self.rng))
 
