@@ -19,6 +19,7 @@ from recae.errors import DataError, ModelFileError, ParameterError
 from recae.models import MODELS, Bias, Popularity, load_model
 from recae.models.autorec.autorec import AutoRec
 from recae.ratings import RatingMatrix
+from recae.recommender import files
 from recae.storage import pack, read_file, unpack, write_file
 
 each = pytest.mark.parametrize("name", MODELS)
@@ -230,3 +231,42 @@ def test_a_file_is_read_in_another_process(tmp_path: Path) -> None:
         capture_output=True, text=True, encoding="utf-8", check=True,
     )  # fmt: skip
     assert done.stdout.strip().split("|") == model.recommend(USERS[5], n=3)["item"].tolist()
+
+
+def written_as_before(model: Any, path: Path) -> Path:
+    """The file of a fitted model as recae 0.1.0 wrote it: neither a unit nor a weight against the biases."""
+    arrays = {name: array for name, array in model._saved_arrays().items()
+              if name.rpartition("/")[2] not in ("unit", "model_weight")}  # fmt: skip
+    about = {"saved": "2025-01-01T00:00:00", "chosen": {}}
+    return files.write_model(path, type(model).__name__, model._saved_params(), model.ratings_, arrays, about)
+
+
+BEFORE: dict[str, dict[str, Any]] = {
+    "biased-mf": {"prior": 0.0, "factors": 3}, "cfn": {"by": "user", "hidden": 4, "epochs": 1, "input": "centred"},
+    "u-autorec": {"hidden": 4, "epochs": 1, "input": "centred", "device": "cpu"}, "bias": {},
+    "blend": {"members": ("bias", {"model": "biased-mf", "prior": 0.0})},
+    "dated": {"base": {"model": "biased-mf", "prior": 0.0}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BEFORE)
+def test_a_file_of_before_keeps_its_meaning_when_it_is_saved_again(name: str, tmp_path: Path) -> None:
+    """Loaded and saved, also twice and without the ratings, it answers as the first file does, for the cold, too; a
+    fit of what was loaded forgets that meaning."""
+    data = fitted("bias").ratings_
+    model = MODELS[name].make(**BEFORE[name]).fit(data)
+    old = load_model(written_as_before(model, tmp_path / "old"))
+    again = load_model(load_model(old.save(tmp_path / "again")).save(tmp_path / "twice"))
+    users, items = np.divmod(np.arange(data.n_users * data.n_items), data.n_items)
+    np.testing.assert_array_equal(again.predict_pairs(users, items), old.predict_pairs(users, items))
+    expected = old.predict_pairs_new(data.user_rows, users, items)
+    np.testing.assert_array_equal(again.predict_pairs_new(data.user_rows, users, items), expected)
+    assert again.get_params() == old.get_params()
+    if old._reads_only_rows():
+        lean = load_model(load_model(old.save(tmp_path / "lean", ratings=False)).save(tmp_path / "leaner"))
+        found = lean.predict_pairs_new(data.user_rows, users, items)
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+    anew, fresh = old.fit(data), old.clone().fit(data)
+    np.testing.assert_array_equal(anew.predict_pairs(users, items), fresh.predict_pairs(users, items))
+    last = load_model(anew.save(tmp_path / "anew"))
+    np.testing.assert_array_equal(last.predict_pairs(users, items), fresh.predict_pairs(users, items))

@@ -91,6 +91,7 @@ class Recommender(Similar):
     def _fit_alone(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         """Fit what has been checked; the model's answers are its own."""
         self._found = {}
+        self._as_before = self._cold_as_before = False
         if self.predicts_ratings:
             self._baseline_, self._unit, self._model_weight = fit_baseline(ratings), Unit.of(ratings.scale), 1.0
         self._fit(ratings, validation, options)

@@ -53,6 +53,7 @@ class Contract(Parameters, ABC):
     _baseline_: Biases | None = None
     prior_: FloatArray | None = None  # what lists add to each item's score, (n_items,); see `DrawnToPopularity`
     _unit: Unit = RATINGS  # that a rating model computes in
+    _as_before: bool = False  # read from a file of recae 0.1.0, and written as one: see `_read_as_before`
     _cold_as_before: bool = False  # of a file of recae 0.1.0, where who has no ratings has a deviation of 0
     _model_weight: float = 1.0  # of a rating model's own answers, the rest being the biases' (`weighing`)
 
@@ -98,7 +99,7 @@ class Contract(Parameters, ABC):
         arrays = self._arrays()
         if self.prior_ is not None:
             arrays = {**arrays, "prior": self.prior_}
-        if self.predicts_ratings:
+        if self.predicts_ratings and not self._as_before:
             arrays = {**arrays, "unit": np.array(self._unit), "model_weight": np.array(self._model_weight)}
         return arrays
 
@@ -111,8 +112,8 @@ class Contract(Parameters, ABC):
         if "prior" in arrays:
             self.prior_ = arrays.floats("prior", self.ratings_.n_items)
         if self.predicts_ratings:
-            self._unit, self._model_weight = RATINGS, 1.0
-            if "unit" in arrays:
+            self._unit, self._model_weight, self._as_before = RATINGS, 1.0, "unit" not in arrays
+            if not self._as_before:
                 self._unit, self._model_weight = Unit.read(arrays), arrays.number("model_weight")
                 require(0 <= self._model_weight <= 1, "the model's weight is not within 0 and 1")
             else:
@@ -120,8 +121,13 @@ class Contract(Parameters, ABC):
         self._restore(arrays)
 
     def _read_as_before(self) -> None:
-        """Keep the meaning of a file of recae 0.1.0, whose models computed in ratings and had other biases."""
-        self._baseline_, self._cold_as_before = fit_biases(self.ratings_, user_l2=10.0, item_l2=5.0, sweeps=3), True
+        """Keep the meaning of a file of recae 0.1.0, whose models computed in ratings and had other biases.
+
+        Such a file is known by the missing "unit"; a lean one, made of it since then, holds the biases.
+        """
+        if self._baseline_ is None:
+            self._baseline_ = fit_biases(self.ratings_, user_l2=10.0, item_l2=5.0, sweeps=3)
+        self._cold_as_before = True
 
     # ---------------------------------------------------------------- what a fit has chosen
 
