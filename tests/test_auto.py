@@ -12,7 +12,7 @@ import pytest
 from rating_toys import low_rank, parted
 
 import recae
-from recae.errors import DataError
+from recae.errors import DataError, ParameterError
 from recae.models.ensemble import choose_next_item as next_item
 from recae.models.ensemble.auto import are_ratings
 from recae.models.ensemble.choose_next_item import choose_next_item
@@ -175,3 +175,24 @@ def test_hidden_validation_users_reach_what_can_meet_them(name: str, monkeypatch
     hidden = {"validation": split.validation, "validation_input": split.validation_input}
     apart.fit(split.train, **(hidden if name == "mult-vae" else {}))
     np.testing.assert_array_equal(model.score(split.test_input.user_rows), apart.score(split.test_input.user_rows))
+
+
+@pytest.mark.parametrize("member", ["auto", {"model": "auto", "task": "rankings"}, recae.Auto(rng=1)], ids=repr)
+def test_it_is_no_member_of_a_model_made_of_others(member: Any) -> None:
+    """What it takes is known after its fit only, and a file says before what it holds; the message names the way."""
+    data = RatingMatrix.from_frame(rings(), timestamp="timestamp")
+    makers = (
+        recae.RankingBlend(members=(member, "ease")), recae.Recency(base=member, power=1.0),
+        recae.Blend(members=(member, "bias")), recae.Dated(base=member),
+    )  # fmt: skip
+    stars = data.with_rows(low_stars(data), data.timestamps, scale=(1.0, 2.0))
+    for model in makers:
+        with pytest.raises(ParameterError, match=r"Auto takes a model as it is fitted.*model_"):
+            model.fit(stars)
+
+
+def low_stars(data: RatingMatrix) -> Any:
+    """The rows with ones and twos."""
+    rows = data.user_rows.copy()
+    rows.data = 1.0 + np.arange(rows.nnz, dtype=np.float32) % 2
+    return rows

@@ -46,6 +46,7 @@ class Contract(Parameters, ABC):
     meets_hidden_users: ClassVar[bool] = False  # an iterative model that can be stopped by users it does not learn from
     enough_ratings: ClassVar[int] = ENOUGH  # a user or item, on average, from which biases do not help a rating model
     starts_warm: ClassVar[bool] = False  # `fit(ratings, start=yesterday)` goes on from a fitted model
+    chooses_model: ClassVar[bool] = False  # `fit` takes another model, which answers and is saved: no member of others
     shares_rows: ClassVar[bool] = False  # several processes (torchrun) can fit it together, each with its rows
 
     ratings_: RatingMatrix

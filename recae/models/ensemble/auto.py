@@ -37,6 +37,7 @@ class Auto(Recommender):
     """
 
     iterative: ClassVar[bool] = True  # the model may be; then there is something to resume
+    chooses_model: ClassVar[bool] = True
     meets_hidden_users: ClassVar[bool] = True  # the model may; of others, such a validation part is left out
 
     task: Literal["auto", "ratings", "rankings", "next-item"] = param(

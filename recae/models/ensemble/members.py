@@ -29,7 +29,7 @@ def member_of(member: Any, *, rates: bool = True) -> Recommender:
     """A model that predicts ratings, or a ranker where `rates` is false: from a name, settings, or a model, cloned.
 
     Raises:
-        ParameterError: it is none of these, or of the other kind.
+        ParameterError: it is none of these, of the other kind, or a model that is chosen by a fit (`auto`).
     """
     if isinstance(member, Recommender):
         model = member.clone()
@@ -45,6 +45,11 @@ def member_of(member: Any, *, rates: bool = True) -> Recommender:
     else:
         raise ParameterError(f'{member!r} is no model; a name, a model, or {{"model": name, ...}} is needed')
     check(model)
+    if model.chooses_model:
+        raise ParameterError(
+            f"{type(model).__name__} takes a model as it is fitted, and a model of models names its members before",
+            remedy="fit it by itself, and give the model that it took, its model_",
+        )
     if rates and not model.predicts_ratings:
         raise ParameterError(f"{type(model).__name__} ranks items; a model that predicts ratings is needed here")
     if not rates and model.predicts_ratings:
