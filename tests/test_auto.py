@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from contract import brief
 from rating_toys import low_rank, parted
 
 import recae
-from recae.errors import DataError, ParameterError
+from recae.errors import DataError, NotFittedError, ParameterError
 from recae.models.ensemble import choose_next_item as next_item
 from recae.models.ensemble.auto import are_ratings
 from recae.models.ensemble.choose_next_item import choose_next_item
@@ -196,3 +197,80 @@ def low_stars(data: RatingMatrix) -> Any:
     rows = data.user_rows.copy()
     rows.data = 1.0 + np.arange(rows.nnz, dtype=np.float32) % 2
     return rows
+
+
+KINDS = ["biased-mf", "dual-autorec", "bias", "als", "spectral", "ease", "popularity", "ranking-blend", "markov"]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_it_answers_as_its_file_does(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything that can be asked of a fitted `auto` is answered, or refused, as the model in its file does."""
+    settings = {} if name == "ranking-blend" else brief(name, 2).get_params()
+    settings = {"members": ("ease", "als")} if name == "ranking-blend" else settings
+    monkeypatch.setattr(recae.Auto, "_choose", lambda *_: Choice(name, settings, name, {}))
+    with pytest.raises(NotFittedError):
+        recae.Auto().user_vectors()
+    stars = low_rank(30, 22).to_frame()
+    data = RatingMatrix.from_frame(stars.assign(timestamp=np.arange(len(stars)) * 7919 % 10**6), timestamp="timestamp")
+    one = recae.Auto().fit(data)
+    two = recae.load_model(one.save(tmp_path / "m.recae"))
+    users, items = data.user_ids[[3, 0, 7]], data.item_ids[[4, 1, 9]]
+    new = data.to_frame().query("user == @users[0]").assign(user="z")
+    row = data.item_index(new["item"]), new["rating"].to_numpy(), 5
+
+    def asked(model: Any) -> dict[str, Any]:
+        ask = {
+            "predict": lambda: model.predict(users, items),
+            "predict_new": lambda: model.predict_new(new, pd.DataFrame({"user": "z", "item": items})),
+            "recommend": lambda: model.recommend(users, 5), "recommend_new": lambda: model.recommend_new(new, 5),
+            "recommend_row": lambda: model.recommend_row(*row),
+            "with times": lambda: model.recommend_row(*row, timestamps=new["timestamp"].to_numpy()),
+            "similar_items": lambda: model.similar_items(items, 4),
+            "similar_users": lambda: model.similar_users(users, 4),
+            "explain": lambda: recae.explain(model, users[0], items[0]),
+            "explain new": lambda: recae.explain(model, new, items[0]),
+            "lists_of": lambda: recae.lists_of(model, users, n=5), "lean": lambda: lean(model),
+            "onnx": lambda: recae.export_onnx(model, tmp_path / "m.onnx").stat().st_size > 0,
+        }  # fmt: skip
+        for of in ("items", "users"):
+            for lists in (False, True):
+                ask[f"vectors of {of}, {lists}"] = lambda of=of, lists=lists: vectors(model, of, lists)
+        return {what: _told(question) for what, question in ask.items()}
+
+    def vectors(model: Any, of: Any, lists: bool) -> Any:
+        return np.load(recae.export_vectors(model, tmp_path / "v.npy", of=of, lists=lists))
+
+    def lean(model: Any) -> Any:
+        return recae.load_model(model.save(tmp_path / "lean", ratings=False)).recommend_new(new, 5)
+
+    found, expected = asked(one), asked(two)
+    for what, answer in expected.items():
+        if isinstance(answer, pd.DataFrame):
+            pd.testing.assert_frame_equal(found[what], answer, obj=what)
+            assert found[what].attrs == answer.attrs
+        else:
+            np.testing.assert_equal(found[what], answer, what)
+
+
+def _told(question: Any) -> Any:
+    """The answer, or the words of a refusal after the first, which may be the class of the model."""
+    try:
+        return question()
+    except recae.RecaeError as error:
+        return type(error).__name__, str(error).split(maxsplit=1)[1]
+
+
+OF_FITS = {
+    "_fit", "_is_weighed", "_weigh", "_fit_cold", "_belief", "_arrays", "_restore", "_restore_saved", "_saved_arrays",
+    "_saved_params", "_read_as_before", "iterative", "shares_rows", "reads_order", "logarithmic",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*KINDS, "cfn", "sparse-ease", "item-knn", "v-sknn", "session-rnn"])
+def test_what_a_candidate_answers_by_itself_is_handed_on(name: str) -> None:
+    """No step of an answer that a candidate's class changes is left as it is for any model; fits and files apart."""
+    base, own, auto = recae.Recommender, type(recae.make_model(name)), recae.Auto()
+    auto._take(recae.make_model(name))
+    changed = {one for one in dir(base) if getattr(own, one) != getattr(base, one) and not one.startswith("__")}
+    handed = {one for one in dir(base) if getattr(recae.Auto, one) != getattr(base, one)} | set(vars(auto))
+    assert changed - handed - OF_FITS - {"_abc_impl"} == set()

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from recae.atomic import check_writable, write_bytes
 from recae.errors import MissingExtraError, ModelFileError, ParameterError
 from recae.export.dense_rows import DenseRows, dense_rows
+from recae.models.ensemble.auto import answering
 from recae.ratings.csr import make_csr
 from recae.ratings.ids import plain
 from recae.recommender.base import Recommender
@@ -43,6 +44,7 @@ def export_onnx(model: Recommender, path: str | Path) -> Path:
     """
     onnx, runtime = _packages()
     check_writable(path)
+    model = answering(model)
     graph = Ranked(model, dense_rows(model)).eval()
     n = model.ratings_.n_items
     if 4 * sum(part.numel() for part in [*graph.parameters(), *graph.buffers()]) > LARGEST:

@@ -12,6 +12,7 @@ import numpy as np
 from recae._types import FloatArray
 from recae.atomic import check_writable, write_bytes
 from recae.errors import ParameterError
+from recae.models.ensemble.auto import answering
 from recae.ratings.ids import plain
 from recae.recommender.base import Recommender
 from recae.recommender.item_codes import ItemCodes
@@ -40,7 +41,8 @@ def export_vectors(
             file has no users.
         ModelFileError: the file could not be written.
     """
-    path, ratings = Path(path), model._fitted()
+    model = answering(model)
+    path, ratings = Path(path), model.ratings_
     if path.suffix.lower() not in SUFFIXES:
         raise ParameterError(name="path", value=str(path), expected=f"a file with the suffix {' or '.join(SUFFIXES)}")
     check_writable(path)

@@ -80,7 +80,7 @@ class Auto(Recommender):
         """Answer by a fitted model."""
         self.model_ = model
         for name in ("predicts_ratings", "personal", "linear", "prior_", "_baseline_", "_unit", "_model_weight",
-                     "reads_dates"):  # fmt: skip
+                     "reads_dates", "lists_by_product"):  # fmt: skip
             setattr(self, name, getattr(model, name))
 
     # ---------------------------------------------------------------- scoring
@@ -127,6 +127,16 @@ class Auto(Recommender):
     def item_vectors(self) -> npt.NDArray[np.float32] | Csr:
         return self.model_.item_vectors()
 
+    def user_vectors(self) -> FloatArray | Csr:
+        self._fitted()
+        return self.model_.user_vectors()
+
+    def _added_to_lists(self) -> FloatArray | None:
+        return self.model_._added_to_lists()
+
+    def _lists_by_scores(self) -> bool:
+        return self.model_._lists_by_scores()
+
     # ---------------------------------------------------------------- files
 
     def save(self, path: str | Path, *, ratings: bool = True, training: dict[str, Any] | None = None) -> Path:
@@ -134,11 +144,20 @@ class Auto(Recommender):
         self._fitted()
         return self.model_.save(path, ratings=ratings, training=training)
 
+    def _reads_only_rows(self) -> bool:
+        return self.model_._reads_only_rows()
+
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return self.model_._arrays()
 
     def _restore(self, arrays: LearnedArrays) -> None:
         raise NotImplementedError("a file holds the model that was chosen")
+
+
+def answering(model: Recommender) -> Recommender:
+    """The model that answers for a fitted one: of `Auto` the one that it took, as its file holds it."""
+    model._fitted()
+    return model.model_ if isinstance(model, Auto) else model
 
 
 def are_ratings(ratings: RatingMatrix) -> bool:
