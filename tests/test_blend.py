@@ -13,9 +13,12 @@ from test_resume import ratings as few
 import recae
 from recae.errors import ParameterError
 from recae.models import AutoRec, Bias, BiasedMF, Blend, GlobalMean, load_model
+from recae.models.ensemble import blend as blending
 from recae.models.ensemble.blend import stacking
 from recae.models.ensemble.members import member_of
 from recae.ratings import RatingMatrix
+from recae.recommender import files
+from recae.recommender.biases import fit_baseline, user_deviations
 from recae.splitting import take_validation
 
 QUICK = {"hidden": 4, "epochs": 8, "lr": 0.02, "l2": 5.0, "device": "cpu"}
@@ -175,3 +178,57 @@ def test_members_given_as_models_stay_as_they_are() -> None:
     mine = GlobalMean()
     Blend(members=(mine, "bias")).fit(few())
     assert getattr(mine, "ratings_", None) is None
+
+
+def test_a_member_that_is_always_drawn_answers_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of weight .25, it is a quarter its own and three quarters the biases, for pairs, rows and unseen users, from a
+    file and within another blend, too; stacked weights are of these answers. Files of before keep the undrawn ones."""
+    data = sample()
+    monkeypatch.setattr(BiasedMF, "_estimate_weight", lambda *_: 0.25)
+    drawn = BiasedMF(factors=4, shrink="always")
+    own, biases = BiasedMF(factors=4, shrink="never").fit(data), fit_baseline(data)
+    blend = Blend(members=(drawn, "bias"), weights=(1.0, 0.0)).fit(data)
+    assert not blend._is_drawn()
+    users, items = np.arange(40), np.arange(40, 80)
+    rows, mean = data.user_rows[users], np.float32(biases.mean)
+    level = biases.item + user_deviations(rows, biases)[:, None] + mean
+    back = load_model(blend.save(tmp_path / "m.recae"))
+    outer = Blend(members=(blend, "bias"), weights=(1.0, 0.0)).fit(data)
+    for model in (blend, back, outer):
+        close: dict[str, Any] = {"atol": 1e-5}
+        expected = 0.25 * own._pairs(users, items) + 0.75 * biases.at(users, items)
+        np.testing.assert_allclose(model._pairs(users, items), expected, **close)
+        expected = 0.25 * own.score_users(users) + 0.75 * (biases.item + biases.user[users, None] + mean)
+        np.testing.assert_allclose(model.score_users(users), expected, **close)
+        np.testing.assert_allclose(model.score(rows), 0.25 * own.score(rows) + 0.75 * level, **close)
+        expected = 0.25 * own._pairs_new(rows, users, items) + 0.75 * level[users, items]
+        np.testing.assert_allclose(model._pairs_new(rows, users, items), expected, **close)
+    arrays = {name: array for name, array in blend._saved_arrays().items() if name != "members_drawn"}
+    files.write_model(tmp_path / "before.recae", "Blend", blend._saved_params(), data, arrays, {"chosen": {}})
+    before = load_model(tmp_path / "before.recae")
+    np.testing.assert_allclose(before._pairs(users, items), own._pairs(users, items), **close)
+    again = load_model(before.save(tmp_path / "again.recae"))
+    np.testing.assert_array_equal(again._pairs(users, items), before._pairs(users, items))
+    rest, aside = take_validation(data, 0.2, 3)
+    stacked = Blend(members=(drawn, "global-mean"), l2=5.0).fit(rest, aside)
+    monkeypatch.setattr(BiasedMF, "_estimate_weight", lambda *_: 1.0)
+    assert not np.allclose(stacked.weights_, Blend(members=(drawn, "global-mean"), l2=5.0).fit(rest, aside).weights_)
+
+
+@pytest.mark.parametrize("member", ["session-rnn-ratings", {"model": "dated", "base": "bias"}])
+def test_members_that_read_dates_are_refused(member: Any) -> None:
+    """A blend tells its members no dates: the message names the way round, which is fitted."""
+    with pytest.raises(ParameterError, match=r"reads dates.*Dated\(base=recae.Blend"):
+        Blend(members=("bias", member)).fit(sample())
+    assert recae.Dated(base=Blend(members=("bias", "global-mean"), weights="equal")).fit(sample()).theta_.any()
+
+
+def test_a_file_with_a_member_that_reads_dates_is_still_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Such members were taken before: a file of theirs answers as it did."""
+    data = sample()
+    with monkeypatch.context() as patch:
+        patch.setattr(blending, "_refuse_dates", lambda _: None)
+        model = Blend(members=("bias", {"model": "dated", "base": "bias"}), weights="equal").fit(data)
+    users, items, _ = data.pairs()
+    back = load_model(model.save(tmp_path / "m.recae"))
+    np.testing.assert_array_equal(back.predict_pairs(users, items), model.predict_pairs(users, items))

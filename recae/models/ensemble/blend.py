@@ -14,7 +14,7 @@ from recae.errors import ParameterError
 from recae.models.ensemble.members import member_of, plain_params, side_by_side
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
-from recae.recommender.biases import few_ratings, fit_baseline, ridge_weight
+from recae.recommender.biases import few_ratings, fit_baseline, ridge_weight, user_deviations
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import hyperparameters, learned, param
@@ -57,7 +57,9 @@ class Blend(Recommender):
     again, on all ratings. A validation part that is given to `fit` is used instead of the part put aside, and
     nothing is fitted twice.
 
-    Where ratings are few, the mixture is drawn towards the biases, by a weight from the same part.
+    Where ratings are few, the mixture is drawn towards the biases, by a weight from the same part. Members are then not
+    drawn by themselves, unless they say so (`shrink="always"`). Members that read dates are refused: a blend may be the
+    base of `Dated`.
 
     An unseen user is what each member makes of them. One member and several `seeds` is the plain mean of one model's
     fits, which have the same weight.
@@ -86,6 +88,8 @@ class Blend(Recommender):
 
     def _fit(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:
         groups = self._new_groups()
+        for group in groups:
+            _refuse_dates(group.models[0])
         self.weights_, self.member_rmse_ = self._given_weights(len(groups)), None
         # predictions have about the mean of the ratings: what weights do not sum up to is missing of that
         self.intercept_ = float((1 - self.weights_.sum()) * ratings.user_rows.data.mean(dtype=np.float64))
@@ -164,16 +168,17 @@ class Blend(Recommender):
     # ---------------------------------------------------------------- scoring
 
     def score(self, user_rows: Csr) -> Scores:
-        return self._mix(lambda model: model.score(user_rows))
+        return self._mix(lambda model: _scores_new(model, user_rows))
 
     def score_users(self, user_index: IntArray) -> Scores:
-        return self._mix(lambda model: model.score_users(user_index))
+        return self._mix(lambda model: _scores(model, user_index))
 
     def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
-        return self._mix(lambda model: model._pairs(user_index, item_index))
+        return self._mix(lambda model: _answers(model, user_index, item_index))
 
     def _pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
-        return self._mix(lambda model: model._pairs_new(user_rows, row_index, item_index))
+        pairs = (user_rows, row_index, item_index)
+        return self._mix(lambda model: model._answers_new(*pairs) if model._is_drawn() else model._pairs_new(*pairs))
 
     def _mix(self, ask: Any) -> Scores:
         """The weighted sum of what `ask` gives for each member; those of weight 0 are not asked."""
@@ -219,6 +224,8 @@ class Blend(Recommender):
             arrays["member_rmse"] = self.member_rmse_
         for prefix, model in self._each(self.groups_):
             arrays |= {prefix + name: array for name, array in model._saved_arrays().items()}
+        if any(model._is_drawn() for _, model in self._each(self.groups_)):
+            arrays["members_drawn"] = np.array(1.0)
         return arrays
 
     def _restore(self, arrays: LearnedArrays) -> None:
@@ -233,6 +240,11 @@ class Blend(Recommender):
         for prefix, model in self._each(self.groups_):
             model._set_ratings(self.ratings_)
             model._restore_saved(arrays.under(prefix))
+        if "members_drawn" in arrays:
+            arrays.number("members_drawn")
+            return
+        for _, model in self._each(self.groups_):  # of a file from before members answered as their fits drew them
+            model._model_weight = 1.0
 
     @staticmethod
     def _each(groups: list[Group]) -> Iterator[tuple[str, Recommender]]:
@@ -265,4 +277,39 @@ def stacking(predicted: DoubleArray, truth: DoubleArray, l2: float) -> tuple[Dou
 def _pairs_of(group: Group, users: IntArray, items: IntArray) -> Scores:
     """Predictions of pairs, unclipped as they are blended."""
     parts = [slice(start, start + _PAIRS) for start in range(0, len(users), _PAIRS)]
-    return np.concatenate([group.mean(lambda model, p=part: model._pairs(users[p], items[p])) for part in parts])
+    return np.concatenate([group.mean(lambda model, p=part: _answers(model, users[p], items[p])) for part in parts])
+
+
+# ---------------------------------------------------------------- what a member answers, drawn where its fit drew it
+
+
+def _answers(model: Recommender, user_index: IntArray, item_index: IntArray) -> Scores:
+    ask = model._weighed_pairs if model._is_drawn() else model._pairs
+    return ask(user_index, item_index)
+
+
+def _scores(model: Recommender, user_index: IntArray) -> Scores:
+    own = model.score_users(user_index)
+    if not model._is_drawn():
+        return own
+    return model._weighed_scores(own, model._baseline().user[user_index])  # type: ignore[no-any-return]
+
+
+def _scores_new(model: Recommender, user_rows: Csr) -> Scores:
+    own = model.score(user_rows)
+    if not model._is_drawn():
+        return own
+    return model._weighed_scores(own, user_deviations(user_rows, model._baseline()))  # type: ignore[no-any-return]
+
+
+def _refuse_dates(model: Recommender) -> None:
+    """Refuse a member that reads dates, which a blend is not told: what it has learnt of them would not be asked.
+
+    Raises:
+        ParameterError: it reads them.
+    """
+    if model.reads_dates:
+        raise ParameterError(
+            f"{type(model).__name__} reads dates, and a blend asks its members without any", name="members",
+            remedy="blend models that read none, and read dates with the whole: recae.Dated(base=recae.Blend(...))",
+        )  # fmt: skip
