@@ -10,7 +10,8 @@ from scipy import sparse
 
 from recae._types import Csr, FloatArray, IntArray
 from recae.errors import DataError, ParameterError
-from recae.models import Auto, Recommender
+from recae.models import Recommender
+from recae.models.ensemble.auto import answering
 from recae.models.ensemble.ranking_blend import RankingBlend
 from recae.models.ensemble.recency import Recency
 from recae.models.sessions.event_contributions import event_contributions
@@ -31,7 +32,8 @@ def explain(model: Recommender, user: Any, item: Any, *, n: int | None = None) -
     rating i is x_i B_ij, and all of them and the base sum to the score, up to float32. Of other models it is what the
     score loses when the rating is left out (and nothing else is changed); these need not sum to anything. Models of
     sessions, and blends of them, are explained by events in the order of time, rows that repeat a pair each by itself;
-    of n events, more than 4,096, by the latest 2^24 / n.
+    of n events, more than 4,096, by the latest 2^24 / n. The score of a rating model is what `predict_new` answers,
+    unclipped: drawn towards the biases, where the fit has drawn it.
 
     Args:
         model: fitted.
@@ -53,10 +55,9 @@ def explain(model: Recommender, user: Any, item: Any, *, n: int | None = None) -
         UnknownIdError: the user or the item was not in training.
         DataError: the user has no ratings of items that the model knows, or several users are given.
     """
-    ratings = fitted_ratings(model)
+    ratings, model = fitted_ratings(model), answering(model)
     if n is not None and n < 1:
         raise ParameterError(name="n", value=n, expected="at least 1 contribution")
-    model = model.model_ if isinstance(model, Auto) else model
     by_events = _reader_of_events(model)
     if by_events is not None:
         return _by_events(model, by_events, user, item, n)
@@ -66,8 +67,13 @@ def explain(model: Recommender, user: Any, item: Any, *, n: int | None = None) -
     score, base, found = contributions(reader, read, ratings.item_index([item]))
     order = np.argsort(-found[0], kind="stable")[:n]
     frame = _frame(ratings, row.indices[order], row.data[order], found[0][order])
-    frame.attrs.update(score=float(score[0]), base=float(base[0]), exact=reader.linear)
+    frame.attrs.update(score=float(score[0]), base=float(base[0]), exact=explains_exactly(reader))
     return frame
+
+
+def explains_exactly(model: Recommender) -> bool:
+    """Whether contributions and the base sum to the score: of a linear model whose answers are its own."""
+    return model.linear and not model._is_drawn()
 
 
 def contributions(model: Recommender, row: Csr, item_index: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -82,7 +88,7 @@ def contributions(model: Recommender, row: Csr, item_index: IntArray) -> tuple[F
         Scores (m,), those of an empty row (m,), and contributions (m, nnz), in the order of the row's ratings.
     """
     score, base = _scores(model, sparse.csr_array(sparse.vstack([row, _nothing(row)])), item_index)
-    if model.linear:
+    if explains_exactly(model):
         return score, base, (_scores(model, _singles(row), item_index) - base).T
     size = max(1, AT_ONCE // row.nnz) if row.nnz else 1
     parts = [_scores(model, _without(row, k, min(k + size, row.nnz)), item_index) for k in range(0, row.nnz, size)]
@@ -174,9 +180,9 @@ def _without(row: Csr, first: int, stop: int) -> Csr:
 
 
 def _scores(model: Recommender, rows: Csr, item_index: IntArray) -> FloatArray:
-    """The scores of some items in each row, (n_rows, m), some rows at a time."""
+    """The scores of some items in each row, (n_rows, m); of a rating model what it answers, drawn to the biases."""
     n, m = rows.shape[0], len(item_index)
-    return model._pairs_new(rows, np.repeat(np.arange(n), m), np.tile(item_index, n)).reshape(n, m)
+    return model._answers_new(rows, np.repeat(np.arange(n), m), np.tile(item_index, n)).reshape(n, m)
 
 
 def _frame(ratings: RatingMatrix, index: Any, given: FloatArray, contributions: FloatArray) -> pd.DataFrame:

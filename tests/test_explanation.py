@@ -111,3 +111,25 @@ def test_what_cannot_be_explained_says_why() -> None:
     with pytest.raises(NotFittedError, match="fit"):
         recae.explain(recae.EASE(), USERS[0], FILMS[0])
     assert (recae.explain(model, USERS[0], COLD_FILM)["contribution"] == 0).all()
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.25])
+def test_the_explained_score_is_the_answer_drawn_to_the_biases(weight: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of weight w, score and contributions are w times the model's own and 1 - w times the biases', as what
+    `predict_new` answers; a film without ratings has the simple answer."""
+    data = ratings()
+    monkeypatch.setattr(recae.BiasedMF, "_estimate_weight", lambda *_: weight)
+    model = recae.BiasedMF(factors=2, shrink="always").fit(data)
+    own = recae.explain(recae.BiasedMF(factors=2, shrink="never").fit(data), USERS[3], FILMS[4])
+    frame = recae.explain(model, USERS[3], FILMS[4])
+    mine = data.to_frame().query("user == @USERS[3]").assign(user="z")
+    pairs = pd.DataFrame({"user": "z", "item": [FILMS[4], COLD_FILM]})
+    expected = model.predict_new(mine, pairs)
+    assert 1 < expected[0] < 5
+    assert frame.attrs["score"] == pytest.approx(expected[0], abs=1e-5)
+    assert not frame.attrs["exact"]
+    assert recae.explain(model, USERS[3], COLD_FILM).attrs["score"] == pytest.approx(expected[1], abs=1e-5)
+    monkeypatch.setattr(recae.BiasedMF, "_estimate_weight", lambda *_: 0.0)
+    bias = recae.explain(recae.BiasedMF(factors=2, shrink="always").fit(data), USERS[3], FILMS[4])
+    parts = [one.set_index("item")["contribution"].sort_index() for one in (frame, own, bias)]
+    np.testing.assert_allclose(parts[0], weight * parts[1] + (1 - weight) * parts[2], atol=1e-4)

@@ -14,12 +14,12 @@ from recae._types import Csr, IntArray, Mask, Scores
 from recae.ratings import RatingMatrix
 from recae.ratings.any_frame import as_pandas
 from recae.recommender import frames
-from recae.recommender.biases import Biases, Unit, few_ratings, fit_baseline, weighed
+from recae.recommender.biases import Biases, Unit, few_ratings, fit_baseline
 from recae.recommender.fitting import FitOptions, check_fit, checked_validation
 from recae.recommender.nearest import Similar, UnknownItems
 from recae.recommender.params import check
 from recae.recommender.row import dated_row, row_of
-from recae.recommender.scoring import finite, top_allowed, top_n_for_users
+from recae.recommender.scoring import top_allowed, top_n_for_users
 
 if TYPE_CHECKING:
     from recae.training import Callback
@@ -188,11 +188,7 @@ class Recommender(Similar):
         """
         ratings = self._fitted()
         self._needs_ratings()
-        served = self._serves("item", item_index) & (row_index >= 0)
-        out = self._simple_pairs_new(user_rows, row_index, item_index)
-        own = finite(self._pairs_new(user_rows, row_index[served], item_index[served]))
-        out[served] = weighed(self._model_weight, own, out[served])
-        return np.clip(out, *ratings.scale)
+        return np.clip(self._answers_new(user_rows, row_index, item_index), *ratings.scale)
 
     # ---------------------------------------------------------------- recommendations
 

@@ -9,10 +9,10 @@ import numpy as np
 from recae._types import Csr, DoubleArray, FloatArray, IntArray, Mask, Scores
 from recae.ratings.csr import take_rows
 from recae.ratings.matrix import By
-from recae.recommender.biases import Biases, user_deviations
+from recae.recommender.biases import Biases, user_deviations, weighed
 from recae.recommender.cold_regression import ColdRegression, fit_cold_regression
 from recae.recommender.contract import Contract
-from recae.recommender.scoring import replaced
+from recae.recommender.scoring import finite, replaced
 
 FEW = 256  # rows whose coefficients are solved for when they are asked for; of more, those of all are kept
 
@@ -53,6 +53,20 @@ class ColdAnswers(Contract):
             out[asked] += self._expected_at("item", theta, where, item_index[asked])
         if (asked := item & ~user).any():
             out[asked] += self._expected("user", nobody[asked], item_index[asked])
+        return out
+
+    def _answers_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> FloatArray:
+        """What unseen users are told of pairs (row of `user_rows`, item), (n,), unclipped; -1 for an unknown one.
+
+        Of a ranker these are its own scores; of a rating model, ratings drawn towards the biases, and the simple
+        answer where nothing else is known.
+        """
+        if not self.predicts_ratings:
+            return self._pairs_new(user_rows, row_index, item_index)
+        served = self._serves("item", item_index) & (row_index >= 0)
+        out = self._simple_pairs_new(user_rows, row_index, item_index)
+        own = finite(self._pairs_new(user_rows, row_index[served], item_index[served]))
+        out[served] = weighed(self._model_weight, own, out[served])
         return out
 
     # ---------------------------------------------------------------- lists

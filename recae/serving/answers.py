@@ -8,7 +8,7 @@ import numpy as np
 
 from recae._types import Csr, IntArray, Mask, Scores
 from recae.errors import DataError, ParameterError
-from recae.explanation import contributions
+from recae.explanation import contributions, explains_exactly
 from recae.ratings.ids import plain
 from recae.recommender import frames
 from recae.recommender.row import row_of
@@ -82,18 +82,18 @@ def explain(served: ServedModel, body: ExplainBody, limits: Limits) -> dict[str,
     row, dated, left_out = _row(served, body, limits)
     if row.nnz == 0:
         raise DataError("the user has no rating of an item that the model knows: there is nothing to explain by")
-    if not model.linear and row.nnz > limits.explained:
+    if not explains_exactly(model) and row.nnz > limits.explained:
         raise ParameterError(
             f"the user has {row.nnz:,} ratings; a model that is not linear is explained by leaving out each of them, "
             f"and one request may have {limits.explained}"
         )
     if dated is not None:
         listed = [explain_dated(served, dated, item, body.n) for item in body.items]
-        return {"exact": model.linear, "explanations": listed, **_said(left_out)}
+        return {"exact": explains_exactly(model), "explanations": listed, **_said(left_out)}
     targets = ratings.item_index(body.items)
     explained = zip(targets.tolist(), *contributions(model, row, targets))
     return {
-        "exact": model.linear,
+        "exact": explains_exactly(model),
         "explanations": [_explanation(served, row, *one, n=body.n) for one in explained],
         **_said(left_out),
     }
