@@ -210,9 +210,7 @@ class Contract(Parameters, ABC):
 
     def ranking_scores_new(self, user_rows: Csr) -> Scores:
         """The same for unseen users from their ratings, (n_rows, n_items) to (n_rows, n_items)."""
-        own = self.score(user_rows)
-        if self._is_drawn():
-            own = self._weighed_scores(own, user_deviations(user_rows, self._baseline()))
+        own = self._drawn_scores_new(user_rows)
         scores: Scores = self._or_popular(own, np.diff(user_rows.indptr) == 0)
         return scores
 
@@ -237,6 +235,16 @@ class Contract(Parameters, ABC):
     def _lists_by_scores(self) -> bool:
         """Whether lists are in the order of the model's own scores, its prior added."""
         return not self._is_drawn()
+
+    def _drawn_scores(self, user_index: IntArray) -> Scores:
+        """Scores of known users, (n, n_items), drawn towards the biases where a fit found that to help; unclipped."""
+        own = self.score_users(user_index)
+        return self._weighed_scores(own, self._baseline().user[user_index]) if self._is_drawn() else own
+
+    def _drawn_scores_new(self, user_rows: Csr) -> Scores:
+        """The same of unseen users, (n_rows, n_items)."""
+        own = self.score(user_rows)
+        return self._weighed_scores(own, user_deviations(user_rows, self._baseline())) if self._is_drawn() else own
 
     def _weighed_scores(self, own: Any, user: FloatArray) -> Any:
         """Scores (n, n_items), array or tensor, drawn towards the biases of items and of these users, (n,)."""

@@ -14,7 +14,7 @@ from recae.errors import ParameterError
 from recae.models.ensemble.members import member_of, plain_params, side_by_side
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
-from recae.recommender.biases import few_ratings, fit_baseline, ridge_weight, user_deviations
+from recae.recommender.biases import few_ratings, fit_baseline, ridge_weight
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import hyperparameters, learned, param
@@ -168,10 +168,10 @@ class Blend(Recommender):
     # ---------------------------------------------------------------- scoring
 
     def score(self, user_rows: Csr) -> Scores:
-        return self._mix(lambda model: _scores_new(model, user_rows))
+        return self._mix(lambda model: model._drawn_scores_new(user_rows))
 
     def score_users(self, user_index: IntArray) -> Scores:
-        return self._mix(lambda model: _scores(model, user_index))
+        return self._mix(lambda model: model._drawn_scores(user_index))
 
     def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
         return self._mix(lambda model: _answers(model, user_index, item_index))
@@ -286,20 +286,6 @@ def _pairs_of(group: Group, users: IntArray, items: IntArray) -> Scores:
 def _answers(model: Recommender, user_index: IntArray, item_index: IntArray) -> Scores:
     ask = model._weighed_pairs if model._is_drawn() else model._pairs
     return ask(user_index, item_index)
-
-
-def _scores(model: Recommender, user_index: IntArray) -> Scores:
-    own = model.score_users(user_index)
-    if not model._is_drawn():
-        return own
-    return model._weighed_scores(own, model._baseline().user[user_index])  # type: ignore[no-any-return]
-
-
-def _scores_new(model: Recommender, user_rows: Csr) -> Scores:
-    own = model.score(user_rows)
-    if not model._is_drawn():
-        return own
-    return model._weighed_scores(own, user_deviations(user_rows, model._baseline()))  # type: ignore[no-any-return]
 
 
 def _refuse_dates(model: Recommender) -> None:

@@ -23,12 +23,11 @@ from recae.models.ensemble.members import member_of, plain_params
 from recae.ratings import RatingMatrix
 from recae.ratings.matrix import By
 from recae.recommender.base import Recommender
-from recae.recommender.biases import user_deviations, weighed
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import hyperparameters, learned, param
 from recae.recommender.registry import register
-from recae.recommender.scoring import finite, replaced
+from recae.recommender.scoring import replaced
 
 SIDES: tuple[By, By] = ("item", "user")
 
@@ -126,10 +125,8 @@ class Hybrid(Recommender):
     # ---------------------------------------------------------------- known users
 
     def score_users(self, user_index: IntArray) -> Scores:
-        base, users = self.base_, np.asarray(user_index)
-        scores = np.array(base.score_users(users), np.float32)
-        if base._is_drawn():
-            scores = base._weighed_scores(scores, base._baseline().user[users])
+        users = np.asarray(user_index)
+        scores = np.array(self.base_._drawn_scores(users), np.float32)
         for by, one in self.opinions_.items():
             scores += one.grid(rows=users) if by == "item" else one.grid(columns=users).T
         return scores
@@ -154,16 +151,12 @@ class Hybrid(Recommender):
 
     def score(self, user_rows: Csr) -> Scores:
         left, opinions = self._left_of_new(user_rows)
-        scores = np.array(self.base_.score(left), np.float32)
-        if self.base_._is_drawn():
-            scores = self.base_._weighed_scores(scores, user_deviations(left, self.base_._baseline()))
+        scores = self.base_._drawn_scores_new(left)
         return scores if opinions is None else scores + opinions.grid()
 
     def _pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
         left, opinions = self._left_of_new(user_rows)
-        own = finite(self.base_._pairs_new(left, row_index, item_index))
-        simple = self.base_._simple_pairs_new(left, row_index, item_index)
-        return _plus(weighed(self.base_._model_weight, own, simple), opinions, row_index, item_index)
+        return _plus(self.base_._answers_new(left, row_index, item_index), opinions, row_index, item_index)
 
     def _simple_pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> FloatArray:
         left, opinions = self._left_of_new(user_rows)
