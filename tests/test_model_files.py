@@ -157,6 +157,29 @@ def test_files_whose_header_lists_the_ids_are_read(tmp_path: Path) -> None:
     assert loaded.item_table["title"].fillna("?").tolist() == ["x", "?", "z"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("dates", "not said what column 'size'"), ("numbers", "does not hold numbers"), (3, "not said what"),
+        ({"categories": ["s"]}, "has no 'ordered'"), ({"categories": ["s", "s"], "ordered": True}, "not distinct"),
+        ({"categories": [None], "ordered": True}, "not distinct"), ({"categories": ["s"], "ordered": 1}, "not a list"),
+        ({"categories": [["s"]], "ordered": False}, "not distinct"), ({"categories": 3, "ordered": True}, "object"),
+    ],
+)  # fmt: skip
+def test_kinds_of_columns_that_are_none_are_refused(kind: Any, message: str, tmp_path: Path) -> None:
+    """What a file says of a column is checked like the rest of it."""
+    sizes = pd.DataFrame({"size": ["s", None, "l"]}, index=[1, 2, 3])
+    path = Bias().fit(three([1, 2, 3], item_table=sizes)).save(tmp_path / "m")
+    arrays, content = read_file(path, "model")
+    tree = unpack(arrays, content["tree"])
+    assert tree["ratings"]["item_table"]["kinds"] == {"size": "values"}
+    tree["ratings"]["item_table"]["kinds"]["size"] = kind
+    arrays, twin = pack(tree)
+    write_file(path, "model", arrays, {**content, "tree": twin})
+    with pytest.raises(ModelFileError, match=message):
+        load_model(path)
+
+
 @pytest.mark.parametrize("damage", ["ends fall", "ends are too few", "no texts", "no array", "no UTF-8"])
 def test_damaged_lists_are_refused(damage: str, tmp_path: Path) -> None:
     """Texts and their ends that do not fit each other are named, whatever the checksums say."""

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from test_session_rnn import each_head, each_hierarchy, small
+from test_side_information import COLUMNS
 
 import recae
 from recae.errors import DataWarning
@@ -118,3 +119,23 @@ def test_new_rows_are_read_as_those_that_were_learnt_from() -> None:
     )
     assert encode_rows(None, ids, columns).matrix.shape == (10, 3)
     assert not encode_rows(None, ids, columns).matrix.any()
+
+
+@pytest.mark.parametrize(
+    "name", ["category of integers", "with missing ones", "objects, integers", "datetime", "Int64"]
+)
+def test_user_columns_of_any_type_are_read_alike_after_loading(name: str, tmp_path) -> None:
+    """A stranger's row of a table, of the type that the column had in training, means the same before and after."""
+    data = told_apart()
+    table = pd.DataFrame({"group": COLUMNS[name].iloc[:41].to_numpy()}, index=data.user_ids[:41])
+    table["group"] = table["group"].astype(COLUMNS[name].dtype)
+    told = data.with_rows(data.user_rows, data.timestamps, user_table=table)
+    model = small("next-item", "none", features="user", lr=0.02, epochs=2, batch_size=20).fit(told)
+    again = recae.load_model(model.save(tmp_path / "m.recae"))
+    assert len(again._user_columns) == 1
+    known = pd.DataFrame({"user": ["n0", "n1"], "item": ["i03", "i03"], "rating": [3.0, 3.0], "timestamp": [7, 7]})
+    rows = table.iloc[[0, 3]].set_axis(["n0", "n1"])
+    new = recae.RatingMatrix.from_frame(known, timestamp="timestamp", scale=(1, 5), user_table=rows)
+    lists = model.recommend_new(new, n=12)
+    assert not np.allclose(*(one["score"].sort_values() for _, one in lists.groupby("user")))
+    pd.testing.assert_frame_equal(again.recommend_new(new, n=12), lists)

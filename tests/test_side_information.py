@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 from scipy import special
 
-from recae.errors import ParameterError
+from recae.errors import DataError, ParameterError
 from recae.models import CFN, Bias, Recommender, WideDeep, load_model
 from recae.models.autorec.feature_tables import encode_table
 from recae.models.autorec.rating_network import Given, rating_loss
@@ -18,6 +20,7 @@ from recae.models.autorec.side_network import SideNetwork
 from recae.models.autorec.side_rows import SideRows
 from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows
+from recae.splitting import Split, split
 from recae.training import Batch
 
 By = Literal["item", "user"]
@@ -51,6 +54,88 @@ def test_a_table_that_says_nothing_has_no_columns(table: Any) -> None:
     matrix, names = encode_table(table, np.array([1, 2]))
     assert matrix.shape == (2, 0)
     assert names == []
+
+
+# ---------------------------------------------------------------- types of columns, and files
+
+
+def entries(*four: Any) -> pd.Series:
+    """Objects: the four again and again, 50 in all."""
+    column = pd.Series(index=range(50), dtype=object)
+    column[:] = pd.Series([four[place % 4] for place in range(50)], dtype=object)
+    return column
+
+
+QUARTERS = entries(0, 1, 2, 3)
+HOLES = entries(3, None, 11, 20)
+DAYS = pd.Series(pd.to_datetime("2020-01-01") + pd.to_timedelta(QUARTERS.astype(int), "D"))
+COLUMNS: dict[str, Any] = {  # 50 entries each, of four kinds
+    "category of integers": QUARTERS.astype("category"), "with missing ones": HOLES.astype("category"),
+    "of few and many": pd.Series(np.where(np.arange(50) % 3 == 0, 7, np.arange(50) + 1000)).astype("category"),
+    "of numbers": pd.Series(QUARTERS.astype("float32") / 10).astype("category"), "of days": DAYS.astype("category"),
+    "of texts": entries("a", "b", None, "d").astype("category"), "of truths": (QUARTERS > 1).astype("category"),
+    "in order": entries("low", "mid", "top", "mid").astype(pd.CategoricalDtype(["low", "mid", "top", "over"], True)),
+    "objects, integers": QUARTERS, "objects, integers and None": HOLES, "objects, numbers": entries(0.0, 1.0, 2.0, 3.0),
+    "objects, mixed": entries("a", 1, None, 2.5), "objects, truths": entries(True, False, None, True),
+    "objects, None": entries(None, None, None, None), "objects, large": entries(2**70, 2**70 + 1, 5, 6),
+    "lists": entries(["a"], ["a", "b"], [], None), "lists of integers": entries([1], [1, 2], [], None),
+    "tuples": entries(("a", 1), ("b", 2), None, ("a",)), "bool": QUARTERS > 1,
+    "float32": QUARTERS.astype("float32") / 7,
+    "infinite": QUARTERS.astype(float).replace(3, np.inf), "uint64": QUARTERS.astype("uint64") + 2**63,
+    "Int64": HOLES.astype("Int64"), "boolean": entries(True, False, None, True).astype("boolean"),
+    "string": entries("a", "b", None, "c").astype("string"), "sparse": pd.arrays.SparseArray(QUARTERS.astype(int)),
+    "datetime": DAYS, "with a zone": DAYS.dt.tz_localize("Europe/Berlin"), "days": DAYS.dt.date,
+    "Arrow, integers": HOLES.astype("Int64").astype("int64[pyarrow]"),
+    "Arrow, truths": entries(True, False, None, True).astype("bool[pyarrow]"),
+    "Arrow, texts": entries("a", "b", None, "c").astype("string[pyarrow]"),
+    "Arrow, moments": DAYS.astype("timestamp[ns][pyarrow]"), "Arrow, days": DAYS.astype("date32[pyarrow]"),
+    "Arrow, dictionary": HOLES.astype("Int64").astype(pd.ArrowDtype(pa.dictionary(pa.int32(), pa.int64()))),
+}  # fmt: skip
+each_column = pytest.mark.parametrize("column", COLUMNS.values(), ids=COLUMNS)
+
+
+def of_type(column: Any) -> RatingMatrix:
+    """`kinds` with these entries in the table of items, beside numbers."""
+    table = pd.DataFrame({"item": np.arange(50), "b": np.arange(50) % 5, "a": column})
+    return kinds().with_rows(kinds().user_rows, item_table=table.set_index("item"))
+
+
+@each_column
+def test_columns_of_any_type_are_read_alike_before_and_after_saving(column: Any, tmp_path: Path) -> None:
+    """A model answers to the bit as before it was saved, whatever type a column of its table had."""
+    model = quick(CFN, "user", epochs=2, hidden=3).fit(of_type(column), progress=False)
+    loaded: Any = load_model(model.save(tmp_path / "m"))
+    np.testing.assert_array_equal(loaded._side_features["item"], model._side_features["item"])
+    users, items = np.repeat(np.arange(90), 50), np.tile(np.arange(50), 90)
+    np.testing.assert_array_equal(loaded.predict(users, items), model.predict(users, items))
+
+
+@each_column
+def test_columns_of_any_type_are_read_alike_from_a_saved_split(column: Any, tmp_path: Path) -> None:
+    """What a model reads of a table is the same in a split and in the file of it."""
+    whole = split(of_type(column), "random", test=0.1, rng=0)
+    again = Split.load(whole.save(tmp_path / "s")).train
+    ours, theirs = (encode_table(part.item_table, part.item_ids, bends=True) for part in (again, whole.train))
+    assert ours.names == theirs.names
+    np.testing.assert_array_equal(ours.matrix, theirs.matrix)
+
+
+def test_categories_stay_categories(tmp_path: Path) -> None:
+    """Categories that are integers come back as integers, in their order, with those that no item has."""
+    sizes = pd.Series([30, 10, None, 20] * 12 + [10, 10]).astype(pd.CategoricalDtype([30, 20, 10, 5], ordered=True))
+    loaded = load_model(Bias().fit(of_type(sizes)).save(tmp_path / "m")).ratings_.item_table
+    assert loaded is not None
+    assert loaded["a"].dtype == sizes.dtype
+    assert loaded["a"].cat.codes.tolist() == sizes.cat.codes.tolist()
+
+
+@pytest.mark.parametrize("column", [DAYS - DAYS[0], pd.cut(QUARTERS.astype(int), 2)], ids=["timedelta", "intervals"])
+def test_columns_that_no_file_holds_are_refused(column: Any, tmp_path: Path) -> None:
+    """Spans and intervals, also as categories, are named by `fit` and by `Split.save`."""
+    with pytest.raises(DataError, match="item table, column 'a'"):
+        Bias().fit(of_type(column))
+    with pytest.raises(DataError, match="numbers and texts"):
+        split(of_type(column), "random", test=0.1, rng=0).save(tmp_path / "s")
 
 
 # ---------------------------------------------------------------- the network

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from recae.errors import ModelFileError
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
 from recae.ratings.ids import plain
+from recae.ratings.side_columns import cells_of, column_of_kind, kind_of_column, plain_entries
 from recae.recommender.biases import Biases
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.packed_lists import pack_list, unpack_list
@@ -180,19 +180,13 @@ def _array(ids: Any, part: str) -> IdArray:
 def _table(table: pd.DataFrame | None) -> Any:
     if table is None:
         return None
-    columns = {str(name): pack_list(_plain_list(table[name])) for name in table.columns}
-    return {"index": pack_list(_plain_list(table.index)), "columns": columns}
+    columns = {str(name): _packed(cells_of(table[name])) for name in table.columns}
+    kinds = {str(name): kind_of_column(table[name], _packed) for name in table.columns}
+    return {"index": _packed(table.index), "columns": columns, "kinds": kinds}
 
 
-def _plain_list(values: Any) -> list[Any]:
-    def one(value: Any) -> Any:
-        if pd.api.types.is_scalar(value) and pd.isna(value):
-            return None
-        if isinstance(value, dt.date):  # days, moments and pandas' Timestamps
-            return value.isoformat()
-        return plain(value)
-
-    return [one(v) for v in values]
+def _packed(values: Any) -> Any:
+    return pack_list(plain_entries(values))
 
 
 def _frame(tree: Any, part: str) -> pd.DataFrame | None:
@@ -201,12 +195,15 @@ def _frame(tree: Any, part: str) -> pd.DataFrame | None:
     tree = as_object(tree, part, ("index", "columns"))
     index = unpack_list(tree["index"], f"the index of {part}")
     _array(index, f"the index of {part}")
+    kinds = as_object(tree.get("kinds", {}), f"kinds of columns of {part}")  # older files do not say them
     columns = {
-        name: unpack_list(column, f"column {name!r} of {part}")
+        name: _column(column, len(index), kinds.get(name), f"column {name!r} of {part}")
         for name, column in as_object(tree["columns"], f"columns of {part}").items()
     }
-    for name, column in columns.items():
-        require(
-            is_column(column, len(index)), f"column {name!r} of {part} is not a list of {len(index)} numbers and texts"
-        )
     return pd.DataFrame(columns, index=pd.Index(index))
+
+
+def _column(packed: Any, n: int, kind: Any, part: str) -> Any:
+    values = unpack_list(packed, part)
+    require(is_column(values, n), f"{part} is not a list of {n} numbers and texts")
+    return column_of_kind(values, kind, lambda categories: unpack_list(categories, f"categories of {part}"), part).array

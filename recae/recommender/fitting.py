@@ -131,7 +131,8 @@ def refuse_what_no_file_holds(ratings: RatingMatrix) -> None:
         columns = {} if table is None else {name: table[name] for name in table.columns}
         for name, column in columns.items():
             if column.dtype.kind not in "iufbM":
-                _refuse(f"{part}, column {name!r}", column.tolist(), _is_plain_entry)
+                held = column.cat.categories if column.dtype == "category" else column
+                _refuse(f"{part}, column {name!r}", held.tolist(), _is_plain_entry)
 
 
 def _refuse(part: str, values: list[Any], fits: Callable[[Any], bool]) -> None:

@@ -18,6 +18,7 @@ from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
 from recae.ratings.merging import DUPLICATES
 from recae.ratings.repeated_rows import Repeats
+from recae.ratings.side_columns import cells_of, column_of_kind, kind_of_column, plain_entries
 from recae.schemas import (
     as_object,
     check_array,
@@ -42,6 +43,22 @@ _PARTS = {"train", "test", "validation", "test_input", "validation_input"}
 
 def write_split(split: Any, path: Path) -> Path:
     """Write all parts of a `Split`; the file is renamed when it is whole."""
+    try:
+        arrays = _arrays_of(split)
+        for name, array in arrays.items():  # NumPy can be told so only from 2.1 on
+            if np.asarray(array).dtype.hasobject:
+                raise TypeError(f"{name} holds Python objects")
+        with replacing(path) as file:
+            np.savez_compressed(file, **arrays)
+    except TypeError as error:
+        raise DataError(f"{path}: {error}; ids, tables and settings of a saved split are numbers and texts") from None
+    except OSError as error:
+        raise DataError(f"{path} could not be written ({error.strerror or error})") from None
+    return path
+
+
+def _arrays_of(split: Any) -> dict[str, Any]:
+    """All that a file of a `Split` holds, arrays by name; a `TypeError` for what JSON does not hold."""
     arrays: dict[str, Any] = {}
     shared: dict[int, str] = {}
     about: dict[str, Any] = {"format": FORMAT, "how": split.how, "settings": split.settings, "parts": {}}
@@ -61,18 +78,7 @@ def write_split(split: Any, path: Path) -> Path:
                 arrays[shared[id(value)]] = _text(value) if _needs_text(value) else value
             entry[of] = None if value is None else shared[id(value)]
         about["parts"][name] = entry
-    try:
-        arrays["about"] = np.array(json.dumps(about))
-        for name, array in arrays.items():  # NumPy can be told so only from 2.1 on
-            if np.asarray(array).dtype.hasobject:
-                raise TypeError(f"{name} holds Python objects")
-        with replacing(path) as file:
-            np.savez_compressed(file, **arrays)
-    except TypeError as error:
-        raise DataError(f"{path}: {error}; ids, tables and settings of a saved split are numbers and texts") from None
-    except OSError as error:
-        raise DataError(f"{path} could not be written ({error.strerror or error})") from None
-    return path
+    return {**arrays, "about": np.array(json.dumps(about))}
 
 
 def is_split(path: Path) -> bool:
@@ -177,8 +183,10 @@ def _needs_text(value: IdArray | pd.DataFrame) -> bool:
 def _text(value: IdArray | pd.DataFrame) -> Any:
     """Ids or a table as one JSON text."""
     if isinstance(value, pd.DataFrame):
-        columns = [[name, _plain(value[name])] for name in value.columns]
-        tree: Any = {"index": _plain(value.index), "name": value.index.name, "columns": columns}
+        columns = [[str(name), plain_entries(cells_of(value[name]))] for name in value.columns]
+        kinds = {str(name): kind_of_column(value[name], plain_entries) for name in value.columns}
+        name = None if value.index.name is None else str(value.index.name)
+        tree: Any = {"index": _plain(value.index), "name": name, "columns": columns, "kinds": kinds}
     else:
         tree = _plain(value)
         if any(isinstance(one, tuple) for one in tree):
@@ -216,4 +224,10 @@ def _frame(tree: dict[str, Any], part: str) -> pd.DataFrame:
     ids = np.empty(len(index), dtype=object)
     ids[:] = index
     check_ids(ids, f"the index of {part}")
-    return pd.DataFrame(dict(columns), index=pd.Index(index, name=name))
+    kinds = as_object(tree.get("kinds", {}), f"kinds of columns of {part}")  # older files do not say them
+    read = {of: _column(values, kinds.get(of), f"column {of!r} of {part}") for of, values in columns}
+    return pd.DataFrame(read, index=pd.Index(index, name=name))
+
+
+def _column(values: list[Any], kind: Any, part: str) -> Any:
+    return column_of_kind(values, kind, lambda categories: categories, part).array

@@ -12,10 +12,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from recae._types import IdArray, Mask
+from recae.ratings.side_columns import cells_of, is_number_column, values_in
 
 COMMON = 0.01  # a value that a smaller share of the rows has (a title, a zip code) says little of others: no column
 FEW = 5  # nor has one that fewer rows have
-SEPARATOR = "|"
 DECILES = np.arange(1, 10) / 10
 
 
@@ -49,10 +49,10 @@ def encode_table(
 ) -> Features:
     """Rows of `table` for `ids`, encoded column by column.
 
-    Numbers are standardised. Texts and truth values become one column for each value that at least `common` rows
-    have; texts with "|" between values ("Comedy|Drama") and lists of values count for each of them. Columns are then
-    taken less their mean, so that 0 means "as usual": it stands for whatever is missing, and for ids that the table
-    does not have.
+    Numbers are standardised. Texts, truth values, categories and objects become one column for each value that at
+    least `common` rows have, also where the values are whole numbers (`is_number_column`). Texts with "|" between
+    values ("Comedy|Drama") and lists of values count for each of them. Columns are then taken less their mean, so that
+    0 means "as usual": it stands for whatever is missing, and for ids that the table does not have.
 
     Args:
         table: indexed by raw id; None for nothing known.
@@ -88,9 +88,9 @@ def _rows(table: pd.DataFrame | None, ids: IdArray) -> pd.DataFrame | None:
 
 
 def _learn(name: str, column: pd.Series[Any], common: int, bends: bool) -> Column:
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+    if is_number_column(column):
         return _learn_number(name, column, bends)
-    values = [_values(value) for value in column]
+    values = [values_in(cell) for cell in cells_of(column)]
     counts = Counter(value for some in values if some is not None for value in some)
     chosen = tuple(sorted(value for value, count in counts.items() if common <= count < len(values)))
     matrix, known = _indicators(values, chosen)
@@ -119,24 +119,15 @@ def _encode(how: Column, column: pd.Series[Any]) -> Features:
         return Features(np.where(np.isfinite(values)[:, None], scaled, 0.0).astype(np.float32), names)
     if not how.values:
         return Features(np.zeros((len(column), 0), np.float32), [])
-    matrix, known = _indicators([_values(value) for value in column], how.values)
+    matrix, known = _indicators([values_in(cell) for cell in cells_of(column)], how.values)
     matrix = (matrix - how.mean) * known[:, None]
     return Features(matrix.astype(np.float32), [f"{how.name}={value}" for value in how.values])
 
 
-def _indicators(values: list[set[str] | None], chosen: Sequence[str]) -> tuple[npt.NDArray[np.float64], Mask]:
+def _indicators(values: list[list[str] | None], chosen: Sequence[str]) -> tuple[npt.NDArray[np.float64], Mask]:
     """Which of the `chosen` values each row has, ones, (n, m), and which rows have any value at all, (n,)."""
     column_of = {value: j for j, value in enumerate(chosen)}
     matrix = np.zeros((len(values), len(chosen)))
     for row, some in enumerate(values):
         matrix[row, [column_of[value] for value in some or () if value in column_of]] = 1.0
     return matrix, np.array([some is not None for some in values], bool)
-
-
-def _values(value: Any) -> set[str] | None:
-    """The values that a cell holds; None where it is missing."""
-    if isinstance(value, list | tuple | set | frozenset | np.ndarray):
-        return {str(one) for one in value}
-    if pd.isna(value):
-        return None
-    return {part for part in str(value).split(SEPARATOR) if part}
