@@ -57,6 +57,20 @@ def test_an_item_of_two_genres_is_in_both() -> None:
     assert dict(report) == dict(evaluate(model, PARTS, ["mae", "rmse"]))
 
 
+def test_a_column_of_lists_is_read_like_texts() -> None:
+    """Genres as lists, none of them, or missing, give the groups of texts with "|" between, "" and missing."""
+    texts = (["Drama", "Drama|Comedy", "", None] * PARTS.train.n_items)[: PARTS.train.n_items]
+    lists = [None if text is None else [one for one in text.split("|") if one] for text in texts]
+    found = []
+    for genres in (texts, lists):
+        items = pd.DataFrame({"genres": pd.Series(genres, dtype=object).to_numpy()}, index=PARTS.train.item_ids)
+        test = replace(PARTS.test, item_table=items, _cache={})
+        found.append(evaluate(Rater(PARTS.train), test, "rmse", by="genres").parts)
+    assert list(found[0]) == list(found[1])
+    assert set(found[0]) == {"Drama", "Comedy", "(unknown)"}
+    assert [dict(part) for part in found[0].values()] == [dict(part) for part in found[1].values()]
+
+
 def test_lists_for_a_group_of_items_have_its_items_to_find() -> None:
     """Hits of the popularity groups add up to the hits of all: the lists are the same, the items to find are parted."""
     model = Ranker(PARTS.train)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from property_examples import examples
 from scipy import sparse
 
+import recae
 from recae.errors import DataError, ParameterError, UnknownIdError
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import take_rows
@@ -272,6 +274,22 @@ def test_tables_of_items_and_users_are_indexed() -> None:
     assert RatingMatrix.from_frame(frame, item_table=titles).item_table.loc[5, "title"] == "x"
     with pytest.raises(DataError, match="more than one row for item 5"):
         RatingMatrix.from_frame(frame, item_table=pd.concat([titles, titles]))
+
+
+@pytest.mark.parametrize("names", [["item", "a", "a"], ["item", 1, "1"], ["item", "item", "a"]])
+def test_two_columns_of_one_name_are_refused(names: list[Any]) -> None:
+    """A table in which a name, as a text, occurs twice is refused however it is given; one of each name is taken."""
+    frame = pd.DataFrame({"user": [1, 1], "item": [5, 6], "rating": [1, 2]})
+    table = pd.DataFrame([[5, 0, 1], [6, 2, 3]], columns=names)
+    matrix = RatingMatrix.from_frame(frame)
+    twice = f"item table has more than one column '{names[1]}'.*rename or drop"
+    with pytest.raises(DataError, match=twice):
+        RatingMatrix.from_frame(frame, item_table=table)
+    with pytest.raises(DataError, match=twice):
+        recae.load(frame, items=table)
+    with pytest.raises(DataError, match=twice.replace("item table", "user table")):
+        replace(matrix, user_table=table)
+    assert list(replace(matrix, item_table=table.iloc[:, 1:2]).item_table.columns) == names[1:2]
 
 
 def test_parts_that_do_not_fit_are_refused(matrix: RatingMatrix) -> None:

@@ -15,6 +15,7 @@ from recae.evaluation.aligned_test import AlignedTest
 from recae.evaluation.report import Report
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
+from recae.ratings.side_columns import cells_of, is_number_column, values_in
 
 PARTS = 4  # that numbers are cut into, each with about as many test ratings
 MOST_VALUES = 10  # different numbers that are groups of their own
@@ -81,14 +82,13 @@ def _column(test: AlignedTest, kind: str, ids: IdArray, by: str) -> pd.Series | 
 
 
 def _by_column(column: pd.Series, of_rating: IntArray, by: str) -> dict[str, Mask]:
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+    if is_number_column(column):
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
         if len(np.unique(values[~np.isnan(values)])) > MOST_VALUES:
             return _by_number(values[of_rating], "")
-    texts = [EMPTY if pd.isna(value) or value == "" else str(value) for value in column]
     members: dict[str, list[int]] = {}
-    for place, text in enumerate(texts):
-        for name in dict.fromkeys(text.split("|")):
+    for place, cell in enumerate(cells_of(column)):
+        for name in values_in(cell) or [EMPTY]:
             members.setdefault(name, []).append(place)
     if len(members) > MOST_GROUPS:
         raise ParameterError(

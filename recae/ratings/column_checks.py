@@ -72,10 +72,28 @@ def refuse_bad_values(values: FloatArray, scale: tuple[float, float] | None, whe
         raise DataError(f"{where(row)}: rating {values[row]:g} is outside the scale {low:g} to {high:g}")
 
 
+def refuse_one_name_twice(**tables: pd.DataFrame | None) -> None:
+    """Refuse a table, by its kind, of which two columns have one name as a text: files and conditions go by names.
+
+    Raises:
+        DataError: names the first such column.
+    """
+    for kind, table in tables.items():
+        names = pd.Index([] if table is None else [str(name) for name in table.columns])
+        if not names.is_unique:
+            twice = names[names.duplicated()][0]
+            raise DataError(f"the {kind} table has more than one column {twice!r}", remedy="rename or drop one of them")
+
+
 def indexed(table: pd.DataFrame | None, key: str) -> pd.DataFrame | None:
-    """A table of items or users, indexed by raw id (its column `key`, where it has one)."""
+    """A table of items or users, indexed by raw id (its column `key`, where it has one).
+
+    Raises:
+        DataError: two columns have one name, or two rows one id.
+    """
     if table is None:
         return None
+    refuse_one_name_twice(**{key: table})
     table = table.set_index(key) if key in table.columns else table
     if not table.index.is_unique:
         twice = plain(table.index[table.index.duplicated()][0])

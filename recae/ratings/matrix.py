@@ -21,6 +21,7 @@ from recae.ratings.column_checks import (
     indexed,
     refuse_bad_values,
     refuse_missing_ids,
+    refuse_one_name_twice,
     require_columns,
     row_number,
 )
@@ -72,6 +73,7 @@ class RatingMatrix(ShownRatings):
             )
         if self.timestamps is not None and len(self.timestamps) != self.user_rows.nnz:
             raise DataError(f"{len(self.timestamps)} timestamps for {self.user_rows.nnz} ratings; one each is needed")
+        refuse_one_name_twice(user=self.user_table, item=self.item_table)
 
     # ---------------------------------------------------------------- making one
 
@@ -275,8 +277,7 @@ class RatingMatrix(ShownRatings):
         return self._index("item", self.item_ids, ids, missing)
 
     def _index(self, kind: By, vocabulary: IdArray, ids: Any, missing: str) -> IntArray:
-        key = f"{kind}_index"
-        if key not in self._cache:
+        if (key := f"{kind}_index") not in self._cache:
             self._cache[key] = pd.Index(vocabulary)
         return look_up(self._cache[key], ids, kind, missing=missing)
 
@@ -313,8 +314,7 @@ class RatingMatrix(ShownRatings):
         if not keep.any():
             raise DataError(f"no rating is >= {threshold:g}: the scale is {self.scale[0]:g} to {self.scale[1]:g}")
         chosen = self.select(keep)
-        ones = make_csr(
-            np.ones(chosen.n_ratings, np.float32), chosen.user_rows.indices, chosen.user_rows.indptr, self.shape
-        )
+        rows = chosen.user_rows
+        ones = make_csr(np.ones(rows.nnz, np.float32), rows.indices, rows.indptr, self.shape)
         repeats = None if chosen.repeats is None else chosen.repeats.as_ones()
         return chosen.with_rows(ones, chosen.timestamps, scale=(0.0, 1.0), repeats=repeats)

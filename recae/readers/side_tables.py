@@ -9,6 +9,7 @@ import pandas as pd
 
 from recae.errors import DataError
 from recae.ratings.any_frame import as_pandas, is_table
+from recae.ratings.column_checks import refuse_one_name_twice
 from recae.readers.columns import id_column_of
 from recae.readers.sniffing import TextOptions, sniff
 from recae.readers.tables import JSON, PARQUET, kind_of
@@ -24,7 +25,7 @@ def side_table(source: Any, kind: str, encoding: str | None = None) -> pd.DataFr
         encoding: of a text file.
 
     Raises:
-        DataError: the table cannot be read, or an id occurs twice.
+        DataError: the table cannot be read, or an id or the name of a column occurs twice.
     """
     if is_table(source):
         frame = as_pandas(source)
@@ -32,6 +33,7 @@ def side_table(source: Any, kind: str, encoding: str | None = None) -> pd.DataFr
             return frame
     else:
         frame = _read(Path(source).expanduser(), encoding)
+    refuse_one_name_twice(**{kind: frame})
     column = id_column_of(list(frame.columns), kind)
     frame = frame.rename(columns={column: kind}).set_index(kind)
     if not frame.index.is_unique:
