@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pandas as pd
 import pytest
 from contract import N_A, SOLVED_FOR, USERS, N, fitted, frame_of, frames_agree
 
-from recae.errors import DataError
+from recae.errors import DataError, DataWarning
 from recae.models import MODELS
+from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
 
 each = pytest.mark.parametrize("name", MODELS)
@@ -44,6 +47,25 @@ def test_what_new_users_may_bring(name: str) -> None:
     assert len(model.recommend_new(frame, n=N, filter_seen=False)) == N
     with pytest.raises(DataError, match="user, item"):
         model.recommend_new(frame.drop(columns="item"))
+
+
+@pytest.mark.parametrize("name", ["i-autorec", "session-rnn-ratings", "ease"])
+def test_new_ratings_are_on_the_scale_in_a_frame_and_in_a_matrix(name: str) -> None:
+    """A rating outside the scale of training is refused however it comes, also of a row that a later one replaced."""
+    model, frame = fitted(name), frame_of(2)
+    off = frame.assign(rating=[90.0, *frame["rating"][1:]])
+    twice = pd.concat([off[:1].assign(timestamp=0), frame[:1].assign(timestamp=9), frame[1:]])
+    pair = f"user 'new one', item {frame['item'].iloc[0]!r}: rating 90 is outside the scale 1 to 5"
+    for bad in (off, twice):
+        with pytest.raises(DataError, match="rating 90 is outside the scale 1 to 5"):
+            model.recommend_new(bad)
+        with pytest.warns(DataWarning) if bad is twice else nullcontext():
+            matrix = RatingMatrix.from_frame(bad, timestamp="timestamp")
+        with pytest.raises(DataError, match=pair):
+            model.recommend_new(matrix)
+        if model.predicts_ratings:
+            with pytest.raises(DataError, match=pair):
+                model.predict_new(matrix, frame[:1])
 
 
 @each

@@ -172,6 +172,7 @@ class Recommender(Similar):
 
         Raises:
             UnknownIdError: an id is unknown, and `unknown` is "error".
+            DataError: a rating is outside the scale.
         """
         self._fitted()
         frames.check_choice("unknown", unknown, get_args(UnknownPairs))

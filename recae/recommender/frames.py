@@ -15,6 +15,7 @@ from recae.errors import DataError, DataWarning, ParameterError
 from recae.ranking import top_n
 from recae.ratings import RatingMatrix
 from recae.ratings.any_frame import as_pandas
+from recae.ratings.column_checks import refuse_bad_values
 from recae.ratings.csr import make_csr
 from recae.ratings.ids import as_id_array, plain
 from recae.ratings.repeated_rows import kept_repeats
@@ -103,10 +104,15 @@ def new_users(new_ratings: pd.DataFrame | RatingMatrix, model: Any, *, unknown: 
     That is said by a `DataWarning`, unless `unknown` is "ignore".
     Without a column `rating` every row counts 1, except for what predicts ratings: on a scale it would be a bad one.
     A column `timestamp` is read for a model that reads dates.
+
+    Raises:
+        DataError: a column is missing, or a rating is outside the model's scale.
     """
     known: RatingMatrix = model.ratings_
     if isinstance(new_ratings, RatingMatrix):
         new = new_ratings
+        if model.predicts_ratings or new.scale != (1.0, 1.0):  # that of rows without a rating, which count 1
+            _refuse_off_scale(new, known.scale)
     else:
         new_ratings = as_pandas(new_ratings)
         require(new_ratings, ("user", "item", "rating")[: 3 if model.predicts_ratings else 2], "new_ratings")
@@ -127,6 +133,19 @@ def new_users(new_ratings: pd.DataFrame | RatingMatrix, model: Any, *, unknown: 
         rows, new.user_ids, known.item_ids, known.scale, stamps, user_table=new.user_table, name=new.name,
         repeats=repeats,
     )  # fmt: skip
+
+
+def _refuse_off_scale(new: RatingMatrix, scale: tuple[float, float]) -> None:
+    """Refuse ratings outside `scale`, also those of rows that were merged: what reads events reads these."""
+
+    def where(place: int) -> str:
+        user = np.searchsorted(new.user_rows.indptr, place, side="right") - 1
+        return f"user {plain(new.user_ids[user])!r}, item {plain(new.item_ids[new.user_rows.indices[place]])!r}"
+
+    refuse_bad_values(new.user_rows.data, scale, where)
+    if new.repeats is not None and new.repeats.how not in ("sum", "count"):  # whose scale is not that of single rows
+        position = new.repeats.position
+        refuse_bad_values(new.repeats.ratings, scale, lambda row: where(int(position[row])))
 
 
 def allowed_items(
