@@ -6,12 +6,17 @@ import ast
 import inspect
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from contract import FILMS, USERS, ratings, small
 
+import recae
+from recae.datasets.sample import sample
 from recae.errors import ParameterError
 from recae.loaders import load
-from recae.models import MODELS, make_model
+from recae.models import MODELS, load_model, make_model
 from recae.recommender.epochs import TrainedInEpochs
 from recae.recommender.params import Parameters, declared, default, hyperparameters, learned, param
 
@@ -101,3 +106,46 @@ def test_what_is_served_so_many_times_has_a_highest_value() -> None:
     with pytest.raises(ParameterError, match="iterations=10001: expected at most 10000"):
         model.fit(load("sample"))
     assert "at most 10000" in str(type(model).__doc__)
+
+
+# ---------------------------------------------------------------- seeds
+
+
+SEEDED = [name for name, entry in MODELS.items() if "rng" in entry.make().get_params()]
+
+
+@pytest.mark.parametrize("name", SEEDED)
+def test_seeds_begin_at_0(name: str) -> None:
+    """A seed below 0 is refused by name before training, by every model that has one."""
+    with pytest.raises(ParameterError, match=r"rng=-1.*at least 0"):
+        small(name).set_params(rng=-1).fit(ratings())
+
+
+@pytest.mark.parametrize("name", ["session-rnn", "spectral", "pca", "als", "bpr", "biased-mf", "mult-vae", "blend"])
+def test_large_seeds_are_seeds(name: str) -> None:
+    """The largest seed, which scikit-learn does not take, is one like any other."""
+    model = small(name).set_params(rng=2**63 - 1).fit(ratings(), progress=False)
+    assert np.isfinite(model.recommend(USERS[0], n=3)["score"]).all()
+
+
+def test_a_file_may_hold_a_seed_below_0(tmp_path: Path) -> None:
+    """A model that was fitted with one before they were refused is read, and answers; a new fit is refused."""
+    model = small("i-autorec").fit(ratings(), progress=False)
+    loaded = load_model(model.set_params(rng=-1).save(tmp_path / "m"))
+    np.testing.assert_array_equal(loaded.predict(USERS, FILMS[2]), model.predict(USERS, FILMS[2]))
+    with pytest.raises(ParameterError, match=r"rng=-1.*at least 0"):
+        loaded.fit(ratings())
+
+
+@pytest.mark.parametrize("bad", [-1, "x", 1.5])
+def test_functions_refuse_what_is_no_seed(bad: Any) -> None:
+    """Splits, searches, comparisons and the sample name `rng` where it is neither a seed nor a generator."""
+    data: Any = ratings()
+    for ask in (
+        lambda: recae.split(data, "random", rng=bad), lambda: recae.splitting.take_validation(data, 0.1, bad),
+        lambda: next(recae.splitting.k_folds(data, rng=bad)), lambda: recae.tune("ease", data, rng=bad),
+        lambda: recae.compare(data, ["popularity"], rng=bad), lambda: recae.compare(data, ["popularity"], rng=[0, bad]),
+        lambda: sample(rng=bad),
+    ):  # fmt: skip
+        with pytest.raises(ParameterError, match=f"rng={bad!r}"):
+            ask()

@@ -18,6 +18,7 @@ from recae.evaluation import Report, evaluate
 from recae.evaluation.names import Own, parse_metrics, simple_model
 from recae.models import Recommender, make_model
 from recae.ratings import RatingMatrix
+from recae.ratings.seeds import checked_seed
 from recae.splitting import Split
 
 __all__ = ["Comparison", "compare", "paired_test"]
@@ -71,7 +72,7 @@ def compare(
         ParameterError: an unknown name or metric, or two models of one label.
         DataError: no model could be measured.
     """
-    seeds = [int(rng)] if isinstance(rng, int | np.integer) else [int(seed) for seed in rng]
+    seeds = [checked_seed(seed) for seed in ([rng] if isinstance(rng, str) or not isinstance(rng, Iterable) else rng)]
     if not seeds:
         raise ParameterError("rng=[]: at least one seed is needed")
     given = models if isinstance(models, Mapping) else list(models)

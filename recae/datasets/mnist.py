@@ -22,6 +22,7 @@ from recae._types import ByteArray, FloatArray
 from recae.archives import is_plausible
 from recae.datasets.locations import load_folder
 from recae.errors import DataError, DatasetNotFoundError
+from recae.ratings.seeds import generator_of
 
 log = logging.getLogger("recae")
 
@@ -104,7 +105,7 @@ def small_digits(test: int = 360, rng: int = 0) -> Images:
     digits = load_digits()
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
     labels = digits.target.astype(np.uint8)
-    order = np.random.default_rng(rng).permutation(len(images))
+    order = generator_of(rng).permutation(len(images))
     held, kept = order[:test], order[test:]
     source = "scikit-learn's 8 x 8 digits (MNIST was not to be had)"
     return Images(images[kept], labels[kept], images[held], labels[held], source)

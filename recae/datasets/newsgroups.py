@@ -14,6 +14,7 @@ from recae.datasets.locations import find
 from recae.datasets.newsgroup_topics import generated_corpus
 from recae.errors import DataError
 from recae.ratings.csr import make_csr
+from recae.ratings.seeds import generator_of
 from recae.schemas import check_csr, refusing, require
 
 log = logging.getLogger("recae")
@@ -69,7 +70,7 @@ def load_newsgroups(data_dir: str | Path | None = None) -> Documents:
 
 def small_corpus(train: int = 1200, test: int = 400, rng: int = 0) -> Documents:
     """Documents generated from eight topics (see `newsgroup_topics`); the same seed gives the same corpus."""
-    rows, labels, vocabulary, topics = generated_corpus(train + test, np.random.default_rng(rng))
+    rows, labels, vocabulary, topics = generated_corpus(train + test, generator_of(rng))
     source = "generated from 8 topics (20 Newsgroups was not here)"
     return Documents(rows[:train], labels[:train], rows[train:], labels[train:], vocabulary, topics, source)
 

@@ -31,6 +31,7 @@ from recae.datasets.sample_order import next_scores, rating_times, telling_genre
 from recae.datasets.sample_titles import GENRES, film_titles
 from recae.errors import ParameterError
 from recae.ratings import RatingMatrix
+from recae.ratings.seeds import generator_of
 
 Rng = int | np.random.Generator | None
 
@@ -139,7 +140,7 @@ def _drawn(
     users: int, items: int, ratings: int, rng: Rng
 ) -> tuple[tuple[npt.NDArray[Any], ...], pd.DataFrame, pd.DataFrame, SampleTruth]:
     """Users, items, stars and times of all ratings; the tables of items and users; what they were drawn from."""
-    rng = np.random.default_rng(rng)
+    rng = generator_of(rng)
     genres = _genres(items, rng)
     user_bias, item_bias = rng.normal(0, USER_SPREAD, users), rng.normal(0, ITEM_SPREAD, items)
     tastes, characters = rng.normal(0, 1, (users, TASTES)), _characters(genres, rng)

@@ -14,7 +14,7 @@ from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions, fingerprint, processes
 from recae.recommender.learned import LearnedArrays
-from recae.recommender.params import default, hyperparameters, learned, param
+from recae.recommender.params import default, hyperparameters, learned, param, seed
 from recae.training import History, Trainer
 from recae.training.optimizers import FULL_BATCH
 from recae.training.trainer_settings import PRECISIONS
@@ -35,7 +35,7 @@ class TrainedInEpochs(Recommender):
         10, "epochs without a better validation figure (RMSE of ratings, NDCG@100 of rankings) before stopping"
     )
     device: str = param("auto", "where to train: auto, cpu, cuda, cuda:N, mps")
-    rng: int = param(0, "seed of everything random")
+    rng: int = seed()
 
     history_: History = learned()
 

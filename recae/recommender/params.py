@@ -45,6 +45,11 @@ def param(
     return dataclasses.field(default=default, metadata=about)
 
 
+def seed(help: str = "seed of everything random") -> Any:
+    """Declare the hyper-parameter `rng`, as `param` does: all models take the same seeds, from 0."""
+    return param(0, help, low=0)
+
+
 def default(default: Any, **changes: Any) -> Any:
     """Redeclare an inherited hyper-parameter with another default.
 
@@ -148,8 +153,11 @@ def _fields(model_class: type) -> list[dataclasses.Field[Any]]:
     return sorted((f for f in fields if "help" in f.metadata), key=first_declared)
 
 
-def check(model: Any) -> None:
+def check(model: Any, *, of_file: bool = False) -> None:
     """Refuse hyper-parameters outside what they may be.
+
+    Args:
+        of_file: the model is fitted, and nothing random is left: its seed may be below 0, as before 0 was the lowest.
 
     Raises:
         ParameterError: names the value and what it may be.
@@ -162,9 +170,10 @@ def check(model: Any) -> None:
         if not _conforms(value, hints[field.name]):
             raise ParameterError(name=field.name, value=value, expected=_wanted(hints[field.name]))
         numbers = value if isinstance(value, tuple | list) else (value,)
+        low = None if of_file and field.name == "rng" else about["low"]
         for number in numbers:
-            if about["low"] is not None and isinstance(number, Real) and not number >= about["low"]:
-                raise ParameterError(name=field.name, value=value, expected=f"at least {about['low']:g}")
+            if low is not None and isinstance(number, Real) and not number >= low:
+                raise ParameterError(name=field.name, value=value, expected=f"at least {low:g}")
             if about["high"] is not None and isinstance(number, Real) and not number <= about["high"]:
                 raise ParameterError(name=field.name, value=value, expected=f"at most {about['high']:g}")
 

@@ -118,7 +118,7 @@ def load_model(
 def _restored(model_class: type[Recommender], params: dict[str, Any], parts: ModelParts) -> Recommender:
     try:
         model = model_class().set_params(**params)
-        check(model)
+        check(model, of_file=True)
     except ParameterError as error:
         raise Invalid(f"its hyper-parameters: {error}") from None
     model._set_ratings(parts.ratings)

@@ -26,13 +26,14 @@ import numpy as np
 from recae._types import Mask
 from recae.errors import ParameterError
 from recae.ratings import RatingMatrix
+from recae.ratings.seeds import Rng, generator_of
 from recae.splitting import masks
 from recae.splitting.by_time import cut_by_time, say_again
 from recae.splitting.cuts import Cut, as_text
 from recae.splitting.held_out import held_out_users, strong_generalisation
 from recae.splitting.liang import liang_2018
 from recae.splitting.own import own_split
-from recae.splitting.parts import Rng, Split, check_fraction, divide, seed_of
+from recae.splitting.parts import Split, check_fraction, divide, seed_of
 from recae.splitting.published import published_lists
 from recae.splitting.rolling import rolling_windows
 from recae.store import check_before_use
@@ -104,7 +105,7 @@ def split(
         del settings["test"]
     elif test is None:
         test = settings["test"] = 0.1
-    generator = np.random.default_rng(rng)
+    generator = generator_of(rng)
     if how == "held-out-users":
         return held_out_users(ratings, test, validation, generator, settings=settings, **chosen)
     if how == "k-fold":
@@ -121,7 +122,7 @@ def k_folds(ratings: RatingMatrix, folds: int = 5, validation: float = 0.0, rng:
 
     With the same int as `rng`, `split(ratings, "k-fold", folds=folds, fold=i)` gives the i-th of them.
     """
-    seed = int(np.random.default_rng(rng).integers(2**63)) if seed_of(rng) is None else seed_of(rng)
+    seed = int(generator_of(rng).integers(2**63)) if seed_of(rng) is None else seed_of(rng)
     masks.check_folds(ratings, folds)
     return (split(ratings, "k-fold", folds=folds, fold=fold, validation=validation, rng=seed) for fold in range(folds))
 
@@ -155,7 +156,7 @@ def take_validation(
         return rest, validation
     check_fraction("fraction", fraction)
     check_before_use(train)
-    chosen = _TEST_PART[how](train, fraction, np.random.default_rng(rng))
+    chosen = _TEST_PART[how](train, fraction, generator_of(rng))
     return divide(train, chosen, "validation", f"a validation part of {fraction}")
 
 

@@ -14,9 +14,8 @@ from recae.errors import DataError, ParameterError
 from recae.notebook import html_table
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
+from recae.ratings.seeds import Rng
 from recae.splitting.split_files import read_split, write_split
-
-Rng = int | np.random.Generator | None
 
 
 @dataclass(frozen=True, eq=False, repr=False)

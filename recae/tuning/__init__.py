@@ -14,6 +14,7 @@ from typing import Any, Literal
 from recae.errors import DataError
 from recae.models import Recommender, make_model
 from recae.ratings import RatingMatrix
+from recae.ratings.seeds import checked_seed
 from recae.splitting import Cut, Split
 from recae.tuning.budget import Budget
 from recae.tuning.outcome import Tuning
@@ -76,6 +77,7 @@ def tune(
     if not isinstance(ratings, RatingMatrix | Split):
         raise DataError(f"tune takes a RatingMatrix or a Split, not {type(ratings).__name__}")
     limit = Budget.read(budget)
+    rng = checked_seed(rng)
     task = task_of(model, ratings, validation, hide, metric, rng)
     search = Search(task, space_of(model, space), limit, None if study is None else Path(study), prune, rng, progress)
     return search.run()

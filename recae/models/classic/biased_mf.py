@@ -13,7 +13,7 @@ from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
-from recae.recommender.params import DrawnToBiases, hyperparameters, learned, param
+from recae.recommender.params import DrawnToBiases, hyperparameters, learned, param, seed
 from recae.recommender.registry import register
 from recae.recommender.scoring import products_at
 
@@ -45,7 +45,7 @@ class BiasedMF(DrawnToBiases, Recommender):
         tune=(1.0, 100.0, "log"),
     )
     sweeps: int = param(15, "alternations between users and items", low=1)
-    rng: int = param(0, "seed of the first factors")
+    rng: int = seed("seed of the first factors")
 
     mean_: float = learned()
     user_: FloatArray = learned()

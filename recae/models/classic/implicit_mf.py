@@ -21,7 +21,7 @@ from recae.ratings import RatingMatrix
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.own_part import ChoosesOnOwnPart
-from recae.recommender.params import ReadsValues, Values, as_input, default, hyperparameters, learned, param
+from recae.recommender.params import ReadsValues, Values, as_input, default, hyperparameters, learned, param, seed
 from recae.recommender.registry import register
 
 # What ImplicitALS chooses among: widths of the factors with weights of entries of 1 (of others, divided by their mean).
@@ -73,7 +73,7 @@ class ImplicitALS(ReadsValues, _Factors):
     )  # fmt: skip
     iterations: int = param(15, "alternations", low=1)
     values: Values = default("binary", help="what alpha is multiplied by: 1, or the ratings as they are")
-    rng: int = param(0, "seed of the first factors")
+    rng: int = seed("seed of the first factors")
 
     user_factors_: FloatArray = learned()
     item_factors_: FloatArray = learned()
@@ -141,7 +141,7 @@ class ImplicitALS(ReadsValues, _Factors):
 
         return AlternatingLeastSquares(
             factors=self.factors_, regularization=self._weight(), alpha=1.0, iterations=self.iterations,
-            random_state=self.rng,
+            random_state=self.rng % 2**32,
         )  # fmt: skip
 
     def _confidence(self, user_rows: Csr) -> Any:
@@ -169,7 +169,7 @@ class ImplicitBPR(_Factors):
     lr: float = param(0.01, "learning rate", low=0, tune=(0.003, 0.1, "log"))
     l2: float = param(0.01, "L2 weight on the factors of a pair, in each step", low=0, tune=(1e-4, 0.1, "log"))
     iterations: int = param(100, "steps for each rating, of unseen users too", low=1, high=10_000)
-    rng: int = param(0, "seed of everything random")
+    rng: int = seed()
 
     user_factors_: FloatArray = learned()
     item_factors_: FloatArray = learned()
@@ -179,7 +179,7 @@ class ImplicitBPR(_Factors):
 
         model = BayesianPersonalizedRanking(
             factors=self.factors, learning_rate=self.lr, regularization=self.l2, iterations=self.iterations,
-            num_threads=1, random_state=self.rng,
+            num_threads=1, random_state=self.rng % 2**32,
         )  # fmt: skip
         rows = _as_matrix(as_input(ratings.user_rows, "binary"))
         with _diverging("l2", self.l2, "it or lr is too high", "lower it"):

@@ -19,7 +19,7 @@ from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
-from recae.recommender.params import hyperparameters, learned, param
+from recae.recommender.params import hyperparameters, learned, param, seed
 from recae.recommender.registry import make_model, register
 
 log = logging.getLogger("recae")
@@ -46,7 +46,7 @@ class Auto(Recommender):
         "or are counts",
         choices=("auto", "ratings", "rankings", "next-item"),
     )
-    rng: int = param(0, "seed of the part that decides, and of the model")
+    rng: int = seed("seed of the part that decides, and of the model")
 
     model_: Recommender = learned()
     choice_: Choice = learned()

@@ -17,7 +17,7 @@ from recae.recommender.base import Recommender
 from recae.recommender.biases import few_ratings, fit_baseline, ridge_weight
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
-from recae.recommender.params import hyperparameters, learned, param
+from recae.recommender.params import hyperparameters, learned, param, seed
 from recae.recommender.registry import register
 from recae.schemas import require
 from recae.splitting import take_validation
@@ -77,7 +77,7 @@ class Blend(Recommender):
     )
     holdout: float = param(0.1, "share of the ratings put aside to choose the weights on, in (0, 1)", low=0)
     l2: float = param(10.0, "pull of the weights towards equal ones", low=0)
-    rng: int = param(0, "seed of the part put aside, and of members that say none")
+    rng: int = seed("seed of the part put aside, and of members that say none")
 
     groups_: list[Group] = learned()
     weights_: DoubleArray = learned()
@@ -163,7 +163,7 @@ class Blend(Recommender):
             yield model
             return
         for step in range(self.seeds):
-            yield model.clone().set_params(rng=(seed or self.rng) + step)
+            yield model.clone().set_params(rng=((seed or self.rng) + step) % 2**63)
 
     # ---------------------------------------------------------------- scoring
 

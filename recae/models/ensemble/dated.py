@@ -18,7 +18,7 @@ from recae.recommender.at_moments import PredictsAtMoments
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
-from recae.recommender.params import hyperparameters, learned, param
+from recae.recommender.params import hyperparameters, learned, param, seed
 from recae.recommender.registry import register
 from recae.splitting import take_validation
 
@@ -55,7 +55,7 @@ class Dated(PredictsAtMoments):
         "dual-autorec", 'the rating model that is corrected: a name; in Python also a model, or {"model": name, ...}'
     )
     holdout: float = param(0.1, "share of the ratings put aside to fit the correction on, in (0, 1)", low=0)
-    rng: int = param(0, "seed of the part put aside, and of the base model where it says none")
+    rng: int = seed("seed of the part put aside, and of the base model where it says none")
 
     base_: Recommender = learned()
     theta_: DoubleArray = learned()

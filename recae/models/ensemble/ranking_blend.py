@@ -19,7 +19,7 @@ from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
-from recae.recommender.params import hyperparameters, learned, param
+from recae.recommender.params import hyperparameters, learned, param, seed
 from recae.recommender.registry import register
 from recae.schemas import require
 
@@ -42,7 +42,7 @@ class RankingBlend(Recommender):
         'rankers: names; in Python also models, or {"model": name, setting: value, ...}',
     )
     weights: tuple[float, ...] | None = param(None, "a number of 0 or more for each member; none for equal ones")
-    rng: int = param(0, "seed of members that say none")
+    rng: int = seed("seed of members that say none")
 
     models_: list[Recommender] = learned()
     weights_: DoubleArray = learned()

@@ -20,7 +20,7 @@ from recae.recommender.fitting import FitOptions
 from recae.recommender.held_out_lists import clearly_better, list_values, users_to_compare
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.own_part import FEWEST, HIDDEN, SOLVED_ITEMS, densest
-from recae.recommender.params import as_input, declared, hyperparameters, learned, param
+from recae.recommender.params import as_input, declared, hyperparameters, learned, param, seed
 from recae.recommender.registry import register
 from recae.schemas import require
 from recae.splitting.masks import per_user_part
@@ -50,7 +50,7 @@ class Recency(Recommender):
     power: float | None = param(
         None, "how fast older entries lose weight; none to choose it on the last entries of users", low=0
     )
-    rng: int = param(0, "seed of the users that the choice looks at, and of a base that says none")
+    rng: int = seed("seed of the users that the choice looks at, and of a base that says none")
 
     base_: Recommender = learned()
     power_: float = learned()

@@ -13,7 +13,7 @@ from recae.ratings import RatingMatrix
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.own_part import ChoosesOnOwnPart
-from recae.recommender.params import ReadsValues, as_input, hyperparameters, learned, param
+from recae.recommender.params import ReadsValues, as_input, hyperparameters, learned, param, seed
 from recae.recommender.registry import register
 
 RANKS = (1, 2, 3, 5, 8, 12, 20, 30, 50, 80)  # that are chosen among
@@ -36,7 +36,7 @@ class PCARecommender(ReadsValues, ChoosesOnOwnPart):
         "ratings", low=1, tune=(10, 300, "log"),
     )  # fmt: skip
     centre: bool = param(False, "take the mean row off first: PCA proper rather than PureSVD")
-    rng: int = param(0, "seed of the solver's starting vector")
+    rng: int = seed("seed of the solver's starting vector")
 
     components_: FloatArray = learned()
     strengths_: FloatArray = learned()
@@ -98,9 +98,9 @@ def directions(rows: Csr, factors: int, *, centre: bool, seed: int) -> tuple[Flo
     from sklearn.decomposition import PCA, TruncatedSVD
 
     if centre:
-        solver = PCA(k, svd_solver="arpack", random_state=seed)
+        solver = PCA(k, svd_solver="arpack", random_state=seed % 2**32)
     else:
-        solver = TruncatedSVD(k, algorithm="arpack", random_state=seed)
+        solver = TruncatedSVD(k, algorithm="arpack", random_state=seed % 2**32)
     solver.fit(rows.astype(np.float64))
     return np.ascontiguousarray(solver.components_.T, np.float32), solver.singular_values_.astype(np.float32)
 

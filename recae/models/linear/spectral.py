@@ -20,7 +20,7 @@ from recae.ratings.csr import cut_evenly
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.own_part import ChoosesOnOwnPart
-from recae.recommender.params import ReadsValues, as_input, hyperparameters, learned, param
+from recae.recommender.params import ReadsValues, as_input, hyperparameters, learned, param, seed
 from recae.recommender.registry import register
 from recae.schemas import require
 from recae.sparse import SparseRows, spmm
@@ -91,7 +91,7 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
         4, "power iterations of the eigenvectors' randomised solver; more come nearer to the exact ones", low=0,
         high=1000, tune=None,
     )  # fmt: skip
-    rng: int = param(0, "seed of the eigenvectors' solver")
+    rng: int = seed("seed of the eigenvectors' solver")
 
     components_: FloatArray = learned()
     gains_: FloatArray = learned()
@@ -268,5 +268,5 @@ def leading(rows: Csr, factors: int, seed: int, iterations: int) -> tuple[FloatA
         return dense_directions(rows, k, centre=False)
     from sklearn.utils.extmath import randomized_svd
 
-    _, strengths, right = randomized_svd(sparse.csr_matrix(rows), k, n_iter=iterations, random_state=seed)
+    _, strengths, right = randomized_svd(sparse.csr_matrix(rows), k, n_iter=iterations, random_state=seed % 2**32)
     return np.ascontiguousarray(right.T, np.float32), strengths.astype(np.float32)

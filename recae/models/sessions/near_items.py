@@ -29,7 +29,7 @@ def near_items(events: Sessions, k: int, seed: int) -> FloatArray:
     rank = min(k, *information.shape)
     if information.nnz == 0:
         return vectors
-    left, values, _ = randomized_svd(sparse.csr_matrix(information), rank, random_state=seed)
+    left, values, _ = randomized_svd(sparse.csr_matrix(information), rank, random_state=seed % 2**32)
     vectors[:, :rank] = left * np.sqrt(values)
     met = np.diff(information.indptr) > 0
     vectors[~met] = 0
