@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from contract import FILMS, USERS, fitted
 
 import recae
 from recae.errors import DataError, ParameterError, UnknownIdError
+from recae.models import EASE
 from recae.recommender.all_lists import lists_of, lists_of_new, write_lists
 
 READ = {
@@ -127,6 +129,29 @@ def test_parts_of_another_request_are_not_used(tmp_path: Path) -> None:
         write_lists(model, out, 2, users_a_part=4)
         assert len(pd.read_csv(out)) == 2 * 31
         assert pd.read_csv(out)["item"].tolist() == model.recommend(model.ratings_.user_ids, 2)["item"].tolist()
+
+
+def test_parts_with_other_ids_or_titles_are_not_used(tmp_path: Path) -> None:
+    """The same numbers under other ids, or with other titles, are other lists."""
+    data = fitted("ease").ratings_
+    model, out = EASE().fit(data), tmp_path / "lists.csv"
+
+    def stop(done: int, _: int) -> None:
+        raise KeyboardInterrupt
+
+    for change in (
+        {"user_ids": np.array([f"{one}!" for one in data.user_ids.tolist()], object)},
+        {"item_table": data.item_table.assign(title="another")},
+    ):
+        model._set_ratings(data)
+        with pytest.raises(KeyboardInterrupt):
+            write_lists(model, out, 2, progress=stop, users_a_part=4)
+        model._set_ratings(replace(data, _cache={}, **change))
+        write_lists(model, out, 2, users_a_part=4)
+        wanted = model.recommend(model.ratings_.user_ids, 2)[["user", "title"]]
+        assert (
+            pd.read_csv(out, dtype=str)[["user", "title"]].to_numpy().tolist() == wanted.astype(str).to_numpy().tolist()
+        )
 
 
 def test_own_candidates_and_exclusions(tmp_path: Path) -> None:

@@ -9,18 +9,20 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor
 
 from recae.errors import ModelFileError, TrainingInterrupted
-from recae.models import AutoRec
+from recae.models import CFN, AutoRec, make_model
 from recae.ratings import RatingMatrix
-from recae.recommender import fitting
+from recae.recommender import fingerprints
 from recae.storage import pack, read_file, unpack, write_file
 from recae.training import Batch, History, RowBatches, Trainer
 
@@ -130,7 +132,7 @@ def test_a_checkpoint_changes_nothing(tmp_path: Path) -> None:
 def test_ratings_are_hashed_only_for_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing else is compared with what a training belongs to."""
     hashed: list[RatingMatrix] = []
-    monkeypatch.setattr(fitting, "checksum", lambda ratings: hashed.append(ratings) or "0")
+    monkeypatch.setattr(fingerprints, "checksum", lambda ratings: hashed.append(ratings) or "0")
     model().fit(ratings())
     assert hashed == []
     model().fit(ratings(), checkpoint=tmp_path / "c")
@@ -233,6 +235,69 @@ def test_other_data_are_refused(tmp_path: Path) -> None:
     for data, held_out in ((ratings(5), ratings(1)), (ratings(), ratings(5)), (ratings(), None)):
         with pytest.raises(ModelFileError, match="resume with the settings it was started with"):
             model().fit(data, held_out, checkpoint=path, resume=True)
+
+
+# ---------------------------------------------------------------- what else a fit reads
+
+
+def told(**changes: Any) -> RatingMatrix:
+    """`ratings`, with times, and tables that say something: years and titles of items, ages of users."""
+    years = pd.DataFrame({"year": 1990 + np.arange(23) % 7, "title": [f"film {n}" for n in range(23)]}, index=range(23))
+    ages = pd.DataFrame({"age": 20 + np.arange(30) % 11}, index=range(30))
+    known = replace(ratings(), item_table=years, user_table=ages, timestamps=10**9 + 3600 * np.arange(200))
+    return replace(known, **changes)
+
+
+TABLE: Any = told().item_table
+OTHER: dict[str, dict[str, Any]] = {
+    "timestamps": {"timestamps": 10**9 + 3600 * np.arange(200)[::-1]}, "scale": {"scale": (0.0, 5.0)},
+    "tables": {"item_table": TABLE.assign(year=TABLE["year"].to_numpy()[::-1])},
+    "ids": {"user_ids": np.arange(9, 39)}, "titles": {"item_table": TABLE.assign(title="?")},
+}  # fmt: skip
+READS: list[tuple[str, dict[str, Any], set[str]]] = [  # a model, and what it reads of these
+    ("i-autorec", {}, {"scale"}), ("mult-vae", {}, set()), ("cfn", {"features": "item"}, {"scale", "tables"}),
+    ("cfn", {"features": "user"}, {"scale", "ids"}),  # under other ids, users have other rows of their table
+    ("wide-deep", {"features": "none"}, {"scale"}), ("session-rnn-ratings", {}, {"scale", "timestamps"}),
+    ("session-rnn", {"features": "item"}, {"scale", "tables", "timestamps"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "more", "read"), READS, ids=[f"{name} {more}" for name, more, _ in READS])
+def test_a_checkpoint_belongs_to_all_that_the_fit_reads(
+    name: str, more: dict[str, Any], read: set[str], tmp_path: Path
+) -> None:
+    """Other times, scales, tables and ids are another training for the models that read them, and not for others."""
+    path = tmp_path / "c"
+    settings: dict[str, Any] = {"hidden": 4, "epochs": 1, "device": "cpu", **more}
+    make_model(name, **settings).fit(told(), told(), checkpoint=path, progress=False)
+    for what, change in OTHER.items():
+        resumed, data = make_model(name, **settings), told(**change)
+        if what in read:
+            with pytest.raises(ModelFileError, match=f"written with {'tables' if what == 'ids' else what} "):
+                resumed.fit(data, data, checkpoint=path, resume=True, progress=False)
+        else:
+            resumed.fit(data, data, checkpoint=path, resume=True, progress=False)
+
+
+def test_a_checkpoint_belongs_to_the_start_and_its_ids(tmp_path: Path) -> None:
+    """A warm start from another model, or of other ids, is another training."""
+    path = tmp_path / "c"
+    first, second = (model(rng=seed).fit(ratings()) for seed in (3, 4))
+    warm = model().fit(ratings(), start=first, checkpoint=path)
+    assert same(model().fit(ratings(), start=first, checkpoint=path, resume=True), warm)
+    for data, start in ((ratings(), second), (replace(ratings(), user_ids=np.arange(9, 39)), first)):
+        with pytest.raises(ModelFileError, match="written with start_learnt"):
+            model().fit(data, start=start, checkpoint=path, resume=True)
+
+
+def test_a_checkpoint_that_says_less_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One from before times, scales and tables were compared goes on, with whatever they are now."""
+    path = tmp_path / "c"
+    settings: dict[str, Any] = {"hidden": 4, "epochs": 1, "device": "cpu"}
+    with monkeypatch.context() as patch:
+        patch.setattr(CFN, "_reads_beside", lambda *_: {})
+        CFN(**settings).fit(told(), told(), checkpoint=path)
+    CFN(**settings).fit(told(**OTHER["tables"]), told(), checkpoint=path, resume=True)
 
 
 def test_a_model_is_no_checkpoint(tmp_path: Path) -> None:

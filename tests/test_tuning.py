@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from test_resume import ratings
 
 import recae
 from recae.errors import DataError, MissingExtraError, ModelFileError, ParameterError
-from recae.models import EASE, AutoRec, Bias, GlobalMean
+from recae.models import EASE, AutoRec, Bias, Blend, GlobalMean
 from recae.settings import load_settings, read_settings, write_settings
 from recae.splitting import Split, take_validation
 from recae.tuning import Tuning, tune
@@ -139,6 +140,28 @@ def test_a_study_belongs_to_one_search(tmp_path: Path) -> None:
         arguments: dict[str, Any] = {"model": small(), "ratings": ratings(), "space": SPACE, **change}
         with pytest.raises(ParameterError, match=f"begun with {message}"):
             tune(**arguments, budget=2, study=study)
+
+
+def test_a_study_belongs_to_what_models_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other times are another search where parts are cut by time, or members read them; an older study says less."""
+    times = np.arange(len(ratings()))
+    data, turned = (replace(ratings(), timestamps=stamps) for stamps in (times, times[::-1]))
+    cases: list[tuple[Any, str, bool]] = [
+        (Bias(), "ratings", False), (Bias(), "time", True), (Blend(members=("bias", "bias")), "ratings", True),
+    ]  # fmt: skip
+    for number, (model, hide, read) in enumerate(cases):
+        study: dict[str, Any] = {"study": tmp_path / str(number), "hide": hide}
+        space: Any = {"user_l2": [5.0]} if isinstance(model, Bias) else {"holdout": [0.2]}
+        tune(model, data, space, 1, **study)
+        if read:
+            with pytest.raises(ParameterError, match="begun with timestamps"):
+                tune(model, turned, space, 1, **study)
+        else:
+            tune(model, turned, space, 1, **study)
+    with monkeypatch.context() as patch:
+        patch.setattr(Bias, "_reads_beside", lambda *_: {})
+        tune(Bias(), data, {"user_l2": [5.0]}, 1, study=tmp_path / "old")
+    tune(Bias(), data, {"user_l2": [5.0]}, 1, study=tmp_path / "old")
 
 
 def test_pruning_gives_up_and_says_so(found: Tuning) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+import hashlib
+import json
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from recae._types import IdArray
 from recae.ratings.ids import plain
 from recae.schemas import as_object, is_column, is_number, require
 
@@ -42,6 +45,29 @@ def values_in(cell: Any) -> list[str] | None:
 def cells_of(column: pd.Series) -> pd.Series:
     """A column entry by entry: a category that is a whole number stays one beside missing entries."""
     return column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype) else column
+
+
+def table_checksum(table: pd.DataFrame | None, ids: IdArray, names: Collection[str] | None = None) -> str:
+    """16 hexadecimal digits that differ where the rows of a table for `ids` are read otherwise; "none" for nothing.
+
+    Args:
+        names: of the columns that are read; None for all.
+    """
+    read = [] if table is None else [name for name in table.columns if names is None or str(name) in names]
+    if table is None or not read:
+        return "none"
+    digest = hashlib.sha256()
+    rows = table.loc[~table.index.duplicated(), read].reindex(pd.Index(ids))
+    for name in read:
+        column = rows[name]
+        if is_number_column(column):
+            digest.update(json.dumps([str(name), NUMBERS]).encode())
+            numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+            digest.update(np.where(np.isnan(numbers), np.nan, numbers).data)
+        else:
+            cells = [found and sorted(found) for found in map(values_in, cells_of(column))]
+            digest.update(json.dumps([str(name), VALUES, cells]).encode())
+    return digest.hexdigest()[:16]
 
 
 # ---------------------------------------------------------------- files

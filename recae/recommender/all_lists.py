@@ -14,10 +14,11 @@ import pandas as pd
 
 from recae.atomic import check_writable, only_process, replacing, write_bytes
 from recae.errors import ModelFileError, ParameterError
+from recae.ratings.side_columns import table_checksum
 from recae.recommender import frames
 from recae.recommender.base import Recommender
 from recae.recommender.choice import choice_of, chosen_lists
-from recae.recommender.fitting import checksum
+from recae.recommender.fingerprints import checksum, checksum_of_ids
 
 FORMS = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"}
 USERS_A_PART = 10_000
@@ -105,8 +106,12 @@ def lists_of_new(model: Recommender, new_ratings: Any, n: int = 10, **request: A
 
 
 def _key(model: Recommender, index: Any, n: int, choice: Any, users_a_part: int) -> str:
-    """What the parts belong to: the model as it is, and the request."""
-    digest = hashlib.sha256(json.dumps([type(model).__name__, checksum(model.ratings_), n, users_a_part]).encode())
+    """What the parts belong to: the model as it is, what it reads, the ids and titles in the lists, and the request."""
+    ratings = model.ratings_
+    titles = table_checksum(ratings.item_table, ratings.item_ids, {"title"})
+    shown = [checksum_of_ids(ratings.user_ids, ratings.item_ids), titles]
+    read = [checksum(ratings), model._reads_beside(ratings, ())]
+    digest = hashlib.sha256(json.dumps([type(model).__name__, n, users_a_part, *shown, *read]).encode())
     own = choice.candidates
     arrays = [index, choice.allowed, np.array(choice.filter_seen), choice.boost, *_arrays_of(model)]
     arrays += [] if own is None else [own.indptr, own.indices]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from recae._types import Csr, FloatArray, IntArray, Mask, Scores
 from recae.errors import NotFittedError, ParameterError
 from recae.ratings import RatingMatrix
+from recae.ratings.side_columns import table_checksum
 from recae.recommender.biases import (
     ENOUGH,
     PRIOR,
@@ -23,6 +25,7 @@ from recae.recommender.biases import (
     user_deviations,
     weighed,
 )
+from recae.recommender.fingerprints import checksum_of_times, scales
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import Parameters
@@ -47,6 +50,7 @@ class Contract(Parameters, ABC):
     enough_ratings: ClassVar[int] = ENOUGH  # a user or item, on average, from which biases do not help a rating model
     starts_warm: ClassVar[bool] = False  # `fit(ratings, start=yesterday)` goes on from a fitted model
     chooses_model: ClassVar[bool] = False  # `fit` takes another model, which answers and is saved: no member of others
+    has_members: ClassVar[bool] = False  # it fits other models, any of them, which may read times and tables
     shares_rows: ClassVar[bool] = False  # several processes (torchrun) can fit it together, each with its rows
 
     ratings_: RatingMatrix
@@ -91,6 +95,21 @@ class Contract(Parameters, ABC):
     def _can_meet_hidden_users(cls) -> bool:
         """Whether a validation part may be of hidden users, of whom nothing is learnt."""
         return not cls.predicts_ratings and (cls.meets_hidden_users or not cls.iterative)
+
+    def _reads_beside(self, ratings: RatingMatrix, held_out: Sequence[RatingMatrix]) -> dict[str, str]:
+        """What a fit reads of its ratings, and of those held out, beside who rated what and how, by name.
+
+        A checkpoint or a search is resumed only where it is the same. What is not read may change.
+        """
+        parts, found = [ratings, *held_out], {}
+        if self.predicts_ratings or self.has_members:
+            found["scale"] = scales(parts)
+        if self.reads_dates or self.has_members:
+            found["timestamps"] = checksum_of_times(parts)
+        if self.has_members:
+            users = table_checksum(ratings.user_table, ratings.user_ids)
+            found["tables"] = f"{users} {table_checksum(ratings.item_table, ratings.item_ids)}"
+        return found
 
     def _baseline(self) -> Biases:  # written in `Recommender`
         raise NotImplementedError

@@ -12,7 +12,8 @@ from recae._types import Arrays
 from recae.distributed.ranks import choose_device
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
-from recae.recommender.fitting import FitOptions, fingerprint, processes
+from recae.recommender.fingerprints import fingerprint
+from recae.recommender.fitting import FitOptions, processes
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import default, hyperparameters, learned, param, seed
 from recae.training import History, Trainer

@@ -1,9 +1,8 @@
-"""What one call of `fit` is told and what models share in it: options, checks, validation figures, a fingerprint."""
+"""What one call of `fit` is told and what models share in it: options, checks, validation figures."""
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import importlib
 import math
 import warnings
@@ -12,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from recae.errors import DataError, DataWarning, ParameterError, Phrase, Remedy
@@ -20,7 +18,6 @@ from recae.ratings import RatingMatrix
 from recae.ratings.ids import plain
 from recae.ratings.matching import match, same_ids
 from recae.recommender.biases import RATINGS, Unit
-from recae.recommender.params import Parameters
 from recae.store import check_before_use
 
 if TYPE_CHECKING:
@@ -259,35 +256,6 @@ def check_validation(
 def processes() -> Any:
     """Those that fit together, as `current` has it; it takes PyTorch, which a saved linear model lists without."""
     return importlib.import_module("recae.distributed.ranks").current()
-
-
-# ---------------------------------------------------------------- what a checkpoint belongs to
-
-
-def fingerprint(
-    model: Parameters, ratings: RatingMatrix, validation: RatingMatrix | None, shown: RatingMatrix | None = None,
-    start: Any = None,
-) -> dict[str, str]:  # fmt: skip
-    """What a checkpoint belongs to, by name: hyper-parameters, and checksums of training and validation ratings.
-
-    The device is left out: training may continue on another one.
-
-    Args:
-        shown: what hidden validation users show, where there are any.
-        start: the model that training goes on from, if there is one.
-    """
-    params = {name: repr(value) for name, value in model.get_params().items() if name != "device"}
-    held_out = [checksum(part) for part in (validation, shown) if part is not None]
-    begun = "none" if start is None else checksum(start.ratings_)
-    return {**params, "start": begun, "ratings": checksum(ratings), "validation": " ".join(held_out) or "none"}
-
-
-def checksum(ratings: RatingMatrix) -> str:
-    """16 hexadecimal digits that differ where a rating differs (SHA-256 of the arrays of `user_rows`)."""
-    digest = hashlib.sha256()
-    for array in (ratings.user_rows.indptr, ratings.user_rows.indices, ratings.user_rows.data):
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()[:16]
 
 
 # ---------------------------------------------------------------- validation figures

@@ -87,9 +87,9 @@ class Search:
         if found is None:
             study.set_user_attr("belongs", fingerprint)
         for key, value in fingerprint.items():
-            if found is not None and found.get(key) != value:
+            if found is not None and key in found and found[key] != value:  # an older study says less
                 raise ParameterError(
-                    f"study {self.path} was begun with {key} {found.get(key)}, and now it is {value}",
+                    f"study {self.path} was begun with {key} {found[key]}, and now it is {value}",
                     remedy=(
                         "resume with what it was begun with",
                         Remedy("{discard} to begin afresh", discard=Phrase("delete it")),

@@ -10,7 +10,7 @@ from recae.evaluation import evaluate
 from recae.evaluation.names import lower_is_better, parse_metrics
 from recae.models import Recommender
 from recae.ratings import RatingMatrix
-from recae.recommender.fitting import checksum
+from recae.recommender.fingerprints import checksum, checksum_of_times
 from recae.splitting import Cut, Split, split, take_validation
 from recae.splitting.cuts import as_text
 from recae.training.reporting import Callback, telling
@@ -68,20 +68,25 @@ def task_of(
         raise ParameterError(name="hide", value=hide, expected=HIDE)
     if isinstance(ratings, Split) and ratings.validation is not None:
         parts, hide = measured_on_validation(ratings), ratings.how
+        held_out = [part for part in (parts.test, parts.test_input) if part is not None]
         measured: Any = checksum(parts.test)
         ratings = ratings.train
+        beside = model._reads_beside(ratings, held_out) | {"shown": " ".join(map(checksum, held_out[1:])) or "none"}
     else:
         ratings = ratings.train if isinstance(ratings, Split) else ratings
         if hide == "auto":
             hide = "ratings" if model.predicts_ratings else "users"
         parts, measured = parts_of(ratings, validation, hide, rng), as_text(validation)
+        beside = model._reads_beside(ratings, ()) | {"shown": "none"}
+        if hide == "time":
+            beside["timestamps"] = checksum_of_times([ratings])
     if metric is None:
         n = parts.train.n_items
         metric = "rmse" if model.predicts_ratings else f"ndcg@{min(100, n)}"
     parse_metrics([metric])
     fingerprint = {
         "model": type(model).__name__, "settings": {k: repr(v) for k, v in model.get_params().items() if k != "device"},
-        "ratings": checksum(ratings), "validation": measured, "hide": hide, "metric": metric, "seed": rng,
+        "ratings": checksum(ratings), "validation": measured, "hide": hide, "metric": metric, "seed": rng, **beside,
     }  # fmt: skip
     return Task(model, parts, metric, fingerprint)
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from recae._types import IdArray, Mask
-from recae.ratings.side_columns import cells_of, is_number_column, values_in
+from recae.ratings.side_columns import cells_of, is_number_column, table_checksum, values_in
 
 COMMON = 0.01  # a value that a smaller share of the rows has (a title, a zip code) says little of others: no column
 FEW = 5  # nor has one that fewer rows have
@@ -70,6 +70,11 @@ def learn_columns(
     common = max(FEW, math.ceil(COMMON * len(ids))) if common is None else common
     rows = _rows(table, ids)
     return [] if rows is None else [_learn(str(name), rows[name], common, bends) for name in rows.columns]
+
+
+def checksum_of_read(table: pd.DataFrame | None, ids: IdArray) -> str:
+    """`table_checksum` of the columns that become features: titles and the like may change."""
+    return table_checksum(table, ids, {column.name for column in learn_columns(table, ids) if column.n_features})
 
 
 def encode_rows(table: pd.DataFrame | None, ids: IdArray, columns: Sequence[Column]) -> Features:

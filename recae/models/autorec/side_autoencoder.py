@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from recae._types import Csr, FloatArray, IntArray
 from recae.models.autorec.cold_features import ColdFeatures
-from recae.models.autorec.feature_tables import encode_table
+from recae.models.autorec.feature_tables import checksum_of_read, encode_table
 from recae.models.autorec.rating_network import RatingNetwork
 from recae.models.autorec.side_network import SideNetwork
 from recae.models.autorec.side_rows import SideRows
@@ -50,6 +51,11 @@ class SideAutoencoder(ColdFeatures):
     def league(self) -> str:
         """A key of `recae.comparison.leagues.LEAGUES`."""
         return "ratings" if self.features == "none" else "side"
+
+    def _reads_beside(self, ratings: RatingMatrix, held_out: Sequence[RatingMatrix]) -> dict[str, str]:
+        users = checksum_of_read(self._table(ratings, "user"), ratings.user_ids)
+        items = checksum_of_read(self._table(ratings, "item"), ratings.item_ids)
+        return {**super()._reads_beside(ratings, held_out), "tables": f"{users} {items}"}
 
     # ---------------------------------------------------------------- hooks of AutoRec
 

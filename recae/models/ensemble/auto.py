@@ -36,6 +36,7 @@ class Auto(Recommender):
     taken; a file that `save` writes holds `model_`.
     """
 
+    has_members: ClassVar[bool] = True
     iterative: ClassVar[bool] = True  # the model may be; then there is something to resume
     chooses_model: ClassVar[bool] = True
     meets_hidden_users: ClassVar[bool] = True  # the model may; of others, such a validation part is left out

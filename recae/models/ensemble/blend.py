@@ -66,6 +66,7 @@ class Blend(Recommender):
     """
 
     predicts_ratings: ClassVar[bool] = True
+    has_members: ClassVar[bool] = True
 
     members: tuple[Any, ...] = param(
         ("i-autorec", "u-autorec"),

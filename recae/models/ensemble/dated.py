@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +50,8 @@ class Dated(PredictsAtMoments):
     returned, as for unseen users and in lists. Figures belong to the league of dates: knowing to the second when a
     rating was given says which others were given on the same visit, which is unknown when predicting the future.
     """
+
+    has_members: ClassVar[bool] = True
 
     base: Any = param(
         "dual-autorec", 'the rating model that is corrected: a name; in Python also a model, or {"model": name, ...}'

@@ -50,6 +50,7 @@ class Hybrid(Recommender):
 
     predicts_ratings: ClassVar[bool] = True
     iterative: ClassVar[bool] = True  # where its base is
+    has_members: ClassVar[bool] = True
 
     base: Any = param(
         "dual-autorec", 'the rating model beside features: a name; in Python also a model, or {"model": name, ...}'

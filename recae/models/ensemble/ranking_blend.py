@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,8 @@ class RankingBlend(Recommender):
     A fit, a list and a file cost as much as those of all members. Members may read dates (`recency`), or the order of
     events (`v-sknn`, `session-rnn`), of which a validation part then stops those that learn in epochs.
     """
+
+    has_members: ClassVar[bool] = True
 
     members: tuple[Any, ...] = param(
         ("dan", "als", "spectral"),

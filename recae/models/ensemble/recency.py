@@ -44,6 +44,7 @@ class Recency(Recommender):
     """
 
     reads_dates: ClassVar[bool] = True
+    has_members: ClassVar[bool] = True
     league: ClassVar[str] = "order"
 
     base: Any = param("ease", 'the ranker that reads the rows: a name; in Python also a model, or {"model": name, ...}')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -15,13 +15,14 @@ from recae._types import FloatArray, IntArray, Mask, Scores
 from recae.distributed.ranks import choose_device
 from recae.events.cutting import joined_sessions
 from recae.events.session_events import Sessions
-from recae.models.autorec.feature_tables import Column, encode_rows, encode_table, learn_columns
+from recae.models.autorec.feature_tables import Column, checksum_of_read, encode_rows, encode_table, learn_columns
 from recae.models.sessions.session_model import SessionModel
 from recae.models.sessions.session_network import SessionNetwork, States
 from recae.models.sessions.session_packing import Packed, pack
 from recae.models.sessions.user_batches import UserBatches, longest_sessions
 from recae.ratings import RatingMatrix
 from recae.recommender.epochs import TrainedInBatches, load_network, network_arrays
+from recae.recommender.fingerprints import scales
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import default, hyperparameters, learned, param
@@ -205,10 +206,20 @@ class RecurrentModel(SessionModel, TrainedInBatches):
         vectors: npt.NDArray[np.float32] = self.network_.vectors().detach().cpu().numpy()
         return vectors
 
+    def _tables(self, ratings: RatingMatrix) -> tuple[Any, Any]:
+        """The tables of users and of items that are read; None for none."""
+        users = ratings.user_table if self.features in ("both", "user") else None
+        return users, ratings.item_table if self.features in ("both", "item") else None
+
+    def _reads_beside(self, ratings: RatingMatrix, held_out: Sequence[RatingMatrix]) -> dict[str, str]:
+        users, items = self._tables(ratings)
+        tables = f"{checksum_of_read(users, ratings.user_ids)} {checksum_of_read(items, ratings.item_ids)}"
+        beside = super()._reads_beside(ratings, held_out)
+        return {**beside, "scale": scales([ratings, *held_out]), "tables": tables}
+
     def _parts(self, ratings: RatingMatrix) -> dict[str, Any]:
         """What the network is made with; features as `encode_table` gives them, where there are any."""
-        items = ratings.item_table if self.features in ("both", "item") else None
-        users = ratings.user_table if self.features in ("both", "user") else None
+        users, items = self._tables(ratings)
         described = encode_table(items, ratings.item_ids).matrix
         columns = learn_columns(users, ratings.user_ids)
         self._user_columns, self._encoded = [column for column in columns if column.n_features], None
