@@ -25,7 +25,7 @@ from recae.ratings.matrix import By
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
-from recae.recommender.params import hyperparameters, learned, param
+from recae.recommender.params import hyperparameters, learned, param, seed
 from recae.recommender.registry import register
 from recae.recommender.scoring import replaced
 
@@ -64,7 +64,7 @@ class Hybrid(Recommender):
     user_pull: float | None = param(
         None, "ratings' worth of pull to 0 of what users' features mean to an item; none to choose it", low=0.1
     )
-    rng: int = param(0, "seed of the base where it says none, and of whom the choice of pulls looks at")
+    rng: int = seed("seed of the base where it says none, and of whom the choice of pulls looks at")
 
     base_: Recommender = learned()
     opinions_: dict[By, Opinions] = learned()
