@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 from cli_helpers import done, inline, parsed, warmly
 
+import recae
+
 NET = ("--model", "session-rnn", "--hidden", 4, "--epochs", 1)
 
 
@@ -116,3 +118,21 @@ def test_the_latest_ratings_are_held_out(folder: Path) -> None:
     assert "held out" not in inline("train", folder / "ok.csv", "--model", "popularity").stderr
     auto = inline("train", folder / "ok.csv", "--model", "auto", "--task", "next-item")
     assert "auto reads the order" in auto.stderr
+
+
+def test_new_users_are_predicted_at_the_moments_of_their_pairs(folder: Path) -> None:
+    """`recae predict --new-ratings` reads the dates of the pairs: what it prints is what `predict_new` answers."""
+    out, new = folder / "rated.recae", folder / "new.csv"
+    train = ("train", folder / "ok.csv", "--model", "session-rnn-ratings", "--hidden", 4, "--epochs", 2, "--test", 0)
+    done(inline(*train, "--out", out))
+    stranger = log().query("user == 'u2'").assign(user="z", rating=[1, 1, 1, 5, 5, 5, 5, 5, 5])
+    stranger.to_csv(new, index=False)
+    moments = stranger["timestamp"].iloc[[0, 3, 8]].to_numpy() + 1
+    asked = pd.DataFrame({"user": "z", "item": "i14", "timestamp": moments})
+    expected = recae.load_model(out).predict_new(stranger, asked)
+    assert len(set(expected.round(3))) == 3
+    days = pd.to_datetime(asked["timestamp"], unit="s").dt.strftime("%Y-%m-%d %H:%M:%S")
+    for name, frame in (("pairs.csv", asked), ("days.csv", asked.assign(timestamp=days))):
+        frame.to_csv(folder / name, index=False)
+        told = parsed("predict", out, folder / name, "--new-ratings", new)
+        np.testing.assert_allclose([row["rating"] for row in told], expected, atol=1e-4)

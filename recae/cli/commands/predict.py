@@ -99,8 +99,7 @@ def _of_known(model: Recommender, table: Pairs, unknown: UnknownPairs) -> npt.ND
         for column, known in ((table.user, users), (table.item, items)):
             table.check(column, known, REMEDY)
     ids = [known.find(table.frame[name], unknown="keep") for known, name in ((users, table.user), (items, table.item))]
-    day_first = model.ratings_.read_as.get("day_first")
-    dates: dict[str, Any] = {"timestamps": table.dates(day_first)} if model.reads_dates else {}
+    dates: dict[str, Any] = {"timestamps": _dates(model, table)} if model.reads_dates else {}
     return model.predict(*ids, unknown=unknown, **dates)
 
 
@@ -114,8 +113,15 @@ def _of_new(model: Recommender, table: Pairs, file: str, unknown: UnknownPairs) 
     if unknown == "error":
         table.check(table.user, users, f"{file} must hold ratings of each user; {REMEDY}")
         table.check(table.item, items, REMEDY)
-    ids = {
+    pairs = {
         "user": users.find(table.frame[table.user], unknown="keep"),
         "item": items.find(table.frame[table.item], unknown="keep"),
     }
-    return model.predict_new(new, pd.DataFrame(ids), unknown=unknown)
+    if model.reads_dates and (dates := _dates(model, table)) is not None:
+        pairs["timestamp"] = dates.tolist()
+    return model.predict_new(new, pd.DataFrame(pairs), unknown=unknown)
+
+
+def _dates(model: Recommender, table: Pairs) -> npt.NDArray[np.int64] | None:
+    """Seconds since 1970 of each pair, whose day and month stand as in the training data; None without dates."""
+    return table.dates(model.ratings_.read_as.get("day_first"))
