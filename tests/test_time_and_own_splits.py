@@ -44,7 +44,7 @@ def days(part: RatingMatrix | None) -> list[int]:
 @pytest.mark.parametrize(
     "cut",
     ["2024-05-14", "2024-05-14 00:00:00", dt.date(2024, 5, 14), dt.datetime(2024, 5, 14), np.datetime64("2024-05-14"),
-     "2024-05-14T02:00+02:00", "7D", "168h", "1W", dt.timedelta(days=7)],
+     "2024-05-14T02:00+02:00", "2024/5/14", " 2024.05.14 ", "7D", "168h", "1W", dt.timedelta(days=7)],
 )  # fmt: skip
 def test_a_date_and_a_span_cut_where_they_say(cut: Any) -> None:
     """From midnight of 14 May, or the seven days up to the last rating (noon of 20 May): seven days of ratings."""
@@ -74,6 +74,17 @@ def test_what_is_neither_date_nor_span(cut: Any) -> None:
         split(RATINGS, "time", test=cut)
     with pytest.raises(ParameterError, match=r"share|number"):
         split(RATINGS, "random", test="7D")
+
+
+@pytest.mark.parametrize("cut", ["05/14/2024", "14/05/2024", "04.05.2024", "14 May 2024", "05-14-2024 10:00", "today"])
+def test_a_date_whose_year_is_not_first_is_no_cut(cut: str) -> None:
+    """04/05/2024 may be two days, and was always read month first: every such text is refused with what to write."""
+    with pytest.raises(ParameterError, match="a date with the year first, such as 2024-05-01"):
+        split(RATINGS, "time", test=cut)
+    refused = inline("split", "sample", "--split", "time", "--day-first", "--test", cut, "--out", "never.npz")
+    assert refused.exit_code == 2
+    assert "a date with the year first, such as 2024-05-01" in " ".join(refused.stderr.split())
+    assert not Path("never.npz").exists()
 
 
 def test_validation_by_time_is_what_comes_before_the_test_part() -> None:

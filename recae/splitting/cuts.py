@@ -15,6 +15,7 @@ Cut = str | dt.date | dt.timedelta | np.datetime64 | np.timedelta64  # a share i
 
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)\s*")
 _SPAN = re.compile(r"\s*\d+(\.\d+)?\s*[a-zA-Z]+\s*")
+_YEAR_FIRST = re.compile(r"\s*\d{4}\D.*")
 
 
 def span_of(cut: Cut) -> int | None:
@@ -38,20 +39,29 @@ def first_moment(cut: Cut, last: int) -> int:
     """The first second since 1970 that lies after the cut; `last` is that of the last rating.
 
     A span of 7 days takes the seconds last - 7 days + 1 to last. A date without a zone is in UTC.
+    A text is a date with its year first: of 03/04/2024 nothing says which number is the day.
 
     Raises:
-        ParameterError: it is neither a date nor a span.
+        ParameterError: it is neither a date nor a span, or a date whose year is not first.
     """
     span = span_of(cut)
     if span is not None:
         return last - span + 1
     try:
-        moment = pd.Timestamp(cut)  # type: ignore[arg-type]
+        moment = _of_text(cut) if isinstance(cut, str) else pd.Timestamp(cut)  # type: ignore[arg-type]
     except (ValueError, TypeError):
         moment = pd.NaT  # type: ignore[assignment]
     if pd.isna(moment):
-        raise ParameterError(f"{cut!r} is neither a date such as 2024-05-01 nor a span such as 7D")
+        raise ParameterError(
+            f"{cut!r} is neither a date with the year first, such as 2024-05-01, nor a span such as 7D"
+        )
     return int(np.ceil(moment.timestamp()))
+
+
+def _of_text(text: str) -> pd.Timestamp:
+    if not _YEAR_FIRST.fullmatch(text):
+        raise ValueError
+    return pd.to_datetime(text.strip(), format="ISO8601")
 
 
 def is_cut(value: Any) -> bool:
