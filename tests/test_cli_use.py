@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_helpers import TINY, done, inline, parsed
+from cli_helpers import TINY, done, inline, parsed, process
 
 import recae
 
@@ -101,6 +102,31 @@ def test_lists_can_be_limited(file: Path, folder: Path, model: recae.Recommender
     assert parsed("recommend", file, "--user", 1, "--candidates", seen) == []
     assert len(parsed("recommend", file, "--user", 1, "--candidates", seen, "--include-seen")) == 1
     assert "No items to list" in inline("recommend", file, "--user", 1, "--candidates", seen).stderr
+
+
+def test_ids_may_be_more_than_a_file_name_holds(file: Path) -> None:
+    """--candidates and --exclude take 80 ids, 319 characters, of which no file can have the name."""
+    ids = list(range(100, 180))
+    text = ",".join(map(str, ids))
+    assert len(text) > 255
+    rows = parsed("recommend", file, "--user", 1, "-n", 100, "--candidates", text, "--include-seen")
+    assert sorted(row["item"] for row in rows) == ids
+    left = parsed("recommend", file, "--user", 1, "-n", 2000, "--exclude", text, "--include-seen")
+    assert len(left) == 1200 - 80
+
+
+def test_ids_with_a_slash_and_ids_from_a_pipe(tmp_path: Path) -> None:
+    """An id that looks like a path is an id where the model knows it; a pipe is read as the file that it stands for."""
+    (tmp_path / "r.csv").write_text("user,item,rating\n1,a/x.txt,5\n1,b/y,3\n2,a/x.txt,4\n2,c/z,1\n")
+    out = tmp_path / "m.recae"
+    done(inline("train", tmp_path / "r.csv", "-m", "popularity", "--test", 0, "--out", out))
+    asked = ("recommend", out, "--user", 1, "--include-seen", "--candidates")
+    assert [row["item"] for row in parsed(*asked, "a/x.txt")] == ["a/x.txt"]
+    assert {row["item"] for row in parsed(*asked, "a/x.txt,c/z")} == {"a/x.txt", "c/z"}
+    if sys.platform == "win32":
+        return
+    piped = process(*asked, "/dev/stdin", "--json", stdin="b/y\nc/z\n")
+    assert {row["item"] for row in json.loads(piped.stdout)} == {"b/y", "c/z"}
 
 
 def test_users_can_come_from_a_file(file: Path, folder: Path) -> None:

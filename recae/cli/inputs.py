@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,6 +62,7 @@ def load_ratings(source: str, like: Any = None, **table: Any) -> RatingMatrix:
 # ---------------------------------------------------------------- raw ids
 
 PASS_OVER = "--unknown warn passes unknown ids over"
+_SUFFIXES_OF_LISTS = (".txt", ".csv", ".tsv", ".lst", ".json", ".parquet")  # what a file of ids may be called
 
 
 class KnownIds:
@@ -152,16 +154,23 @@ def ids_from(given: str, known: KnownIds, *, unknown: str = "error") -> list[Any
     """Ids from a file (one a line) where `given` is one, else from a list with commas.
 
     Raises:
-        Failure: the file is empty, or a folder.
+        Failure: the file is empty, or a folder, or there is none, and `given` is neither an id nor several.
         Failure: the model does not know one of them, and `unknown` is "error".
     """
     keep = "error" if unknown == "error" else "keep"
-    if Path(given).is_dir() and given not in known.by_text:
-        raise Failure(f"{given} is a folder; expected ids (1,2,3), or a file with one {known.kind} id per line")
-    if not Path(given).is_file():
+    if given not in known.by_text and (os.path.isdir(given) or _names_no_file(given)):
+        what = f"{given} is a folder" if os.path.isdir(given) else f"no file {given}"
+        raise Failure(f"{what}; expected ids (1,2,3), or a file with one {known.kind} id per line")
+    if os.path.isdir(given) or not os.path.exists(given):  # unlike those of Path, false for a text too long for a name
         return known.find((part.strip() for part in given.split(",") if part.strip()), unknown=keep, remedy=PASS_OVER)
     remedy = f"{given} must hold one {known.kind} id per line, and nothing else; {PASS_OVER}"
     return known.find(read_lines(given, known.kind), unknown=keep, remedy=remedy)
+
+
+def _names_no_file(given: str) -> bool:
+    """Whether a text looks like the path of a file, and there is none."""
+    path_like = os.sep in given or given.lower().endswith(_SUFFIXES_OF_LISTS)
+    return path_like and "," not in given and not os.path.exists(given)
 
 
 def read_lines(file: str, kind: str) -> list[str]:
@@ -169,9 +178,13 @@ def read_lines(file: str, kind: str) -> list[str]:
 
     Raises:
         Failure: there is no such file, it is no text, or it holds none.
+        DataError: it is a device.
     """
+    from recae.readers.pipes import as_regular_file
+
     try:
-        text = Path(file).read_text(encoding="utf-8-sig")
+        with as_regular_file(Path(file)) as regular:
+            text = regular.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise Failure(f"no file {file}; expected a text file with one {kind} id per line") from None
     except IsADirectoryError:
