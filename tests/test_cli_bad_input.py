@@ -276,3 +276,92 @@ def test_csv_is_not_written_under_another_kinds_name(tmp_path: Path) -> None:
         assert result.exit_code == 2
         assert f"a {suffix} file is not written here" in result.stderr
         assert inline("recommend", model, "--user", 1, "--out", out, "--format", "csv").exit_code == 0
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ratings, and what else commands read: a model, tables, lists of ids, settings."""
+    folder = tmp_path_factory.mktemp("inputs")
+    table = "user,item,rating\n1,1,5\n1,2,3\n2,1,4\n3,2,1\n"
+    (folder / "own").mkdir()
+    texts = {
+        "a.csv": table, "a.json": table, "a.png": table, "t.csv": table, "own/ratings.csv": table.replace(",", ";"),
+        "items.csv": "item,title\n1,A\n2,B\n", "ids.csv": "1\n2\n", "s.toml": 'model = "popularity"\n[params]\n',
+    }  # fmt: skip
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    (folder / "link.csv").symlink_to("a.csv")
+    done(inline("train", folder / "a.csv", "--model", "popularity", "--test", 0, "--out", folder / "m.recae"))
+    done(inline("train", folder / "a.csv", "--model", "bias", "--test", 0, "--out", folder / "b.recae"))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "split a.csv --out a.csv",
+        "split a.csv --out link.csv",
+        "split link.csv --out ./a.csv",
+        "train a.csv --model popularity --test 0 --out a.csv",
+        "train a.csv --model popularity --save-test a.csv",
+        "train a.csv --epochs 1 --restart --checkpoint a.csv",
+        "train a.csv --model popularity --test t.csv --out t.csv",
+        "train a.csv --model popularity --items items.csv --out items.csv",
+        "train own --model popularity --out own/ratings.csv",
+        "train a.csv --settings s.toml --out s.toml",
+        "tune a.csv --budget 1 --out a.csv",
+        "tune a.json --budget 1 --out a.toml",
+        "tune a.csv --budget 1 --restart --study a.csv",
+        "compare a.csv --models popularity --out a.csv",
+        "compare --train a.csv --test t.csv --models popularity --out t.csv",
+        "compare a.png --models popularity --figure a.png",
+        "data info a.png --plot a.png",
+        "recommend m.recae --user 1 --out m.recae",
+        "recommend m.recae --users ids.csv --out ids.csv",
+        "recommend m.recae --user 1 --candidates ids.csv --out ids.csv",
+        "recommend m.recae --users all --exclude ids.csv --out ids.csv",
+        "recommend m.recae --new-ratings t.csv --out t.csv",
+        "recommend m.recae --user 1 --user-candidates t.csv --out t.csv",
+        "predict b.recae t.csv --out t.csv",
+        "predict b.recae a.csv --new-ratings t.csv --out t.csv",
+        "similar m.recae --item 1 --out m.recae",
+        "explain m.recae --user 1 --item 1 --out m.recae",
+        "export m.recae --to vectors --out m.recae",
+        "export m.recae --to onnx --out m.recae",
+        "card m.recae --out m.recae",
+    ],
+)
+def test_no_output_is_written_over_an_input(line: str, inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that the command reads is refused as its output, before the work, under whatever name; nothing changes."""
+    monkeypatch.chdir(inputs)
+    before = {path: path.read_bytes() for path in inputs.rglob("*") if path.is_file()}
+    result = inline(*line.split())
+    assert result.exit_code == 2, result.stderr
+    assert "is a file that this command reads, and would be overwritten" in result.stderr
+    assert {path: path.read_bytes() for path in inputs.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "train a.csv --model popularity --out new.csv --save-test ./new.csv",
+        "train a.csv --epochs 1 --out new.recae --checkpoint new.recae",
+        "tune a.csv --budget 1 --out new.json",
+        "compare a.csv --models popularity --out new.png --figure new.png",
+    ],
+)
+def test_two_outputs_are_two_files(line: str, inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One file named for two outputs would keep the later one only, and is refused before the work."""
+    monkeypatch.chdir(inputs)
+    result = inline(*line.split())
+    assert result.exit_code == 2, result.stderr
+    assert "is named for two outputs" in result.stderr
+    assert not list(inputs.glob("new*"))
+
+
+def test_training_may_take_the_place_of_the_model_that_it_starts_from(tmp_path: Path) -> None:
+    """--start and --out may be one file, which is read whole before it is replaced; so may an output of before."""
+    out = tmp_path / "m.recae"
+    done(inline("train", *TINY, "--test", 0, "--out", out))
+    done(inline("train", *TINY, "--test", 0, "--start", out, "--out", out))
+    assert recae.load_model(out).get_params()["epochs"] == 2

@@ -231,6 +231,13 @@ def test_settings_go_to_a_file_and_back(found: Tuning, tmp_path: Path) -> None:
     assert (log["model"], log["value"], log["metric"]) == ("i-autorec", found.value, "rmse")
 
 
+def test_settings_are_not_written_where_the_log_goes(found: Tuning, tmp_path: Path) -> None:
+    """A path that ends with .json is refused: the log, which has that name, would replace the settings."""
+    with pytest.raises(ParameterError, match=r"path='.*found.json': .*; expected a name such as tuned.toml"):
+        found.save(tmp_path / "found.json")
+    assert not list(tmp_path.iterdir())
+
+
 def test_every_kind_of_value_survives_a_settings_file(tmp_path: Path) -> None:
     """None, truth values, tuples, texts with quotes, tiny and huge floats come back as they were."""
     params = {"hidden": (5, 3, 5), "l2": None, "lr": 1e-22, "noise": 0.1, "device": 'a "b" \\ ü', "epochs": 10**6}

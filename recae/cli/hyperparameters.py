@@ -221,6 +221,11 @@ def value_in(args: Sequence[str], long: str, short: str = "-?") -> str | None:
     return found
 
 
+def settings_file(ctx: click.Context) -> str | None:
+    """The file that --settings names, which no parameter of the command has."""
+    return value_in(ctx.meta[_ARGS], "--settings")
+
+
 def command_with(ctx: click.Context, option: str, without: Sequence[str] = ()) -> str:
     """The command line as given, with `option` added and `without` left out, quoted for a shell."""
     import shlex

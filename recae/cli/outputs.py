@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,20 +23,45 @@ _SUFFIXES = {".csv": "csv", ".json": "json", ".ndjson": "ndjson", ".jsonl": "ndj
 _OTHERS = {".xlsx", ".xls", ".ods", ".parquet", ".pq", ".feather", ".arrow", ".tsv", ".gz", ".zip"}  # not written here
 
 
-def check_writable(*files: str | Path | None) -> None:
-    """Check, before the work, that each file can be written; None is a file that is not wanted.
+def check_writable(*files: str | Path | None, inputs: Iterable[Any] = ()) -> None:
+    """Check, before the work, that each file can be written, and that nothing is lost by it.
+
+    Args:
+        files: the command's outputs; None is a file that is not wanted.
+        inputs: the command's inputs; what names no file, such as None, is passed over.
 
     Raises:
-        ModelFileError: one cannot, see `recae.atomic.check_writable`.
+        Misuse: an output is an input, or two outputs are one file.
+        ModelFileError: one cannot be written, see `recae.atomic.check_writable`.
     """
     from recae.atomic import check_writable as check
 
-    for file in files:
-        if file is not None:
-            check(file)
+    wanted = [str(file) for file in files if file is not None]
+    read = [str(file) for file in inputs if file is not None]
+    for index, file in enumerate(wanted):
+        if any(_same_file(file, one) for one in read):
+            raise Misuse(f"{file} is a file that this command reads, and would be overwritten; name another output")
+        if any(os.path.realpath(file) == os.path.realpath(one) for one in wanted[:index]):
+            raise Misuse(f"{file} is named for two outputs; name a file for each")
+        check(file)
 
 
-def check_picture(option: str, file: str | Path | None) -> None:
+def _same_file(one: str, other: str) -> bool:
+    return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
+
+
+def files_read(given: Mapping[str, Any]) -> list[Any]:
+    """The files of ratings and of items and users that options of a command name, for `check_writable`."""
+    from recae.datasets.movielens import PUBLISHED
+    from recae.loaders import DATASETS
+
+    source = Path(given["dataset"]).expanduser()
+    data = [] if given["dataset"] in DATASETS else [source, *(source / name for name in PUBLISHED)]
+    parts = [given[name] for name in ("test", "validation") if isinstance(given.get(name), Path)]
+    return [*data, *parts, given.get("items"), given.get("users")]
+
+
+def check_picture(option: str, file: str | Path | None, inputs: Iterable[Any] = ()) -> None:
     """As `check_writable`, of a figure that `option` names.
 
     Raises:
@@ -47,7 +73,7 @@ def check_picture(option: str, file: str | Path | None) -> None:
         return
     if Path(file).suffix.lower() not in FORMS:
         raise Misuse(f"{option} {file}: expected a file with the suffix {', '.join(FORMS)}")
-    check_writable(file)
+    check_writable(file, inputs=inputs)
 
 
 def as_csv(frame: pd.DataFrame, *, excel_safe: bool = False) -> str:
@@ -92,12 +118,20 @@ class Output:
 
     @classmethod
     def of(
-        cls, form: str | None, as_json: bool, file: str | None, usual: str = "table", *, excel_safe: bool = False
+        cls,
+        form: str | None,
+        as_json: bool,
+        file: str | None,
+        usual: str = "table",
+        *,
+        excel_safe: bool = False,
+        inputs: Iterable[Any] = (),
     ) -> Output:
         """The form that was asked for, or the file's suffix says; `usual` where neither does. The file is checked.
 
         Raises:
             UsageError: --json beside another form, a table in a file, or a suffix of another kind of file.
+            Misuse: the file is one of the `inputs`.
             ModelFileError: the file cannot be written.
         """
         if as_json and form not in (None, "json"):
@@ -110,7 +144,7 @@ class Output:
                 f"--out {file}: a {suffix} file is not written here; name a .csv, .ndjson or .json file"
             )
         by_suffix = None if file is None else _SUFFIXES.get(suffix, "csv")
-        check_writable(file)
+        check_writable(file, inputs=inputs)
         return cls("json" if as_json else form or by_suffix or usual, file, excel_safe)
 
     def write(

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recae.cli.failures import Failure, Misuse, interrupted_code
-from recae.cli.hyperparameters import AUTO, command_with, model_of
+from recae.cli.hyperparameters import AUTO, command_with, model_of, settings_file
 from recae.cli.inputs import load_ratings
 from recae.cli.options import note, verbosity
-from recae.cli.outputs import as_csv, check_writable, write_text
+from recae.cli.outputs import as_csv, check_writable, files_read, write_text
 from recae.cli.own_parts import (
     load_own_parts,
     load_validation,
@@ -58,7 +58,8 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
     check_metrics(given["metrics"], *([model] if given["name"] != AUTO else []))
     checkpoint = checkpoint_of(given, model)
     if here.is_first:
-        check_writable(given["out"], given["save_test"], checkpoint)
+        read = [*files_read(given), settings_file(ctx)]  # --start is a model that training may go on with in its place
+        check_writable(given["out"], given["save_test"], checkpoint, inputs=read)
     with ExitStack() as stack:
         for file in dict.fromkeys(filter(None, (given["out"], checkpoint))):
             if here.is_first:

@@ -12,7 +12,7 @@ from recae.cli.failures import Failure, Misuse, interrupted_code
 from recae.cli.hyperparameters import command_with, given_params, model_of, option_name
 from recae.cli.inputs import load_ratings
 from recae.cli.options import note
-from recae.cli.outputs import check_writable
+from recae.cli.outputs import check_writable, files_read
 from recae.cli.own_parts import refuse_options_of_a_split, saved_split, split_by_time_for, split_options, way_of
 from recae.cli.param_types import Value, shown
 from recae.cli.printing import print_json, print_table
@@ -41,7 +41,7 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
     space = space_of(model, searched(model, given["tries"]), tuple(given_params(ctx)))
     study = study_of(given)
     log = Path(given["out"]).with_suffix(".json") if given["out"] else None
-    check_writable(given["out"], log, study)
+    check_writable(given["out"], log, study, inputs=files_read(given))
     ratings = to_search_on(given)
     if given["restart"] and study is not None:
         study.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from recae.atomic import write_text
+from recae.errors import ParameterError
 from recae.models import Recommender
 from recae.recommender.registry import name_of
 from recae.settings import write_settings
@@ -40,7 +41,18 @@ class Tuning:
         return self.base.clone().set_params(**self.settings)
 
     def save(self, path: str | Path) -> Path:
-        """Write the settings as TOML to `path`, and the log as JSON beside it (same name, `.json`)."""
+        """Write the settings as TOML to `path`, and the log as JSON beside it (same name, `.json`).
+
+        Raises:
+            ParameterError: `path` ends with .json, and the log would replace the settings.
+        """
+        if Path(path).suffix == ".json":
+            raise ParameterError(
+                "the log of the search has this name",
+                name="path",
+                value=str(path),
+                expected="a name such as tuned.toml",
+            )
         name, params = name_of(self.model())
         params = {**params, **self.settings}  # also where the best is the default: that was chosen, too
         found = {

@@ -84,7 +84,7 @@ def compare(
     """
     from recae.cli.console import echo
     from recae.cli.failures import Failure
-    from recae.cli.outputs import check_picture, check_writable
+    from recae.cli.outputs import check_picture, check_writable, files_read
     from recae.cli.own_models import entry_of_class
     from recae.cli.own_parts import is_again, split_by_time_for, to_compare_on
     from recae.cli.printing import print_json
@@ -92,8 +92,9 @@ def compare(
     from recae.comparison import compare as run
     from recae.models import MODELS
 
-    check_writable(out)
-    check_picture("--figure", figure)
+    read = files_read({"dataset": train or dataset, "test": test, "validation": validation, **table})
+    check_picture("--figure", figure, read)
+    check_writable(out, figure, inputs=read)
     check_metrics(metrics)
     names = [name.strip() for name in models.split(",") if name.strip()]
     for name in names:

@@ -101,11 +101,11 @@ def _entry(dataset: Dataset, data_dir: str | None) -> dict[str, Any]:
 @options.loudness
 def info(name: str, plot: str | None, as_json: bool, **table: Any) -> None:
     """Describe a data set, or the ratings that recae reads from a file or a store."""
-    from recae.cli.outputs import check_picture
+    from recae.cli.outputs import check_picture, files_read
     from recae.cli.printing import print_facts, print_json
     from recae.loaders import DATASETS, info
 
-    check_picture("--plot", plot)
+    check_picture("--plot", plot, files_read({"dataset": name, **table}))
     known: dict[str, Any] = {}
     if name in DATASETS or (name != "-" and not Path(name).exists()):
         known = _entry(info(name), table["data_dir"])

@@ -50,7 +50,7 @@ def explain(
 
     if (user is None) == (new_ratings is None):
         raise click.UsageError("no user; give one with --user ID, or a file of ratings with --new-ratings")
-    output = Output.of(form, as_json, out, excel_safe=excel_safe)
+    output = Output.of(form, as_json, out, excel_safe=excel_safe, inputs=(model, new_ratings))
     fitted = load_model(model, device)
     found = items_of(fitted).find([item])[0]
     if new_ratings is None:

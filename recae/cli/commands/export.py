@@ -37,8 +37,10 @@ def export(model: str, to: str, of: Any, lists: bool, out: str) -> None:
     and onnxruntime: pip install 'recae[onnx]'.
     """
     from recae.cli.inputs import load_model
+    from recae.cli.outputs import check_writable
     from recae.export import export_onnx, export_vectors
 
+    check_writable(out, inputs=(model,))
     if to == "onnx":
         if of != "items" or lists:
             raise click.UsageError("--of and --lists are about --to vectors")

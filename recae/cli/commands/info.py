@@ -70,10 +70,11 @@ def card(model: str, out: str | None) -> None:
     """Write the model card of MODEL: what it is, from which data, how it was measured, and its limits."""
     from recae.cli.console import echo
     from recae.cli.options import note
-    from recae.cli.outputs import write_text
+    from recae.cli.outputs import check_writable, write_text
     from recae.recommender.model_card import card as markdown
     from recae.recommender.model_card import facts_of
 
+    check_writable(out, inputs=(model,))
     facts = facts_of(model)
     text = markdown(facts, (facts["training"] or {}).get("model"))
     if out is None:

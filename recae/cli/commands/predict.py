@@ -74,7 +74,7 @@ def predict(
     from recae.cli.inputs import items_of, load_model, read_pairs, users_of
     from recae.cli.outputs import Output
 
-    output = Output.of(form, as_json, out, "csv", excel_safe=excel_safe)
+    output = Output.of(form, as_json, out, "csv", excel_safe=excel_safe, inputs=(model, pairs, new_ratings))
     fitted = load_model(model, device)
     if not fitted.predicts_ratings:
         raise Misuse(f"{model} holds {type(fitted).__name__}, which ranks items and predicts no ratings")

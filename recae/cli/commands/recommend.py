@@ -101,7 +101,7 @@ def recommend(
 ) -> None:
     """List the items that MODEL scores highest for each user, best first."""  # fmt: skip
     from recae.cli.inputs import ids_from, items_of, load_like, load_model
-    from recae.cli.outputs import Output
+    from recae.cli.outputs import Output, check_writable
     from recae.cli.printing import print_lists
 
     if not users and users_file is None and new_ratings is None:
@@ -111,7 +111,10 @@ def recommend(
         raise click.UsageError("--users all are the users that the model knows; --new-ratings alone lists for all new")
     if to_all and (users or out is None or form is not None or as_json or excel_safe):
         raise click.UsageError("--users all takes --out FILE, whose suffix is the format, and no --user")
-    output = None if to_all else Output.of(form, as_json, out, excel_safe=excel_safe)
+    read = (model, users_file, new_ratings, candidates, exclude, user_candidates)
+    output = None if to_all else Output.of(form, as_json, out, excel_safe=excel_safe, inputs=read)
+    if to_all:
+        check_writable(out, inputs=read)
     fitted = load_model(model, device, for_few=users_file is None)
     items = items_of(fitted)
     how: dict[str, Any] = {

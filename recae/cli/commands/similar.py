@@ -47,7 +47,7 @@ def similar(
     from recae.cli.outputs import Output
     from recae.cli.printing import print_lists
 
-    output = Output.of(form, as_json, out, excel_safe=excel_safe)
+    output = Output.of(form, as_json, out, excel_safe=excel_safe, inputs=(model,))
     fitted = load_model(model, device, for_few=True)
     known = items_of(fitted).find(items, unknown="error" if unknown == "error" else "keep", remedy=PASS_OVER)
     lists = fitted.similar_items(known, n, unknown=unknown)

@@ -55,11 +55,11 @@ def split(dataset: str, out: str, as_json: bool, **given: Any) -> None:
     The file takes the place of DATASET in 'recae train' and 'recae compare', and of TEST in 'recae evaluate': every
     model then learns from the same part and is measured on the same part. In Python, recae.Split.load reads it.
     """
-    from recae.cli.outputs import check_writable
+    from recae.cli.outputs import check_writable, files_read
     from recae.cli.own_parts import split_by
     from recae.cli.printing import print_facts, print_json
 
-    check_writable(out)
+    check_writable(out, inputs=files_read({"dataset": dataset, **given}))
     parts = split_by(dataset, given)
     parts.save(out)
     settings = {name: value for name, value in parts.settings.items() if value is not None}
