@@ -18,7 +18,7 @@ from cli_helpers import done, inline, parsed
 from store_toys import Killed, prepared, same, table, take_small_steps
 
 import recae
-from recae.errors import DataError, ParameterError
+from recae.errors import DataError, DataWarning, ParameterError
 from recae.store import check_store
 from recae.store import prepare as preparing
 
@@ -370,6 +370,39 @@ def test_ctrl_c_says_how_to_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(preparing.Bar, "report", report)
     done(inline(*command))
     same(recae.load(tmp_path / "s"), recae.RatingMatrix.from_frame(table(), timestamp="timestamp"))
+
+
+FULL = """
+import resource, sys
+import recae
+from recae.cli import main
+from recae.errors import DataError
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+try:
+    recae.prepare_store("a.csv", "s", progress=False)
+except DataError as error:
+    print(error)
+main(["data", "prepare", "a.csv", "--out", "s"])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
+@pytest.mark.parametrize("size", [8_000, 0])  # of an array too little; of all files
+def test_a_full_disk_says_to_make_room_and_resumes(tmp_path: Path, size: int) -> None:
+    """Where a file cannot become larger, the API and the command line say so with the remedy, which then works."""
+    frame = table(3000)
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    remedy = "make room, and run the same {} again, which resumes it"
+    told = subprocess.run(
+        [sys.executable, "-c", FULL, str(size)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 1
+    assert "there is no room for the store s (" in told.stdout
+    assert remedy.format("recae.prepare_store(files, folder)") in told.stdout
+    assert remedy.format("'recae data prepare FILES --out FOLDER'") in " ".join(told.stderr.split())
+    done(inline("data", "prepare", tmp_path / "a.csv", "--out", tmp_path / "s"))
+    with pytest.warns(DataWarning, match="repeat a pair"):
+        same(recae.load(tmp_path / "s"), recae.RatingMatrix.from_frame(frame, timestamp="timestamp"))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30, -7.0])

@@ -30,7 +30,7 @@ from recae.store.numbering import (
     user_cuts,
 )
 from recae.store.sources import Source
-from recae.store.steps import Report, Steps, first_difference
+from recae.store.steps import Report, Steps, first_difference, needing_room
 from recae.store.vocabulary import Numbering
 
 READER = 2  # changes where the same file is read otherwise: parts that were read before are not mixed in
@@ -44,7 +44,7 @@ def make_store(
     """Make a store in the folder `out`, or resume one that is half made; gives its manifest.
 
     Raises:
-        DataError: the ratings cannot be used, or the folder holds something else.
+        DataError: the ratings cannot be used, the folder holds something else, or the disk is full.
     """
     fingerprint = {
         "files": source.files, "options": options, "scale": scale, "duplicates": duplicates, "name": source.name,
@@ -52,7 +52,7 @@ def make_store(
     }  # fmt: skip
     if (out / MANIFEST).is_file() and not restart:
         return _already_whole(out, source, options, scale, duplicates)
-    with Steps(out, fingerprint, restart=restart) as steps:
+    with needing_room(out), Steps(out, fingerprint, restart=restart) as steps:
         read_parts(steps, source, report)
         facts = number_ids(steps, BIN)
         _bin_by_user(steps, facts, report)

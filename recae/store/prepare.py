@@ -51,7 +51,8 @@ def prepare_store(
         progress: show a bar; None for "where stderr is a terminal".
 
     Raises:
-        DataError: a file cannot be used (the message names file and line), or `out` holds something else.
+        DataError: a file cannot be used (the message names file and line), `out` holds something else, or there
+            is no room for it; then the same call resumes, once there is.
         ParameterError: an option is out of range.
     """
     given = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}

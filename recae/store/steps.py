@@ -6,23 +6,25 @@ process leaves behind is done steps, and at most one half of a step, which the n
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from recae._types import Array
 from recae.errors import DataError, Remedy
-from recae.store.layout import MAKING, MANIFEST, is_store, write_json
+from recae.store.layout import MAKING, MANIFEST, PREPARE, is_store, write_json
 
 HALF_MANIFEST = f".{MANIFEST}.part"  # what a kill leaves between writing and renaming
 LOCK = "lock"
 FINGERPRINT = "plan.json"  # the name that stores half made by earlier versions have
 ARRAYS = ("user_rows.*.npy", "item_rows.*.npy", "timestamps.npy", "user_ids*.npy", "item_ids*.npy")
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no room on a disk, in a user's share of it, in a file
 Report = Callable[[str, int, int], None]  # what is being done, how much of it is done, how much there is
 
 
@@ -155,13 +157,39 @@ def _locked(folder: Path) -> Any:
     return file
 
 
+@contextmanager
+def needing_room(out: Path) -> Iterator[None]:
+    """Within, a full disk is an error with its remedy.
+
+    Raises:
+        DataError: there is no room for the store `out`.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise DataError(
+            f"there is no room for the store {out} ({error.strerror})",
+            remedy=Remedy("make room, and run the same {prepare} again, which resumes it", prepare=PREPARE),
+        ) from error
+
+
 # ---------------------------------------------------------------- arrays of a step
+
+
+class _OnlyWritten:
+    """An open file of which NumPy sees nothing but `write`: it says why it fails, and `ndarray.tofile` does not."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.write = file.write
 
 
 def save(folder: Path, arrays: dict[str, Array | None]) -> None:
     for name, array in arrays.items():
         if array is not None:
-            np.save(folder / f"{name}.npy", array, allow_pickle=False)
+            with (folder / f"{name}.npy").open("wb") as file:
+                np.save(_OnlyWritten(file), array, allow_pickle=False)
 
 
 def read(folder: Path, name: str, part: slice = slice(None)) -> Array | None:
