@@ -98,8 +98,9 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A new file, open for writing, which becomes `path` when the block ends well, and is deleted when it does not.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: it cannot be written, or `path` is no regular file.
     """
+    refuse_irregular(path)
     path = Path(os.path.realpath(path))
     remove_leftovers(path)
     prefix = f".{path.name[:_LONGEST]}."

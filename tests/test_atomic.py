@@ -140,3 +140,16 @@ def test_two_trainings_with_one_out_do_not_mix(tmp_path: Path) -> None:
     ended = warmly(*train, "--epochs", "1", "--restart", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert names(tmp_path) == ["m.recae"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_what_is_no_file_is_never_replaced(tmp_path: Path) -> None:
+    """Whoever writes by `replacing`, a pipe stays a pipe, and a device a device, also behind a symbolic link."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for path, kind in ((tmp_path / "pipe", "a pipe"), (tmp_path / "link", "a pipe"), (Path("/dev/null"), "a device")):
+        with pytest.raises(ModelFileError, match=f"is {kind}, not a file"), replacing(path):
+            pytest.fail("nothing is written")
+    assert (tmp_path / "pipe").is_fifo()
+    assert Path("/dev/null").is_char_device()
+    assert {path.name for path in tmp_path.iterdir()} == {"pipe", "link"}

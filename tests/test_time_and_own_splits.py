@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,11 @@ def test_text_ids_and_files_that_are_no_split(tmp_path: Path) -> None:
         Split.load(tmp_path / "nothing.npz")
     with pytest.raises(DataError, match="could not be written"):
         parts.save(tmp_path / "no folder" / "s.npz")
+    if hasattr(os, "mkfifo"):  # a split takes the place of a file only
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(DataError, match=r"pipe could not be written .*is a pipe, not a file"):
+            parts.save(tmp_path / "pipe")
+        assert (tmp_path / "pipe").is_fifo()
 
 
 def test_a_split_is_written_alike_by_older_numpy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
