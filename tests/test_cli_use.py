@@ -196,6 +196,19 @@ def test_predict_leaves_a_rating_column_alone(file: Path, folder: Path) -> None:
     assert all(1 <= float(row["prediction"]) <= 5 for row in rows)
 
 
+def test_predict_keeps_every_column(file: Path, folder: Path) -> None:
+    """A table with the columns rating and prediction keeps both: the new one is prediction2, then prediction3."""
+    text = "user,item,rating,prediction\n1,2,2,before\n4,7,1,\n"
+    for names in (["prediction2"], ["prediction2", "prediction3"]):
+        (folder / "predicted.csv").write_text(text)
+        text = done(inline("predict", file, folder / "predicted.csv"))
+        rows = list(csv.DictReader(io.StringIO(text)))
+        assert list(rows[0]) == ["user", "item", "rating", "prediction", *names]
+        assert [row["prediction"] for row in rows] == ["before", ""]
+        assert [row["rating"] for row in rows] == ["2", "1"]
+        assert all(1 <= float(row[names[-1]]) <= 5 for row in rows)
+
+
 # ---------------------------------------------------------------- data, models
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,7 @@ from recae.cli.param_types import Column
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import pandas as pd
 
     from recae.cli.inputs import Pairs
     from recae.models import Recommender
@@ -66,7 +68,8 @@ def predict(
 ) -> None:
     """Predict ratings for PAIRS, a table (text or Parquet) with a column of users and a column of items; - is stdin.
 
-    The output is the same table as csv with one more column: rating, or prediction if there is a column rating already.
+    The output is the same table as csv with one more column: rating, or prediction if there is a column rating already
+    (prediction2 if there is that, too).
     A model that uses dates reads them from a column named timestamp, time or date.
     """  # fmt: skip
     import pandas as pd
@@ -83,12 +86,17 @@ def predict(
     predicted = (
         _of_known(fitted, table, unknown) if new_ratings is None else _of_new(fitted, table, new_ratings, unknown)
     )
-    column = "prediction" if "rating" in frame.columns else "rating"
-    frame[column] = [round(float(value), 4) for value in predicted]
+    frame[_free_name(frame)] = [round(float(value), 4) for value in predicted]
     if output.form != "csv":  # ids have the type that they have in the model; a text file has texts
         for name, known in ((table.user, users_of(fitted)), (table.item, items_of(fitted))):
             frame[name] = pd.Series(known.find(frame[name], unknown="keep"), frame.index, dtype=object)
     output.write(frame, "predictions")
+
+
+def _free_name(frame: pd.DataFrame) -> str:
+    """The name of the column of predictions: one that the table does not have, so that all of the table is kept."""
+    names = chain(("rating", "prediction"), (f"prediction{number}" for number in count(2)))
+    return next(name for name in names if name not in frame.columns)
 
 
 def _of_known(model: Recommender, table: Pairs, unknown: UnknownPairs) -> npt.NDArray[np.float32]:
