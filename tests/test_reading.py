@@ -355,9 +355,30 @@ def test_ids_that_may_be_meant_as_one_or_as_none_are_said(
         assert recae.load(table).n_users == 3
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet", "frame", "floats", "store"])
+@pytest.mark.parametrize("all_of_them", [True, False])
+def test_ids_that_a_spreadsheet_has_rounded_are_said(kind: str, all_of_them: bool, tmp_path: Path) -> None:
+    """Long ids as 1.23457E+17 may be several users in one: said however many there are, whatever the table is in."""
+    ids = ["1.23457E+17", "1.23458E+17", "1.23457E+17"] if all_of_them else ["1.23457E+17", "1", "2"]
+    if kind == "floats":  # as pandas reads such a file
+        ids = list(map(float, ids))  # type: ignore[arg-type]
+    frame = pd.DataFrame({"user": ids, "item": ["x", "x", "y"], "rating": [1.0, 2, 3]})
+    table: Any = frame if kind in ("frame", "floats") else tmp_path / f"r.{kind.replace('store', 'csv')}"
+    if kind in ("csv", "store"):
+        frame.to_csv(table, index=False)
+    elif kind == "parquet":
+        frame.to_parquet(table)
+    said = f"{2 if all_of_them else 1} of {len(set(ids))} user ids, such as .*several users may have become one"
+    with pytest.warns(DataWarning, match=said):
+        found: Any = (
+            recae.prepare_store(table, tmp_path / "s", progress=False) if kind == "store" else recae.load(table)
+        )
+    assert found.n_users == len(set(ids))
+
+
 def test_ids_that_are_apart_are_not_spoken_of(recwarn: pytest.WarningsRecorder) -> None:
     """Ids that all have ".0", or an é each, or are all "NA", give no warning."""
-    for ids in (["1.0", "2.0", "3.0"], ["é", "è", "e"], ["NA"] * 3):
+    for ids in (["1.0", "2.0", "3.0"], ["é", "è", "e"], ["NA"] * 3, ["1E5", "1e-5", "2E+x"], [0.5, 1e15, 2e15]):
         recae.load(pd.DataFrame({"user": ids, "item": ["x", "y", "z"], "rating": [1.0, 2, 3]}))
     assert [str(one.message) for one in recwarn if issubclass(one.category, DataWarning)] == []
 

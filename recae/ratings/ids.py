@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from recae.errors import DataWarning, ParameterError, UnknownIdError
 
 WORTH_A_THREAD = 50_000  # rows of a column
 FRACTIONAL = r"^(-?[0-9]+)\.0+$"  # a whole number as a column with missing values writes it
+ROUNDED = re.compile(r"-?[0-9](\.[0-9]+)?[eE]\+[0-9]+")  # a long number as a spreadsheet writes it: 1.23457E+17
 MISSING = ("NA", "N/A", "NULL", "null", "None", "nan", "NaN")  # what programs write where nothing is known
 
 
@@ -82,8 +84,10 @@ def say_alike(ids: IdArray, kind: str) -> None:
     """A `DataWarning` where two ids may be meant as one, or one as none.
 
     Two differ in their type, in blanks round them, in a fraction of zeros or in Unicode's form only: 7 and "7", "x" and
-    "x ", "7" and "7.0", both ways to write é. "NA" and the like may say that nobody knows the id.
+    "x ", "7" and "7.0", both ways to write é. "NA" and the like may say that nobody knows the id. Numbers that were
+    rounded may be several ids in one, see `say_rounded`.
     """
+    say_rounded(ids, kind)
     if ids.dtype != object:
         return
     texts = pd.Series([str(one) for one in ids.tolist()], dtype="str")
@@ -106,6 +110,26 @@ def say_alike(ids: IdArray, kind: str) -> None:
         warnings.warn(
             f"the {kind} {nothing.iloc[0]!r} is read as an id: if it says that the id is not known, leave its rows out",
             DataWarning, stacklevel=3,
+        )  # fmt: skip
+
+
+def say_rounded(ids: IdArray, kind: str) -> None:
+    """A `DataWarning` where ids are numbers that lost digits, as 1.23457E+17 did: what was two ids may be one.
+
+    So are numbers with a fraction part that are too large to tell neighbours apart, from 2^53 on for 64 bits.
+    """
+    if ids.dtype.kind == "f":
+        rounded = np.abs(ids) >= 2.0 ** (np.finfo(ids.dtype).nmant + 1)
+    elif ids.dtype == object:
+        texts = map(str, ids.tolist())
+        rounded = np.array(["+" in text and ROUNDED.fullmatch(text) is not None for text in texts], bool)
+    else:
+        return
+    if rounded.any():
+        warnings.warn(
+            f"{int(rounded.sum()):,} of {len(ids):,} {kind} ids, such as {plain(ids[int(np.argmax(rounded))])!r}, are "
+            f"numbers that lost their last digits, as in a spreadsheet, so that several {kind}s may have become one: "
+            "write ids as whole numbers or as texts", DataWarning, stacklevel=3,
         )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from recae._types import IdArray, IntArray
 from recae.errors import DataError
 from recae.ratings.csr import cut_evenly
+from recae.ratings.ids import say_rounded
 from recae.store.binning import Entries
 from recae.store.layout import write_json
 from recae.store.sources import Part, Source
@@ -86,6 +87,8 @@ def number_ids(steps: Steps, bin_size: int) -> dict[str, Any]:
         if not facts:
             raise DataError("the files have no rows; at least one rating is needed")
         users, items = (merged(_ids_of(part, name) for part in parts) for name in ("user_ids", "item_ids"))
+        say_rounded(users, "user")
+        say_rounded(items, "item")
         counts, numbering = np.zeros(len(users), np.int64), Numbering(users)
         for part in parts:
             counts[numbering.of(_ids_of(part, "user_ids"))] += need(part, "user_counts")
