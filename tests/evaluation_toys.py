@@ -32,6 +32,9 @@ class Ranker:
         self.asked.append(user_rows.shape[0])
         return np.asarray(user_rows @ self.weights)
 
+    def _scores_of_new(self, new: RatingMatrix, rows: np.ndarray) -> np.ndarray:
+        return self.ranking_scores_new(new.user_rows[rows])
+
 
 class Rater(Ranker):
     """Predicts 3 + b_user + b_item with fixed deviations, 3 for what it does not know; hidden users by their mean."""

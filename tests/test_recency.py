@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import recae
 from recae import Recency
 from recae.errors import DataError, ParameterError
 from recae.models.ensemble.recency import recency_weights
+from recae.models.sessions.next_scores import next_scores
 from tests.contract import ratings
 
 EASE = {"model": "ease", "l2": 50.0}
@@ -105,3 +107,32 @@ def test_explanations_are_of_the_weighted_row() -> None:
     assert found.set_index("item")["rating"].to_dict() == own.to_dict()
     as_new = recae.explain(model, data.to_frame().query("user == @user").assign(user="x"), item)
     np.testing.assert_allclose(as_new["contribution"], found["contribution"], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["recency", "v-sknn"])
+def test_hidden_users_are_measured_by_the_lists_that_they_are_served(name: str) -> None:
+    """`evaluate` reads the times of what hidden users show, also in other orders of users and items; so figures are
+    those of the lists of `recommend_new`, and not those of the same rows without times."""
+    model = Recency(base=EASE, power=1.0) if name == "recency" else recae.make_model(name)
+    parts = recae.split(ratings(), "held-out-users", test=9, fold_in=0.7, rng=1)
+    model.fit(parts.train)
+    assert parts.test_input is not None
+    wanted = recae.evaluate_lists(model.recommend_new(parts.test_input, 6), parts, "ndcg@6")["ndcg@6"]
+    assert recae.evaluate(model, parts, "ndcg@6")["ndcg@6"] == pytest.approx(wanted)
+    untimed = replace(parts, test_input=parts.test_input.with_rows(parts.test_input.user_rows))
+    assert recae.evaluate(model, untimed, "ndcg@6")["ndcg@6"] != pytest.approx(wanted)
+    turned = parts.test_input.to_frame().iloc[::-1]
+    other = recae.RatingMatrix.from_frame(turned, timestamp="timestamp", scale=parts.test_input.scale)
+    assert recae.evaluate(model, replace(parts, test_input=other), "ndcg@6")["ndcg@6"] == pytest.approx(wanted)
+
+
+def test_the_next_item_is_asked_with_the_times_of_what_was_before() -> None:
+    """Scores of the next item are those of `recommend_new` of the same events in a frame, event by event."""
+    events = recae.sessions(ratings())
+    model = Recency(base=EASE, power=1.0).fit(ratings())
+    users, stops = np.array([3, 1, 3]), events.event_starts[[3, 1, 3]] + [4, 5, 7]
+    scores = next_scores(model, events)(users, stops)
+    for user, stop, found in zip(users, stops, scores, strict=True):
+        own = events.to_frame().iloc[events.event_starts[user] : stop]
+        listed = model.recommend_new(own, n=model.ratings_.n_items, filter_seen=False).set_index("item")["score"]
+        np.testing.assert_allclose(found, listed.loc[model.ratings_.item_ids], atol=1e-5)

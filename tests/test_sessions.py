@@ -14,9 +14,10 @@ from scipy import sparse
 import recae
 from recae.errors import DataError, DataWarning, ParameterError
 from recae.events.cutting import sessions
-from recae.events.next_ranks import history, rank_figures, ranks_of_next
+from recae.events.next_ranks import dated_history, history, rank_figures, ranks_of_next
 from recae.events.session_events import Sessions
 from recae.events.session_splits import TEST, TRAIN, VALIDATION, split_sessions
+from recae.recommender.popularity import POPULAR
 
 MINUTE = 60
 
@@ -250,9 +251,22 @@ def test_next_items_by_hand() -> None:
     assert figures["ndcg@20"] == pytest.approx([1, 1 / np.log2(7), 0])
 
 
+def test_next_items_are_measured_by_lists_with_their_popularity() -> None:
+    """A model whose lists are popularity's, for it adds nothing but popularity, has popularity's figures."""
+    parts = split_sessions(sessions(recae.load("sample")))
+    wanted = recae.evaluate_next_items(recae.Popularity().fit(parts.train), parts, most=300)
+    found = recae.evaluate_next_items(recae.ItemKNN(popularity=POPULAR, k=20).fit(parts.train), parts, most=300)
+    assert found == wanted
+    own = recae.evaluate_next_items(recae.ItemKNN(popularity=0.0, k=20).fit(parts.train), parts, most=300)
+    assert own != wanted
+
+
 @pytest.mark.filterwarnings("ignore::recae.errors.DataWarning")
 def test_history_is_what_was_before() -> None:
-    """Rows hold the items before a position, the latest rating of each."""
+    """Rows hold the items before a position, the latest rating of each, and when it was given."""
     cut = sessions(log([("u", "a", 1, 0), ("u", "b", 2, 9), ("u", "a", 5, 20), ("v", "b", 4, 3)]))
     rows = history(cut, np.array([0, 0, 0, 1]), np.array([0, 2, 3, 4]), values=True)
     np.testing.assert_array_equal(rows.toarray(), [[0, 0], [1, 2], [5, 2], [0, 4]])
+    dated = dated_history(cut, np.array([0, 0, 0, 1]), np.array([0, 2, 3, 4]))
+    np.testing.assert_array_equal(dated.user_rows.toarray(), rows.toarray())
+    assert dated.timestamps.tolist() == [0, 9, 20, 9, 3]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from recae._types import Csr, IdArray, IntArray, Mask
 from recae.errors import DataError, ParameterError, Remedy
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
+from recae.ratings.matching import match
 from recae.splitting import Split
 
 
@@ -25,7 +26,7 @@ class AlignedTest:
         ratings: the test ratings as given.
         user_ids: raw ids, shape (n,).
         user_index: the model's index of each user, -1 where it does not know them, shape (n,).
-        inputs: what is shown of hidden users, shape (n, n_items); None where users are known to the model.
+        shown: what hidden users show, with its times, shape (n, n_items); None where users are known to the model.
         target: test ratings of items that the model knows, shape (n, n_items).
         seen: what is not to be ranked (all ones), shape (n, n_items).
         item_index: the model's index of each item of `ratings`, -1 where it does not know it.
@@ -36,15 +37,20 @@ class AlignedTest:
     ratings: RatingMatrix
     user_ids: IdArray
     user_index: IntArray
-    inputs: Csr | None
+    shown: RatingMatrix | None
     target: Csr
     seen: Csr
     item_index: IntArray
     name: str
 
+    @property
+    def inputs(self) -> Csr | None:
+        """The rows of `shown`, (n, n_items)."""
+        return None if self.shown is None else self.shown.user_rows
+
     def scorable(self) -> Any:
         """Users that the model can rank for: known, or met with what is shown of them; bool (n,)."""
-        return np.ones(len(self.user_ids), dtype=bool) if self.inputs is not None else self.user_index >= 0
+        return np.ones(len(self.user_ids), dtype=bool) if self.shown is not None else self.user_index >= 0
 
     def new_users(self) -> Mask:
         """Users that the model has no rating of: unknown, with an empty training row, or shown with nothing; (n,)."""
@@ -108,13 +114,13 @@ def align_test(
     user_ids = test.user_ids
     known = [trained_on, *(other for other in shown if other is not trained_on)] if inputs is None else []
     hidden = [align(other, user_ids, trained_on) for other in (*(known if filter_seen else ()), *exclude)]
-    input_rows = None if inputs is None else align(inputs, user_ids, trained_on)
-    if input_rows is not None and filter_seen:
-        hidden = [input_rows, *hidden]
+    met = None if inputs is None else _met(inputs, user_ids, trained_on)
+    if met is not None and filter_seen:
+        hidden = [met.user_rows, *hidden]
     target = align(test, user_ids, trained_on)
     return AlignedTest(
         trained_on, test, user_ids, trained_on.user_index(user_ids, missing="-1"),
-        input_rows, target, _union(hidden, target.shape),
+        met, target, _union(hidden, target.shape),
         trained_on.item_index(test.item_ids, missing="-1"), _name(given, test),
     )  # fmt: skip
 
@@ -160,6 +166,15 @@ def align(matrix: RatingMatrix, user_ids: IdArray, like: RatingMatrix) -> Csr:
     moved = sparse.csr_array((rows.data[known], columns[known], indptr), shape=(len(user_ids), like.n_items))
     moved.sort_indices()
     return moved
+
+
+def _met(inputs: RatingMatrix, user_ids: IdArray, like: RatingMatrix) -> RatingMatrix:
+    """What hidden users show, (len(user_ids), like.n_items): ratings of items that `like` lacks are dropped."""
+    empty = make_csr(np.zeros(0, np.float32), np.zeros(0, np.int32), np.zeros(len(user_ids) + 1, np.int64),
+                     (len(user_ids), like.n_items))  # fmt: skip
+    place = replace(inputs, user_rows=empty, user_ids=user_ids, item_ids=like.item_ids, item_table=like.item_table,
+                    timestamps=None, repeats=None, _cache={})  # fmt: skip
+    return match(inputs, place).ratings
 
 
 def overlap(one: Csr, other: Csr) -> Csr:

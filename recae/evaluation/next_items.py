@@ -20,8 +20,9 @@ def evaluate_next_items(
     """Recall@5, Recall@20, MRR@20 and NDCG@20 of the events of a part, each asked before it happens.
 
     All items are ranked. The first event of a session is not asked: nothing of the session is known then. What a model
-    is given grows event by event: those that read order get the user's events so far, others a row of them. Items that
-    the user had before are left out of lists where no pair of user and item occurs twice in the whole data.
+    is given grows event by event: those that read order get the user's events so far, others a row of them with its
+    times. Lists are those of `recommend_new`. Items that the user had before are left out of them where no pair of user
+    and item occurs twice in the whole data.
 
     Args:
         model: fitted on `split.train`.

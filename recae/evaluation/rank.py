@@ -94,8 +94,10 @@ def _refuse_nothing_to_find(test: AlignedTest, relevant: Csr, users: IntArray) -
 
 def _rank(model: Recommender, test: AlignedTest, users: IntArray, width: int) -> IntArray:
     """The `width` best unseen items of some users (rows of the test), shape (len(users), width)."""
-    inputs = test.inputs
-    scores = model.ranking_scores(test.user_index[users]) if inputs is None else model.ranking_scores_new(inputs[users])
+    if test.shown is None:
+        scores = model.ranking_scores(test.user_index[users])
+    else:
+        scores = model._scores_of_new(test.shown, users)
     ranked, _ = top_n(scores, width, test.seen[users])
     short = np.flatnonzero(ranked[:, -1] < 0)  # few items are left, or scores are not numbers
     if np.isnan(scores[short]).any():

@@ -9,6 +9,8 @@ from scipy import sparse
 
 from recae._types import Csr, DoubleArray, IntArray, Scores
 from recae.events.session_events import Sessions
+from recae.ratings import RatingMatrix
+from recae.ratings.csr import make_csr
 
 BLOCK = 256  # events whose scores are made at once
 LENGTHS = (5, 20)  # of lists that figures are of
@@ -22,6 +24,21 @@ def history(events: Sessions, users: IntArray, stops: IntArray, *, values: bool 
         users, stops: as `SessionModel.scores_before` has them, (n,) each.
         values: the ratings themselves, of a pair that has several events the last one.
     """
+    at = _latest(events, users, stops)
+    data = events.values[at.data] if values else np.ones(at.nnz, np.float32)
+    return sparse.csr_array((data, at.indices, at.indptr), shape=at.shape)
+
+
+def dated_history(events: Sessions, users: IntArray, stops: IntArray) -> RatingMatrix:
+    """`history` as ratings with their times, (n, n_items): each row is a user of its own."""
+    at = _latest(events, users, stops)
+    rows = make_csr(events.values[at.data], at.indices, at.indptr, at.shape)
+    known = events.ratings
+    return RatingMatrix(rows, np.arange(len(users)), known.item_ids, known.scale, events.times[at.data], name="so far")
+
+
+def _latest(events: Sessions, users: IntArray, stops: IntArray) -> Csr:
+    """Where the last event of each pair is that a user had before `stops`, (n, n_items), in rising order of items."""
     starts = events.event_starts[users]
     lengths = stops - starts
     row = np.repeat(np.arange(len(users)), lengths)
@@ -29,8 +46,8 @@ def history(events: Sessions, users: IntArray, stops: IntArray, *, values: bool 
     key = row * events.ratings.n_items + events.items[at]
     _, last = np.unique(key[::-1], return_index=True)  # the first of the reversed is the last event of a pair
     kept = np.sort(len(key) - 1 - last)
-    data = events.values[at[kept]] if values else np.ones(len(kept), np.float32)
-    rows = sparse.csr_array((data, (row[kept], events.items[at[kept]])), shape=(len(users), events.ratings.n_items))
+    shape = (len(users), events.ratings.n_items)
+    rows = sparse.csr_array((at[kept], (row[kept], events.items[at[kept]])), shape=shape)
     rows.sort_indices()
     return rows
 

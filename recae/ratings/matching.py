@@ -12,6 +12,7 @@ from recae._types import IdArray
 from recae.errors import DataError, ParameterError, Remedy
 from recae.ratings.csr import make_csr, mapped_csr
 from recae.ratings.matrix import RatingMatrix
+from recae.ratings.repeated_rows import kept_repeats
 
 
 class Matched(NamedTuple):
@@ -39,7 +40,8 @@ def match(ratings: RatingMatrix, like: RatingMatrix) -> Matched:
     indptr = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
     rows = make_csr(values[order], item[order].astype(np.int32), indptr, like.shape)
     stamps = None if ratings.timestamps is None else ratings.timestamps[order]
-    matched = like.with_rows(rows, stamps, name=ratings.name, scale=ratings.scale)
+    repeats = kept_repeats(ratings.repeats, order, ratings.n_ratings)
+    matched = like.with_rows(rows, stamps, name=ratings.name, scale=ratings.scale, repeats=repeats)
     return Matched(matched, ratings.n_ratings - len(order))
 
 
@@ -64,9 +66,7 @@ def in_one_vocabulary(*parts: RatingMatrix) -> list[RatingMatrix]:
     )
     whole = RatingMatrix(empty, users, items, scale, **tables)
     matched = [match(part, whole).ratings for part in parts]
-    return [
-        one.with_rows(one.user_rows, one.timestamps, scale=scale, read_as=parts[0].read_as, **tables) for one in matched
-    ]
+    return [replace(one, scale=scale, read_as=parts[0].read_as, _cache={}, **tables) for one in matched]
 
 
 def with_unrated(ratings: RatingMatrix) -> RatingMatrix:

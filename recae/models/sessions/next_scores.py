@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from recae._types import IntArray, Scores
-from recae.events.next_ranks import history
+from recae.events.next_ranks import dated_history
 from recae.events.session_events import Sessions
 
 NextScores = Callable[[IntArray, IntArray], Scores]  # users and stops, (n,) each, to scores of all items, (n, n_items)
@@ -17,7 +17,8 @@ NextScores = Callable[[IntArray, IntArray], Scores]  # users and stops, (n,) eac
 def next_scores(model: Any, events: Sessions, chosen: IntArray | None = None) -> NextScores:
     """What a fitted model scores the next item by, from all that a user did before.
 
-    Models that read the order of events get these; others a row of the user's latest ratings so far.
+    Models that read the order of events get these; others a row of the user's latest ratings so far, with its times.
+    The scores are those that the model makes its lists of.
 
     Args:
         events: of any users, in the item columns that the model was fitted on.
@@ -29,4 +30,8 @@ def next_scores(model: Any, events: Sessions, chosen: IntArray | None = None) ->
         return scores
     if hasattr(model, "scores_before"):
         return lambda users, stops: model.scores_before(events, users, stops)
-    return lambda users, stops: np.asarray(model.score(history(events, users, stops, values=True)))
+
+    def of_rows(users: IntArray, stops: IntArray) -> Scores:
+        return np.asarray(model._scores_of_new(dated_history(events, users, stops), np.arange(len(users))))
+
+    return of_rows
