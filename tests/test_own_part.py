@@ -206,3 +206,10 @@ def test_a_given_setting_is_taken_as_it_is() -> None:
     model = recae.ItemKNN(k=10, shrink=0.0, popularity=0.0)
     model._trials = lambda *_: pytest.fail("nothing is to be chosen")  # type: ignore[method-assign]
     assert model.fit(ratings).prior_ is None
+
+
+def test_popularity_itself_may_be_given_where_others_are_chosen() -> None:
+    """The weight of popularity alone, as `chosen_` tells it, is taken while other settings are chosen."""
+    model = recae.ItemKNN(popularity=POPULAR).fit(by_taste(), progress=False)
+    assert model.prior_ is not None
+    assert set(model.chosen_) == {"shrink"}

@@ -125,7 +125,7 @@ class ChoosesOnOwnPart(DrawnToPopularity):
                  for settings, model in self._trials(parts[0], candidates)]  # fmt: skip
         found = [(*self._best_weight(values), settings) for _, values, settings in tried]
         weight, _, chosen = max(found, key=lambda one: one[1])
-        if weight == POPULAR and parts[0].n_ratings <= MOST_AGAIN:
+        if self.popularity is None and weight == POPULAR and parts[0].n_ratings <= MOST_AGAIN:
             users, values, settings = max(tried, key=lambda one: float(one[1].mean(1).max()))
             if values[:-1].mean(1).max() > values[-1].mean():
                 weight, chosen = self._hidden_again(ratings, settings, users, values), settings
