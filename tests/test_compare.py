@@ -16,9 +16,10 @@ from scipy import stats
 import recae
 from recae.comparison import compare, paired_test
 from recae.comparison.memory_growth import MemoryGrowth
-from recae.comparison.paired import correct_by_holm
+from recae.comparison.paired import correct_by_holm, pooled_test
 from recae.comparison.table import Comparison
 from recae.errors import DataError, ParameterError
+from recae.evaluation.report import influence, ratio
 from recae.models import EASE, Bias, BiasedMF, Popularity
 from recae.plots.comparison_plot import accuracy_against_time
 
@@ -81,6 +82,57 @@ def test_the_paired_test_is_scipys() -> None:
     assert found["p"] == pytest.approx(wanted.pvalue)
     assert (found["low"], found["high"]) == pytest.approx((interval.low, interval.high))
     assert found["n_users"] == 29
+
+
+def report_by_hand(total: list[float], count: list[int], *, name: str = "mae") -> recae.evaluation.Report:
+    """The report of users with these summed errors of so many ratings each."""
+    sums, counts, root = np.array(total), np.array(count), name == "rmse"
+    users = pd.Index(["u", "v", "w"][: len(count)])
+    own = pd.DataFrame({name: sums / counts}, index=users)
+    moved = pd.DataFrame({name: influence(sums, counts, root=root)}, index=users)
+    return recae.evaluation.Report({name: ratio(sums, counts, root=root)}, {}, own, "model", "data", moved=moved)
+
+
+def test_errors_that_are_pooled_over_ratings_are_tested_as_they_are_pooled() -> None:
+    """Of 1, 3 and 4 ratings MAE is 9/8 and 12/8: the difference is -3/8, and not the mean of 1, 0 and -1; users move it
+    by (1.375, 1.125, -2.5) / 8, of which its standard error is made."""
+    found = pooled_test(report_by_hand([2, 3, 4], [1, 3, 4]), report_by_hand([1, 3, 8], [1, 3, 4]), "mae")
+    error = np.sqrt(3 / 2 * (1.375**2 + 1.125**2 + 2.5**2)) / 8
+    assert found["mean"] == pytest.approx(-3 / 8)
+    assert (found["low"], found["high"]) == pytest.approx((-3 / 8 - 4.302653 * error, -3 / 8 + 4.302653 * error))
+    assert found["p"] == pytest.approx(2 * stats.t.sf(3 / 8 / error, 2))
+    assert found["n_users"] == 3
+    one = report_by_hand([2.0], [4]), report_by_hand([3.0], [4])
+    assert pooled_test(*one, "mae") == {"mean": -0.25, "low": -0.25, "high": -0.25, "p": 1.0, "n_users": 1}
+    same = report_by_hand([2, 3, 4], [1, 3, 4], name="rmse")
+    assert pooled_test(same, same, "rmse") == {"mean": 0.0, "low": 0.0, "high": 0.0, "p": 1.0, "n_users": 3}
+
+
+def test_the_paired_test_of_errors_has_the_interval_of_a_bootstrap() -> None:
+    """Where few users have most of the ratings, `better_by` is the difference of the figures that are shown, with the
+    standard error that resampling users gives to a tenth; over several splits, too, it is that of the means."""
+    rng = np.random.default_rng(0)
+    rated = rng.random((400, 60)) < rng.choice([0.05, 0.7], (400, 1), p=[0.9, 0.1])
+    data = ratings_of(np.where(rated, rng.integers(1, 6, rated.shape), 0))
+    split = recae.split(data, "random", test=0.5, rng=0)
+    models = {"few": Bias(user_l2=0.1, item_l2=0.1), "many": Bias(user_l2=50.0, item_l2=1.0)}
+    found = compare(split, models, metrics=["rmse", "mae"])
+    best, other = (found.rows[k]["model"] for k in (0, 1))
+    test = found.rows[1]["better_by"]
+    assert test["mean"] == pytest.approx(found.rows[0]["rmse"] - found.rows[1]["rmse"])
+    users, items, truth = split.test.pairs()
+    sums = {
+        name: np.bincount(users, (truth - models[name].clone().fit(split.train).predict_pairs(users, items)) ** 2.0)
+        for name in (best, other)
+    }
+    n = np.bincount(users)
+    draws = rng.integers(0, len(n), (3000, len(n)))
+    again = [np.sqrt(sums[name][draws].sum(1) / n[draws].sum(1)) for name in (best, other)]
+    half = (test["high"] - test["low"]) / 2
+    assert half / stats.t.ppf(0.975, test["n_users"] - 1) == pytest.approx((again[0] - again[1]).std(), rel=0.1)
+    twice = compare(data, models, "random", ["rmse"], test=0.5, rng=[0, 1])
+    assert twice.rows[1]["better_by"]["mean"] == pytest.approx(twice.rows[0]["rmse"] - twice.rows[1]["rmse"])
+    assert 0.5 * half < twice.rows[1]["better_by"]["high"] - twice.rows[1]["better_by"]["mean"] < half
 
 
 def test_equal_models_do_not_differ() -> None:

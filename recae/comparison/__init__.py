@@ -62,7 +62,8 @@ def compare(
     intervals over splits that allow for train parts that overlap (`recae.comparison.repeats.merge_reports`). The
     paired tests stay tests over users, with each user's mean over the splits that test it: users are what is sampled,
     and most are in several splits, so that to count each of their figures would be too sure; a test over a few splits
-    would find nothing.
+    would find nothing. Of rmse and mae, which are pooled over ratings, the difference of the figures is tested, by the
+    delta method over users.
 
     Models that learn by epochs are stopped by the split's validation part, where it has one.
     A model that fails (say, a catalogue too large for it) is reported, and the others go on. Times are wall-clock;

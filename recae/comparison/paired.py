@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from recae.evaluation import Report
+from recae.evaluation.report import error_of
 
 
 def order_rows(
@@ -16,12 +17,16 @@ def order_rows(
     """Rows ordered by the metric `name`, the best first; each gets `better_by`, the paired test against the best."""
     sign = 1 if lower_is_better else -1
     rows = sorted(rows, key=lambda row: sign * row[name])
-    best = reports[rows[0]["model"]].per_user
+    best = reports[rows[0]["model"]]
     for row in rows:
         row["better_by"] = {}
-    if name in best:
+    if name in best.per_user:
         for row in rows[1:]:
-            row["better_by"] = paired_test(best[name], reports[row["model"]].per_user[name])
+            other = reports[row["model"]]
+            if name in best.moved:
+                row["better_by"] = pooled_test(best, other, name)
+            else:
+                row["better_by"] = paired_test(best.per_user[name], other.per_user[name])
         correct_by_holm([row["better_by"] for row in rows[1:]])
     return rows
 
@@ -38,6 +43,25 @@ def paired_test(best: pd.Series, other: pd.Series) -> dict[str, Any]:
     test = stats.ttest_rel(both[:, 0], both[:, 1])
     low, high = test.confidence_interval(0.95)
     return {"mean": mean, "low": float(low), "high": float(high), "p": float(test.pvalue), "n_users": n}
+
+
+def pooled_test(best: Report, other: Report, name: str) -> dict[str, Any]:
+    """As `paired_test`, of a metric that is pooled over ratings (rmse, mae): best - other of the figures themselves.
+
+    Users with many ratings count for more in such a figure, so that the mean over users of their own ones is another
+    quantity. The standard error is the delta method's, over users of what each moves the one figure by less the other.
+    """
+    from scipy import stats
+
+    both = pd.concat([best.moved[name], other.moved[name]], axis=1).fillna(0.0).to_numpy()
+    moved, n, difference = both[:, 0] - both[:, 1], len(both), best[name] - other[name]
+    error = error_of(moved) if n > 1 else 0.0
+    if error == 0:
+        p = 1.0 if n < 2 or difference == 0 else 0.0
+        return {"mean": difference, "low": difference, "high": difference, "p": p, "n_users": n}
+    half = float(stats.t.ppf(0.975, n - 1)) * error
+    p = float(2 * stats.t.sf(abs(difference) / error, n - 1))
+    return {"mean": difference, "low": difference - half, "high": difference + half, "p": p, "n_users": n}
 
 
 def correct_by_holm(tests: list[dict[str, Any]]) -> None:

@@ -39,7 +39,8 @@ def merge_reports(reports: Sequence[Report], tested: float) -> Report:
     Train parts of the splits overlap, so their figures vary less than those of independent data would. The standard
     error is s sqrt(1/n + tested) with the standard deviation s over n splits, and the interval Student's with n - 1
     degrees of freedom (Nadeau and Bengio, "Inference for the generalization error", Machine Learning 52, 2003, the
-    corrected resampled t-test). `per_user` has each user's mean over the splits that test it.
+    corrected resampled t-test). `per_user` has each user's mean over the splits that test it, and `moved` how far the
+    user moves the mean over all splits.
 
     Args:
         tested: size of a test part over that of its train part; 0 where all reports are of one split.
@@ -55,9 +56,11 @@ def merge_reports(reports: Sequence[Report], tested: float) -> Report:
         values = np.array([report[name] for report in reports])
         figures[name] = Figure(float(values.mean()), float(values.std(ddof=1) * np.sqrt(1 / n + tested)), t)
     per_user = pd.concat([report.per_user for report in reports]).groupby(level=0).mean()
+    moved = pd.concat([report.moved for report in reports]).groupby(level=0).sum() / n
     counts = {name: sum(report.counts[name] for report in reports) for name in first.counts}
     counts |= {"n_users": len(per_user)}
-    return Report(figures, counts, per_user, first.model, f"{first.data}, {n} splits", _merge_groups(reports), "splits")
+    data, groups = f"{first.data}, {n} splits", _merge_groups(reports)
+    return Report(figures, counts, per_user, first.model, data, groups, "splits", moved=moved)
 
 
 def _merge_groups(reports: Sequence[Report]) -> dict[str, dict[str, Figure]]:

@@ -26,7 +26,7 @@ class Comparison:
             `groups` (number and metrics of users with and without a training rating, where there are both),
             `fit_seconds`, `recommend_seconds` (lists of 20 for all test users, fitted model to frame), `peak_mb` (by
             how much the process grew, at most, while it was fitted; None where the system does not tell), `better_by`:
-            the best model's figure less this one's over users, with its 95 % interval and its p-value.
+            the best model's figure less this one's (`mean`), with its 95 % interval over users and its p-value.
         failed: label to message, of models that could not be fitted or measured.
         reports: label to `Report`.
         metrics: their names; by the first, models are ordered and compared.

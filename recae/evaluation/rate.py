@@ -12,7 +12,7 @@ from recae._types import Csr
 from recae.errors import DivergenceError
 from recae.evaluation.aligned_test import AlignedTest
 from recae.evaluation.names import Metric
-from recae.evaluation.report import Figure, Measured, ratio
+from recae.evaluation.report import Figure, Measured, influence, ratio
 
 if TYPE_CHECKING:
     from recae.recommender.base import Recommender
@@ -28,7 +28,7 @@ def measure_ratings(model: Recommender, test: AlignedTest, wanted: Sequence[Metr
     error = truth - predicted.astype(np.float64)
     counts = test.ratings.counts("user")
     rated = np.flatnonzero(counts)
-    figures, per_user = {}, pd.DataFrame(index=rated)
+    figures, per_user, moved = {}, pd.DataFrame(index=rated), pd.DataFrame(index=rated)
     masks = test.groups(rated)
     groups: dict[str, dict[str, Figure]] = {group: {} for group in masks}
     for metric in wanted:
@@ -36,11 +36,12 @@ def measure_ratings(model: Recommender, test: AlignedTest, wanted: Sequence[Metr
         loss = error * error if squared else np.abs(error)
         total = np.bincount(users, weights=loss, minlength=len(counts))[rated].astype(np.float64)
         figures[metric.name] = ratio(total, counts[rated], root=squared)
+        moved[metric.name] = influence(total, counts[rated], root=squared)
         for group, rows in masks.items():
             groups[group][metric.name] = ratio(total[rows], counts[rated][rows], root=squared)
         mean = total / counts[rated]
         per_user[metric.name] = np.sqrt(mean) if squared else mean
-    return Measured(figures, groups, per_user)
+    return Measured(figures, groups, per_user, moved)
 
 
 def _predict(model: Recommender, test: AlignedTest, users: Any, items: Any) -> Any:

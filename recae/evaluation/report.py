@@ -53,15 +53,24 @@ def ratio(total: DoubleArray, count: npt.NDArray[Any], *, root: bool) -> Figure:
     The standard error is that of a ratio estimator with users as clusters (Cochran 1977, section 2.11:
     linearised, i.e. the delta method); through the root it is divided by twice the root.
     """
-    n, value = len(total), float(total.sum() / count.sum())
-    error = None
-    if n > 1:
-        rest = total - value * count
-        error = float(np.sqrt(n / (n - 1) * np.sum(rest * rest)) / count.sum())
+    value = float(total.sum() / count.sum())
+    error = error_of(influence(total, count, root=root)) if len(total) > 1 else None
+    return Figure(float(np.sqrt(value)) if root else value, error)
+
+
+def influence(total: DoubleArray, count: npt.NDArray[Any], *, root: bool) -> DoubleArray:
+    """How far each user moves `ratio`, to first order, (n,): (total - value count) / sum(count); their sum is 0."""
+    value = float(total.sum() / count.sum())
+    moved: DoubleArray = (total - value * count) / count.sum()
     if not root:
-        return Figure(value, error)
-    top = float(np.sqrt(value))
-    return Figure(top, None if error is None else error / (2 * top) if top else 0.0)
+        return moved
+    return moved / (2 * np.sqrt(value)) if value else np.zeros_like(moved)
+
+
+def error_of(moved: DoubleArray) -> float:
+    """The standard error of a figure that users move so far, (n,), of two users or more."""
+    n = len(moved)
+    return float(np.sqrt(n / (n - 1) * np.sum(moved * moved)))
 
 
 @dataclass(frozen=True)
@@ -72,11 +81,13 @@ class Measured:
         figures: of all users, by metric.
         groups: of "known" and of "new" users, by metric; empty where there is only one of the two.
         per_user: each user's own, indexed by the user's row in the test.
+        moved: of metrics that are pooled over ratings, `influence` of each user, indexed alike.
     """
 
     figures: dict[str, Figure]
     groups: dict[str, dict[str, Figure]]
     per_user: pd.DataFrame
+    moved: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,7 +101,7 @@ class Report(Mapping[str, float]):
             `cold_ratings` (no training rating), `unknown_users`, `unknown_items`, `unknown_ratings` (not in the model's
             vocabulary at all) and
             `seen_ratings` (shown to the model: a leak, unless training error is what is measured).
-        per_user: one row a user (raw id), one column a metric; what paired tests need. Users that a metric
+        per_user: one row a user (raw id), one column a metric; what paired tests of lists need. Users that a metric
             leaves out are NaN there.
         model, data: names.
         groups: figures of the "known" and of the "new" users, as in `figures`; empty where only one of both was
@@ -98,6 +109,8 @@ class Report(Mapping[str, float]):
         over: what the intervals are over: "users", or "splits" where figures are means of several.
         by: what the test ratings are grouped by (`evaluate(..., by=...)`); None for not at all.
         parts: a report of each group, by its name.
+        moved: one row a user (raw id), one column a metric that is pooled over ratings (rmse, mae): how far the user
+            moves the figure, to first order. Standard errors and paired tests of such a metric are made of it.
     """
 
     figures: dict[str, Figure]
@@ -109,6 +122,7 @@ class Report(Mapping[str, float]):
     over: str = "users"
     by: str | None = None
     parts: dict[str, Report] = field(default_factory=dict)
+    moved: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def __getitem__(self, name: str) -> float:
         if name not in self.figures:
