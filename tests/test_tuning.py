@@ -22,6 +22,7 @@ from recae.splitting import Split, take_validation
 from recae.tuning import Tuning, tune
 from recae.tuning.budget import Budget
 from recae.tuning.search import ReleasedAtOnce
+from recae.tuning.trial import with_settings
 
 SPACE: dict[str, Any] = {"l2": (0.1, 50.0, "log"), "lr": (1e-3, 0.1, "log"), "hidden": [2, (4, 2, 4)], "epochs": (2, 6)}
 
@@ -192,6 +193,27 @@ def test_rankers_are_searched_on_hidden_users() -> None:
     split = recae.split(ratings(), "held-out-users", test=0.3, rng=0)
     by_hand = EASE(l2=result.settings["l2"]).fit(split.train)
     assert recae.evaluate(by_hand, split, "ndcg@23")["ndcg@23"] == pytest.approx(result.value)
+
+
+def test_searched_epochs_are_those_that_are_learnt(tmp_path: Path) -> None:
+    """A ranker that stops by a part of its own otherwise learns for the epochs of a trial, and so does what is found,
+    from a file, too; without epochs in the space, and where `own_part` is given, the own part stays."""
+    base = recae.MultDAE(device="cpu", batch_size=20, lr=0.05)
+    result = tune(base, ratings(), {"epochs": [1, 7]}, 4, validation=0.3, rng=1)
+    split = recae.split(ratings(), "held-out-users", test=0.3, rng=1)
+    for epochs in (1, 7):
+        values = {t["value"] for t in result.trials if t["settings"]["epochs"] == epochs}
+        by_hand = recae.MultDAE(device="cpu", batch_size=20, lr=0.05, own_part=0, epochs=epochs).fit(split.train)
+        assert len(by_hand.history_) == epochs
+        assert list(values) == [pytest.approx(recae.evaluate(by_hand, split, result.metric)[result.metric])]
+    assert len({t["value"] for t in result.trials}) == 2
+    model = load_settings(result.save(tmp_path / "found.toml"))
+    assert model.get_params() == result.model().get_params()
+    assert model.own_part == 0
+    kept = [(base, {"lr": 0.1}), (base.clone().set_params(own_part=0.2), {"epochs": 3})]
+    assert [with_settings(*one).own_part for one in kept] == [0.1, 0.2]
+    assert with_settings(recae.SessionRNN(), {"epochs": 3}).own_part is False
+    assert with_settings(small(), {"epochs": 3}).epochs == 3
 
 
 def test_models_say_where_to_search() -> None:

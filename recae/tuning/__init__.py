@@ -63,10 +63,13 @@ def tune(
         progress: called with a line about each trial.
 
     A trial's figure is that of its last epoch (early stopping is off), as the model is to be fitted on all of
-    `ratings` later, where there is nothing to stop by: epochs are one of the settings. Of models that
-    train in epochs it is the network's own figure, before answers are drawn towards the biases (`shrink`): the best
-    network is looked for, and `fit` decides how far it is trusted. Candidates are drawn by a tree-structured Parzen
-    estimator (Bergstra et al., 2011; Optuna).
+    `ratings` later, where there is nothing to stop by: epochs are one of the settings. Rankers that find by themselves
+    how many epochs are best (`own_part`) do so in trials, as in `fit`, where epochs are not searched; where they are,
+    trials and the model that is found learn for exactly so many (`own_part=0`, which adds no popularity to lists unless
+    `popularity` is given or searched). Of models that predict ratings and train in epochs a trial's figure is the
+    network's own, before answers are drawn towards the biases (`shrink`): the best network is looked for, and `fit`
+    decides how far it is trusted. Candidates are drawn by a tree-structured Parzen estimator (Bergstra et al., 2011;
+    Optuna).
 
     Raises:
         ParameterError: a setting is out of range, or `study` holds another search.

@@ -14,6 +14,7 @@ from recae.errors import ParameterError
 from recae.models import Recommender
 from recae.recommender.registry import name_of
 from recae.settings import write_settings
+from recae.tuning.trial import with_settings
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,8 +38,11 @@ class Tuning:
     base: Recommender
 
     def model(self) -> Recommender:
-        """A model with the settings that were found, and nothing learnt."""
-        return self.base.clone().set_params(**self.settings)
+        """A model with the settings that were found, and nothing learnt.
+
+        Where epochs were searched it learns for so many, as the trials did (`own_part=0`).
+        """
+        return with_settings(self.base, self.settings)
 
     def save(self, path: str | Path) -> Path:
         """Write the settings as TOML to `path`, and the log as JSON beside it (same name, `.json`).

@@ -16,7 +16,7 @@ from recae.training import Callback
 from recae.tuning.budget import Budget
 from recae.tuning.outcome import Tuning
 from recae.tuning.space import Space
-from recae.tuning.trial import Task
+from recae.tuning.trial import Task, fixes_epochs
 
 if TYPE_CHECKING:
     import optuna
@@ -115,7 +115,8 @@ class Search:
 
     def _fingerprint(self) -> dict[str, Any]:
         space = {name: str(where.plain()) for name, where in self.space.items()}
-        return {**self.task.fingerprint, "space": space, "pruning": self.prune}
+        fixed = {"epochs": "as searched"} if fixes_epochs(self.task.model, self.space) else {}
+        return {**self.task.fingerprint, "space": space, "pruning": self.prune, **fixed}
 
     def _done(self) -> list[optuna.trial.FrozenTrial]:
         """Trials that are over, in order, without those that a kill or Ctrl-C has cut short."""

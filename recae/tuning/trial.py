@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from recae.evaluation.names import lower_is_better, parse_metrics
 from recae.models import Recommender
 from recae.ratings import RatingMatrix
 from recae.recommender.fingerprints import checksum, checksum_of_times
+from recae.recommender.params import declared
 from recae.splitting import Cut, Split, split, take_validation
 from recae.splitting.cuts import as_text
 from recae.training.reporting import Callback, telling
@@ -40,7 +42,7 @@ class Task:
 
     def measure(self, settings: dict[str, Any], callback: Callback) -> float:
         """The figure of a model with `settings`; `callback` hears of epochs where they are in the metric's units."""
-        model = self.model.clone().set_params(**settings)
+        model = with_settings(self.model, settings)
         params = model.get_params()
         if "patience" in params and "patience" not in settings:
             model.set_params(patience=None)
@@ -58,6 +60,24 @@ class Task:
     def can_be_watched(self) -> bool:
         """Models of ratings are validated by RMSE on known users."""
         return self.model.iterative and self.metric == "rmse" and self.parts.test_input is None
+
+
+def with_settings(model: Recommender, settings: Mapping[str, Any]) -> Recommender:
+    """A copy of `model` with `settings` that a search found, and nothing learnt."""
+    made = model.clone().set_params(**settings)
+    return made.set_params(own_part=type(made.get_params()["own_part"])(0)) if fixes_epochs(model, settings) else made
+
+
+def fixes_epochs(model: Recommender, names: Container[str]) -> bool:
+    """Whether a search of these settings says how long a ranker learns that finds its epochs by itself otherwise.
+
+    Such a ranker puts a part of the entries aside, and learns for as many epochs as were best on it. Then the number
+    that a search tries would only be the most. Where `own_part` is searched or is not the default, it stays.
+    """
+    own = {p.name: p.default for p in declared(type(model)) if p.name == "own_part"}
+    if "epochs" not in names or "own_part" in names:
+        return False
+    return any(model.get_params()[name] == default for name, default in own.items())
 
 
 def task_of(
