@@ -45,7 +45,8 @@ def explain(model: Recommender, user: Any, item: Any, *, n: int | None = None) -
 
     Returns:
         A frame with item, rating, contribution (in units of the score, unclipped), and title where titles are known;
-        of equal contributions the item earlier in the catalogue comes first. `attrs` has score, base and exact (bool).
+        of equal contributions the item earlier in the catalogue comes first. `attrs` has score, base and exact (bool);
+        and popularity, where a ranker's lists add it (`DrawnToPopularity`): that part of base, and so of the score.
         Models of sessions add session (from 1), timestamp (where it is known) and, with attention, event_attention
         (of the last session's events, which sum to 1) and session_attention (of the sessions before it, each once).
 
@@ -68,6 +69,8 @@ def explain(model: Recommender, user: Any, item: Any, *, n: int | None = None) -
     order = np.argsort(-found[0], kind="stable")[:n]
     frame = _frame(ratings, row.indices[order], row.data[order], found[0][order])
     frame.attrs.update(score=float(score[0]), base=float(base[0]), exact=explains_exactly(reader))
+    if reader.prior_ is not None:
+        frame.attrs["popularity"] = float(_popularity(reader, ratings.item_index([item]))[0])
     return frame
 
 
@@ -85,14 +88,17 @@ def contributions(model: Recommender, row: Csr, item_index: IntArray) -> tuple[F
         item_index: columns of the items whose scores are explained, (m,).
 
     Returns:
-        Scores (m,), those of an empty row (m,), and contributions (m, nnz), in the order of the row's ratings.
+        Scores (m,), those of an empty row (m,), and contributions (m, nnz), in the order of the row's ratings. A
+        ranker's scores are those of lists: what these add for popularity is in both of the first.
     """
+    listed = _popularity(model, item_index)
     score, base = _scores(model, sparse.csr_array(sparse.vstack([row, _nothing(row)])), item_index)
     if explains_exactly(model):
-        return score, base, (_scores(model, _singles(row), item_index) - base).T
+        return score + listed, base + listed, (_scores(model, _singles(row), item_index) - base).T
     size = max(1, AT_ONCE // row.nnz) if row.nnz else 1
     parts = [_scores(model, _without(row, k, min(k + size, row.nnz)), item_index) for k in range(0, row.nnz, size)]
-    return score, base, (score - np.concatenate([np.empty((0, len(item_index)), np.float32), *parts])).T
+    without = np.concatenate([np.empty((0, len(item_index)), np.float32), *parts])
+    return score + listed, base + listed, (score - without).T
 
 
 def _reader_of_events(model: Recommender) -> SessionModel | None:
@@ -183,6 +189,12 @@ def _scores(model: Recommender, rows: Csr, item_index: IntArray) -> FloatArray:
     """The scores of some items in each row, (n_rows, m); of a rating model what it answers, drawn to the biases."""
     n, m = rows.shape[0], len(item_index)
     return model._answers_new(rows, np.repeat(np.arange(n), m), np.tile(item_index, n)).reshape(n, m)
+
+
+def _popularity(model: Recommender, item_index: IntArray) -> FloatArray:
+    """What lists add to the scores of some items, whatever a row holds, (m,)."""
+    prior = model.prior_
+    return np.zeros(len(item_index), np.float32) if prior is None or not model.personal else prior[item_index]
 
 
 def _frame(ratings: RatingMatrix, index: Any, given: FloatArray, contributions: FloatArray) -> pd.DataFrame:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from cli_helpers import done, inline, parsed
 from contract import COLD_FILM, COLD_USER, FILMS, USERS, fitted, frame_of, ratings, stars
 from linear_toys import ratings_of
 
@@ -33,6 +35,38 @@ def test_contributions_of_a_linear_model_sum_to_the_score(name: str) -> None:
     assert frame.attrs["exact"]
     assert set(frame["item"]) == {FILMS[film] for film in stars(3)}
     assert frame["contribution"].sum() + frame.attrs["base"] == pytest.approx(score_of(fitted(name), 3, 4), abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["item-knn", "mult-dae", "recency"])
+def test_the_score_of_a_list_is_what_is_explained(name: str) -> None:
+    """Where lists add popularity, the score is that of the list for known users and new ones: popularity is told apart,
+    and what ratings add is as without it."""
+    settings: Any = {"base": {"model": "item-knn", "popularity": 2.0, "shrink": 1.0}, "power": 1.0}
+    model = recae.make_model(name, **settings if name == "recency" else {"popularity": 2.0}).fit(ratings())
+    reader = model.base_ if name == "recency" else model
+    listed = model.recommend([USERS[3]], n=20).set_index("item")["score"]
+    item = listed.index[1]
+    frame = recae.explain(model, USERS[3], item)
+    assert frame.attrs["score"] == pytest.approx(listed[item], rel=1e-5)
+    column = ratings().item_index([item])[0]
+    assert frame.attrs["popularity"] == pytest.approx(reader.prior_[column])
+    if model.linear or name == "recency":
+        assert frame.attrs["exact"]
+        assert frame["contribution"].sum() + frame.attrs["base"] == pytest.approx(frame.attrs["score"], rel=1e-4)
+    reader.prior_ = None
+    bare = recae.explain(model, USERS[3], item)
+    assert "popularity" not in bare.attrs
+    assert frame.attrs["base"] - bare.attrs["base"] == pytest.approx(frame.attrs["popularity"], rel=1e-4)
+    pd.testing.assert_frame_equal(frame, bare)
+
+
+def test_the_command_line_says_what_popularity_adds(tmp_path: Path) -> None:
+    """A line beside the score; the JSON has it, too."""
+    file = recae.ItemKNN(popularity=2.0, shrink=1.0).fit(ratings()).save(tmp_path / "k.recae")
+    asked = ["explain", str(file), "--user", str(USERS[3]), "--item", str(FILMS[4])]
+    about = recae.explain(recae.load_model(file), USERS[3], FILMS[4]).attrs
+    assert parsed(*asked)["popularity"] == pytest.approx(about["popularity"], rel=1e-4)
+    assert "of the score, whatever the user rated" in done(inline(*asked))
 
 
 @pytest.mark.parametrize("name", ["ease", "dlae"])

@@ -77,6 +77,8 @@ def _print(contributions: Any, fitted: Any, item: Any) -> None:
 
     about, title = contributions.attrs, title_of(fitted, item)
     echo(f"item {item}" + (f"  {title}" if title else "") + f"  score {score_texts([about['score']])[0]}")
+    if "popularity" in about:
+        echo(f"popularity  {score_texts([about['popularity']])[0]} of the score, whatever the user rated")
     if not about["exact"]:
         options.note("This model is not linear: a contribution is the decrease of the score without the rating.")
     columns = [contributions["item"].map(str), contributions["rating"].map("{:g}".format)]
