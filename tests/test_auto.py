@@ -144,6 +144,24 @@ def test_the_next_item_where_little_can_be_told() -> None:
         recae.Auto(task="next-item").fit(data.with_rows(data.user_rows))
 
 
+def test_recency_is_looked_at_for_the_next_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is compared with its dates read, and what it chose is kept, so that a fit scores as the one that was compared;
+    of many items it is no candidate."""
+    monkeypatch.setattr(next_item, "MOST_LEARNT", 10)
+    data = RatingMatrix.from_frame(rings(), timestamp="timestamp")
+    assert choose_next_item(data).figures["recency"] > choose_next_item(data).figures["ease"]
+    compared = next_item._candidates(data, 0, 3)["recency"].fit(data, progress=False)
+    name, params = next_item._settings(compared, "recency")
+    assert params["power"] > 0
+    fitted = recae.make_model(name, **params, rng=3)
+    monkeypatch.setattr(recae.Recency, "_chosen_power", lambda *_: pytest.fail("the power was chosen already"))
+    fitted.fit(data)
+    assert fitted.chosen_.keys() <= {"base"}
+    np.testing.assert_allclose(fitted.score_users(np.arange(9)), compared.score_users(np.arange(9)), atol=1e-5)
+    monkeypatch.setattr(next_item, "MOST_ITEMS", 10)
+    assert not {"recency", "ease"} & set(choose_next_item(data).figures)
+
+
 def test_the_next_items_network_is_fitted_as_it_was_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     """A blend of what was compared scores as one that is fitted anew on the same part; long logs have no network."""
     data = RatingMatrix.from_frame(rings(), timestamp="timestamp")

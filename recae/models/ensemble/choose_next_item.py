@@ -15,6 +15,7 @@ from recae.events.session_splits import TEST, split_sessions
 from recae.models.baselines import Popularity
 from recae.models.ensemble.choose_ranker import MOST_ITEMS, Choice
 from recae.models.ensemble.ranking_blend import RankingBlend
+from recae.models.ensemble.recency import Recency
 from recae.models.linear.closed_form import EASE
 from recae.models.sessions.markov import Markov
 from recae.models.sessions.next_scores import NextScores, next_scores
@@ -32,9 +33,9 @@ NETWORK: dict[str, Any] = {"hierarchy": "none"}
 def choose_next_item(ratings: RatingMatrix, rng: int = 0, progress: bool | None = False) -> Choice:
     """The model that ranks the events of users' last sessions best, from all that they did before each.
 
-    V-SKNN with several lengths of memory, item to item counts, EASE (of at most 15,000 items), popularity, and of at
-    most 200,000 events a recurrent network are fitted on what is before the last session of each user who has two. The
-    mean of the network and the best V-SKNN is a candidate, too. The best NDCG@20 is taken.
+    V-SKNN with several lengths of memory, item to item counts, popularity, of at most 15,000 items EASE and `recency`
+    over `spectral`, and of at most 200,000 events a recurrent network are fitted on what is before the last session of
+    each user who has two. The mean of the network and the best V-SKNN is a candidate, too. The best NDCG@20 is taken.
 
     Args:
         ratings: to choose for.
@@ -74,7 +75,7 @@ def _candidates(ratings: RatingMatrix, n_events: int, rng: int) -> dict[str, Rec
     """What is compared, by name, the simplest first: of equal ones it is taken."""
     found: dict[str, Recommender] = {"popularity": Popularity(), "markov": Markov()}
     if ratings.n_items <= MOST_ITEMS:
-        found["ease"] = EASE()
+        found |= {"ease": EASE(), "recency": Recency(base="spectral", rng=rng)}
     found |= {f"v-sknn of {length}": VSKNN(length=length) for length in LENGTHS}
     if n_events <= MOST_LEARNT:
         found["session-rnn"] = SessionRNN(**NETWORK, rng=rng)
@@ -90,10 +91,13 @@ def _blend(network: Recommender, nearest: Recommender) -> RankingBlend:
 def _settings(model: Recommender, name: str = "") -> tuple[str, dict[str, Any]]:
     """The model's name in `recae.MODELS`, and its settings that are not the defaults.
 
-    A network learns from everything for as many epochs as were best: they need not be found again.
+    A network learns from everything for as many epochs as were best, and what `recency` and its base chose is kept:
+    they need not be found again.
     """
     if isinstance(model, VSKNN):
         return "v-sknn", {"length": model.length}
+    if isinstance(model, Recency):
+        return "recency", {"base": model.base, **model.chosen_}
     if isinstance(model, SessionRNN):
         return "session-rnn", {**NETWORK, "epochs": len(model.history_), "own_part": False}
     if isinstance(model, RankingBlend):
