@@ -26,6 +26,7 @@ def recurrent(model: str, **more: Any) -> Rows:
 BLEND = ({"model": "session-rnn", "hierarchy": "none", "patience": 3}, {"model": "v-sknn", "length": 100})
 NEXT: Rows = {
     "popularity": ("popularity", {}), "markov": ("markov", {}), "item-knn": ("item-knn", {}), "ease": ("ease", {}),
+    "recency, ease": ("recency", {"base": "ease"}), "recency, spectral": ("recency", {"base": "spectral"}),
     "v-sknn": ("v-sknn", {}),
     **recurrent("session-rnn", patience=3, embeddings="random"),
     **{f"{row}, near": made for row, made in recurrent("session-rnn", patience=3, embeddings="near").items()},
