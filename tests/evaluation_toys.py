@@ -55,6 +55,11 @@ class Rater(Ranker):
         mean = user_rows.sum(axis=1) / np.maximum(np.diff(user_rows.indptr), 1)
         return (mean[row_index] + self.item[item_index]).astype(np.float32)
 
+    def _rated_of_new(
+        self, new: RatingMatrix, row_index: np.ndarray, item_index: np.ndarray, _times: Any
+    ) -> np.ndarray:
+        return self.predict_pairs_new(new.user_rows, row_index, item_index)
+
 
 def ratings_of(n_users: int = 30, n_items: int = 25, share: float = 0.4, seed: int = 0) -> RatingMatrix:
     rng = np.random.default_rng(seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import sqrt
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 from evaluation_toys import COLD, HIDDEN, SPLIT, TESTED, Ranker, Rater, ratings_of, shuffled
 
+import recae
 from recae import metrics
 from recae.evaluation import evaluate
 from recae.ranking import top_n_reference
@@ -119,6 +121,23 @@ def test_hidden_users_ratings(monkeypatch: pytest.MonkeyPatch) -> None:
     for size in (2048, 1, 3):
         monkeypatch.setattr("recae.evaluation.rate.HIDDEN_USERS", size)
         assert evaluate(model, HIDDEN, "rmse")["rmse"] == pytest.approx(expected)
+
+
+def test_hidden_users_ratings_are_asked_at_their_moments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that reads dates gets those of what hidden users show, some users at a time, and is asked when the test
+    ratings were given: the figures are those of `predict_new` with times, and others without them."""
+    rng, data = np.random.default_rng(0), ratings_of(40, 25)
+    dated = data.with_rows(data.user_rows, rng.permutation(data.n_ratings).astype(np.int64) * 600)
+    made = split(dated, "held-out-users", test=9, rng=0)
+    assert made.test_input is not None
+    model = recae.make_model("session-rnn-ratings", epochs=0, hidden=3, device="cpu").fit(made.train, progress=False)
+    pairs = made.test.to_frame()
+    expected = metrics.rmse(made.test.user_rows.data, model.predict_new(made.test_input, pairs))
+    for users in (4, 2048):
+        monkeypatch.setattr("recae.evaluation.rate.HIDDEN_USERS", users)
+        assert evaluate(model, made, "rmse")["rmse"] == pytest.approx(expected)
+    untimed = made.test_input.with_rows(made.test_input.user_rows)
+    assert evaluate(model, replace(made, test_input=untimed), "rmse")["rmse"] != pytest.approx(expected)
 
 
 def test_known_users_ratings_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from recae._types import Csr
 from recae.errors import DivergenceError
 from recae.evaluation.aligned_test import AlignedTest
 from recae.evaluation.names import Metric
 from recae.evaluation.report import Figure, Measured, influence, ratio
+from recae.ratings import RatingMatrix
+from recae.ratings.repeated_rows import kept_repeats
 
 if TYPE_CHECKING:
     from recae.recommender.base import Recommender
@@ -47,13 +48,15 @@ def measure_ratings(model: Recommender, test: AlignedTest, wanted: Sequence[Metr
 def _predict(model: Recommender, test: AlignedTest, users: Any, items: Any) -> Any:
     """Ratings of pairs (row of the test, the model's item index or -1)."""
     known = items >= 0
-    if test.inputs is None:
+    if test.shown is None:
         index = test.user_index[users]
         parts = [slice(start, start + PAIRS) for start in range(0, len(users), PAIRS)]
         predicted = np.concatenate([model.predict_pairs(index[p], items[p], **_dates(model, test, p)) for p in parts])
     else:
         predicted = np.empty(len(users), np.float32)
-        predicted[known] = _predict_hidden(model, test.inputs, users[known], items[known])
+        stamps = test.ratings.timestamps if model.reads_dates else None
+        times = None if stamps is None else stamps[known].astype(np.float64)
+        predicted[known] = _predict_hidden(model, test.shown, users[known], items[known], times)
         if not known.all():  # nothing is known of the item, and the user is new: -1 for both gives the baseline
             predicted[~known] = model.predict_pairs(items[~known], items[~known])
     _refuse_not_finite(model, test, predicted, users)
@@ -66,15 +69,28 @@ def _dates(model: Recommender, test: AlignedTest, part: slice) -> dict[str, Any]
     return {"timestamps": stamps[part]} if model.reads_dates and stamps is not None else {}
 
 
-def _predict_hidden(model: Recommender, inputs: Csr, users: Any, items: Any) -> Any:
-    """Ratings of pairs (row of `inputs`, item index) with rows in rising order, some rows at a time."""
+def _predict_hidden(model: Recommender, shown: RatingMatrix, users: Any, items: Any, times: Any) -> Any:
+    """Ratings of pairs (row of `shown`, item index) with rows in rising order, some rows at a time.
+
+    Models that read dates are asked at `times`, (n,); None where they do not, or none are known.
+    """
     predicted = np.empty(len(users), np.float32)
-    for first in range(0, inputs.shape[0], HIDDEN_USERS):
+    for first in range(0, shown.n_users, HIDDEN_USERS):
         pairs = slice(*np.searchsorted(users, [first, first + HIDDEN_USERS]))
         if pairs.start < pairs.stop:
-            rows = inputs[first : first + HIDDEN_USERS]
-            predicted[pairs] = model.predict_pairs_new(rows, users[pairs] - first, items[pairs])
+            some = _some_users(shown, slice(first, first + HIDDEN_USERS))
+            at = None if times is None else times[pairs]
+            predicted[pairs] = model._rated_of_new(some, users[pairs] - first, items[pairs], at)
     return predicted
+
+
+def _some_users(shown: RatingMatrix, users: slice) -> RatingMatrix:
+    """A run of the users of `shown`, with their times."""
+    rows, indptr = shown.user_rows[users], shown.user_rows.indptr[users.start : users.stop + 1]
+    kept = np.arange(indptr[0], indptr[-1])
+    stamps = None if shown.timestamps is None else shown.timestamps[kept]
+    repeats = kept_repeats(shown.repeats, kept, shown.n_ratings)
+    return shown.with_rows(rows, stamps, user_ids=shown.user_ids[users], repeats=repeats)
 
 
 def _refuse_not_finite(model: Recommender, test: AlignedTest, predicted: Any, users: Any) -> None:

@@ -180,7 +180,7 @@ class Recommender(Similar):
         pairs = as_pandas(pairs)
         frames.require(pairs, ("user", "item"), "pairs")
         index = frames.find_pairs(new, pairs["user"], pairs["item"], unknown)
-        return frames.without_unknown(self.predict_pairs_new(new.user_rows, *index), *index, unknown)
+        return frames.without_unknown(self._rated_of_new(new, *index), *index, unknown)
 
     def predict_pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
         """Ratings for pairs (row of `user_rows`, item index) of unseen users, (n,), within the scale.

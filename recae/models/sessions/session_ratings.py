@@ -121,23 +121,28 @@ class SessionRatingRNN(PredictsAtMoments, RecurrentModel):
         self._fitted()
         frames.check_choice("unknown", unknown, get_args(UnknownPairs))
         new = frames.new_users(new_ratings, self, unknown=unknown)
-        if new.timestamps is None and self._told_of(sessions_of_new(new, 60 * self.gap)) is None:
-            return super().predict_new(new_ratings, pairs, unknown=unknown)
         table = as_pandas(pairs)
         frames.require(table, ("user", "item"), "pairs")
         users, items = frames.find_pairs(new, table["user"], table["item"], unknown)
-        events = sessions_of_new(new, 60 * self.gap)
         times = None
         if "timestamp" in table.columns and new.timestamps is not None:
             times = moments(as_id_array(table["timestamp"]), len(users))
-        out = self._baseline().at(np.full(len(items), -1), items)
-        served = self._serves("item", items) & (users >= 0)
+        return frames.without_unknown(self._rated_of_new(new, users, items, times), users, items, unknown)
+
+    def _rated_of_new(
+        self, new: RatingMatrix, row_index: IntArray, item_index: IntArray, times: DoubleArray | None = None
+    ) -> Scores:
+        events = sessions_of_new(new, 60 * self.gap)
+        if new.timestamps is None and self._told_of(events) is None:
+            return super()._rated_of_new(new, row_index, item_index)
+        out = self._baseline().at(np.full(len(item_index), -1), item_index)
+        served = self._serves("item", item_index) & (row_index >= 0)
         if not served.all():
-            whole = super().predict_pairs_new(new.user_rows, users, items)
+            whole = super().predict_pairs_new(new.user_rows, row_index, item_index)
             out = np.where(served, out, whole)
-        at = None if times is None else times[served]
-        out[served] = self._from(events, users[served], items[served], at)
-        return frames.without_unknown(np.clip(out, *self.ratings_.scale), users, items, unknown)
+        at = None if times is None or new.timestamps is None else times[served]
+        out[served] = self._from(events, row_index[served], item_index[served], at)
+        return np.clip(out, *self.ratings_.scale)
 
     def _at(self, user_index: IntArray, item_index: IntArray, times: DoubleArray) -> Scores:
         return self._from(self.sessions_, user_index, item_index, times)
