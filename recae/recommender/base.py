@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 import numpy as np
 import pandas as pd
 
-from recae._types import Csr, IntArray, Mask, Scores
+from recae._types import IntArray, Mask, Scores
 from recae.ratings import RatingMatrix
 from recae.ratings.any_frame import as_pandas
 from recae.recommender import frames
@@ -181,15 +181,6 @@ class Recommender(Similar):
         frames.require(pairs, ("user", "item"), "pairs")
         index = frames.find_pairs(new, pairs["user"], pairs["item"], unknown)
         return frames.without_unknown(self._rated_of_new(new, *index), *index, unknown)
-
-    def predict_pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
-        """Ratings for pairs (row of `user_rows`, item index) of unseen users, (n,), within the scale.
-
-        An unknown row or item is -1; it, and an item without a training rating, is predicted by the baseline.
-        """
-        ratings = self._fitted()
-        self._needs_ratings()
-        return np.clip(self._answers_new(user_rows, row_index, item_index), *ratings.scale)
 
     # ---------------------------------------------------------------- recommendations
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from recae._types import Csr, DoubleArray, FloatArray, IntArray, Mask, Scores
+from recae.ratings import RatingMatrix
 from recae.ratings.csr import take_rows
 from recae.ratings.matrix import By
 from recae.recommender.biases import Biases, user_deviations, weighed
@@ -54,6 +55,21 @@ class ColdAnswers(Contract):
         if (asked := item & ~user).any():
             out[asked] += self._expected("user", nobody[asked], item_index[asked])
         return out
+
+    def predict_pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
+        """Ratings for pairs (row of `user_rows`, item index) of unseen users, (n,), within the scale.
+
+        An unknown row or item is -1; it, and an item without a training rating, is predicted by the baseline.
+        """
+        ratings = self._fitted()
+        self._needs_ratings()
+        return np.clip(self._answers_new(user_rows, row_index, item_index), *ratings.scale)
+
+    def _rated_of_new(
+        self, new: RatingMatrix, row_index: IntArray, item_index: IntArray, times: DoubleArray | None = None
+    ) -> Scores:
+        """`predict_pairs_new` of rows of `new`; what reads dates also reads those of `new`, and is asked at `times`."""
+        return self.predict_pairs_new(new.user_rows, row_index, item_index)
 
     def _answers_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> FloatArray:
         """What unseen users are told of pairs (row of `user_rows`, item), (n,), unclipped; -1 for an unknown one.

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from recae._types import Csr, DoubleArray, FloatArray, IntArray, Mask, Scores
+from recae._types import Csr, FloatArray, IntArray, Mask, Scores
 from recae.errors import NotFittedError, ParameterError
 from recae.ratings import RatingMatrix
 from recae.ratings.side_columns import table_checksum
@@ -236,15 +236,6 @@ class Contract(Parameters, ABC):
     def _scores_of_new(self, new: RatingMatrix, rows: IntArray) -> Scores:
         """`ranking_scores_new` of some rows of `new`; what reads dates also reads those of `new`."""
         return self.ranking_scores_new(new.user_rows[rows])
-
-    def predict_pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
-        raise NotImplementedError  # written in `Recommender`
-
-    def _rated_of_new(
-        self, new: RatingMatrix, row_index: IntArray, item_index: IntArray, times: DoubleArray | None = None
-    ) -> Scores:
-        """`predict_pairs_new` of rows of `new`; what reads dates also reads those of `new`, and is asked at `times`."""
-        return self.predict_pairs_new(new.user_rows, row_index, item_index)
 
     def _list_scores(self, user_index: IntArray) -> Any:
         """As `ranking_scores`, or a tensor on a GPU."""
