@@ -112,23 +112,21 @@ def _by_events(model: Any, reader: SessionModel, user: Any, item: Any, n: int | 
     """`explain` of a model that reads the order of events, which `reader` cuts into sessions."""
     ratings = model.ratings_
     new = _new_user(model, user)
-    events, at = reader.sessions_, 0
-    if new is not None:
-        events = sessions_of_new(new, 60 * reader.gap)
+    if new is None:
+        events = reader.sessions_.of_users(ratings.user_index([user]))
     else:
-        at = int(ratings.user_index([user])[0])
-    first, stop = events.event_starts[at], events.event_starts[at + 1]
-    if first == stop:
+        events = sessions_of_new(new, 60 * reader.gap)
+    if events.n_events == 0:
         raise _nothing_to_explain_by(user, new)
-    score, base, found = event_contributions(model, events, at, ratings.item_index([item]))
+    score, base, found = event_contributions(model, events, 0, ratings.item_index([item]))
     order = np.argsort(-found[0], kind="stable")[:n]
-    chosen = stop - found.shape[1] + order
+    chosen = events.n_events - found.shape[1] + order
     frame = _frame(ratings, events.items[chosen], events.values[chosen], found[0][order])
-    columns = {"session": events.session_of[chosen] - events.user_starts[at] + 1}
+    columns = {"session": events.session_of[chosen] + 1}
     if new is None or new.timestamps is not None:
         columns["timestamp"] = events.times[chosen]
-    attention = reader.attention_of(events, at) if reader is model else {}
-    columns.update({name: values[chosen - first] for name, values in attention.items()})
+    attention = reader.attention_of(events, 0) if reader is model else {}
+    columns.update({name: values[chosen] for name, values in attention.items()})
     for place, (name, values) in enumerate(columns.items(), 3):  # before the titles
         frame.insert(place, name, values)
     frame.attrs.update(score=float(score[0]), base=float(base[0]), exact=False)

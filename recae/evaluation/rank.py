@@ -28,7 +28,13 @@ Rank = Callable[[IntArray, int], IntArray]  # users (rows of the test) and a wid
 
 def rank_by(model: Recommender, test: AlignedTest) -> Rank:
     """Lists as a model makes them: the best items that are not seen."""
-    return lambda users, width: _rank(model, test, users, width)
+    met = None if test.shown is None else model._scores_of_new(test.shown)
+
+    def rank(users: IntArray, width: int) -> IntArray:
+        scores = met(users) if met is not None else model.ranking_scores(test.user_index[users])
+        return _best(model, scores, test.seen[users], width)
+
+    return rank
 
 
 def measure_lists(
@@ -92,13 +98,13 @@ def _refuse_nothing_to_find(test: AlignedTest, relevant: Csr, users: IntArray) -
         )
 
 
-def _rank(model: Recommender, test: AlignedTest, users: IntArray, width: int) -> IntArray:
-    """The `width` best unseen items of some users (rows of the test), shape (len(users), width)."""
-    if test.shown is None:
-        scores = model.ranking_scores(test.user_index[users])
-    else:
-        scores = model._scores_of_new(test.shown, users)
-    ranked, _ = top_n(scores, width, test.seen[users])
+def _best(model: Recommender, scores: Scores, seen: Csr, width: int) -> IntArray:
+    """The `width` best unseen items of rows of scores, (n, width).
+
+    Raises:
+        DivergenceError: scores are not numbers.
+    """
+    ranked, _ = top_n(scores, width, seen)
     short = np.flatnonzero(ranked[:, -1] < 0)  # few items are left, or scores are not numbers
     if np.isnan(scores[short]).any():
         raise DivergenceError(

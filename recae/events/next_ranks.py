@@ -39,7 +39,7 @@ def dated_history(events: Sessions, users: IntArray, stops: IntArray) -> RatingM
 
 def _latest(events: Sessions, users: IntArray, stops: IntArray) -> Csr:
     """Where the last event of each pair is that a user had before `stops`, (n, n_items), in rising order of items."""
-    starts = events.event_starts[users]
+    starts = events.spans(users)[0]
     lengths = stops - starts
     row = np.repeat(np.arange(len(users)), lengths)
     at = np.arange(len(row)) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)

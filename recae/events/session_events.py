@@ -64,6 +64,10 @@ class Sessions:
         """First event of each user, and the number of events, int64 (n_users + 1,)."""
         return self.session_starts[self.user_starts]
 
+    def spans(self, users: IntArray) -> tuple[IntArray, IntArray]:
+        """First event of each of `users`, and the one after the last, (n,) each; other users are not looked at."""
+        return self.session_starts[self.user_starts[users]], self.session_starts[self.user_starts[users + 1]]
+
     @property
     def users(self) -> IntArray:
         """User of each event, (n_events,)."""
@@ -88,6 +92,20 @@ class Sessions:
         starts = self.event_starts
         begins[starts[:-1][np.diff(starts) > 0]] = True
         return np.maximum.accumulate(np.where(begins, np.arange(self.n_events), 0))
+
+    def of_users(self, users: IntArray) -> Sessions:
+        """The events of `users`, (n,), alone, who become the users 0 to n - 1; `known_as` says who they are.
+
+        What is made of these events costs nothing for those of other users.
+        """
+        first, stop = self.user_starts[users], self.user_starts[users + 1]
+        session = _between(first, stop)
+        starts, stops = self.session_starts[session], self.session_starts[session + 1]
+        at = _between(starts, stops)
+        return Sessions(
+            self.ratings, self.items[at], self.values[at], self.times[at], _summed(stops - starts),
+            _summed(stop - first), self.how, users if self.known_as is None else self.known_as[users],
+        )  # fmt: skip
 
     def select(self, keep: Mask) -> Sessions:
         """The events where `keep`, (n_events,), is true; sessions stay what they are, and those of none go."""
@@ -140,6 +158,17 @@ class Sessions:
             f"{found['n_users']:,} users; {found['events_per_session']['median']:g} events in the median session; "
             f"cut by {self.how})"
         )
+
+
+def _between(starts: IntArray, stops: IntArray) -> IntArray:
+    """The whole numbers of several ranges, one after the other."""
+    lengths = stops - starts
+    return np.asarray(np.arange(lengths.sum()) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths))
+
+
+def _summed(lengths: IntArray) -> IntArray:
+    """0 and the running sums, (n + 1,)."""
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
 def _spread(numbers: IntArray) -> dict[str, float]:

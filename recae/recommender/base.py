@@ -259,7 +259,7 @@ class Recommender(Similar):
         new = frames.new_users(new_ratings, self, unknown=unknown)
         allowed = frames.allowed_items(ratings, candidates, exclude, unknown)
         seen = new.user_rows if filter_seen else None
-        found = top_n_for_users(lambda rows: self._scores_of_new(new, rows), np.arange(new.n_users), seen, n, allowed)
+        found = top_n_for_users(self._scores_of_new(new), np.arange(new.n_users), seen, n, allowed)
         return frames.ranked_frame(new.user_ids, *found, ratings)
 
     def recommend_row(
@@ -294,7 +294,7 @@ class Recommender(Similar):
             scores = self.ranking_scores_new(row)
         else:
             new = dated_row(item_index, ratings, timestamps, known, needs_rating=self.predicts_ratings)
-            row, scores = new.user_rows, self._scores_of_new(new, np.zeros(1, np.int64))
+            row, scores = new.user_rows, self._scores_of_new(new)(np.zeros(1, np.int64))
         index, listed = (found[0] for found in top_allowed(scores, row if filter_seen else None, n, allowed))
         return index[index >= 0], listed[index >= 0]
 

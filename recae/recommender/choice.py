@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -79,7 +78,7 @@ def chosen_lists(
     `user_index` are known users, or users of `new`, who were never trained on.
     """
     ratings = new or model.ratings_
-    score = model._list_scores if new is None else functools.partial(model._scores_of_new, new)
+    score = model._list_scores if new is None else model._scores_of_new(new)
     seen = ratings.user_rows if choice.filter_seen else None
     if choice.boost is None and choice.candidates is None:
         return top_n_for_users(score, user_index, seen, n, choice.allowed)

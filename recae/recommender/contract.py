@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
@@ -233,9 +233,12 @@ class Contract(Parameters, ABC):
         scores: Scores = self._or_popular(own, np.diff(user_rows.indptr) == 0)
         return scores
 
-    def _scores_of_new(self, new: RatingMatrix, rows: IntArray) -> Scores:
-        """`ranking_scores_new` of some rows of `new`; what reads dates also reads those of `new`."""
-        return self.ranking_scores_new(new.user_rows[rows])
+    def _scores_of_new(self, new: RatingMatrix) -> Callable[[IntArray], Scores]:
+        """`ranking_scores_new` of rows of `new`, (n,); what reads dates also reads those of `new`.
+
+        What is made of all of `new` is the function's: a model keeps nothing of a request.
+        """
+        return lambda rows: self.ranking_scores_new(new.user_rows[rows])
 
     def _list_scores(self, user_index: IntArray) -> Any:
         """As `ranking_scores`, or a tensor on a GPU."""

@@ -58,8 +58,10 @@ def _ndcg(model: Any, validation: RatingMatrix, shown: RatingMatrix | None) -> t
     known = model.ratings_ if shown is None else shown
     counts = model.ratings_.counts("item").astype(np.float32)
 
+    score = model.ranking_scores if shown is None else model._scores_of_new(shown)
+
     def own(_rows: Any, users: Any) -> Any:
-        return model.ranking_scores(users) if shown is None else model._scores_of_new(shown, users)
+        return score(users)
 
     def popular(_rows: Any, users: Any) -> Any:
         return np.broadcast_to(counts, (len(users), len(counts)))

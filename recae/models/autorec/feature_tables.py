@@ -89,7 +89,8 @@ def encode_rows(table: pd.DataFrame | None, ids: IdArray, columns: Sequence[Colu
 def _rows(table: pd.DataFrame | None, ids: IdArray) -> pd.DataFrame | None:
     if table is None or not len(table.columns):
         return None
-    return table[~table.index.duplicated()].reindex(pd.Index(ids))
+    single = table if table.index.is_unique else table[~table.index.duplicated()]  # pandas keeps whether it is
+    return single.reindex(pd.Index(ids))
 
 
 def _learn(name: str, column: pd.Series[Any], common: int, bends: bool) -> Column:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -92,8 +93,8 @@ class Auto(Recommender):
     def score_users(self, user_index: IntArray) -> Scores:
         return self.model_.score_users(user_index)
 
-    def _scores_of_new(self, new: RatingMatrix, rows: IntArray) -> Scores:
-        return self.model_._scores_of_new(new, rows)
+    def _scores_of_new(self, new: RatingMatrix) -> Callable[[IntArray], Scores]:
+        return self.model_._scores_of_new(new)
 
     def _device_scores(self, user_index: IntArray) -> Any:
         return self.model_._device_scores(user_index)

@@ -109,11 +109,16 @@ class RankingBlend(Recommender):
     def score_users(self, user_index: IntArray) -> Scores:
         return self._mean(lambda model: model.ranking_scores(user_index), self.ratings_.user_rows[user_index])
 
-    def _scores_of_new(self, new: RatingMatrix, rows: IntArray) -> Scores:
-        user_rows = new.user_rows[rows]
-        own = self._mean(lambda model: model._scores_of_new(new, rows), user_rows)
-        found: Scores = self._or_popular(own, np.diff(user_rows.indptr) == 0)
-        return found
+    def _scores_of_new(self, new: RatingMatrix) -> Callable[[IntArray], Scores]:
+        scores = {id(model): model._scores_of_new(new) for model in self.models_}
+
+        def mean(rows: IntArray) -> Scores:
+            user_rows = new.user_rows[rows]
+            own = self._mean(lambda model: scores[id(model)](rows), user_rows)
+            found: Scores = self._or_popular(own, np.diff(user_rows.indptr) == 0)
+            return found
+
+        return mean
 
     def scores_at(self, events: Sessions, users: IntArray, stops: IntArray) -> NextScores:
         """As `SessionRNN.scores_at`: the next item, event by event."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from copy import copy
 from typing import Any, ClassVar
 
@@ -103,11 +104,15 @@ class Recency(Recommender):
         ratings = self.ratings_
         return self._read(ratings.user_rows[user_index], stamps_of(ratings, user_index))
 
-    def _scores_of_new(self, new: RatingMatrix, rows: IntArray) -> Scores:
+    def _scores_of_new(self, new: RatingMatrix) -> Callable[[IntArray], Scores]:
         if new.timestamps is None:
-            return super()._scores_of_new(new, rows)
-        own = self._read(new.user_rows[rows], stamps_of(new, rows))
-        return self._or_popular(own, new.counts("user")[rows] == 0)  # type: ignore[no-any-return]
+            return super()._scores_of_new(new)
+
+        def score(rows: IntArray) -> Scores:
+            own = self._read(new.user_rows[rows], stamps_of(new, rows))
+            return self._or_popular(own, new.counts("user")[rows] == 0)  # type: ignore[no-any-return]
+
+        return score
 
     def _read(self, user_rows: Csr, stamps: IntArray) -> Scores:
         """What the base says of rows (n, n_items) whose entries have these times, (user_rows.nnz,)."""

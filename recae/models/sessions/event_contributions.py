@@ -38,7 +38,7 @@ def event_contributions(
         Scores (m,), those without any event (m,), and contributions (m, k) of the latest k events, in the order of
         time.
     """
-    n = int(events.event_starts[user + 1] - events.event_starts[user])
+    n = _n_events(events, user)
     first, size = max(0, n - max(1, IN_ALL // n)), max(1, AT_ONCE // n)
 
     def last_scores(some: Sessions) -> FloatArray:
@@ -53,14 +53,19 @@ def event_contributions(
 
 def without(events: Sessions, user: int, left_out: IntArray) -> Sessions:
     """A user's history once for each of `left_out`, (m,), without that event, counted from the user's first."""
-    n = int(events.event_starts[user + 1] - events.event_starts[user])
+    n = _n_events(events, user)
     return _copies(events, user, np.arange(n) != left_out[:, None])
+
+
+def _n_events(events: Sessions, user: int) -> int:
+    start, stop = events.spans(np.array([user]))
+    return int(stop[0] - start[0])
 
 
 def _copies(events: Sessions, user: int, keep: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> Sessions:
     """A user's history once for each row of `keep`, (n_copies, n_events), with the events where it is true."""
     copy, at = np.nonzero(keep)
-    at += events.event_starts[user]
+    at += events.spans(np.array([user]))[0]
     sessions = events.session_starts[events.user_starts[user] : events.user_starts[user + 1]]
     session = np.searchsorted(sessions, at, side="right")
     begins = np.ones(len(at), bool)

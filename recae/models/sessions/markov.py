@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from recae._types import Csr, IntArray, Scores
+from recae._types import Csr, DoubleArray, IntArray, Scores
 from recae.events.session_events import Sessions
 from recae.models.sessions.session_model import SessionModel, popularity_of, recent
 from recae.ratings import RatingMatrix
@@ -40,13 +40,20 @@ class Markov(SessionModel):
 
     def scores_before(self, events: Sessions, users: IntArray, stops: IntArray) -> Scores:
         weights = recent(events, users, stops, self.decay, EVENTS)
-        of_item = np.asarray(self.counts_.sum(axis=1), np.float64) + self.prior
+        of_item = self._followed() + self.prior
         inverse = np.divide(1.0, of_item, out=np.zeros_like(of_item), where=of_item > 0)
         by_item = weights @ sparse.diags_array(inverse, format="csr")
         scores = np.asarray((by_item @ self.counts_).toarray(), np.float64)
         scores += self.prior * np.asarray(by_item.sum(axis=1))[:, None] * popularity_of(self.ratings_)
         total = np.asarray(weights.sum(axis=1), np.float64)
         return (scores / np.where(total > 0, total, 1)[:, None]).astype(np.float32)
+
+    def _followed(self) -> DoubleArray:
+        """How often something came after each item, (n_items,); kept, as there may be as many counts as events."""
+        if "followed" not in self._derived:
+            self._derived["followed"] = np.asarray(self.counts_.sum(axis=1), np.float64)
+        found: DoubleArray = self._derived["followed"]
+        return found
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         counts = self.counts_

@@ -32,6 +32,6 @@ def next_scores(model: Any, events: Sessions, chosen: IntArray | None = None) ->
         return lambda users, stops: model.scores_before(events, users, stops)
 
     def of_rows(users: IntArray, stops: IntArray) -> Scores:
-        return np.asarray(model._scores_of_new(dated_history(events, users, stops), np.arange(len(users))))
+        return np.asarray(model._scores_of_new(dated_history(events, users, stops))(np.arange(len(users))))
 
     return of_rows

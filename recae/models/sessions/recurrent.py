@@ -67,7 +67,7 @@ class RecurrentModel(SessionModel, TrainedInBatches):
 
     network_: Any = learned()
     _user_columns: list[Column] = learned()  # that are read of the user table
-    _encoded: tuple[RatingMatrix, FloatArray] | None = learned()  # what they say of the users of the latest ratings
+    _told: tuple[RatingMatrix, FloatArray | None] = learned()  # whose table they are learnt from; what it says of users
 
     _largest_batch = 32
 
@@ -105,10 +105,10 @@ class RecurrentModel(SessionModel, TrainedInBatches):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.rng)
             self.network_ = self._prepared(self._network(ratings), ratings, events).to(device)
-        facts = self._facts(events)
+        known = self._known(events)
 
         def make(index: Tensor, device: torch.device) -> Batch:
-            packed = self._packed(events, busy[index.numpy()], device, facts)
+            packed = self._packed(events, busy[index.numpy()], device, known)
             return Batch(packed, packed.items)
 
         size = self._rows_a_step(len(busy))
@@ -132,25 +132,32 @@ class RecurrentModel(SessionModel, TrainedInBatches):
 
     # ---------------------------------------------------------------- asking the network
 
-    def _packed(
-        self, events: Sessions, users: IntArray, device: torch.device, facts: tuple[Any, Any] | None = None
-    ) -> Packed:
-        base, left = self._facts(events) if facts is None else facts
-        return pack(
-            events, users, by_depth=self.hierarchy != "none", device=device, base=base, left=left,
-            about=self._told_of(events),
-        )  # fmt: skip
+    def _known(self, events: Sessions) -> dict[str, FloatArray | None]:
+        """What is known of all events and users, as `pack` takes it."""
+        base, left = self._facts(events)
+        return {"base": base, "left": left, "about": self._told_of(events)}
 
-    def _asked(self, events: Sessions, users: IntArray) -> Iterator[tuple[IntArray, Packed, States]]:
-        """Blocks of distinct `users` (positions in it), their packed events and the network's states."""
-        device, facts = next(self.network_.parameters()).device, self._facts(events)
-        counts = np.diff(events.event_starts)[users]
-        block = np.cumsum(counts) // EVENTS
+    def _packed(
+        self, events: Sessions, users: IntArray, device: torch.device, known: dict[str, FloatArray | None] | None = None
+    ) -> Packed:
+        known = self._known(events) if known is None else known
+        return pack(events, users, by_depth=self.hierarchy != "none", device=device, **known)
+
+    def _packed_of(self, events: Sessions, users: IntArray) -> tuple[Sessions, Packed]:
+        """The events of `users`, (n,), alone, and packed: the work follows theirs, and not those of everybody."""
+        some = events.of_users(users)
+        device = next(self.network_.parameters()).device
+        return some, self._packed(some, np.arange(len(users)), device)
+
+    def _asked(self, events: Sessions, users: IntArray) -> Iterator[tuple[IntArray, Sessions, Packed, States]]:
+        """Blocks of distinct `users` (positions in it), their events alone and packed, and the network's states."""
+        starts, stops = events.spans(users)
+        block = np.cumsum(stops - starts) // EVENTS
         for k in np.unique(block):
             chosen = np.flatnonzero(block == k)
-            packed = self._packed(events, users[chosen], device, facts)
+            some, packed = self._packed_of(events, users[chosen])
             with torch.no_grad():
-                yield chosen, packed, self.network_(packed)
+                yield chosen, some, packed, self.network_(packed)
 
     def _states_before(self, events: Sessions, users: IntArray, stops: IntArray, fresh: Mask | None = None) -> Tensor:
         """States from which what comes at the positions `stops` of `users` is predicted, (n, k), on the device.
@@ -161,15 +168,16 @@ class RecurrentModel(SessionModel, TrainedInBatches):
         """
         out = torch.empty(len(users), self.hidden, device=next(self.network_.parameters()).device)
         distinct, where = np.unique(users, return_inverse=True)
-        last = np.zeros(events.n_events + 1, bool)
-        last[events.session_starts[1:] - 1] = True
-        for chosen, packed, states in self._asked(events, distinct):
+        known = stops - events.spans(users)[0]  # events of the user that are before it
+        for chosen, some, packed, states in self._asked(events, distinct):
             asked = np.flatnonzero((where >= chosen[0]) & (where <= chosen[-1]))
-            at = np.full(events.n_events + 1, -1)
+            last, at = np.zeros(some.n_events + 1, bool), np.full(some.n_events + 1, -1)
+            last[some.session_starts[1:] - 1] = True
             at[packed.order] = np.arange(len(packed.order))
-            stop, user = stops[asked], users[asked]
-            end = stop >= events.event_starts[user + 1]
-            anew = (stop <= events.event_starts[user]) | (False if fresh is None else fresh[asked])
+            first, after = some.spans(where[asked] - chosen[0])
+            stop = first + known[asked]
+            end = stop >= after
+            anew = (stop <= first) | (False if fresh is None else fresh[asked])
             inside = ~end if fresh is None else ~end & (anew | ~last[np.maximum(stop - 1, 0)])
             begins = end & anew
             rest = ~inside & ~begins
@@ -184,17 +192,14 @@ class RecurrentModel(SessionModel, TrainedInBatches):
     def attention_of(self, events: Sessions, user: int) -> dict[str, FloatArray]:
         if not self.attention:
             return {}
-        packed = self._packed(events, np.array([user]), next(self.network_.parameters()).device)
+        own, packed = self._packed_of(events, np.array([user]))
         with torch.no_grad():
             of_events, of_sessions = (each.double().cpu().numpy() for each in self.network_.attended(packed))
-        first, starts = events.event_starts[user], events.session_starts[events.user_starts[user] :]
-        n_sessions = int(events.user_starts[user + 1] - events.user_starts[user])
-        weight, session = np.empty(len(packed.order)), np.empty(len(packed.order), np.int64)
-        weight[packed.order - first] = of_events
-        session[packed.order - first] = np.searchsorted(starts, packed.order, side="right") - 1
-        now = session == n_sessions - 1
+        weight, session = np.empty(own.n_events), own.session_of
+        weight[packed.order] = of_events
+        now = session == own.n_sessions - 1
         found = {"event_attention": np.where(now, weight / weight[now].sum(), np.nan)}
-        if self.hierarchy != "none" and n_sessions > 1:
+        if self.hierarchy != "none" and own.n_sessions > 1:
             share = of_sessions / of_sessions[:-1].sum()
             found["session_attention"] = np.where(now, np.nan, share[session])
         return found
@@ -222,36 +227,49 @@ class RecurrentModel(SessionModel, TrainedInBatches):
         users, items = self._tables(ratings)
         described = encode_table(items, ratings.item_ids).matrix
         columns = learn_columns(users, ratings.user_ids)
-        self._user_columns, self._encoded = [column for column in columns if column.n_features], None
+        self._user_columns, self._told = [column for column in columns if column.n_features], (ratings, None)
         return {
             "features": torch.from_numpy(described) if described.shape[1] else None,
             "n_about": sum(column.n_features for column in self._user_columns), "attention": self.attention,
             "reads_ratings": self.reads_ratings, "reads_times": self.reads_times, "dropout": self.dropout,
         }  # fmt: skip
 
-    def _told_of(self, events: Sessions) -> FloatArray | None:
-        """What is known of each user of `events`, (n_users, n_features), 0 for nothing; None if no table is read."""
+    def _told_of(self, events: Sessions, users: IntArray | None = None) -> FloatArray | None:
+        """What is known of `users` of `events`, or of all, (n, n_features), 0 for nothing; None if no table is read.
+
+        The users learnt from are kept. Others are read for the request alone: nothing of it stays here.
+        """
         if not self._user_columns:
             return None
+        index = np.arange(events.n_users) if users is None else users
+        index = index if events.known_as is None else events.known_as[index]
         ratings = events.ratings
-        if self._encoded is None or self._encoded[0] is not ratings:
-            encoded = encode_rows(ratings.user_table, ratings.user_ids, self._user_columns).matrix
-            self._encoded = ratings, encoded
-        found = self._encoded[1]
-        if events.known_as is None:
-            return found
-        return np.where(events.known_as[:, None] >= 0, found[events.known_as], np.float32(0))
+        if ratings is self._told[0]:
+            found = self._told_at_fit()[index]
+        else:
+            found = encode_rows(ratings.user_table, ratings.user_ids[index], self._user_columns).matrix
+        return np.where(index[:, None] >= 0, found, np.float32(0))
+
+    def _told_at_fit(self) -> FloatArray:
+        """What is known of the users learnt from, (n_users, n_features); made once."""
+        ratings, found = self._told
+        if found is None:
+            found = encode_rows(ratings.user_table, ratings.user_ids, self._user_columns).matrix
+            self._told = ratings, found
+        return found
 
     def _tells(self, events: Sessions, users: IntArray) -> Mask:
-        about, told = self._told_of(events), super()._tells(events, users)
-        return told if about is None else told | (about[users] != 0).any(axis=1)
+        about, told = self._told_of(events, users), super()._tells(events, users)
+        return told if about is None else told | (about != 0).any(axis=1)
 
     def _serves(self, by: Literal["user", "item"], index: IntArray) -> Mask:
         """A user without ratings is served where the user table, which is read, says something of them."""
         served = super()._serves(by, index)
         if by == "item" or not self._user_columns:
             return served
-        return served | ((index >= 0) & self._tells(self.sessions_, index))
+        known = index >= 0
+        served[known] |= self._tells(self.sessions_, index[known])
+        return served
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return network_arrays(self.network_)

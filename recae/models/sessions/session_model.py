@@ -88,7 +88,7 @@ class SessionModel(Recommender):
 
     def score_users(self, user_index: IntArray) -> Scores:
         events = self.sessions_
-        return self.scores_before(events, user_index, events.event_starts[1:][user_index])
+        return self.scores_before(events, user_index, events.spans(user_index)[1])
 
     def score(self, user_rows: Csr) -> Scores:
         """Rows hold no dates: all events of a row are of one moment."""
@@ -96,17 +96,19 @@ class SessionModel(Recommender):
         users = np.arange(user_rows.shape[0])
         return self.scores_before(events, users, events.event_starts[1:])
 
-    def _scores_of_new(self, new: RatingMatrix, rows: IntArray) -> Scores:
-        if "new" not in self._derived or self._derived["new"][0] is not new:
-            self._derived["new"] = new, sessions_of_new(new, 60 * self.gap)
-        events: Sessions = self._derived["new"][1]
-        own = self.scores_before(events, rows, events.event_starts[1:][rows])
-        return self._with_cold_items(self._or_popular(own, ~self._tells(events, rows)), new.user_rows[rows])
+    def _scores_of_new(self, new: RatingMatrix) -> Callable[[IntArray], Scores]:
+        events = sessions_of_new(new, 60 * self.gap)
+
+        def score(rows: IntArray) -> Scores:
+            own = self.scores_before(events, rows, events.spans(rows)[1])
+            return self._with_cold_items(self._or_popular(own, ~self._tells(events, rows)), new.user_rows[rows])
+
+        return score
 
     def _tells(self, events: Sessions, users: IntArray) -> Mask:
         """Of which of these users something is known, (n,): they have events, or a model knows more than events."""
-        told: Mask = np.diff(events.event_starts)[users] > 0
-        return told
+        starts, stops = events.spans(users)
+        return np.asarray(stops > starts)
 
     # ---------------------------------------------------------------- files
 
@@ -183,7 +185,7 @@ def recent(events: Sessions, users: IntArray, stops: IntArray, decay: float, mos
         most: events that are looked at, at most.
         across: look at earlier sessions of the user, too.
     """
-    starts, n_items = events.event_starts[users], events.ratings.n_items
+    starts, n_items = events.spans(users)[0], events.ratings.n_items
     if not across and events.n_events:
         last = np.searchsorted(events.session_starts, np.maximum(stops - 1, 0), side="right") - 1
         starts = np.where(stops > starts, events.session_starts[last], starts)

@@ -101,17 +101,19 @@ class SessionRatingRNN(PredictsAtMoments, RecurrentModel):
 
     def _predicted(self, events: Sessions, known: Mask) -> Scores:
         """As `predict_events`; items that are not `known`, (n_items,), are predicted by the biases."""
-        of_item, first = self._of_items(events), events.moment_starts()
-        out = np.asarray(of_item + (self._facts(events)[0] - of_item)[first], np.float32)
-        place = np.empty(events.n_events, np.int64)
-        for _, packed, states in self._asked(events, np.flatnonzero(np.diff(events.user_starts))):
-            place[packed.order] = np.arange(len(packed.order))
+        parts = [np.empty(0, np.float32)]
+        for _, some, packed, states in self._asked(events, np.flatnonzero(np.diff(events.user_starts))):
+            of_item, first = self._of_items(some), some.moment_starts()
+            place, base = np.empty(some.n_events, np.int64), np.empty(some.n_events, np.float32)
+            place[packed.order], base[packed.order] = np.arange(some.n_events), packed.base.cpu().numpy()
+            out = np.asarray(of_item + (base - of_item)[first], np.float32)
             before = states.before[torch.from_numpy(place[first[packed.order]]).to(states.before.device)]
             with torch.no_grad():
                 left = self.network_.left_over(before, packed.items)
             base = out[packed.order]
-            out[packed.order] = np.where(known[events.items[packed.order]], self._rated(base, left), base)
-        return np.clip(out, *events.ratings.scale)
+            out[packed.order] = np.where(known[some.items[packed.order]], self._rated(base, left), base)
+            parts.append(out)
+        return np.clip(np.concatenate(parts), *events.ratings.scale)
 
     def predict_new(self, new_ratings: Any, pairs: pd.DataFrame, *, unknown: UnknownPairs = "error") -> Scores:
         """As of any model. A column `timestamp` of `new_ratings` gives the order of a user's events.
@@ -132,9 +134,9 @@ class SessionRatingRNN(PredictsAtMoments, RecurrentModel):
     def _rated_of_new(
         self, new: RatingMatrix, row_index: IntArray, item_index: IntArray, times: DoubleArray | None = None
     ) -> Scores:
-        events = sessions_of_new(new, 60 * self.gap)
-        if new.timestamps is None and self._told_of(events) is None:
+        if new.timestamps is None and not self._user_columns:
             return super()._rated_of_new(new, row_index, item_index)
+        events = sessions_of_new(new, 60 * self.gap)
         out = self._baseline().at(np.full(len(item_index), -1), item_index)
         served = self._serves("item", item_index) & (row_index >= 0)
         if not served.all():
@@ -149,11 +151,13 @@ class SessionRatingRNN(PredictsAtMoments, RecurrentModel):
 
     def _from(self, events: Sessions, users: IntArray, items: IntArray, times: DoubleArray | None) -> Scores:
         """Ratings of pairs at moments, (n,), unclipped; at the end of the users' events where no moments are said."""
-        stops, fresh = events.event_starts[users + 1], None
+        distinct, users = np.unique(users, return_inverse=True)
+        events = events.of_users(distinct)
+        (starts, stops), fresh = events.spans(users), None
         if times is not None:
             stops = _stops(events, users, times)
             last = np.append(events.times, 0)[np.maximum(stops - 1, 0)]
-            fresh = (stops == events.event_starts[users]) | (times - last > 60 * self.gap)
+            fresh = (stops == starts) | (times - last > 60 * self.gap)
         states = self._states_before(events, users, stops, fresh)
         level = self._level(events, users, stops) + np.asarray(self._baseline().item)[items]
         pairs = torch.from_numpy(np.asarray(items, np.int64)).to(states.device)
@@ -172,10 +176,12 @@ class SessionRatingRNN(PredictsAtMoments, RecurrentModel):
 
     def _level(self, events: Sessions, users: IntArray, stops: IntArray) -> FloatArray:
         """mu + b_u from the events before the positions `stops` of users, (n,)."""
-        through = np.concatenate([[0.0], _running(events.values - self._of_items(events), events)])
-        start = events.event_starts[users]
-        total = np.where(stops > start, through[stops], 0.0)
-        return np.asarray(self._baseline().mean + total / (stops - start + USER_L2), np.float32)
+        distinct, own = np.unique(users, return_inverse=True)
+        some = events.of_users(distinct)
+        through = np.concatenate([[0.0], _running(some.values - self._of_items(some), some)])
+        known = stops - events.spans(users)[0]
+        total = np.where(known > 0, through[some.spans(own)[0] + known], 0.0)
+        return np.asarray(self._baseline().mean + total / (known + USER_L2), np.float32)
 
     # ---------------------------------------------------------------- lists
 

@@ -17,7 +17,7 @@ from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import hyperparameters, param
 from recae.recommender.registry import register
 
-CHUNKS = 8  # of queries, which threads share; each has room for a number a session
+CHUNKS = 8  # of queries, which threads share; each has room for the sessions that one of its queries meets
 
 
 @register("v-sknn", "neighbouring sessions, weighed by position and rarity")
@@ -88,11 +88,23 @@ def _vote(
     query_starts: Any, query_items: Any, query_weights: Any, item_starts: Any, item_sessions: Any, starts: Any,
     items: Any, factor: Any, k: int, out: Any,
 ) -> None:  # fmt: skip
-    """Add the votes of each query's k nearest sessions to its row of `out`, (n, n_items)."""
+    """Add the votes of each query's k nearest sessions to its row of `out`, (n, n_items).
+
+    The sessions that share an item with the query stand in a table of slots, so that no work is of all sessions.
+    """
     n, n_sessions = out.shape[0], len(starts) - 1
     for chunk in prange(CHUNKS):
-        likeness, match = np.zeros(n_sessions), np.zeros(n_sessions)
-        touched = np.empty(n_sessions, np.int64)
+        most = 0
+        for query in range(chunk, n, CHUNKS):
+            met = 0
+            for e in range(query_starts[query], query_starts[query + 1]):
+                met += item_starts[query_items[e] + 1] - item_starts[query_items[e]]
+            most = max(most, min(met, n_sessions))
+        size = 2
+        while size < 2 * most:
+            size *= 2
+        slots, touched = np.full(size, -1, np.int64), np.empty(most, np.int64)
+        likeness, match = np.zeros(size), np.zeros(size)
         for query in range(chunk, n, CHUNKS):
             found, length = 0, 0.0
             for e in range(query_starts[query], query_starts[query + 1]):
@@ -100,20 +112,33 @@ def _vote(
                 length += weight * weight
                 for at in range(item_starts[query_items[e]], item_starts[query_items[e] + 1]):
                     session = item_sessions[at]
-                    if likeness[session] == 0.0:
-                        touched[found] = session
+                    slot = _slot(slots, session)
+                    if slots[slot] < 0:
+                        slots[slot] = touched[found] = session
                         found += 1
-                    likeness[session] += weight
-                    match[session] = max(match[session], weight)
+                    likeness[slot] += weight
+                    match[slot] = max(match[slot], weight)
             latest_first = np.sort(touched[:found])[::-1]
-            near = np.empty(found)
+            near, place = np.empty(found), np.empty(found, np.int64)
             for rank in range(found):
                 session = latest_first[rank]
-                near[rank] = likeness[session] / np.sqrt(length * (starts[session + 1] - starts[session]))
+                place[rank] = _slot(slots, session)
+                near[rank] = likeness[place[rank]] / np.sqrt(length * (starts[session + 1] - starts[session]))
             for rank in np.argsort(-near, kind="mergesort")[:k]:
                 session = latest_first[rank]
-                vote = near[rank] * match[session]
+                vote = near[rank] * match[place[rank]]
                 for at in range(starts[session], starts[session + 1]):
                     out[query, items[at]] += vote * factor[items[at]]
-            likeness[latest_first] = 0.0
-            match[latest_first] = 0.0
+            slots[place] = -1
+            likeness[place] = 0.0
+            match[place] = 0.0
+
+
+@jit_kernel(parallel=False)
+def _slot(slots: Any, session: int) -> int:
+    """Where a session stands in a table that is half empty or more, or is to stand: the first slot that is free."""
+    last = len(slots) - 1
+    at = ((session * 2654435761) >> 16) & last
+    while slots[at] >= 0 and slots[at] != session:
+        at = (at + 1) & last
+    return at
