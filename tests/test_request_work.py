@@ -18,7 +18,9 @@ from test_session_rnn import each_head, each_hierarchy, ratings, small, with_tab
 import recae
 from recae.models.sessions import markov, recurrent, session_ratings
 from recae.models.sessions.session_model import SessionModel
-from recae.recommender import frames
+from recae.recommender import frames, nearest
+from recae.recommender.scoring import most_similar
+from recae.serving import served_model
 
 NEW = pd.DataFrame({"user": "new", "item": ["i03", "i05"], "rating": [3.0, 4.5], "timestamp": [60, 120]})
 ROW = (np.array([3, 5]), np.array([3.0, 4.5]))
@@ -195,3 +197,43 @@ def test_a_query_takes_no_room_for_all_sessions(monkeypatch: pytest.MonkeyPatch)
     assert max(sizes) == 8  # slots of at most half as many sessions
     assert out[0, 0] == 3
     assert out[0, 1:].max() == 0
+
+
+@pytest.mark.parametrize("model", [recae.ItemKNN(shrink=1.0, popularity=0.0), recae.EASE(l2=5.0), recae.Markov()])
+@pytest.mark.parametrize("by", ["item", "user"])
+def test_vectors_of_who_rated_what_are_made_once(model: Any, by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sparse vectors, which are as long as the ratings, are divided by their lengths once; lists stay as they were."""
+    data = ratings()
+    model = model.clone().fit(data)
+    ids = data.item_ids if by == "item" else data.user_ids
+    divided = counted(monkeypatch, nearest.frames, "normalised", lambda vectors: vectors.nnz)
+    lists = [getattr(model, f"similar_{by}s")(ids[:4], n=3) for _ in range(3)]
+    assert divided == [data.n_ratings]
+    vectors = (model.item_vectors() if by == "item" else model.user_vectors()).toarray()
+    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    expected = most_similar(unit, unit.T, np.arange(4), 3)
+    np.testing.assert_allclose(lists[2]["score"], expected[1].ravel(), atol=1e-6)
+    pd.testing.assert_frame_equal(lists[2], lists[0])
+    model.fit(data.select(np.arange(data.n_ratings) % 2 == 0))
+    getattr(model, f"similar_{by}s")(ids[:1], n=3)
+    assert len(divided) == 2
+
+
+def test_who_has_ratings_is_asked_of_some_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether users have ratings is looked up where it is asked: nothing is copied of all; -1 has none."""
+    model = recae.Popularity().fit(ratings())
+    monkeypatch.setattr(np, "append", None)
+    for by in ("user", "item"):
+        assert model._has_ratings(by, np.array([2, -1, 0])).tolist() == [True, False, True]
+
+
+def test_a_condition_is_answered_while_another_thread_clears() -> None:
+    """What a condition allows is the request's own: remembered ones may be cleared at any moment."""
+
+    class Cleared(dict[str, Any]):
+        def __setitem__(self, key: str, value: Any) -> None:  # another thread, right after
+            super().clear()
+
+    model = recae.Popularity().fit(with_tables(ratings()))
+    served = served_model.ServedModel(model, "f", "m", (0, 0, 0), "now", [], {}, [], 0.0, Cleared())
+    assert served.where('genre == "a"').sum() == 7

@@ -302,7 +302,9 @@ class Contract(Parameters, ABC):
 
     def _has_ratings(self, by: Literal["user", "item"], index: IntArray) -> Mask:
         """Which of these users or items have training ratings, (n,); -1 stands for an unknown one, which has none."""
-        known: Mask = np.append(self.ratings_.counts(by), 0)[index] > 0  # -1 reads the 0; a lean file has no user
+        there = index >= 0  # a lean file has no user
+        known: Mask = there.copy()
+        known[there] = self.ratings_.counts(by)[index[there]] > 0
         return known
 
     def item_vectors(self) -> npt.NDArray[np.float32] | Csr:

@@ -35,7 +35,7 @@ class Similar(Saving):
             UnknownIdError: an item is unknown, and `unknown` is "error".
             ParameterError: n is below 1.
         """
-        return self._nearest("item", self.item_vectors, items, n, unknown)
+        return self._nearest("item", items, n, unknown)
 
     def similar_users(self, users: Any, n: int = 10, *, unknown: UnknownItems = "error") -> pd.DataFrame:
         """The n users nearest to each one, by the cosine of `user_vectors`: user, similar, score, rank.
@@ -48,7 +48,7 @@ class Similar(Saving):
             UnknownIdError: a user is unknown, and `unknown` is "error".
             ParameterError: n is below 1.
         """
-        return self._nearest("user", self.user_vectors, users, n, unknown)
+        return self._nearest("user", users, n, unknown)
 
     def user_vectors(self) -> FloatArray | Csr:
         """One vector a user, (n_users, d), dense or sparse, whose cosine is similarity; by default what they rated."""
@@ -58,13 +58,28 @@ class Similar(Saving):
         """Where `lists_by_product`: what lists add to each item's product, (n_items,); None for nothing."""
         return None
 
-    def _nearest(self, by: Literal["user", "item"], vectors: Any, ids: Any, n: int, unknown: str) -> pd.DataFrame:
+    def _unit_vectors(self, by: Literal["user", "item"]) -> tuple[Any, Any]:
+        """Vectors of users or items, each of length 1, (n, d), and their transpose.
+
+        Sparse ones are as long as the ratings, so that they are kept: a request makes nothing of that length.
+        """
+        name = f"unit vectors {by}"
+        if name in self._derived:
+            kept: tuple[Any, Any] = self._derived[name]
+            return kept
+        unit = frames.normalised(self.item_vectors() if by == "item" else self.user_vectors())
+        if not hasattr(unit, "tocsr"):
+            return unit, unit.T
+        found = self._derived[name] = unit, unit.T.tocsr()
+        return found
+
+    def _nearest(self, by: Literal["user", "item"], ids: Any, n: int, unknown: str) -> pd.DataFrame:
         ratings = self._fitted()
         frames.check_choice("unknown", unknown, get_args(UnknownItems))
         most = ratings.n_items if by == "item" else ratings.n_users
         n, wanted = frames.checked_n(n, most), frames.as_id_array(ids)
         index = frames.find(ratings, by, wanted, unknown, "they get no list")
-        found = most_similar(frames.normalised(vectors()), index[index >= 0], n)
+        found = most_similar(*self._unit_vectors(by), index[index >= 0], n)
         if by == "item":
             return frames.ranked_frame(wanted[index >= 0], *found, ratings, of="item", found="similar")
         nearest, score = found

@@ -171,14 +171,15 @@ def top_allowed(scores: Any, seen: Csr | None, n: int, allowed: Mask | None) -> 
     return top_n(scores, n, seen)
 
 
-def most_similar(vectors: Any, item_index: IntArray, n: int) -> tuple[IntArray, Scores]:
+def most_similar(vectors: Any, transpose: Any, item_index: IntArray, n: int) -> tuple[IntArray, Scores]:
     """The n items of the largest dot product with each one, itself left out: index and score, (len(item_index), n).
 
-    `vectors` (n_items, d), dense or sparse, have length 1 where the product is to be the cosine.
+    `vectors` (n_items, d), dense or sparse, have length 1 where the product is to be the cosine. Of sparse ones the
+    transpose is CSR, too: a product then takes only the rows of it that the item has.
     """
     index, found = _empty_lists(len(item_index), n)
     for block in blocks(len(item_index), vectors.shape[0]):
-        scores = vectors[item_index[block]] @ vectors.T
+        scores = vectors[item_index[block]] @ transpose
         scores = np.asarray(scores.todense() if hasattr(scores, "todense") else scores, dtype=np.float32)
         finite(scores)[np.arange(len(scores)), item_index[block]] = -np.inf
         index[block], found[block] = top_n(scores, n)

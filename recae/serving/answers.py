@@ -69,7 +69,7 @@ def similar(served: ServedModel, body: SimilarBody, limits: Limits) -> dict[str,
     ratings = served.model.ratings_
     limits.check("items a list", body.n, limits.n)
     n = frames.checked_n(body.n, ratings.n_items)
-    index, scores = most_similar(served.unit_vectors, ratings.item_index([body.item]), n)
+    index, scores = most_similar(*served.unit_vectors, ratings.item_index([body.item]), n)
     return {"item": body.item, "items": _listed(served, index[0], scores[0])}
 
 

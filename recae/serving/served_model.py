@@ -20,7 +20,6 @@ from recae.headers import no_such_file
 from recae.models import Recommender, load_model
 from recae.ratings.conditions import items_where
 from recae.ratings.ids import plain
-from recae.recommender import frames
 from recae.recommender.registry import name_of
 from recae.serving.title_search import TitleSearch
 from recae.storage import fingerprint
@@ -68,9 +67,9 @@ class ServedModel:
         return TitleSearch([str(plain(one)) for one in ratings.user_ids.tolist()], ratings.counts("user"))
 
     @cached_property
-    def unit_vectors(self) -> Any:
-        """The items' vectors, each of length 1."""
-        return frames.normalised(self.model.item_vectors())
+    def unit_vectors(self) -> tuple[Any, Any]:
+        """The items' vectors, each of length 1, and their transpose."""
+        return self.model._unit_vectors("item")
 
     @cached_property
     def card(self) -> dict[str, Any]:
@@ -93,13 +92,14 @@ class ServedModel:
 
     def where(self, condition: str) -> Mask:
         """Which items fulfil a condition over their table, bool (n_items,); see `recae.ratings.conditions`."""
-        if condition not in self._masks:
+        found = self._masks.get(condition)
+        if found is None:
             ratings = self.model.ratings_
             found = items_where(condition, ratings.item_table, ratings.item_ids)
             if len(self._masks) >= _MASKS:
                 self._masks.clear()
             self._masks[condition] = found
-        return self._masks[condition]
+        return found  # not read back: another thread may have cleared what is remembered
 
 
 def signature_of(path: str | Path) -> Signature:
