@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from recae import metrics
-from recae._types import Csr, IntArray
+from recae._types import Csr, IntArray, Scores
 from recae.errors import DataError, DivergenceError
 from recae.evaluation.aligned_test import AlignedTest, overlap
 from recae.evaluation.list_values import list_values
