@@ -12,13 +12,13 @@ from recae.ratings.csr import take_rows
 from recae.ratings.matrix import By
 from recae.recommender.biases import Biases, user_deviations, weighed
 from recae.recommender.cold_regression import ColdRegression, fit_cold_regression
-from recae.recommender.contract import Contract
 from recae.recommender.scoring import finite, replaced
+from recae.recommender.weighing import Weighing
 
 FEW = 256  # rows whose coefficients are solved for when they are asked for; of more, those of all are kept
 
 
-class ColdAnswers(Contract):
+class ColdAnswers(Weighing):
     """The part of `Recommender` that knows what the simple answer to a pair is: mu + b_u + b_i.
 
     The deviation of an item without ratings is not 0: users choose what they rate, and on average it is liked more, or

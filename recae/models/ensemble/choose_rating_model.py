@@ -14,8 +14,8 @@ from recae.models.ensemble.members import member_of
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.biases import PRIOR
-from recae.recommender.contract import ASIDE
 from recae.recommender.fitting import FitOptions
+from recae.recommender.weighing import ASIDE
 from recae.splitting import take_validation
 
 MOST_RATINGS = 300_000  # that a choice looks at
