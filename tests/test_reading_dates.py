@@ -20,9 +20,10 @@ def table(*dates: str) -> pd.DataFrame:
 
 
 def written(folder: Path, kind: str, frame: pd.DataFrame) -> Any:
-    """The table as text, JSON lines, Parquet, or in memory."""
+    """The table as text, JSON lines, Parquet, or in memory; "store": text, for `loaded`."""
     if kind == "frame":
         return frame
+    kind = "csv" if kind == "store" else kind
     path = folder / f"r.{kind}"
     if kind == "jsonl":
         path.write_text("".join(json.dumps(row) + "\n" for row in frame.to_dict("records")))
@@ -31,6 +32,15 @@ def written(folder: Path, kind: str, frame: pd.DataFrame) -> Any:
     else:
         frame.to_csv(path, index=False)
     return path
+
+
+def loaded(folder: Path, kind: str, frame: pd.DataFrame, **options: Any) -> recae.RatingMatrix:
+    """The ratings of the table, read from a file of this kind, by way of a store, or from memory."""
+    source = written(folder, kind, frame)
+    if kind != "store":
+        return recae.load(source, **options)
+    recae.prepare_store(source, folder / "s", progress=False, restart=True, **options)
+    return recae.load(folder / "s")
 
 
 def stamps(ratings: recae.RatingMatrix) -> list[int]:
@@ -65,11 +75,61 @@ def test_what_no_date_shows_is_asked_for(tmp_path: Path, kind: str) -> None:
 
 
 def test_times_of_day(tmp_path: Path) -> None:
-    """Hours, minutes and seconds behind such a date; two digits of a year are refused."""
+    """Hours, minutes and seconds behind such a date."""
     frame = table("3/4/2005 17:30", "03/04/2005 17:30:09")
     assert stamps(recae.load(frame, day_first=True)) == [APRIL + 17 * 3600 + 1800, APRIL + 17 * 3600 + 1809]
-    with pytest.raises(DataError, match="neither a number of seconds nor a date"):
-        recae.load(table("03/04/05"), day_first=True)
+
+
+@pytest.mark.parametrize("kind", ["csv", "store", "jsonl", "parquet", "frame"])
+@pytest.mark.parametrize(("first", "bad"), [
+    ("03/04/05", "03/04/05"), ("25/12/24", "25/12/24"), ("13-09-06 10:00:00", "13-09-06 10:00:00"),
+    ("2005/03/01", "2005/02/30"), ("2005-03-01", "2005-02-30"), ("2005-03-01", "now"), ("today", "today"),
+])  # fmt: skip
+def test_what_is_no_date_is_refused(tmp_path: Path, kind: str, first: str, bad: str) -> None:
+    """Two digits of a year, days that no month has, and words for the present moment are refused by row, from whatever
+    the column is read.
+    """
+    row = 2 if first == bad else 3  # lines of a text file, below its header
+    row -= kind not in ("csv", "store")
+    with pytest.raises(
+        DataError, match=rf"(line|row) {row}: timestamp '{bad}' .*neither a number of seconds nor a date"
+    ):
+        loaded(tmp_path, kind, table(first, bad), day_first=True)
+
+
+@pytest.mark.parametrize("kind", ["csv", "store", "jsonl", "parquet", "frame"])
+def test_dates_that_occur_again(tmp_path: Path, kind: str) -> None:
+    """Each row has the time of its own date, of one digit or two, and of texts that begin with a later date."""
+    frame = table("2005/4/3", "2005/03/04", "2005/04/03", "2005/3/4", "2005/4/3")
+    assert stamps(loaded(tmp_path, kind, frame)) == [APRIL, MARCH, APRIL, MARCH, APRIL]
+
+
+@pytest.mark.parametrize("kind", ["csv", "store", "jsonl", "parquet", "frame"])
+def test_a_number_that_is_no_day(tmp_path: Path, kind: str) -> None:
+    """Of numbers that are days, year first, one that no month has is named with its row."""
+    frame = table("20050906", "20050907", "20050231")
+    frame["date"] = frame["date"].astype(int)
+    with pytest.raises(DataError, match=r"(line 4|row 3|line 3): timestamp 20050231 in column 'date' .* no such day"):
+        loaded(tmp_path, kind, frame)
+
+
+@pytest.mark.parametrize("kind", ["csv", "store", "frame"])
+@pytest.mark.parametrize("number", ["9999999999999999999", "-9223372036854775808", "1e300", "-1e19"])
+def test_numbers_beyond_64_bits_are_refused(tmp_path: Path, kind: str, number: str) -> None:
+    """What no integer of 64 bits holds is named with its row, and is not another time."""
+    frame = table("7", number)
+    if kind == "frame":
+        frame["date"] = pd.to_numeric(frame["date"])
+    with pytest.raises(DataError, match=r"(line 3|row 2): timestamp .* in column 'date' is too large for a time"):
+        loaded(tmp_path, kind, frame)
+
+
+def test_numbers_without_a_sign_are_times() -> None:
+    """Unsigned numbers are seconds, and nanoseconds, like others."""
+    frame = table("1", "2")
+    assert stamps(recae.load(frame.assign(date=pd.array([7, 9], "uint64")), timestamp="date")) == [7, 9]
+    with pytest.warns(DataWarning, match="are read as nanoseconds"):
+        assert stamps(recae.load(frame.assign(date=pd.array([10**18, 2 * 10**18], "uint64")))) == [10**9, 2 * 10**9]
 
 
 def test_a_store_must_be_told(tmp_path: Path) -> None:

@@ -76,8 +76,9 @@ def test_times_of_some_events_are_refused(markov: TestClient) -> None:
     """All events have a time or none has; what is no date is refused with the item's name."""
     mixed = [{"item": 7, "timestamp": 5000}, {"item": 2}]
     assert "item 2 has no timestamp" in ask(markov, "/recommend", 422, events=mixed)["message"]
-    wrong = [{"item": 7, "timestamp": "yesterday"}]
-    assert "item 7" in ask(markov, "/recommend", 422, events=wrong)["message"]
+    for wrong in ("yesterday", "now", 20050230, 1e300, 2**63):
+        events = [{"item": 7, "timestamp": wrong}]
+        assert "item 7" in ask(markov, "/recommend", 422, events=events)["message"]
 
 
 def test_answers_are_the_librarys(rater: tuple[TestClient, Any]) -> None:
@@ -118,5 +119,6 @@ def test_an_item_that_occurs_twice_is_two_events() -> None:
     assert data.item_ids[index[0]] == 8
     with pytest.raises(ParameterError, match="one each"):
         model.recommend_row([3, 7], None, 1, timestamps=[10])
-    with pytest.raises(ParameterError, match="not a finite"):
-        model.recommend_row([3, 7], None, 1, timestamps=[10, np.nan])
+    for bad in (np.nan, np.inf, 1e300):
+        with pytest.raises(ParameterError, match="not a finite"):
+            model.recommend_row([3, 7], None, 1, timestamps=[10, bad])

@@ -18,8 +18,11 @@ from recae.ratings.numbers import as_numbers
 Where = Callable[[int], str]  # position of a rating, from 0 -> how a message names it ("row 7", "x.csv, line 8")
 UNITS = ((10**17, 10**9, "nanoseconds"), (10**14, 10**6, "microseconds"), (10**11, 10**3, "milliseconds"))
 FIRST_DAYS = 100_000  # seconds since 1970: smaller numbers in a column of dates are days of a spreadsheet, or years
-FORMATS = ("ISO8601", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%m %d, %Y", "%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y",
-           "%a %b %d %H:%M:%S %z %Y", "%a, %d %b %Y %H:%M:%S %z")  # fmt: skip
+LARGEST = 2**63  # no integer of 64 bits is as large
+FORMATS = (
+    "ISO8601", "%Y/%m/%d", "%Y-%m-%d %H:%M:%S", "%Y/%m/%d %H:%M:%S", "%m %d, %Y", "%b %d, %Y", "%B %d, %Y", "%d %b %Y",
+    "%d %B %Y", "%a %b %d %H:%M:%S %z %Y", "%a, %d %b %Y %H:%M:%S %z",
+)  # fmt: skip
 
 
 def seconds(
@@ -35,11 +38,13 @@ def seconds(
     numbers below 100,000 in a column of dates: as seconds they are of the first days of 1970.
 
     Raises:
-        DataError: a time is missing, or is neither a number nor a date, or its day and month cannot be told apart; the
-            message says `where`.
+        DataError: a time is missing or too large, or is neither a number nor a date, or its day and month cannot be
+            told apart; the message says `where`.
     """
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return _of_distinct(column, name, where, day_first, is_part=is_part)
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu":
-        return _in_seconds(column.to_numpy().astype(np.int64, copy=False), name, where)
+        return _in_seconds(column.to_numpy(), name, where)
     if pd.api.types.is_timedelta64_dtype(column):
         raise DataError(f"column {name!r} holds durations, and times are needed; add what they are counted from")
     if isinstance(column.dtype, pd.PeriodDtype):
@@ -50,12 +55,25 @@ def seconds(
     if np.isfinite(numbers).all():
         whole = pd.to_numeric(column)  # 19 digits lose nothing as integers
         if isinstance(whole.dtype, np.dtype) and whole.dtype.kind in "iu":
-            return _in_seconds(whole.to_numpy().astype(np.int64), name, where)
+            return _in_seconds(whole.to_numpy(), name, where)
         return _in_seconds(numbers.astype(np.float64), name, where)
     if not np.isnan(numbers).all():  # some are numbers: then all must be
         _refuse_missing(pd.Series(np.where(np.isfinite(numbers), numbers, np.nan)), column, name, where)
     dates = day_and_month(column, name, where, day_first, is_part=is_part)
     return _of_dates(_parsed(column) if dates is None else dates, column, name, where)
+
+
+def _of_distinct(column: pd.Series, name: str, where: Where, day_first: bool | None, *, is_part: bool) -> IntArray:
+    """Times of a column whose values are numbered already: each distinct one is looked at once, in order of rows."""
+    _refuse_missing(column, column, name, where)
+    codes, n_rows = column.cat.codes.to_numpy(), len(column)
+    first = np.full(len(column.cat.categories), n_rows)
+    first[codes[::-1]] = np.arange(n_rows)[::-1]  # of a value that occurs again, the last one written stays
+    order = np.argsort(first, kind="stable")[: np.count_nonzero(first < n_rows)]
+    values = pd.Series(column.cat.categories.take(order))
+    times = np.zeros(len(first), np.int64)
+    times[order] = seconds(values, name, lambda n: where(int(first[order[n]])), day_first, is_part=is_part)
+    return times[codes]
 
 
 def _of_dates(dates: pd.Series, column: pd.Series, name: str, where: Where) -> IntArray:
@@ -67,10 +85,12 @@ def _of_dates(dates: pd.Series, column: pd.Series, name: str, where: Where) -> I
 
 def _parsed(column: pd.Series) -> pd.Series:
     """Dates of the first format that all texts have; each distinct one is looked at once. NaT where none fits."""
-    codes, texts = pd.factorize(column)
+    codes, distinct = pd.factorize(column)
+    texts = pd.Series(distinct, dtype=object)
+    texts = texts.mask(texts.isin(("now", "today")))  # pandas reads them as the present moment
     found = pd.Series(pd.NaT, index=range(len(texts)), dtype="datetime64[s, UTC]")
     for form in FORMATS:
-        dates = pd.to_datetime(pd.Series(texts, dtype=object), format=form, errors="coerce", utc=True)
+        dates = pd.to_datetime(texts, format=form, errors="coerce", utc=True)
         if dates.notna().sum() > found.notna().sum():
             found = dates
         if found.notna().all():
@@ -82,16 +102,18 @@ def _in_seconds(numbers: IntArray | DoubleArray, name: str, where: Where) -> Int
     """Numbers in seconds, whatever their unit.
 
     Raises:
-        DataError: some are of one unit, others of another.
+        DataError: some are of one unit, others of another; one is too large; or one is no day, and the others are.
     """
+    numbers = _in_range(numbers, name, where)
     highest = np.abs(numbers).max(initial=0)
     if _are_days(numbers):
+        days = _of_days(numbers, name, where)
         warnings.warn(
             f"column {name!r}: numbers such as {int(numbers[0])} are read as days, year first",
             DataWarning,
             stacklevel=3,
         )
-        return _of_days(numbers)
+        return days
     for least, per_second, unit in UNITS:
         if highest >= least:
             _refuse_two_units(numbers, least, name, where)
@@ -106,6 +128,18 @@ def _in_seconds(numbers: IntArray | DoubleArray, name: str, where: Where) -> Int
             "date itself if they are days or years", DataWarning, stacklevel=3,
         )  # fmt: skip
     return np.asarray(numbers).astype(np.int64)
+
+
+def _in_range(numbers: Any, name: str, where: Where) -> Any:
+    """The numbers, integers as int64, which holds all of them: what it does not hold would be another time."""
+    low, high = numbers.min(initial=0).item(), numbers.max(initial=0).item()
+    if high >= LARGEST or low <= -LARGEST:
+        row = int(numbers.argmax() if high >= LARGEST else numbers.argmin())
+        raise DataError(
+            f"{where(row)}: timestamp {numbers[row]} in column {name!r} is too large for a time",
+            remedy="write it in seconds since 1970",
+        )
+    return numbers if numbers.dtype.kind == "f" else numbers.astype(np.int64, copy=False)
 
 
 def _refuse_two_units(numbers: Any, least: int, name: str, where: Where) -> None:
@@ -127,9 +161,17 @@ def _are_days(numbers: Any) -> bool:
     return bool(((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all())
 
 
-def _of_days(numbers: Any) -> IntArray:
+def _of_days(numbers: Any, name: str, where: Where) -> IntArray:
     distinct, index = np.unique(numbers.astype(np.int64), return_inverse=True)
-    days = pd.to_datetime(pd.Series(distinct.astype(str)), format="%Y%m%d")
+    days = pd.to_datetime(pd.Series(distinct.astype(str)), format="%Y%m%d", errors="coerce")
+    impossible = days.isna().to_numpy()
+    if impossible.any():
+        row = int(np.argmax(impossible[index]))
+        raise DataError(
+            f"{where(row)}: timestamp {int(numbers[row])} in column {name!r} looks like a day, year first, and there "
+            "is no such day",
+            remedy=("correct that row", Remedy("leave the column out with {timestamp}", timestamp=False)),
+        )
     return np.asarray(days.to_numpy().astype("datetime64[s]").astype(np.int64)[index])
 
 

@@ -72,7 +72,7 @@ class TextTable:
         """Arrow tables of the wanted columns, block by block, and how many bytes of the file were read so far.
 
         Ids are dictionaries of strings; ratings are float32, or strings where they have decimal commas; times are
-        int64, timestamps or strings.
+        int64, timestamps or dictionaries of strings.
 
         Raises:
             DataError: a line has too few or too many fields, or a field cannot be read; the message names the line.
@@ -138,11 +138,11 @@ class TextTable:
         if self.kinds[name] == "id":
             if all(pa.types.is_int64(part.type) for part in parts):
                 return np.concatenate([part.to_numpy() for part in parts])
-            strings = pa.dictionary(pa.int32(), pa.string())
-            chunks = [chunk for part in parts for chunk in _as_strings(part).chunks]
-            return id_column(pa.chunked_array(chunks, type=strings), name)
+            return id_column(_one_dictionary([_as_strings(part) for part in parts]), name)
         if self.kinds[name] == "rating":
             return np.concatenate([_floats(part, self.layout, name) for part in parts])
+        if all(pa.types.is_dictionary(part.type) for part in parts):
+            return _one_dictionary(parts).to_pandas()
         return _joined([part.to_numpy() if pa.types.is_int64(part.type) else part.to_pandas() for part in parts])
 
     def where(self, row: int, start: int = 0) -> str:
@@ -185,6 +185,14 @@ def _as_strings(ids: Any) -> Any:
     return ids.cast(pa.string()).dictionary_encode() if pa.types.is_int64(ids.type) else ids
 
 
+def _one_dictionary(parts: list[Any]) -> Any:
+    """Numbered strings of several blocks, numbered alike."""
+    import pyarrow as pa
+
+    chunks = [chunk for part in parts for chunk in part.chunks]
+    return pa.chunked_array(chunks, type=pa.dictionary(pa.int32(), pa.string())).unify_dictionaries()
+
+
 def _floats(column: Any, layout: Layout, name: str) -> Any:
     return column.to_numpy() if str(column.type) == "float" else _decimal(column, layout, name)
 
@@ -213,7 +221,7 @@ def arrow_options(
     strings = pa.dictionary(pa.int32(), pa.string())
     column_types = {
         "id": strings, "integer": pa.int64(), "rating": pa.float32() if types[0] == "float" else strings,
-        "time": {"integer": pa.int64(), "date": pa.timestamp("s"), "text": pa.string()}[types[1]],
+        "time": {"integer": pa.int64(), "date": pa.timestamp("s"), "text": strings}[types[1]],
     }  # fmt: skip
     options = arrow.ReadOptions(column_names=list(layout.names))
     quoted = layout.quoting != "none"
@@ -224,7 +232,7 @@ def arrow_options(
     convert = arrow.ConvertOptions(
         include_columns=list(kinds),
         column_types={name: column_types[kind] for name, kind in kinds.items()},
-        timestamp_parsers=[arrow.ISO8601, "%Y-%m-%d %H:%M:%S", "%Y/%m/%d"],
+        timestamp_parsers=[arrow.ISO8601],  # its %Y takes two digits, and it reads 30 February as 2 March
     )
     return options, parse, convert
 

@@ -45,15 +45,17 @@ def dated_row(
         timestamps: of each, in any order of time, seconds since 1970, (k,).
 
     Raises:
-        ParameterError, DataError: as of `row_of`; or timestamps are not as many as items, or not finite.
+        ParameterError, DataError: as of `row_of`; or timestamps are not as many as items, not finite, or too large.
     """
     columns = _columns(item_index, known)
     values = _values(columns, ratings, known.scale, needs_rating=needs_rating)
     times = np.asarray(timestamps, np.float64)
     if times.shape != columns.shape:
         raise ParameterError(f"{len(columns)} items and {times.shape} timestamps: one each is needed")
-    if not np.isfinite(times).all():
-        raise ParameterError("one is not a finite number", name="timestamps", expected="seconds since 1970")
+    if not (np.abs(times) < 2.0**63).all():  # NaN is not, either
+        raise ParameterError(
+            "one is not a finite number, or too large", name="timestamps", expected="seconds since 1970"
+        )
     one, shape = np.zeros(len(columns), np.int32), (1, known.n_items)
     rows, stamps, runs = to_csr(
         one, columns.astype(np.int32), values, times.astype(np.int64), shape, "last", row_number
