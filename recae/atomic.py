@@ -169,39 +169,45 @@ def _remove_unlocked(path: Path) -> None:
 
 
 @contextmanager
-def only_process(path: Path, doing: str) -> Iterator[None]:
-    """Within, no other process that calls this with the same path is in the block; `.NAME.lock` stands for it.
+def only_process(path: Path, doing: str, *, wait: bool = False) -> Iterator[None]:
+    """Within, no other process (or thread) that calls this with the same path is in the block.
 
-    What killed processes left of the path is deleted first.
+    The file `.NAME.lock` stands for it. What killed processes left of the path is deleted first. With `wait`, the
+    folder of the path is made where it is missing, and the block begins when the other process is through.
 
     Raises:
-        ModelFileError: another one is, or the folder cannot be written.
+        ModelFileError: another one is in the block and `wait` is False, or the folder cannot be written.
     """
     if fcntl is None:
         yield
         return
     lock = path.with_name(f".{path.name}.lock")
     try:
-        while True:
-            handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
-            if not _lock(handle, wait=False):
-                os.close(handle)
-                raise ModelFileError(
-                    f"another process is {doing} {path}", remedy=("wait for it", "choose another file")
-                )
-            if os.fstat(handle).st_nlink:
-                break
-            os.close(handle)  # its owner ended, and deleted it, in this moment
+        handle = _held(lock, wait=wait)
     except OSError as error:
-        if isinstance(error, ModelFileError):
-            raise
         raise ModelFileError(f"{path} cannot be written ({error.strerror})", remedy="choose another folder") from None
+    if handle is None:
+        raise ModelFileError(f"another process is {doing} {path}", remedy=("wait for it", "choose another file"))
     try:
         remove_leftovers(path)
         yield
     finally:
         lock.unlink(missing_ok=True)
         os.close(handle)
+
+
+def _held(lock: Path, *, wait: bool) -> int | None:
+    """The open file `lock`, which this process has locked; None where another one has, and `wait` is False."""
+    while True:
+        if wait:
+            lock.parent.mkdir(parents=True, exist_ok=True)  # the one before may have deleted it with the lock
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        if not _lock(handle, wait=wait):
+            os.close(handle)
+            return None
+        if os.fstat(handle).st_nlink:
+            return handle
+        os.close(handle)  # its owner ended, and deleted it, in this moment
 
 
 def _lock(handle: int, *, wait: bool, without: bool = True) -> bool:

@@ -6,8 +6,12 @@ import shutil
 import socket
 import ssl
 import subprocess
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from download_toys import GOOD, Server, left_in, make_zip, md5, republish, serving, tiny_in_reach
@@ -140,6 +144,54 @@ def test_a_mirror_takes_the_place_of_the_address(cache: Path, server: Server, mo
     server.files = {"/mirror/tiny.zip": make_zip({"tiny/ratings.csv": "another"})}
     with pytest.raises(DownloadError, match="not the published file"):
         fetch("tiny", progress=False)
+
+
+def at_once(action: Callable[[], Any], n: int = 4) -> list[Any]:
+    """What `n` calls answer that begin together; locks tell threads apart as they do processes."""
+    barrier = threading.Barrier(n)
+
+    def call(_: int) -> Any:
+        barrier.wait()
+        return action()
+
+    with ThreadPoolExecutor(n) as pool:
+        return list(pool.map(call, range(n)))
+
+
+def test_several_that_fetch_one_set_download_it_once(cache: Path, server: Server) -> None:
+    """One downloads and unpacks, the others wait and use its copy; nothing else stays in the folder."""
+    assert at_once(lambda: fetch("tiny", progress=False)) == [cache / "tiny"] * 4
+    assert server.requests == ["/tiny.zip"]
+    assert left_in(cache) == ["movies.csv", "ratings.csv", "tiny"]
+
+
+def test_one_that_waited_fetches_where_the_first_failed(cache: Path, server: Server) -> None:
+    """A download that fails ends the wait of the next one, which tries by itself, in a folder made anew."""
+    server.faults = ["404"]
+
+    def fetched() -> Path | None:
+        try:
+            return fetch("tiny", progress=False)
+        except DownloadError:
+            return None
+
+    assert sorted(at_once(fetched), key=str) == [cache / "tiny"] * 3 + [None]
+    assert server.requests == ["/tiny.zip"] * 2
+
+
+def test_a_found_archive_is_unpacked_once(
+    cache: Path, server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An archive in a data folder is unpacked by the first of several loads; later ones use the copy, as it is."""
+    caplog.set_level("INFO", logger="recae")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "tiny.zip").write_bytes(GOOD)
+    assert [one.n_ratings for one in at_once(lambda: load("tiny"))] == [2] * 4
+    copy = (cache / "tiny").stat().st_ino
+    assert load("tiny", data_dir=tmp_path / "data").n_ratings == 2
+    assert (cache / "tiny").stat().st_ino == copy
+    assert [record.getMessage().split()[0] for record in caplog.records] == ["unpacking"]
+    assert server.requests == []
 
 
 # ---------------------------------------------------------------- TLS

@@ -61,6 +61,16 @@ def test_broken_and_foreign_archives(tmp_path: Path) -> None:
     assert left_in(out) == ["movies.csv", "ratings.csv", "tiny"]
 
 
+def test_a_whole_folder_is_kept(tmp_path: Path) -> None:
+    """Where another process has unpacked the archive meanwhile, its folder stays: it may be in use."""
+    (tmp_path / "a.zip").write_bytes(GOOD)
+    out = tmp_path / "out"
+    (out / "tiny").mkdir(parents=True)
+    (out / "tiny" / "whole").touch()
+    assert unpack(tmp_path / "a.zip", "tiny", out, lambda there: (there / "whole").exists()) == out / "tiny"
+    assert left_in(out) == ["tiny", "whole"]
+
+
 def test_a_local_archive_with_another_hash_is_refused(cache: Path, tmp_path: Path, server: Server) -> None:
     """A damaged archive that lies in the data folder is not used silently, nor fetched around."""
     (tmp_path / "tiny.zip").write_bytes(make_zip({"tiny/ratings.csv": "another"}))

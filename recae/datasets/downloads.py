@@ -65,7 +65,7 @@ def prepare_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".recae-{os.getpid()}"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another thread has deleted it
     except OSError as error:
         raise DownloadError(
             f"cannot write to {folder} ({error.strerror or error})",

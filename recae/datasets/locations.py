@@ -2,7 +2,9 @@
 
 Looked for, in this order: the argument `data_dir` (`--data-dir`), the environment variable RECAE_DATA_DIR, `./data`,
 the user's cache. In each: as an unpacked folder, else as the published archive. Downloads go to `data_dir`
-or RECAE_DATA_DIR where given, else to the cache (~/.cache/recae on Linux).
+or RECAE_DATA_DIR where given, else to the cache (~/.cache/recae on Linux). An archive that was found is unpacked into
+the cache once; the copy there is used from then on. Of several processes that want one data set, one fetches or
+unpacks it, and the others wait for it.
 """
 
 from __future__ import annotations
@@ -10,12 +12,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+from recae.atomic import only_process
 from recae.datasets.catalogue import Dataset, info
 from recae.datasets.downloads import UnreachableError, download, prepare_folder
 from recae.datasets.unpacking import unpack
-from recae.errors import DatasetNotFoundError, DownloadError, ParameterError
+from recae.errors import DatasetNotFoundError, DownloadError, ModelFileError, ParameterError
 
 log = logging.getLogger("recae")
 
@@ -49,7 +53,7 @@ def locate(name: str, data_dir: str | Path | None = None) -> Path | None:
     dataset = info(name)
     for parent in search_places(data_dir):
         for folder in (parent / dataset.folder, parent / name, parent):
-            if dataset.needs and _complete(folder, dataset) and (folder != parent or _is_named(parent, dataset)):
+            if _complete(folder, dataset) and (folder != parent or _is_named(parent, dataset)):
                 return folder
         if dataset.is_archive and (archive := parent / dataset.files[0].name).is_file():
             return archive
@@ -57,7 +61,7 @@ def locate(name: str, data_dir: str | Path | None = None) -> Path | None:
 
 
 def find(name: str, data_dir: str | Path | None = None) -> Path | None:
-    """The folder of data set `name` if there is a copy; an archive that was found is unpacked into the cache first.
+    """The folder of data set `name` if there is a copy; an archive that was found is unpacked into the cache once.
 
     Raises:
         DatasetNotFoundError: recae knows no data set of that name.
@@ -86,19 +90,44 @@ def fetch(name: str, data_dir: str | Path | None = None, progress: bool = True) 
     folder = parent if dataset.is_archive else parent / dataset.folder
     made = [path for path in (folder, parent) if not path.exists()]
     prepare_folder(folder)
+    target = parent / dataset.folder
     try:
-        files = [download(remote, folder, progress=progress) for remote in dataset.files]
-    except DownloadError as error:
+        with _one_process(target):
+            return target if _complete(target, dataset) else _fetched(dataset, folder, target, data_dir, progress)
+    except (DatasetNotFoundError, DownloadError):
         for path in made:
             with contextlib.suppress(OSError):
                 path.rmdir()  # made for nothing; a folder that has something stays
+        raise
+
+
+def _fetched(dataset: Dataset, folder: Path, target: Path, data_dir: str | Path | None, progress: bool) -> Path:
+    """Download into `folder`, and unpack to `target` what is an archive."""
+    try:
+        files = [download(remote, folder, progress=progress) for remote in dataset.files]
+    except DownloadError as error:
         missing = not_found(dataset, data_dir, f"it could not be downloaded ({error})")
         raise (missing if isinstance(error, UnreachableError) else DownloadError(str(missing))) from None
-    if not dataset.is_archive:
-        return folder
-    folder = unpack(files[0], dataset.folder, parent)
-    files[0].unlink()  # verified and unpacked: the archive is no longer needed
-    return folder
+    if dataset.is_archive:
+        unpack(files[0], dataset.folder, target.parent, lambda there: _complete(there, dataset))
+        files[0].unlink(missing_ok=True)  # verified and unpacked: the archive is no longer needed
+    return target
+
+
+@contextlib.contextmanager
+def _one_process(target: Path) -> Iterator[None]:
+    """Within, no other process fetches or unpacks the data set of the folder `target`.
+
+    Raises:
+        DownloadError: its parent cannot be written.
+    """
+    prepare_folder(target.parent)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(only_process(target, "fetching", wait=True))
+        except ModelFileError as error:
+            raise DownloadError(str(error)) from None
+        yield
 
 
 def not_found(dataset: Dataset, data_dir: str | Path | None, why: str) -> DatasetNotFoundError:
@@ -131,7 +160,8 @@ def load_folder(name: str, data_dir: str | Path | None, may_download: bool) -> P
 
 
 def _complete(folder: Path, dataset: Dataset) -> bool:
-    return all((folder / file).is_file() or (folder / f"{file}.gz").is_file() for file in dataset.needs)
+    present = ((folder / file).is_file() or (folder / f"{file}.gz").is_file() for file in dataset.needs)
+    return bool(dataset.needs) and all(present)
 
 
 def _is_named(parent: Path, dataset: Dataset) -> bool:
@@ -140,13 +170,20 @@ def _is_named(parent: Path, dataset: Dataset) -> bool:
 
 
 def _unpack_found(archive: Path, dataset: Dataset) -> Path:
-    if dataset.md5 is not None and (actual := _md5(archive)) != dataset.md5:
-        raise DownloadError(
-            f"{archive} is not the published {archive.name} (MD5 {actual}, expected {dataset.md5})",
-            remedy=("delete it", "replace it", "unpack it by hand if you trust it"),
-        )
-    log.info("unpacking %s into %s", archive, cache_dir())
-    return unpack(archive, dataset.folder, cache_dir())
+    """The copy in the cache, which is unpacked from the archive where there is none."""
+    target = cache_dir() / dataset.folder
+    if _complete(target, dataset):
+        return target
+    with _one_process(target):
+        if _complete(target, dataset):  # another process was faster
+            return target
+        if dataset.md5 is not None and (actual := _md5(archive)) != dataset.md5:
+            raise DownloadError(
+                f"{archive} is not the published {archive.name} (MD5 {actual}, expected {dataset.md5})",
+                remedy=("delete it", "replace it", "unpack it by hand if you trust it"),
+            )
+        log.info("unpacking %s into %s", archive, cache_dir())
+        return unpack(archive, dataset.folder, cache_dir(), lambda there: _complete(there, dataset))
 
 
 def _md5(path: Path) -> str:

@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import zipfile
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from recae.archives import is_plausible, opened_zip
@@ -17,8 +18,8 @@ from recae.schemas import Invalid
 DEEPEST = 32  # folders inside each other
 
 
-def unpack(archive: Path, folder: str, into: Path) -> Path:
-    """The folder `folder` of `archive` as `into / folder`; what was there of that name is replaced.
+def unpack(archive: Path, folder: str, into: Path, is_whole: Callable[[Path], bool] | None = None) -> Path:
+    """The folder `folder` of `archive` as `into / folder`; what was there of that name is replaced, unless `is_whole`.
 
     Everything is unpacked beside the target first and then renamed, so a kill in the middle leaves
     no half of a data set under its name.
@@ -41,10 +42,18 @@ def unpack(archive: Path, folder: str, into: Path) -> Path:
         unpacked = temporary / folder
         if not unpacked.is_dir():
             raise DownloadError(f"{archive} holds no folder {folder!r}: it is not the published archive")
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(unpacked, target)
+        if is_whole is None or not is_whole(target):  # where there are no locks, another process may have been faster
+            _replace(target, unpacked, temporary / "before")
     return target
+
+
+def _replace(target: Path, new: Path, aside: Path) -> None:
+    try:
+        if target.exists():
+            os.replace(target, aside)
+        os.replace(new, target)
+    except OSError as error:
+        raise DownloadError(f"cannot unpack to {target}: {error.strerror or error}") from None
 
 
 def _check(opened: zipfile.ZipFile, archive: Path, into: Path) -> None:
