@@ -6,6 +6,7 @@ import gzip
 import lzma
 import warnings
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -558,6 +559,53 @@ def test_requests_take_tables_of_other_kinds() -> None:
     for bad in (([1, 2, 1], ["a", "b"]), ({1, 2}, "a"), ([[1, 2], [1, 2]], "a")):
         with pytest.raises(ParameterError):
             model.predict(*bad)
+
+
+LONG = ["12345678901234567890", "12345678901234567891", "5"]  # as floating-point numbers, two of them are one
+
+
+def decimals(users: list[str], items: list[str], digits: int, point: int) -> Any:
+    import pyarrow as pa
+
+    def column(values: list[str], *kind: int) -> Any:
+        return pa.array(list(map(Decimal, values)), pa.decimal128(*kind))
+
+    return pa.table({
+        "user": column(users, digits, 0), "item": column(items, 10, point), "rating": column(["1.5", "2", "3"], 4, 2),
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize("way", ["table", "parquet", "store"])
+def test_decimal_ids_are_exact(tmp_path: Path, way: str) -> None:
+    """Decimal ids are integers, or texts where 64 bits or whole numbers do not hold them all; no two become one."""
+    from pyarrow import parquet
+
+    def loaded(table: Any) -> recae.RatingMatrix:
+        if way == "table":
+            return recae.load(table)
+        parquet.write_table(table, tmp_path / "r.parquet", row_group_size=1)
+        if way == "parquet":
+            return recae.load(tmp_path / "r.parquet")
+        recae.prepare_store(tmp_path / "r.parquet", tmp_path / "s", progress=False, restart=True)
+        return recae.load(tmp_path / "s")
+
+    found = loaded(decimals(LONG, ["1", "2", "3"], 38, 0))
+    assert (sorted(found.user_ids.tolist()), found.item_ids.tolist()) == (sorted(LONG), [1, 2, 3])
+    assert sorted(found.to_frame()["rating"]) == [1.5, 2, 3]
+    found = loaded(decimals(["3", "1", "2"], ["2.00", "1.50", "3.00"], 5, 2))
+    assert (found.user_ids.tolist(), sorted(found.item_ids.tolist())) == ([1, 2, 3], ["1.50", "2", "3"])
+
+
+@pytest.mark.parametrize("load", [recae.load, recae.RatingMatrix.from_frame])
+def test_a_name_twice_in_an_arrow_table(load: Any) -> None:
+    """A column that occurs twice is refused where it is wanted, and passed over where it is not."""
+    import pyarrow as pa
+
+    ids, stars = pa.array([1, 2]), pa.array([3.0, 4.0])
+    with pytest.raises(DataError, match="column 'rating' occurs more than once"):
+        load(pa.Table.from_arrays([ids, ids, stars, stars], names=["user", "item", "rating", "rating"]))
+    found = load(pa.Table.from_arrays([ids, ids, stars, ids, ids], names=["user", "item", "rating", "x", "x"]))
+    assert found.n_ratings == 2
 
 
 def test_dates_of_a_polars_frame() -> None:

@@ -84,7 +84,7 @@ def as_arrow(source: Any) -> Any:
             f"a table is needed, a frame (pandas, polars, Arrow), a dict of columns or a list of rows, and this is a "
             f"{type(source).__name__} ({error})"
         ) from None
-    return pa.table({name: _with_strings(table.column(name)) for name in table.column_names})
+    return pa.table([_with_strings(column) for column in table.columns], names=table.column_names)
 
 
 def _with_strings(column: Any) -> Any:

@@ -30,11 +30,13 @@ def columns_of(
         return {role: frame[column] for role, column in chosen.items()}, chosen
     table = as_arrow(source)
     chosen = assign(table.column_names, given, "the table", expected)
-    return {role: plain_column(table.column(column)) for role, column in chosen.items()}, chosen
+    return {role: plain_column(table.column(column), role) for role, column in chosen.items()}, chosen
 
 
-def plain_column(column: Any) -> Any:
+def plain_column(column: Any, role: str) -> Any:
     """An Arrow column as pandas has it; strings numbered already, so that only the distinct ones are looked at.
+
+    Decimal numbers become integers or texts where the `role` is user or item, and floating-point numbers elsewhere.
 
     Raises:
         DataError: the column holds lists or records.
@@ -49,6 +51,24 @@ def plain_column(column: Any) -> Any:
         return id_column(column.cast(pa.large_string()).dictionary_encode(), integers=False, trimmed=False)
     if types.is_date(kind):
         return column.cast(pa.timestamp("s")).to_pandas()
+    if types.is_decimal(kind) and role in ("user", "item"):
+        return _exact_ids(column, role)
     if types.is_decimal(kind):
         return column.cast(pa.float64()).to_pandas()
     return column.to_pandas(integer_object_nulls=True)
+
+
+def _exact_ids(column: Any, role: str) -> Any:
+    """Decimal ids as integers of 64 bits where that loses nothing, else as texts: floats would make one of two ids."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    kind = column.type
+    if kind.bit_width < 128:  # pyarrow casts no shorter ones to int64
+        column = column.cast(pa.decimal128(kind.precision, kind.scale))
+    try:
+        column = column.cast(pa.int64())
+    except pa.ArrowInvalid:  # fractions, or more than 64 bits
+        texts = column.cast(pa.string())
+        column = compute.replace_substring_regex(texts, r"\.0+$", "")  # as another part has it, which has no fractions
+    return plain_column(column, role)

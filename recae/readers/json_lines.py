@@ -60,7 +60,7 @@ def _fast(path: Path, first: dict[str, Any], chosen: dict[str, Any], encoding: s
         return None
     if any(table.column(name).null_count for name in chosen.values()):
         return None
-    return {role: plain_column(table.column(name)) for role, name in chosen.items()}
+    return {role: plain_column(table.column(name), role) for role, name in chosen.items()}
 
 
 def _slow(path: Path, chosen: dict[str, Any], encoding: str) -> dict[str, Any]:

@@ -230,7 +230,7 @@ def _parquet(path: Path, wanted: Wanted) -> Read:
             table = file.read(columns=list(chosen.values()))
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path.name} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
-    columns = {role: plain_column(table.column(name)) for role, name in chosen.items()}
+    columns = {role: plain_column(table.column(name), role) for role, name in chosen.items()}
     return Read(columns, chosen, lambda row: f"{path.name}, row {row + 1}")
 
 

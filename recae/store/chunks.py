@@ -149,7 +149,7 @@ class ParquetFile:
             with parquet.ParquetFile(self.path) as file:
                 for batch in file.iter_batches(PART_ROWS, row_groups=groups, columns=list(self.chosen.values())):
                     table = pa.Table.from_batches([batch])
-                    columns = {role: plain_column(table.column(name)) for role, name in self.chosen.items()}
+                    columns = {role: plain_column(table.column(name), role) for role, name in self.chosen.items()}
                     yield Rows(columns, self._numbers(first + done), chunk.size * (done + len(batch)) // total)
                     done += len(batch)
         except (pa.ArrowException, OSError) as error:
