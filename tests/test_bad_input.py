@@ -163,6 +163,29 @@ def test_text_with_the_name_of_a_packed_file(tmp_path: Path) -> None:
     assert len(load(written(tmp_path, "user,item,rating\n1,2,3\n", "r.csv.gz"))) == 1
 
 
+def test_text_that_begins_like_a_packed_file(tmp_path: Path) -> None:
+    """A user BZhang is no bzip2 file, whose beginning goes on; an empty one is still known as that."""
+    assert load(written(tmp_path, "BZhang,1,3\nBZh9,2,4\n"), user=0, item=1, rating=2).user_ids.tolist() == [
+        "BZh9", "BZhang",
+    ]  # fmt: skip
+    (tmp_path / "r.bz2").write_bytes(bz2.compress(b""))
+    with pytest.raises(DataError, match="is empty"):
+        load(tmp_path / "r.bz2")
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("ids", ["1", "a"])
+@pytest.mark.parametrize("last", ["False", "5"])
+def test_truths_are_no_ratings(tmp_path: Path, pack: Callable[[bytes], bytes], ids: str, last: str) -> None:
+    """True is refused as a rating by every reader of text, be all ratings truths or not; exponents are numbers."""
+    path = tmp_path / "r.csv"
+    path.write_bytes(pack(f"user,item,rating\n{ids},2,True\n{ids},3,{last}\n".encode()))
+    with pytest.raises(DataError, match=r"r.csv, line 2: rating 'True' in column 'rating' is not a number"):
+        load(path)
+    path.write_bytes(pack(f"user,item,rating\n{ids},2,1e0\n{ids},3,20E-1\n".encode()))
+    assert load(path).to_frame()["rating"].tolist() == [1, 2]
+
+
 FRAME = pd.DataFrame({"user": ["a", "b", "c"], "item": [1, 2, 3], "rating": [1.0, 2.0, 3.0]})
 
 

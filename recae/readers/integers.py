@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 BLOCK = 1 << 19  # bytes: a block and its comparisons stay in the cache
 DELIMITERS = (",", "\t")
-NEWLINE, RETURN, POINT, ZERO = b"\n\r.0"
+NEWLINE, RETURN, POINT, ZERO, NINE = b"\n\r.09"
+EXPONENTS = b"eE"
 
 
 def read_plain(
@@ -58,18 +60,17 @@ def is_plain(path: Path, delimiter: str, skip: int) -> bool:
         start = 0
         for _ in range(skip):
             start = data.find(b"\n", start) + 1
-        return bytes_are_plain(data, start, delimiter)
+        return bytes_are_plain(data, start, delimiter, letters=False)
 
 
-def bytes_are_plain(data: mmap.mmap | bytes, start: int, delimiter: str) -> bool:
-    """`is_plain` of text from `start` on, which is the beginning of a line."""
+def bytes_are_plain(data: mmap.mmap | bytes, start: int, delimiter: str, *, letters: bool = True) -> bool:
+    """`is_plain` of text from `start` on, which is the beginning of a line; `letters` may be anywhere, if they may."""
+    starts = range(start, len(data), BLOCK)
     with ThreadPoolExecutor() as pool:  # NumPy lets go of the interpreter within a block
-        return all(
-            pool.map(lambda at: _block_is_plain(data, start, at, ord(delimiter)), range(start, len(data), BLOCK))
-        )
+        return all(pool.map(lambda at: _block_is_plain(data, start, at, ord(delimiter), letters), starts))
 
 
-def _block_is_plain(data: mmap.mmap | bytes, start: int, at: int, delimiter: int) -> bool:
+def _block_is_plain(data: mmap.mmap | bytes, start: int, at: int, delimiter: int, letters: bool) -> bool:
     """The block from `at` on, with the two bytes before it, so that no pattern falls between two blocks."""
     text = data[at - 2 : at + BLOCK] if at > start else b"\n" + data[at : at + BLOCK]
     block = np.frombuffer(text, dtype=np.uint8)
@@ -78,5 +79,13 @@ def _block_is_plain(data: mmap.mmap | bytes, start: int, at: int, delimiter: int
     strange = np.count_nonzero(other) - separators  # signs, spaces, quotes; and the \r of Windows, which is fine
     if strange and strange != np.count_nonzero(block == RETURN):
         return False
+    if not letters and not _has_no_word(block):
+        return False
     padded = other[:-2] & (block[1:-1] == ZERO) & (block[2:] >= ZERO)  # a separator, 0, a digit
     return not padded.any()
+
+
+def _has_no_word(block: npt.NDArray[np.uint8]) -> bool:
+    """Whether the only letters are those of exponents: pandas takes True for 1, where all ratings are truths."""
+    n_letters = np.count_nonzero(block > NINE)
+    return bool(n_letters == 0 or n_letters == sum(np.count_nonzero(block == letter) for letter in EXPONENTS))

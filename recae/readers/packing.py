@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -16,9 +17,11 @@ from recae.errors import DataError, Phrase, Remedy
 
 PACKED = (".gz", ".bz2", ".zst", ".xz", ".zip")
 MAGIC = {
-    b"\x1f\x8b": "gz", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zst", b"PK\x03\x04": "zip",
+    b"\x1f\x8b": "gz", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zst", b"PK\x03\x04": "zip",
     b"PK\x05\x06": "zip",
 }  # fmt: skip
+
+BZIP2 = re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)")  # its first letters may be a name: a block, or the end, follows
 
 
 def packing_of(path: Path) -> str:
@@ -29,9 +32,11 @@ def packing_of(path: Path) -> str:
     """
     try:
         with path.open("rb") as file:
-            head = file.read(8)
+            head = file.read(10)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+    if BZIP2.match(head):
+        return "bz2"
     return next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), "")
 
 
