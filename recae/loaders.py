@@ -18,6 +18,7 @@ from recae.datasets.sample import SampleTruth, sample, sample_truth, sample_with
 from recae.errors import DatasetNotFoundError, ParameterError, Phrase, Remedy
 from recae.ratings import RatingMatrix
 from recae.ratings.any_frame import is_table
+from recae.ratings.column_checks import indexed
 from recae.ratings.matching import with_unrated
 from recae.ratings.merging import Duplicates
 from recae.readers.columns import Choice
@@ -101,7 +102,8 @@ def load(
             whole numbers are found without.
         day_first: whether the day comes first in dates such as 03/04/2005, or the month (False). It is needed only
             where no date shows it, as 13/04/2005 does.
-        items, users: tables of what is known of items and of users, as files or frames, with a column of their ids.
+        items, users: tables of what is known of items and of users, as files or frames, with a column of their ids
+            (numbers that are texts in only one of table and ratings are matched).
         unrated: also know the items and users that only the tables have (a data set's own, or `items` and `users`).
             They have no rating, and models that read features predict and list them.
         like: ratings of a file of the same form, such as a model's `ratings_`: what was stated when they were read
@@ -144,8 +146,11 @@ def load(
         return finished(read(source, wanted("table")))
     ratings = _ready_made(source, path, data_dir, download, duplicates)
     _refuse_unused({**given, "scale": scale, **options.stated(), "lists": lists, "day_first": day_first}, ratings.name)
+    ids = {"item_table": ratings.item_ids, "user_table": ratings.user_ids}
     changes: dict[str, Any] = {
-        kind: table for kind, table in _side_tables(tables, options).items() if table is not None
+        of: indexed(table, of.removesuffix("_table"), ids[of])
+        for of, table in _side_tables(tables, options).items()
+        if table is not None
     }
     if name:
         changes["name"] = name

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 import recae
 from recae.errors import DataError, DatasetNotFoundError, DataWarning, ParameterError
@@ -647,6 +648,96 @@ def test_tables_of_items_and_users(written: Written) -> None:
     assert loaded.user_table.loc[2, "age"] == 40
     with pytest.raises(DataError, match="more than one row for item 'x'"):
         recae.load(ratings, items=written.path("q.csv", "item,title\nx,a\nx,b\n"))
+
+
+def titles_by_item(ratings: recae.RatingMatrix) -> dict[Any, Any]:
+    assert ratings.item_table is not None
+    found = ratings.item_table["title"].reindex(ratings.item_ids)
+    return dict(zip(ratings.item_ids.tolist(), found.tolist()))
+
+
+@pytest.mark.parametrize("way", ["csv", "store", "frame", "array"])
+def test_a_table_has_ids_as_the_ratings_have_them(written: Written, way: str, recwarn: pytest.WarningsRecorder) -> None:
+    """Items 0 to 2 have the titles of "0" to "2" in a table that one other id makes one of texts; and reversed."""
+    rows = "user,item,rating\n1,0,3\n1,1,4\n2,2,1\n"
+    source: Any = written.path("r.csv", rows)
+    if way == "store":
+        recae.prepare_store(source, written.folder / "s", progress=False)
+        source = written.folder / "s"
+    if way == "frame":
+        source = pd.read_csv(source)
+    if way == "array":
+        source = sparse.csr_array([[3, 4, 0], [0, 0, 1]])
+    products = written.path("p.csv", "item,title\n0,A\nX-9,D\n2,C\n1,B\n")
+    for table in (products, pd.read_csv(products)):
+        found = recae.load(source, items=table)
+        assert titles_by_item(found) == {0: "A", 1: "B", 2: "C"}
+        assert found.item_table is not None
+        assert found.item_table.index.tolist() == [0, "X-9", 2, 1]
+    if way == "csv":
+        found = recae.load(
+            written.path("r.csv", rows + "2,X-9,1\n"),
+            items=written.path("p.csv", "item,title\n0,A\n3,E\n2,C\n"), unrated=True,
+        )  # fmt: skip
+        assert found.item_ids.tolist() == ["0", "1", "2", "X-9", "3"]
+        assert found.item_table is not None
+        assert found.item_table.index.tolist() == ["0", "3", "2"]
+    assert [str(one.message) for one in recwarn if "none of the" in str(one.message)] == []
+
+
+def test_a_table_of_others_is_said(written: Written) -> None:
+    """Where no id of a table is among those of the ratings, a warning shows one of each."""
+    source = written.path("r.csv", "user,item,rating\n1,7,3\n2,8,4\n")
+    for table in (written.path("p.csv", "item,title\nQ1,A\nQ2,B\n"), pd.DataFrame({"item": ["Q1"], "title": "A"})):
+        with pytest.warns(DataWarning, match=r"none of the . items in the table of items is .* 'Q1', and they have 7"):
+            recae.load(source, items=table)
+    with pytest.warns(DataWarning, match="none of the 1 users in the table of users is among those of the ratings"):
+        recae.RatingMatrix.from_frame(pd.read_csv(source), user_table=pd.DataFrame({"user": [3], "age": [1]}))
+
+
+def test_tables_of_json_lines(written: Written) -> None:
+    """Ids and titles keep the types that JSON gives them; a field that a line lacks is missing there."""
+    source = written.path("r.jsonl", '{"user":"a","item":"007","rating":3}\n{"user":"b","item":"012","rating":4}\n')
+    products = '{"item":"012","title":"1984","date":"2020-01-01"}\n\n{"item":"007","title":"1917","price":2.5}\n'
+    found = recae.load(source, items=written.path("p.jsonl", products))
+    assert titles_by_item(found) == {"007": "1917", "012": "1984"}
+    assert found.item_table is not None
+    assert found.item_table.columns.tolist() == ["title", "date", "price"]
+    assert found.item_table.loc["012", "date"] == "2020-01-01"
+    assert found.item_table["price"].isna().tolist() == [True, False]
+    films = written.path("p.csv", "item,title\n007,1917\n012,1984\n")
+    assert titles_by_item(recae.load(source, items=films)) == {"007": "1917", "012": "1984"}
+
+
+@pytest.mark.parametrize(("name", "content", "message"), [
+    ("p.jsonl", '{"item": 7}\n{"item": 8\n', r"p.jsonl, line 2: not JSON"),
+    ("p.jsonl", "[7]\n", r"p.jsonl, line 1: a JSON list"),
+    ("p.jsonl", "\n", r"p.jsonl is empty"),
+    ("p.jsonl", '{"item": "\\ud800"}\n', r"p.jsonl, line 1: field 'item' holds half a character"),
+    ("p.parquet", "item\n7\n", r"p.parquet cannot be read as Parquet"),
+])  # fmt: skip
+def test_broken_tables_are_named(written: Written, name: str, content: str, message: str) -> None:
+    """A table of items that cannot be read is refused as a table of ratings is: with its file, line and fault."""
+    source = written.path("r.csv", "user,item,rating\n1,7,3\n2,8,4\n")
+    with pytest.raises(DataError, match=message):
+        recae.load(source, items=written.path(name, content))
+
+
+def test_decimal_numbers_of_a_table(tmp_path: Path) -> None:
+    """Decimal ids of a table are those of the ratings, exactly; other decimal numbers are floating-point numbers."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    ratings = decimals(["1", "2", "3"], ["1", "2", "3"], 5, 0).set_column(1, "item", pa.array(LONG))
+    ids = pa.array(list(map(Decimal, LONG)), pa.decimal128(38, 0))
+    prices = pa.array([Decimal("1.5"), None, Decimal("3")], pa.decimal128(5, 2))
+    table = pa.table({"item": ids, "title": ["A", "B", "C"], "price": prices})
+    parquet.write_table(table, tmp_path / "p.parquet")
+    for items in (table, tmp_path / "p.parquet"):
+        found = recae.load(ratings, items=items)
+        assert titles_by_item(found) == dict(zip(LONG, "ABC"))
+        assert found.item_table is not None
+        assert found.item_table["price"].fillna(0).tolist() == [1.5, 0, 3]
 
 
 def test_fields_over_lines_are_read_in_blocks(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:

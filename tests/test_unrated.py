@@ -58,7 +58,7 @@ def test_without_tables_there_is_nothing_to_know() -> None:
 
 
 def test_ids_of_two_kinds_are_refused() -> None:
-    """Numbers in the ratings and texts in the table are others, whatever they look like."""
+    """Numbers in the ratings and names in the table are others."""
     with pytest.raises(DataError, match="item ids are numbers in the ratings and texts in the table of items"):
         recae.load(sold(), items=PRODUCTS.assign(item=[f"p{i}" for i in range(48)]), unrated=True)
 

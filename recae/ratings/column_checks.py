@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import warnings
+from decimal import Decimal
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from recae._types import FloatArray
-from recae.errors import DataError, ParameterError, Remedy, shown
+from recae._types import FloatArray, IdArray
+from recae.errors import DataError, DataWarning, ParameterError, Remedy, shown
 from recae.ratings.ids import plain
 from recae.ratings.numbers import as_numbers
 from recae.ratings.times import Where
+
+WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")
+NUMBER = re.compile(r"(-?[0-9]+)(?:\.0+)?")
 
 
 def row_number(position: int) -> str:
@@ -85,8 +93,11 @@ def refuse_one_name_twice(**tables: pd.DataFrame | None) -> None:
             raise DataError(f"the {kind} table has more than one column {twice!r}", remedy="rename or drop one of them")
 
 
-def indexed(table: pd.DataFrame | None, key: str) -> pd.DataFrame | None:
+def indexed(table: pd.DataFrame | None, key: str, ids: IdArray) -> pd.DataFrame | None:
     """A table of items or users, indexed by raw id (its column `key`, where it has one).
+
+    Where more of its ids are among `ids`, those of the ratings, when 7 is the same as "7", it has them as these are:
+    another file or library may have read texts where the ratings have numbers. A table of others is said.
 
     Raises:
         DataError: two columns have one name, or two rows one id.
@@ -98,4 +109,41 @@ def indexed(table: pd.DataFrame | None, key: str) -> pd.DataFrame | None:
     if not table.index.is_unique:
         twice = plain(table.index[table.index.duplicated()][0])
         raise DataError(f"the {key} table has more than one row for {key} {twice!r}", remedy="keep one")
+    if isinstance(table.index, pd.MultiIndex):
+        return table
+    known = int(table.index.isin(ids).sum())
+    if known < len(table):
+        like = _of_one_kind(table.index, ids)
+        if like.is_unique and int(like.isin(ids).sum()) > known:
+            return table.set_axis(like, axis=0)
+        if known == 0 and len(ids):
+            warnings.warn(
+                f"none of the {len(table):,} {key}s in the table of {key}s is among those of the ratings: it has "
+                f"{plain(table.index[0])!r}, and they have {plain(ids[0])!r}", DataWarning, stacklevel=3,
+            )  # fmt: skip
     return table
+
+
+def _of_one_kind(index: pd.Index[Any], ids: IdArray) -> pd.Index[Any]:
+    """Ids of a table as integers where those of the ratings are, and as texts where those are texts."""
+    found: list[Any] = index.tolist()
+    if ids.dtype.kind in "iu":
+        found = [_as_integer(one) for one in found]
+    elif all(isinstance(one, str) for one in ids):
+        found = [_as_text(one) for one in found]
+    made: pd.Index[Any] = pd.Index(found, name=index.name)
+    return made
+
+
+def _as_integer(one: Any) -> Any:
+    """A whole number that is written as a text, or as a decimal number; anything else as it is."""
+    text = _as_text(one)
+    return int(text) if isinstance(text, str) and WHOLE.fullmatch(text) else one
+
+
+def _as_text(one: Any) -> Any:
+    """A whole number as it is written; anything else as it is."""
+    if isinstance(one, bool) or not isinstance(one, int | float | Decimal):
+        return one
+    found = NUMBER.fullmatch(f"{one:f}" if isinstance(one, Decimal) else str(one))
+    return found[1] if found else one

@@ -162,7 +162,7 @@ class RatingMatrix(ShownRatings):
             refuse_bad_values(rows.data, scale, lambda row: f"merged rating {row + 1}")
         return cls(
             rows, user_ids, item_ids, (float(low), float(high)), stamps,
-            indexed(item_table, "item"), indexed(user_table, "user"), name,
+            indexed(item_table, "item", item_ids), indexed(user_table, "user", user_ids), name,
             repeats=None if runs is None else Repeats(*runs, duplicates),
         )  # fmt: skip
 

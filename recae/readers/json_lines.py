@@ -33,6 +33,22 @@ def read_json_lines(
     return _fast(path, first[1], chosen, encoding) or _slow(path, chosen, encoding), chosen
 
 
+def read_json_table(path: Path, encoding: str) -> pd.DataFrame:
+    """All fields of all lines, each value of the type that JSON gives it; a field that a line lacks is missing there.
+
+    Raises:
+        DataError: there are no lines, one is no object, or a text has half a character; the message names the line.
+    """
+    rows = []
+    for number, record in _objects(path, encoding):
+        for name, value in record.items():
+            _refuse_half_character(value, f"{path.name}, line {number}: field {name!r}")
+        rows.append(record)
+    if not rows:
+        raise DataError(f"{path.name} is empty: at least one row is needed")
+    return pd.DataFrame(rows)
+
+
 def line_of(path: Path, row: int, encoding: str) -> str:
     """How messages name the object at position `row`; the file is read again."""
     for position, (number, _) in enumerate(_objects(path, encoding)):
@@ -76,19 +92,18 @@ def _slow(path: Path, chosen: dict[str, Any], encoding: str) -> dict[str, Any]:
                     f"{where}: the {role} in field {name!r} is {json.dumps(record[name])[:60]}, and a number or a text "
                     "is needed: write the value that is meant, without the brackets"
                 )
-            if isinstance(record[name], str) and not _is_text(record[name]):
-                raise DataError(f"{where}: the {role} in field {name!r} holds half a character, which UTF-8 has not")
+            _refuse_half_character(record[name], f"{where}: the {role} in field {name!r}")
             values[role].append(record[name])
     return {role: pd.Series(column, dtype=object).infer_objects() for role, column in values.items()}
 
 
-def _is_text(value: str) -> bool:
-    """Whether UTF-8 has all characters of a text; JSON can write half a surrogate pair."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _refuse_half_character(value: Any, what: str) -> None:
+    """Refuse a text that UTF-8 does not have: JSON can write half a surrogate pair."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise DataError(f"{what} holds half a character, which UTF-8 has not") from None
 
 
 def _objects(path: Path, encoding: str) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from recae.errors import DataError
 from recae.ratings.any_frame import as_pandas, is_table
 from recae.ratings.column_checks import refuse_one_name_twice
 from recae.readers.columns import id_column_of
+from recae.readers.json_lines import read_json_table
 from recae.readers.sniffing import TextOptions, sniff
 from recae.readers.tables import JSON, PARQUET, kind_of
 from recae.readers.text_layout import records
@@ -35,7 +37,7 @@ def side_table(source: Any, kind: str, encoding: str | None = None) -> pd.DataFr
         frame = _read(Path(source).expanduser(), encoding)
     refuse_one_name_twice(**{kind: frame})
     column = id_column_of(list(frame.columns), kind)
-    frame = frame.rename(columns={column: kind}).set_index(kind)
+    frame = _without_decimals(frame, column).rename(columns={column: kind}).set_index(kind)
     if not frame.index.is_unique:
         twice = frame.index[frame.index.duplicated()][0]
         raise DataError(f"the table of {kind}s has more than one row for {kind} {twice!r}: keep one")
@@ -47,9 +49,9 @@ def _read(path: Path, encoding: str | None) -> pd.DataFrame:
         raise DataError(f"no file {path}: a table of items or users is needed")
     suffix = kind_of(path)
     if suffix in PARQUET:
-        return pd.read_parquet(path)
+        return _parquet(path)
     if suffix in JSON:
-        return pd.read_json(path, lines=True, encoding=encoding or "utf-8")
+        return read_json_table(path, encoding or "utf-8")
     layout = sniff(path, (), TextOptions(encoding, header=True))
     rows = []
     for line, fields in records(layout):
@@ -63,8 +65,47 @@ def _read(path: Path, encoding: str | None) -> pd.DataFrame:
     return frame.apply(_typed)
 
 
+def _parquet(path: Path) -> pd.DataFrame:
+    import pyarrow as pa
+
+    try:
+        frame: pd.DataFrame = pd.read_parquet(path)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DataError(f"{path.name} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
+    return frame
+
+
+def _without_decimals(frame: pd.DataFrame, ids: Any) -> pd.DataFrame:
+    """Decimal numbers, which model files do not hold, as floating-point ones; in the column `ids` as integers or texts.
+
+    The integers may have more than 64 bits.
+    """
+    if not frame.columns.is_unique:
+        return frame
+    changed: dict[Any, Any] = {
+        name: frame[name].map(_exact, na_action="ignore") if name == ids else frame[name].astype("float64")
+        for name in frame.columns
+        if _is_decimal(frame[name])
+    }
+    return frame.assign(**changed) if changed else frame
+
+
+def _is_decimal(column: pd.Series) -> bool:
+    there = column.dropna() if column.dtype == object else column[:0]
+    return len(there) > 0 and all(isinstance(one, Decimal) for one in there)
+
+
+def _exact(number: Decimal) -> int | str:
+    return int(number) if number.is_finite() and number == number.to_integral_value() else f"{number:f}"
+
+
 def _typed(column: pd.Series) -> pd.Series:
-    """Numbers where all fields are, and truths (true, False); ids and codes with leading zeros stay texts."""
+    """Numbers where all fields are, and truths (true, False); ids and codes with leading zeros stay texts.
+
+    So do titles: 1984 is one.
+    """
+    if column.name == "title":
+        return column
     lower = column.str.lower()
     if lower.isin(("true", "false")).any() and lower.isin(("true", "false", "")).all():
         truths = lower.map({"true": True, "false": False})

@@ -126,9 +126,11 @@ def from_sparse(source: Any, wanted: Wanted) -> RatingMatrix:
     rows, _, _ = to_csr(users, items, ratings, None, source.shape, wanted.duplicates, where, where)
     say_merged(wanted.name, entries.nnz, rows.nnz, wanted.duplicates)
     scale = wanted.scale or scale_after(wanted.duplicates, rows.data, float(ratings.min()), float(ratings.max()))
+    user_ids, item_ids = (np.arange(n) for n in source.shape)
     return RatingMatrix(
-        rows, np.arange(source.shape[0]), np.arange(source.shape[1]), scale, name=wanted.name,
-        item_table=indexed(wanted.item_table, "item"), user_table=indexed(wanted.user_table, "user"),
+        rows, user_ids, item_ids, scale, name=wanted.name,
+        item_table=indexed(wanted.item_table, "item", item_ids),
+        user_table=indexed(wanted.user_table, "user", user_ids),
     )  # fmt: skip
 
 
