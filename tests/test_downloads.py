@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from download_toys import GOOD, Server, left_in, make_zip, md5, republish, serving, tiny_in_reach
 
+from recae.datasets import downloads
 from recae.datasets.catalogue import DATASETS, Remote
 from recae.errors import DatasetNotFoundError, DownloadError
 from recae.loaders import fetch, load, load_mnist
@@ -140,6 +141,23 @@ def test_a_mirror_takes_the_place_of_the_address(cache: Path, server: Server, mo
     server.files = {"/mirror/tiny.zip": make_zip({"tiny/ratings.csv": "another"})}
     with pytest.raises(DownloadError, match="not the published file"):
         fetch("tiny", progress=False)
+
+
+@pytest.mark.parametrize("proxy", ["nobody listens", "lets nobody through"])
+def test_a_proxy_that_does_not_let_through_is_no_network(
+    cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    """Behind a proxy that refuses a connection a set is as missing as without a network, after one attempt."""
+    republish(monkeypatch, GOOD, ("https://recae.invalid/tiny.zip",))
+    address = "http://127.0.0.1:9" if proxy == "nobody listens" else server.url  # the server knows no CONNECT
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, address)
+    monkeypatch.setattr(downloads, "PAUSE", None)  # a second attempt would fail by it
+    with pytest.raises(DatasetNotFoundError, match="it could not be downloaded"):
+        fetch("tiny", progress=False)
+    assert left_in(cache) == []
 
 
 # ---------------------------------------------------------------- TLS
