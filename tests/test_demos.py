@@ -137,7 +137,7 @@ def test_the_page_shows_what_todays_rating_models_find(name: str) -> None:
     not, and `python -m benchmarks.demos --only` that demo is to be run again."""
     results = Path(__file__).parents[1] / "benchmarks" / "results" / "demos.json"
     recorded = json.loads(results.read_text())["demos"][name]["in_small"]
-    assert in_small(name) == pytest.approx(recorded, rel=0.02)
+    assert in_small(name) == pytest.approx(recorded, rel=0.03)
 
 
 def test_a_demo_that_takes_networks_of_another_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

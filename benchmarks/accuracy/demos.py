@@ -29,7 +29,7 @@ from recae.demos.stage import Stage
 
 Found = dict[str, Any]
 KEPT = ("figures", "pictures", "seconds", "processor_seconds")
-OF_RATINGS = ("ratings", "groups", "sessions")  # demos of rating models, whose changes change their figures
+OF_RATINGS = {"ratings": 10, "groups": 10, "sessions": 2}  # demos of rating models, with their epochs in small
 
 
 def main() -> None:
@@ -65,10 +65,10 @@ def main() -> None:
 
 
 def in_small(name: str) -> Found:
-    """Figures that a demo of rating models has after two epochs on small sets, where every processor finds the same."""
+    """Figures that a demo of rating models has after few epochs on small sets, where every processor finds the same."""
     with tempfile.TemporaryDirectory() as folder:
         stage = Stage(
-            out=Path(folder), epochs=2, device="cpu", say=lambda _: None, progress=False,
+            out=Path(folder), epochs=OF_RATINGS[name], device="cpu", say=lambda _: None, progress=False,
             _digits=Digits.of(small_digits()), _ratings=sample(160, 120, 5000),
         )  # fmt: skip
         figures = run(name, stage)["figures"]
