@@ -35,6 +35,6 @@ def attention(
         axes.set_yticks(range(len(lines)), [label for label, _ in lines], fontsize="small")
         axes.set_ylim(len(lines) - 0.4, -0.6)
         dress(axes, "weight of attention", "", name)
-    grid[-1, 0].legend(fontsize="small")
+    grid[0, 0].legend(frameon=False, fontsize="small", loc="lower right", bbox_to_anchor=(1.0, 1.0))
     figure.suptitle(title, fontsize="medium")
     return Panels(grid[:, 0])
