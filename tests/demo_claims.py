@@ -93,6 +93,10 @@ CLAIMS: dict[str, list[Claim]] = {
             f["networks"][1]["test_mse"] - f["networks"][2]["test_mse"]
             > (f["networks"][1]["test_mse"] - f["deepest"]["test_mse"]) / 2 > 0
         )),
+        ("confuses fewer of them only because", lambda f: (
+            f["networks"][1]["four_nine_confused"] < f["deepest"]["four_nine_confused"]
+            and f["networks"][1]["knn_accuracy"] < f["deepest"]["knn_accuracy"]
+        )),
         ("its error is below that of two", lambda f: f["wide"]["test_mse"] < 0.95 * _MSE["PCA"](f)),
     ],
     "manifold": [("no way through a code is nearer", lambda f: _nearest_way(f) is None)],

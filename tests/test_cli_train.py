@@ -62,9 +62,22 @@ def test_train_for_people_shows_figures_and_what_to_try_next(folder: Path) -> No
     assert "best reachable rmse" in result.stdout
     assert "Next:" not in result.stdout
     hints = [line for line in result.stderr.splitlines() if line.startswith("  recae ")]
-    assert len(hints) == 2
+    assert len(hints) == 3
     for hint in hints:
         assert inline(*shlex.split(hint)[1:]).exit_code == 0
+    assert result.stderr.splitlines()[-2:] == ["For lists, a model that ranks:", "  recae train sample --model ease"]
+
+
+def test_the_hint_of_lists_is_given_where_it_is_true(folder: Path) -> None:
+    """A model that ranks needs no hint of another, and a file that is read by options is not read alike without."""
+    table = folder / "columns.csv"
+    table.write_text("who,what,stars\n" + "".join(f"u{i % 9},i{i % 7},{1 + i % 5}\n" for i in range(63)))
+    columns = ("--user-column", "who", "--item-column", "what", "--rating-column", "stars")
+    for given in (("sample", "--model", "ease"), (table, *columns, "--model", "bias", "--test", "0")):
+        result = inline("train", *given, "--out", folder / "hint.recae")
+        assert result.exit_code == 0, result.stderr
+        assert "Next:" in result.stderr
+        assert "a model that ranks" not in result.stderr
 
 
 def test_quiet_says_nothing_but_the_result(folder: Path) -> None:

@@ -111,7 +111,9 @@ def test_the_interval_of_a_lead_is_students() -> None:
 def test_ways_and_anomalies_are_said_as_they_came_out() -> None:
     """A way is called nearer only if it is; a digit that cannot be told from the others is named."""
     ways = [{"way": "in pixels", "distance": 4.8}, {"way": "in the plain code, 2 units", "distance": 4.1}]
-    assert "the way in the plain code, 2 units is nearest (4.10" in module_text("manifold", {"ways": ways, "pairs": 20})
+    assert "nearest are the images on the way in the plain code, 2 units (4.10" in module_text(
+        "manifold", {"ways": ways, "pairs": 20}
+    )
     ways[1]["distance"] = 5.0
     assert "no way through a code is nearer" in module_text("manifold", {"ways": ways, "pairs": 20})
     rows = [{"unseen": d, "auc": 0.8 - 0.04 * d, "auc_unnormalised": 0.39 + 0.05 * abs(d - 1)} for d in range(10)]

@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from demo_claims import module_text, strange_numbers, wrong_claims
 from sklearn.decomposition import PCA
 from sklearn.metrics import silhouette_score
 
+from benchmarks.accuracy.demos import OF_RATINGS, in_small
+from benchmarks.pages.demos_page import SHARED
 from recae import demos
 from recae.datasets.mnist import Images, small_digits
 from recae.datasets.newsgroups import small_corpus
@@ -126,6 +129,39 @@ def _is_as_recorded(figures: dict[str, Any]) -> None:
         assert figures[name] == pytest.approx(recorded[name], rel=0.1), name
     errors = [[row["error"] for row in one["answers"]] for one in (figures, recorded)]
     assert errors[0] == pytest.approx(errors[1], abs=0.02)
+
+
+@pytest.mark.parametrize("name", OF_RATINGS)
+def test_the_page_shows_what_todays_rating_models_find(name: str) -> None:
+    """In small the demo finds what it found when the page's figures were made; where a model has changed since, it does
+    not, and `python -m benchmarks.demos --only` that demo is to be run again."""
+    results = Path(__file__).parents[1] / "benchmarks" / "results" / "demos.json"
+    recorded = json.loads(results.read_text())["demos"][name]["in_small"]
+    assert in_small(name) == pytest.approx(recorded, rel=0.03)
+
+
+def test_a_demo_that_takes_networks_of_another_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the image demos, played in their order on one stage, those that use what an earlier one trained are the ones
+    of which the page says so."""
+    makers: dict[str, str] = {}
+    taken: dict[str, set[str]] = {}
+    once = Stage.once
+
+    def seen(stage: Stage, what: str, make: Callable[[], Any]) -> Any:
+        maker = makers.setdefault(what, playing)
+        if maker != playing and not what.startswith("terms"):  # a record of training, no network
+            taken.setdefault(playing, set()).add(maker)
+        return once(stage, what, make)
+
+    monkeypatch.setattr(Stage, "once", seen)
+    stage = Stage(
+        out=tmp_path, epochs=1, device="cpu", say=lambda _: None, progress=False, _digits=few_digits(),
+        _documents=small_corpus(200, 80), _ratings=sample(160, 120, 5000),
+    )  # fmt: skip
+    for playing in ("reconstruct", "latent", "depth", "manifold", "generate", "features", "retrieve"):
+        demos.run(playing, stage)
+    assert set(taken) == set(SHARED)
+    assert all(SHARED[name] in earlier for name, earlier in taken.items())
 
 
 # ------------------------------------------------------------------ enlarging

@@ -23,7 +23,6 @@ NOT_RUN = {
     "scale.md": "several machines and downloads",
     "demos.md": "downloads MNIST",
     "protocols.md": "downloads MovieLens",
-    "sessions.md": "downloads MovieLens",
     "shop/README.md": "tests/test_shop.py runs it, from the folder of the repository",
 }
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from download_toys import GOOD, Server, left_in, make_zip, md5, republish, serving, tiny_in_reach
 
+from recae.datasets import downloads
 from recae.datasets.catalogue import DATASETS, Remote
 from recae.errors import DatasetNotFoundError, DownloadError
 from recae.loaders import fetch, load, load_mnist
@@ -192,6 +193,23 @@ def test_a_found_archive_is_unpacked_once(
     assert (cache / "tiny").stat().st_ino == copy
     assert [record.getMessage().split()[0] for record in caplog.records] == ["unpacking"]
     assert server.requests == []
+
+
+@pytest.mark.parametrize("proxy", ["nobody listens", "lets nobody through"])
+def test_a_proxy_that_does_not_let_through_is_no_network(
+    cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    """Behind a proxy that refuses a connection a set is as missing as without a network, after one attempt."""
+    republish(monkeypatch, GOOD, ("https://recae.invalid/tiny.zip",))
+    address = "http://127.0.0.1:9" if proxy == "nobody listens" else server.url  # the server knows no CONNECT
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, address)
+    monkeypatch.setattr(downloads, "PAUSE", None)  # a second attempt would fail by it
+    with pytest.raises(DatasetNotFoundError, match="it could not be downloaded"):
+        fetch("tiny", progress=False)
+    assert left_in(cache) == []
 
 
 # ---------------------------------------------------------------- TLS

@@ -172,4 +172,5 @@ def test_attention_has_a_bar_for_each_weight() -> None:
     assert [text.get_text() for text in below.get_yticklabels()] == ["a", "b", "c"]
     assert below.lines[0].get_xdata()[0] == pytest.approx(1 / 3)
     assert above.get_ylim()[0] > above.get_ylim()[1]  # the first one is at the top
+    assert [text.get_text() for text in above.get_legend().get_texts()] == ["equal weights"]
     assert len(plots.attention([], [("a", 1.0)])) == 1

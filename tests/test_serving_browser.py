@@ -109,11 +109,14 @@ def soon(condition: Any) -> None:
 
 
 def test_search_rate_see_the_list_change_and_reload(served: Served, page: Any) -> None:
-    """The list is popular at first, then the library's for my stars; it says why; a reload keeps my ratings."""
+    """The list is popular at first, then the library's for my stars; it says what numbers are and what my ratings add;
+    a reload keeps my ratings."""
     page.goto(served.url)
     soon(lambda: titles(page) == fitted("i-autorec").recommend(["?"], 10, unknown="popular")["title"].tolist())
+    assert page.locator("#number").inner_text() == "ratings"
     add(page, f"The {FILMS[0]}")
     soon(lambda: titles(page) == expected({FILMS[0]: 4.0}))
+    assert page.locator("#number").inner_text() == "score"
     page.get_by_role("radio", name="1 of 5").check(force=True)
     soon(lambda: titles(page) == expected({FILMS[0]: 1.0}))
     add(page, f"The {FILMS[12]}")
@@ -121,7 +124,8 @@ def test_search_rate_see_the_list_change_and_reload(served: Served, page: Any) -
     mine = expected({FILMS[12]: 5.0, FILMS[0]: 1.0})
     soon(lambda: titles(page) == mine)
     page.wait_for_selector(".why:not([hidden])")
-    assert f"because of The {FILMS[12]}" in page.locator(".why:not([hidden])").first.text_content()
+    added = page.locator(".why:not([hidden])").first.text_content()
+    assert re.fullmatch(rf"your ratings add: The {FILMS[12]} \+[\d.]+(; The .* \+[\d.]+)?", added), added
     page.reload()
     soon(lambda: titles(page) == mine)
     assert titles(page, "#rated") == [f"The {FILMS[12]}", f"The {FILMS[0]}"]
@@ -143,6 +147,8 @@ def test_similar_items_known_users_and_conditions(served: Served, page: Any) -> 
     page.wait_for_selector("#user-results [role=option]")
     page.keyboard.press("Enter")
     soon(lambda: titles(page) == fitted("i-autorec").recommend(USERS[3], 10)["title"].tolist())
+    page.wait_for_selector(".why:not([hidden])")
+    assert page.locator(".why:not([hidden])").first.text_content().startswith("their ratings add: ")
     page.get_by_text("Only some items").click()
     page.fill("#where", '"B" in title')
     page.keyboard.press("Enter")

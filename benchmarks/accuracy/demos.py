@@ -3,14 +3,17 @@
     python -m benchmarks.demos --out figures/ [--threads 2] [--only ratings,pca] [--small]
 
 It runs what `recae demo all --out figures/` runs, and compares the figures with their bars. With --only, the named
-demos are renewed and the others stay, as does the time of the last run of all; each demo carries the commit and the
-date of its run. --small takes the built-in 8 x 8 digits and generated documents, writes results/demos-small.json, and
-measures how long all of them take.
+demos are renewed, each by itself, and the others stay, as does the time of the last run of all; each demo carries the
+commit and the date of its run. Demos of rating models are also played in small; tests/test_demos.py does so again, and
+fails where a model has changed since. --small takes the built-in 8 x 8 digits and generated documents, writes
+results/demos-small.json, and measures how long all of them take.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +22,14 @@ import torch
 from benchmarks.common.record import commit, context, read, write
 from recae.datasets.mnist import small_digits
 from recae.datasets.newsgroups import small_corpus
+from recae.datasets.sample import sample
 from recae.demos import DEMOS, run
 from recae.demos.digits import Digits
 from recae.demos.stage import Stage
 
 Found = dict[str, Any]
 KEPT = ("figures", "pictures", "seconds", "processor_seconds")
+OF_RATINGS = {"ratings": 10, "groups": 10, "sessions": 2}  # demos of rating models, with their epochs in small
 
 
 def main() -> None:
@@ -43,18 +48,35 @@ def main() -> None:
         parser.error(f"--only: there is no demo {unknown.pop()!r}; there are {', '.join(DEMOS)}")
     kept = read(file, {}).get("demos", {}) if arguments.only else {}
     built_in: Found = {"_digits": Digits.of(small_digits()), "_documents": small_corpus()} if arguments.small else {}
-    stage = Stage(out=arguments.out, seed=arguments.seed, device="cpu", **built_in)
+    make = partial(Stage, out=arguments.out, seed=arguments.seed, device="cpu", **built_in)
+    stage = make()
     if not arguments.small and stage.digits.small:
         raise SystemExit("there is no copy of MNIST: set RECAE_DATA_DIR to the folder that has it")
     for name in names:
-        record = run(name, stage)
+        record = run(name, make() if arguments.only else stage)
         origin = {"commit": commit(), "date": context()["date"], "threads": torch.get_num_threads()}
-        kept[name] = {key: record[key] for key in KEPT} | origin
+        small = {"in_small": in_small(name)} if name in OF_RATINGS else {}
+        kept[name] = {key: record[key] for key in KEPT} | small | origin
         store(file, kept, arguments.seed)
     if not arguments.only:
         store(file, kept, arguments.seed, in_one_run(kept))
     for bar in read(file)["bars"]:
         print(f"{'reached' if bar['reached'] else 'MISSED ':8} {bar['what']}: {bar['figure']} (bar {bar['bar']})")
+
+
+def in_small(name: str) -> Found:
+    """Figures that a demo of rating models has after few epochs on small sets, where every processor finds the same."""
+    with tempfile.TemporaryDirectory() as folder:
+        stage = Stage(
+            out=Path(folder), epochs=OF_RATINGS[name], device="cpu", say=lambda _: None, progress=False,
+            _digits=Digits.of(small_digits()), _ratings=sample(160, 120, 5000),
+        )  # fmt: skip
+        figures = run(name, stage)["figures"]
+    if name == "ratings":
+        people = {key: value for key, value in figures["person"].items() if key.startswith("rmse")}
+        return people | {key: value for key, value in figures["sampled"].items() if key.startswith("similarity")}
+    measure = {"groups": ("by_time", "rmse"), "sessions": ("models", "ndcg@20")}[name]
+    return {row["model"]: row[measure[1]] for row in figures[measure[0]]}
 
 
 def in_one_run(demos: Found) -> Found:

@@ -12,6 +12,9 @@ from recae.demos import DEMOS, demo
 
 PAGE = DOCS / "demos.md"
 Found = dict[str, Any]
+SHARED = {  # of a demo in a run of all, an earlier one whose networks it takes
+    "depth": "latent", "manifold": "latent", "generate": "manifold", "features": "reconstruct",
+}  # fmt: skip
 
 
 def parts() -> dict[str, str]:
@@ -19,7 +22,7 @@ def parts() -> dict[str, str]:
     found = read("demos")
     small = read("demos-small", {"bars": []})["bars"]
     return {
-        "run": how(found), "bars": bars([*found["bars"], *small]), "sections": sections(found["demos"]),
+        "run": how(found), "bars": bars([*found["bars"], *small]), "sections": sections(found),
         "speed": pace(read("mnist_speed")),
     }  # fmt: skip
 
@@ -51,9 +54,9 @@ def bars(rows: Sequence[Found]) -> str:
                   for r in rows])  # fmt: skip
 
 
-def sections(demos: Found) -> str:
+def sections(result: Found) -> str:
     """A section each: command, what is to be seen, figures, pictures."""
-    parts = []
+    parts, demos = [], result["demos"]
     for name, summary in DEMOS.items():
         if name not in demos:
             command = f"`recae demo {name} --out figures/`"
@@ -64,7 +67,7 @@ def sections(demos: Found) -> str:
         figures = found["figures"]
         pictures = "\n".join(f"![{picture.removesuffix('.png')}](figures/{picture})" for picture in found["pictures"])
         text = demo(name).look(figures)
-        about = ", ".join(filter(None, [_data(figures), _cost(found)]))
+        about = ", ".join(filter(None, [_data(figures), _cost(name, found, result["in_one_run"])]))
         heading = f"### {name}: {summary}\n\n`recae demo {name} --out figures/` ({about})"
         parts.append("\n\n".join([heading, text, *_tables(figures), pictures]))
     return "\n\n".join(parts)
@@ -75,9 +78,13 @@ def _data(figures: Found) -> str:
     return str(figures.get("data", "")).replace(" (MNIST was not to be had)", "")
 
 
-def _cost(found: Found) -> str:
+def _cost(name: str, found: Found, whole: Found | None) -> str:
+    """What the demo took: by itself, or in the run of all after another that trained for both."""
     busy = found.get("processor_seconds")
-    return f"{found['seconds']:.0f} s by the clock" if busy is None else f"{busy:.0f} s of processor time"
+    took = f"{found['seconds']:.0f} s by the clock" if busy is None else f"{busy:.0f} s of processor time"
+    if name in SHARED and whole is not None and found["date"] <= whole["date"]:
+        return f"{took} after `{SHARED[name]}`, whose networks it uses"
+    return took
 
 
 def _tables(figures: Found) -> list[str]:

@@ -29,6 +29,7 @@ LISTS = {
     "variational": ["popularity", "mult-vae", "mult-dae", "rec-vae", "ease"],
     "linear": [
         "popularity", "pca", "linear-ae", "slim", "ease", "lae", "sparse-ease", "edlae", "elsa", "rdlae", "dlae", "dan",
+        "spectral",
     ],
 }  # fmt: skip
 

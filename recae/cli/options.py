@@ -116,18 +116,14 @@ def output(*forms: str) -> Callable[[F], F]:
     return add
 
 
-def list_length(command: F) -> F:
+def number(help: str) -> Callable[[F], F]:
     """-n, --number."""
-    return click.option(
-        "-n",
-        "--number",
-        "n",
-        type=int,
-        default=10,
-        show_default=True,
-        metavar="N",
-        help="Maximum number of items in a list.",
-    )(command)
+    return click.option("-n", "--number", "n", type=int, default=10, show_default=True, metavar="N", help=help)
+
+
+def list_length(command: F) -> F:
+    """-n, --number, of lists of items."""
+    return number("Maximum number of items in a list.")(command)
 
 
 def unknown(*choices: str, help: str) -> Callable[[F], F]:

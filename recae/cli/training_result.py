@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recae.cli.console import echo
-from recae.cli.options import note, verbosity
+from recae.cli.options import COLUMN_OPTIONS, note, verbosity
 from recae.cli.printing import table_lines
 from recae.recommender.model_card import chosen_words
 
@@ -198,3 +198,11 @@ def print_hints(result: TrainingResult) -> None:
     if given["save_test"]:
         metrics = "rmse,ndcg@10" if result.model.predicts_ratings else "recall@10,ndcg@10"
         note(f"  {here} evaluate {out} {shlex.quote(given['save_test'])} --metrics {metrics}")
+    if result.model.predicts_ratings and _is_read_by_itself(given):
+        note("For lists, a model that ranks:")
+        note(f"  {here} train {shlex.quote(given['dataset'])} --model ease")
+
+
+def _is_read_by_itself(given: dict[str, Any]) -> bool:
+    """Whether the ratings are read without an option that says how, so that their name alone gives them again."""
+    return all(given.get(name) is None for name in (*COLUMN_OPTIONS, "unrated", "data_dir"))

@@ -160,10 +160,13 @@ def _wrong_hash(error: ValueError) -> str:
 
 
 def _unreachable(error: BaseException) -> bool:
-    """No such host, or no server listens there: an immediate retry does not help."""
+    """No such host, no server listens there, or a proxy does not let through: an immediate retry does not help."""
+    from requests.exceptions import ProxyError
     from urllib3.exceptions import NewConnectionError
 
-    return any(isinstance(getattr(part, "reason", part), NewConnectionError) for part in error.args)
+    return isinstance(error, ProxyError) or any(
+        isinstance(getattr(part, "reason", part), NewConnectionError) for part in error.args
+    )
 
 
 def _short(error: BaseException) -> str:

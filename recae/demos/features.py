@@ -26,11 +26,13 @@ def look(figures: Figures) -> str:
         "A unit's weights, as an image, are the pattern that it answers to: grey is no opinion, white for, black "
         "against. Both networks are drawn on one scale: the plain network's weights are "
         f"{'larger' if larger else 'no larger'} (standard deviation {usual['weight_spread']:.3f}, the sparse one's "
-        f"{rest['weight_spread']:.3f}). Sparse units are active {percent(rest['mean_activation'])} of the time, plain "
-        f"ones {percent(usual['mean_activation'])}. A sparse unit's favourite digit makes it {rest['choosiness']:.2f} "
-        f"times as active as the mean digit, a plain unit's {usual['choosiness']:.2f} "
-        f"times{': sparse units are the choosier ones' if choosy else ''}. The penalty that asks for rest, KL(rho || "
-        "mean activation), is nothing at rho, and rises without bound towards 0 and 1."
+        f"{rest['weight_spread']:.3f}). The mean activation of sparse units is "
+        f"{rest['mean_activation']:.2f}, that of plain ones {usual['mean_activation']:.2f}; above one half are "
+        f"{percent(rest['active_above_half'])} and {percent(usual['active_above_half'])} of their activations. A "
+        f"sparse unit's favourite digit makes it {rest['choosiness']:.2f} times as active as the mean digit, a plain "
+        f"unit's {usual['choosiness']:.2f} times{': sparse units are the choosier ones' if choosy else ''}. The "
+        "penalty that asks for rest, KL(rho || mean activation), is nothing at rho, and rises without bound towards 0 "
+        "and 1."
     )
 
 
@@ -42,8 +44,9 @@ def run(stage: Stage) -> Figures:
     columns = 8 if all(len(units) >= SHOWN for units in panels.values()) else 7
     title = f"Weights of {len(panels['plain'])} units each, those that a digit makes most active"
     stage.save(plots.weights(panels, digits.shape, columns, title=title), "features-weights")
+    darkest = max(float(table.max()) for table in tables.values())  # one scale for both
     for name, table in tables.items():
-        _heat(stage, name, table)
+        _heat(stage, name, table, darkest)
     _penalty(stage)
     rows = [_row(stage, name, trained, tables[name]) for name, trained in networks.items()]
     stage.table(rows)
@@ -69,14 +72,14 @@ def _by_digit(stage: Stage, trained: Trained) -> Array:
     return np.stack([active[labels == digit].mean(axis=0) for digit in range(10)], axis=1)
 
 
-def _heat(stage: Stage, name: str, table: Array) -> None:
+def _heat(stage: Stage, name: str, table: Array, darkest: float) -> None:
     """The units in the order of the digit they answer to most."""
     favourite = table.argmax(axis=1)
     order = np.lexsort((-table.max(axis=1), favourite))
     figure = plots.heat(
         table[order], columns=[str(d) for d in range(10)], xlabel="digit",
         ylabel="unit, by the digit it answers to most",
-        label="mean activation, test images", title=f"{name}: which units fire for which digit",
+        label="mean activation, test images", top=darkest, title=f"{name}: which units fire for which digit",
     )  # fmt: skip
     stage.save(figure, f"features-{name}-digits")
 

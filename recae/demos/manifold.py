@@ -34,7 +34,8 @@ def look(figures: Figures) -> str:
     found = f"no way through a code is nearer than mixed pixels here ({pixels:.2f})"
     if nearer:
         distance, way = min(nearer)
-        found = f"the way {way} is nearest ({distance:.2f}; mixed pixels {pixels:.2f}; {figures['pairs']} pairs)"
+        against = f"mixed pixels {pixels:.2f}; {figures['pairs']} pairs"
+        found = f"nearest are the images on the way {way} ({distance:.2f}; {against})"
     return (
         "Walking over the code turns one digit into another. The box marks the codes that the grid decodes: where no "
         "image lies a plain network's decoder improvises; a variational code is asked to be a normal distribution. "

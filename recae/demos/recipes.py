@@ -15,7 +15,7 @@ from recae.nn import Autoencoder, GaussianCode, KLSparse, negative_bound
 from recae.training import History
 
 PLAIN_EPOCHS, DEEP_EPOCHS, VAE_EPOCHS = (10, 50), (15, 35), (15, 50)
-RHO = 0.1  # of the time a sparse unit is to be active
+RHO = 0.1  # the mean activation that a sparse unit is asked for
 # L2 on the weights so weak that it moves only those that no image moves: of pixels that are never lit.
 QUIET = 1e-8
 DEEP = "784-392-28-10-2"
@@ -44,7 +44,7 @@ def plain(stage: Stage, *, wide: bool = False) -> Trained:
 
 
 def sparse(stage: Stage, *, wide: bool = False) -> Trained:
-    """784-256-784 whose units are asked to be active one time in ten: KL penalty with rho 0.1, weight 0.001.
+    """784-256-784 whose units are asked for a mean activation of a tenth: KL penalty with rho 0.1, weight 0.001.
 
     Squared error is a mean over pixels. With a twelfth of the units the sum over units is smaller, so the weight of
     the small digits' network is larger. `wide`: begun with weights from N(0, 1).

@@ -34,8 +34,8 @@ def look(figures: Figures) -> str:
     return (
         f"Some tutorials report that a sparse network reconstructs better than a plain one. {first}: "
         f"{_claim(wide['test_mse'] > wide_rest['test_mse'], usual['test_mse'] > rest['test_mse'])}. "
-        f"The sparse units are active {percent(rest['mean_activation'])} of the time, "
-        f"the plain ones {percent(usual['mean_activation'])}. At {deep['code']} numbers a code the deep network's "
+        f"The mean activation of the sparse units is {rest['mean_activation']:.2f}, "
+        f"that of the plain ones {usual['mean_activation']:.2f}. At {deep['code']} numbers a code the deep network's "
         f"error is {compared(deep['test_mse'], pca_row['test_mse'])} PCA's ({deep['test_mse']:.4f} and "
         f"{pca_row['test_mse']:.4f}). The RBM was never asked to reconstruct: it learns a distribution of images."
     )

@@ -11,7 +11,7 @@ from recae.demos.recipes import Trained
 from recae.demos.stage import Figures, Stage
 from recae.demos.words import compared
 
-K = 10
+K, FIRST = 10, 200  # neighbours; test images of a digit among which the hard query is looked for
 HARD, ORDINARY = (4, 9), (5, 3)  # digits of the queries shown: hard for PCA, and as they come
 BYTES = 4  # of a number of a code; a pixel is one byte
 
@@ -30,7 +30,9 @@ def look(figures: Figures) -> str:
         f"{'ahead of PCA' if ahead else 'not ahead of PCA here'}, at {ours['bytes_an_image']} bytes an image instead "
         f"of {pixels['bytes_an_image']}. Ten groups found by k-means agree best with the digits in {where} "
         f"(adjusted Rand index {best['ari']:.2f}; pixels {pixels['ari']:.2f}); the code's is "
-        f"{compared(ours['ari'], pixels['ari'])} the pixels'. Green frames: right; struck out: another digit."
+        f"{compared(ours['ari'], pixels['ari'])} the pixels'. Green frames: right; struck out: another digit. "
+        f"Ordinary: the first test image of that digit; hard: of the first {FIRST} of that digit, the one "
+        "with the fewest right neighbours by PCA."
     )
 
 
@@ -59,8 +61,9 @@ def run(stage: Stage) -> Figures:
     stage.table(rows)
     series = {"precision@10": [one["precision_at_10"] for one in rows], "k-means, ARI": [one["ari"] for one in rows]}
     figure = plots.bars(
-        list(spaces), series, ylabel="share right", digits=3, title=f"Neighbours and groups, {digits.noun} test images"
-    )
+        list(spaces), series, ylabel="precision@10; adjusted Rand index", digits=3,
+        title=f"Neighbours and groups, {digits.noun} test images",
+    )  # fmt: skip
     stage.save(figure, "retrieve-precision")
     _pictures(stage, found)
     return {"data": digits.source, "spaces": rows}
@@ -94,7 +97,9 @@ def _pictures(stage: Stage, found: dict[str, Array]) -> None:
     # Of hard digits the query whose neighbours by PCA are least of it; of ordinary ones the first.
     hits = (labels[list(found.values())[1]] == wanted[:, None]).sum(axis=1)
     queries = {"ordinary": [int(np.flatnonzero(wanted == digit)[0]) for digit in ORDINARY]}
-    queries["hard"] = [int(min(np.flatnonzero(wanted == digit)[:200], key=lambda query: hits[query])) for digit in HARD]
+    queries["hard"] = [
+        int(min(np.flatnonzero(wanted == digit)[:FIRST], key=lambda query: hits[query])) for digit in HARD
+    ]
     rows, marks = {}, {}
     for kind, chosen in queries.items():
         for query in chosen:

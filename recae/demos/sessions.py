@@ -92,7 +92,7 @@ def _draw(stage: Stage, rows: list[Figures]) -> None:
     series = {label: [one[metric] for one in rows] for metric, label in SHOWN.items()}
     names = [one["model"].replace(", ", ",\n").replace("list", "list\n") for one in rows]
     level = (rows[-1]["ndcg@20"], f"NDCG@20 of {BEST}")
-    figure = plots.bars(names, series, ylabel="test events", level=level, title="The next film of the sample")
+    figure = plots.bars(names, series, ylabel="NDCG@20, recall@20", level=level, title="The next film of the sample")
     stage.save(figure, "sessions-models")
 
 
@@ -115,7 +115,7 @@ def weighed(
     earlier = []
     for number, session in enumerate(range(first, last), 1):
         start, stop = events.session_starts[session : session + 2]
-        label = f"{number}: {stop - start} ratings, the last of {names[events.items[stop - 1]]}"
+        label = f"{number}: {stop - start} ratings, the last one: {names[events.items[stop - 1]]}"
         earlier.append((label, float(found["session_attention"][start - offset])))
     at = np.arange(events.session_starts[last], events.session_starts[last + 1])
     return earlier, [(names[events.items[k]], float(found["event_attention"][k - offset])) for k in at]

@@ -108,13 +108,16 @@ def bars(
 
 def heat(
     table: Array, *, columns: Sequence[str], xlabel: str, ylabel: str, label: str, title: str = "",
-    ax: Axes | None = None,
+    top: float | None = None, ax: Axes | None = None,
 ) -> Axes:  # fmt: skip
-    """A table (rows, columns) as shades of grey, dark where large, with a scale."""
+    """A table (rows, columns) as shades of grey, dark where large, with a scale.
+
+    `top`: the value of black, for pictures that are compared; the largest value of the table without it.
+    """
     from matplotlib.ticker import MaxNLocator
 
     axes = one_axes(ax, 4.6, 5)
-    shades = axes.imshow(table, cmap="Greys", aspect="auto", interpolation="nearest", vmin=0)
+    shades = axes.imshow(table, cmap="Greys", aspect="auto", interpolation="nearest", vmin=0, vmax=top)
     axes.set_xticks(range(len(columns)), columns)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     dress(axes, xlabel, ylabel, title)

@@ -50,7 +50,8 @@ def demo(
 
     A demo trains for seconds to minutes, prints its figures and an explanation, and writes pictures (PNG) and a JSON
     file of its figures into --out. Images are from MNIST, documents from 20 Newsgroups, ratings from MovieLens-100K.
-    Without a copy and without a network, a demo uses small built-in sets instead, and says so.
+    MNIST is downloaded when there is no copy, the other two are not: for 20 Newsgroups see data/README.md, for
+    MovieLens-100K `recae data fetch ml-100k`. Without them a demo uses small built-in sets, and says so.
     """
     from pathlib import Path
 

@@ -25,7 +25,7 @@ Examples:
 @click.option(
     "--new-ratings", type=click.Path(), metavar="FILE", help="File with the ratings of a user that was not in training."
 )
-@options.list_length
+@options.number("Maximum number of ratings shown.")
 @options.device
 @options.excel_safe
 @options.output("table", "csv", "ndjson", "json")

@@ -64,7 +64,7 @@ def shown(facts: dict[str, Any]) -> dict[str, Any]:
 
 @click.command(cls=RecaeCommand, epilog=_CARD_EXAMPLES, short_help="Write a model card in Markdown.")
 @click.argument("model", type=click.Path())
-@click.option("-o", "--out", type=click.Path(), metavar="FILE", help="Write it to this file.  [default: stdout]")
+@click.option("-o", "--out", type=click.Path(), metavar="FILE", help="Write the card to this file.  [default: stdout]")
 @options.loudness
 def card(model: str, out: str | None) -> None:
     """Write the model card of MODEL: what it is, from which data, how it was measured, and its limits."""

@@ -60,7 +60,7 @@ log of the search next to the settings (OUT with the ending .json).
     type=Share(files=False),
     default=0.1,
     show_default=True,
-    help="Share of the ratings or users to hold out for this; by time also a date or a span such as 7D.",
+    help="Share of the ratings or users to hold out and measure trials on; by time also a date or a span such as 7D.",
 )
 @click.option("--metric", metavar="NAME", help="Metric to optimise.  [default: rmse, or ndcg@100 for models that rank]")
 @click.option("--no-pruning", is_flag=True, help="Do not stop poor trials early.")

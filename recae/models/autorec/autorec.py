@@ -78,7 +78,9 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer, MultipliesOnCuda):
         low=0,
         tune=(10.0, 300.0, "log"),
     )
-    inner_l2: float = param(1.0, "L2 weight on the layers between them, in a deep one", low=0)
+    inner_l2: float = param(
+        1.0, "L2 weight on the layers between the first and the last, of a network with several hidden layers", low=0
+    )
     lr: float = default(2e-3, tune=(5e-4, 8e-3, "log"))
     epochs: int = default(30, tune=(15, 60))
     dropout: float = param(0.0, "fraction of hidden units dropped in training", low=0)

@@ -42,7 +42,7 @@ class SideAutoencoder(ColdFeatures):
     )
     side_l2: float = param(1.0, "L2 weight on the weights of rows' features", low=0, tune=(0.3, 30.0, "log"))
     column_l2: float = param(
-        3000.0, "L2 weight on those of columns' features (of users, item-based)", low=0, tune=(100.0, 1e5, "log")
+        3000.0, "L2 weight on the weights of columns' features (of users, item-based)", low=0, tune=(100.0, 1e5, "log")
     )
 
     _side_features: dict[str, FloatArray] | None = learned()

@@ -22,7 +22,7 @@ class WideDeep(SideAutoencoder):
 
     by: Literal["item", "user"] = default("user")
     vector: int = param(32, "numbers learnt for each row", low=0)
-    vector_l2: float = param(5.0, "L2 weight on these", low=0, tune=(1.0, 30.0, "log"))
+    vector_l2: float = param(5.0, "L2 weight on the learnt vectors", low=0, tune=(1.0, 30.0, "log"))
 
     def _variant(self, ratings: RatingMatrix) -> dict[str, Any]:
         n_rows = ratings.n_users if self.by == "user" else ratings.n_items

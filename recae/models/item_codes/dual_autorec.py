@@ -62,7 +62,9 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
         low=0,
         tune=(30.0, 500.0, "log"),
     )
-    inner_l2: float = param(10.0, "L2 weight on the layers between them, in a deep one", low=0)
+    inner_l2: float = param(
+        10.0, "L2 weight on the layers between the first and the last, of a network with several hidden layers", low=0
+    )
     side_l2: float = param(30.0, "L2 weight on the user side, against the summed squared error", low=0)
     input: Literal["levelled", "raw"] = param(
         "levelled",

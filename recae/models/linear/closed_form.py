@@ -70,14 +70,14 @@ class ClosedForm(ReadsValues, MemoryLimited):
     shares_rows: ClassVar[bool] = True
 
     l2: float | None = param(
-        None, "ridge γ added to each item's own co-occurrence; above 0; none to choose it on a small part of the data",
+        None, "ridge λ added to each item's own co-occurrence; above 0; none to choose it on a small part of the data",
         low=0, tune=(10.0, 3000.0, "log"),
     )  # fmt: skip
     centre: bool | None = param(
         None, "read rows less the items' means: scores are m + (x - m) B; none to choose it with l2, else not to"
     )
     precision: Literal["float32", "float64"] = param(
-        "float32", "of the solution (it is kept in float32)", choices=("float32", "float64")
+        "float32", "precision of the solution, which is kept in float32", choices=("float32", "float64")
     )
     device: str = param("auto", "where to solve and to score: auto, cpu, cuda, cuda:N")
 

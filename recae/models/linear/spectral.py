@@ -69,7 +69,7 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
     )  # fmt: skip
     low_pass: float = param(0.2, "weight w of the leading eigenvectors", low=0, tune=(0.0, 1.0))
     low_pass_power: float | None = param(
-        None, "power of items' numbers for the leading eigenvectors, in place of pre and post; none for these",
+        None, "power of items' numbers for the leading eigenvectors, in place of pre and post; none for pre and post",
         low=-2, high=2, tune=None,
     )  # fmt: skip
     factors: int | None = param(

@@ -49,7 +49,7 @@ class MultVAE(MirroredRanker):
     latent: int = param(200, "width of the code z", low=1)
     beta: float = param(0.2, "weight of the KL term in the end", low=0, tune=(0.05, 2.0, "log"))
     anneal_steps: int | None = param(
-        None, "steps over which that weight rises from 0; none for 85 % of all, as in the paper; 0 for at once", low=0
+        None, "steps over which beta rises from 0; none for 85 % of all, as in the paper; 0 for at once", low=0
     )
 
     def _train(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:

@@ -118,7 +118,7 @@ async function refresh() {
   at("list-title").textContent = state.who === "mine" ? "My list" : user ? `List of user ${idText(user.user)}` : "A known user’s list";
   if (!user) {
     list.replaceChildren();
-    at("no-items").hidden = true;
+    at("list-head").hidden = at("no-items").hidden = true;
     return;
   }
   const where = at("where").value.trim();
@@ -129,6 +129,7 @@ async function refresh() {
     problem();
     whereProblem();
     list.replaceChildren(...answer.items.map(listed));
+    showHead(answer.items);
     at("no-items").hidden = answer.items.length > 0;
     at("said").textContent = answer.items.length
       ? `The list has ${answer.items.length} items; the first is ${name(answer.items[0])}.` : "The list is empty.";
@@ -149,11 +150,20 @@ function whereProblem(text) {
   at("where").setAttribute("aria-invalid", String(Boolean(text)));
 }
 
+// What the numbers are: of a list without ratings the items' numbers of ratings, unless the model has scores for everybody.
+function showHead(items) {
+  const popular = state.who === "mine" && !state.rated.length && items.every((one) => Number.isInteger(one.score));
+  at("number").textContent = popular ? "ratings" : "score";
+  at("list-head").hidden = !items.length;
+  const acts = [...(at("list").querySelector(".acts")?.children ?? [])];  // as wide as below, and not seen
+  at("list-head").querySelector(".acts").replaceChildren(...acts.map((one) => element("button", { type: "button", textContent: one.textContent, tabIndex: -1 })));
+}
+
 function listed(one) {
   const similar = element("button", { type: "button", textContent: "Similar" });
   similar.setAttribute("aria-label", `Similar to ${name(one)}`);
   similar.addEventListener("click", () => showSimilar(one));
-  const score = element("span", { className: "score", textContent: scoreText(one.score), title: "the model’s score" });
+  const score = element("span", { className: "score", textContent: scoreText(one.score) });
   const add = state.who === "mine" ? [rateButton(one)] : [];
   const entry = element("div", { className: "entry" },
     element("span", { className: "rank", textContent: String(one.rank) }),
@@ -171,7 +181,8 @@ function rateButton(one) {
   return button;
 }
 
-// "Because of": the ratings that speak most for each item. Where a model cannot say so in time, nothing is said.
+// What ratings add to the score: those that add most. The rest of a score is not theirs, such as what is popular with all.
+// Where a model cannot say it in time, nothing is said.
 async function explain(user, items, signal) {
   if (!items.length || (user.events && !user.events.length)) return;
   let answer;
@@ -187,7 +198,8 @@ async function explain(user, items, signal) {
     const reasons = one.contributions.filter((part) => part.contribution > 0);
     const line = at("list").children[i]?.querySelector(".why");
     if (!line || !reasons.length) return;
-    line.textContent = `because of ${reasons.map((part) => `${name(part)} (+${two.format(part.contribution)})`).join(" and ")}`;
+    const whose = `${state.who === "mine" ? "your" : "their"} ${levels().length ? "ratings" : "items"}`;
+    line.textContent = `${whose} add: ${reasons.map((part) => `${name(part)} +${two.format(part.contribution)}`).join("; ")}`;
     line.hidden = false;
   });
 }
