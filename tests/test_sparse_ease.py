@@ -29,7 +29,7 @@ def test_with_all_items_as_neighbours_it_is_ease(values: str) -> None:
 
 
 def test_with_all_items_as_neighbours_it_is_not_ease_where_pairs_never_occur_together() -> None:
-    """Of three items the first and the last have no user in common: EASE gives that pair a weight, and sparse EASE none.
+    """Of three items the first and the last have no user in common: EASE gives this pair a weight, sparse EASE none.
 
     G is 2 on the diagonal and 1 beside it. With l2 = 1, EASE's C = (G + I)^-1 is [[8, -3, 1], [-3, 9, -3], [1, -3, 8]]
     / 21, and B_ij = -C_ij / C_jj. The regression of an outer item on the middle one alone is 1 / (2 + 1).
