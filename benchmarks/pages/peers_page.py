@@ -74,8 +74,8 @@ def measured_since(rows: Rows, accuracy: Result) -> str:
         return ""
     of = ", ".join(dict.fromkeys(f"{row['date'][:10]}, commit {row['commit']}" for row in ours.values()))
     return (
-        f"Our rows here are of {of}. Models and settings have changed since. The [accuracy tables](ratings.md) have for "
-        f"the same split: {', '.join(others)}."
+        f"Our rows here are of {of}. Models and settings have changed since. The [accuracy tables](ratings.md) have "
+        f"for the same split: {', '.join(others)}."
     )
 
 
