@@ -10,6 +10,7 @@ from linear_toys import ones_of, random_ratings, ratings_of
 
 import recae
 from benchmarks.pages import linear_vs_mf_page
+from benchmarks.pages.candidates import at_edges
 from benchmarks.topn import linear_vs_mf
 from benchmarks.topn.rating_pca import RatingPCA
 from recae.models import MODELS
@@ -53,9 +54,20 @@ def test_ratings_are_compared_by_their_error() -> None:
     assert found.best == "mf"
     assert found.rows[0]["settings"]["l2"] == 0.1
     assert log["mf"][0]["validation"] > log["mf"][1]["validation"]
+    assert at_edges(log).endswith("lie beyond: mf: l2 0.1 (of 0.1, 1e+06).")
     page = linear_vs_mf_page.comparison(found.to_dict()).splitlines()
     assert page[0] == "| model | RMSE | MAE | fit, s | p against the best |"
     assert page[2].startswith(f"| mf | {found.rows[0]['rmse']:.4f} |")
+
+
+def test_what_was_taken_at_the_edge_of_a_grid_is_said() -> None:
+    """The smallest and the largest of several are edges; what lies between, what did not vary, 0 and words are not."""
+    tried = [
+        {"settings": {"l2": l2, "k": k, "shrink": shrink, "beta": 0.3, "how": how}, "validation": -abs(l2 - 2) + k}
+        for l2, k, shrink, how in ((1, 5, 10.0, "b"), (2, 10, 0.0, "a"), (3, 5, 10.0, "b"))
+    ]
+    assert at_edges({"x": tried, "y": []}).endswith("lie beyond: x: k 10 (of 5, 10).")
+    assert at_edges({"y": []}) == ""
 
 
 # ---------------------------------------------------------------- PCA put to ratings

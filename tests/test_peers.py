@@ -264,6 +264,19 @@ def test_who_is_ahead_is_said() -> None:
     assert "Cornac" in line
 
 
+def test_our_rows_say_where_the_accuracy_table_has_newer_ones() -> None:
+    """The same split's RMSE is named where it is another; equal ones, other splits and other packages are not."""
+    about = {"task": "ratings", "section": "ratings ml-1m", "commit": "abc", "date": "2026-01-02T03:04"}
+    rows = [row_of("recae", **about | {"method": f"ml-1m {name}"}, rmse=0.9) for name in ("bias", "a", "b")]
+    rows.append(row_of("myfm", **about | {"method": "ml-1m fm"}, rmse=0.7))
+    fits = {"bias": (0, 0.90001), "a": (0, 0.81234), "b": (1, 0.8), "fm": (0, 0.6)}
+    accuracy = {"rows": [{"row": name, "fits": [{"seed": s, "rmse": e}]} for name, (s, e) in fits.items()]}
+    said = peers_page.measured_since(rows, accuracy)
+    assert said.startswith("Our rows here are of 2026-01-02, commit abc.")
+    assert said.endswith("for the same split: `a` 0.8123.")
+    assert peers_page.measured_since(rows[:1], accuracy) == ""
+
+
 def test_failures_stand_in_the_table() -> None:
     """A row without figures keeps its name and says why; the others are in the order of their times."""
     rows = [

@@ -1,4 +1,4 @@
-"""Sparse EASE: with all items as neighbours it is EASE; with few, the regression on these."""
+"""Sparse EASE: with all items as neighbours it is EASE, if all pairs occur; with few, the regression on these."""
 
 from __future__ import annotations
 
@@ -20,10 +20,25 @@ X = ones_of(RATINGS)
 
 @pytest.mark.parametrize("values", ["binary", "ratings"])
 def test_with_all_items_as_neighbours_it_is_ease(values: str) -> None:
-    """Twelve neighbours of thirteen items: S is EASE's B."""
+    """Twelve neighbours of thirteen items, whose rated pairs all occur together: S is EASE's B."""
+    together = X[:, :-1].T @ X[:, :-1]  # the last item has no ratings
+    assert together.all()
     expected = EASE(l2=3.0, values=values, device="cpu").fit(RATINGS)
     found = SparseEASE(l2=3.0, dropout=0.0, values=values, neighbours=12).fit(RATINGS)
     np.testing.assert_allclose(found.weights_.toarray(), expected.weights_.numpy(), atol=2e-5)
+
+
+def test_with_all_items_as_neighbours_it_is_not_ease_where_pairs_never_occur_together() -> None:
+    """Of three items the first and the last have no user in common: EASE gives this pair a weight, sparse EASE none.
+
+    G is 2 on the diagonal and 1 beside it. With l2 = 1, EASE's C = (G + I)^-1 is [[8, -3, 1], [-3, 9, -3], [1, -3, 8]]
+    / 21, and B_ij = -C_ij / C_jj. The regression of an outer item on the middle one alone is 1 / (2 + 1).
+    """
+    pairs = ratings_of([[1, 0, 0], [1, 1, 0], [0, 1, 1], [0, 0, 1]])
+    ease = EASE(l2=1.0, device="cpu").fit(pairs).weights_.numpy()
+    found = SparseEASE(l2=1.0, dropout=0.0, centre=False, neighbours=2).fit(pairs).weights_.toarray()
+    np.testing.assert_allclose(ease, [[0, 1 / 3, -1 / 8], [3 / 8, 0, 3 / 8], [-1 / 8, 1 / 3, 0]], atol=1e-6)
+    np.testing.assert_allclose(found, [[0, 1 / 3, 0], [1 / 3, 0, 1 / 3], [0, 1 / 3, 0]], atol=1e-6)
 
 
 def test_with_dropout_it_is_edlae() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from benchmarks.common.markdown import p_value, table
 from benchmarks.common.paths import DOCS
 from benchmarks.common.record import read
+from benchmarks.pages.candidates import at_edges
 
 PAGE = DOCS / "linear_vs_mf.md"
 NAMES = {
@@ -18,7 +19,8 @@ NAMES = {
 def parts() -> dict[str, str]:
     """The page's parts by name."""
     result = read("linear_vs_mf-ml-1m")
-    return {name: comparison(result[name]) for name in ("ranking", "ratings")}
+    return {name: f"{comparison(found)}\n\n{at_edges(found['tried'])}" for name, found in result.items()
+            if name in ("ranking", "ratings")}  # fmt: skip
 
 
 def comparison(found: dict[str, Any]) -> str:

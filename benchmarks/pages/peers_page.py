@@ -56,9 +56,27 @@ def tables(result: Result) -> str:
     for section, title in TITLES.items():
         rows = [row for row in result["rows"] if row["section"] == section]
         if rows:
-            lines = _ratings(rows) if section.startswith("ratings") else _times(rows)
-            parts.append(f"### {title}\n\n{lines}")
-    return "\n\n".join(parts)
+            of_ratings = section.startswith("ratings")
+            since = measured_since(rows, read(f"accuracy-{section.split()[1]}")) if of_ratings else ""
+            parts += [f"### {title}", _ratings(rows) if of_ratings else _times(rows), since]
+    return "\n\n".join(filter(None, parts))
+
+
+def measured_since(rows: Rows, accuracy: Result) -> str:
+    """Of which commit our rows are, and what the accuracy table has for this split where that is another RMSE."""
+    ours = {row["method"].split()[1]: row for row in rows if row["peer"] == "recae" and "reason" not in row}
+    found = {row["row"]: row["fits"][0]["rmse"] for row in accuracy["rows"] if row["fits"][0]["seed"] == 0}
+    others = [
+        f"`{name}` {found[name]:.4f}"
+        for name, row in ours.items() if name in found and f"{found[name]:.4f}" != f"{row['rmse']:.4f}"
+    ]  # fmt: skip
+    if not others:
+        return ""
+    of = ", ".join(dict.fromkeys(f"{row['date'][:10]}, commit {row['commit']}" for row in ours.values()))
+    return (
+        f"Our rows here are of {of}. Models and settings have changed since. The [accuracy tables](ratings.md) have "
+        f"for the same split: {', '.join(others)}."
+    )
 
 
 def ahead(result: Result) -> str:

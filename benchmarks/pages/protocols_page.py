@@ -7,6 +7,7 @@ from typing import Any
 from benchmarks.common.markdown import p_value, table
 from benchmarks.common.paths import DOCS
 from benchmarks.common.record import read
+from benchmarks.pages.topn_page import in_words
 
 PAGE = DOCS / "protocols.md"
 
@@ -14,7 +15,14 @@ PAGE = DOCS / "protocols.md"
 def parts() -> dict[str, str]:
     """The page's parts by name."""
     found = read("protocols")
-    return {"time": "\n\n".join(one_set(result) for result in found["sets"]), "repeats": repeats(found["repeats"])}
+    sets = [one_set(result) for result in found["sets"]]
+    return {"time": "\n\n".join([given(found["settings"]), *sets]), "repeats": repeats(found["repeats"])}
+
+
+def given(settings: dict[str, Any]) -> str:
+    """The models' settings that are not defaults."""
+    shown = [f"`{model}` with{in_words(own)[1:]}" for model, own in settings.items() if own]
+    return f"Settings: {'; '.join(shown)}; all others are defaults."
 
 
 def repeats(found: dict[str, Any]) -> str:

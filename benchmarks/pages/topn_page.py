@@ -9,6 +9,7 @@ import pandas as pd
 from benchmarks.common.markdown import gibibytes, p_value, table
 from benchmarks.common.paths import DOCS
 from benchmarks.common.record import read
+from benchmarks.pages.candidates import LABELS, at_edges, numbers_tried
 from recae.comparison import paired_test
 from recae.comparison.leagues import LEAGUES, league_of
 from recae.models import make_model
@@ -20,13 +21,17 @@ Result = dict[str, Any]
 def parts() -> dict[str, str]:
     """The page's parts by name."""
     return {
-        "topn-ml-1m": hidden_users(read("topn-ml-1m")), "gowalla": gowalla(read("gowalla")),
+        "topn-ml-1m": f"{hidden_users(read('topn-ml-1m'), numbers_tried())}\n\n{edges()}",
+        "gowalla": gowalla(read("gowalla")),
         "large-catalogue": large_catalogue(read("large_catalogue")), "known-truth": known_truth(read("known-truth")),
     }  # fmt: skip
 
 
-def hidden_users(result: Result) -> str:
-    """All models on hidden users of MovieLens-1M, the best first, each beside the best of its league."""
+def hidden_users(result: Result, tried: dict[str, int]) -> str:
+    """All models on hidden users of MovieLens-1M, the best first, each beside the best of its league.
+
+    `tried` says how many settings there were to choose among; "-" where a model has none to choose.
+    """
     rows = []
     best: dict[str, Result] = {}
     for row in result["rows"]:
@@ -34,14 +39,20 @@ def hidden_users(result: Result) -> str:
         first = best.setdefault(league, row)
         better_by = {} if first is row else paired_test(pd.Series(first["per_user"]), pd.Series(row["per_user"]))
         rows.append([
-            row["name"], LEAGUES[league],
+            row["name"], LEAGUES[league], str(tried.get(row["name"], "-")),
             f"{row['ndcg@100']:.4f} ± {row['standard_error']:.4f}",
             "" if deviation is None else f"± {deviation:.4f} ({len(row['runs'])})", f"{row['recall@20']:.4f}",
             f"{row['recall@50']:.4f}", f"{row['coverage@20']:.2f}", f"{row['fit_seconds']:.1f}",
             p_value(better_by),
         ])  # fmt: skip
-    head = ["model", "league", "NDCG@100", "between seeds", "Recall@20", "Recall@50", "coverage", "fit, s", "p"]
-    return table(head, rows)
+    figures = ["NDCG@100", "between seeds", "Recall@20", "Recall@50", "coverage", "fit, s", "p"]
+    return table(["model", "league", "settings tried", *figures], rows)
+
+
+def edges() -> str:
+    """Of rows with a grid, by their names here, the settings at its edge."""
+    grids = read("linear_vs_mf-ml-1m")["ranking"]["tried"]
+    return at_edges({name: grids[label] for name, label in LABELS.items()})
 
 
 def gowalla(result: Result) -> str:

@@ -4,11 +4,12 @@
     python -m benchmarks.choose_topn [mult-vae rec-vae ...]
 
 The neural recommenders and those for large catalogues; `benchmarks.linear_vs_mf` has the searches of the others. The
-split and the rule are those of `benchmarks.topn`. Each model has six candidates: the defaults first, which are the
-papers' settings, then changes of what the papers tuned, and smaller steps, for there are few users here. Each is
-fitted once (seed 0); what learns by epochs stops when NDCG@100 of the validation users has not risen for `patience`
-epochs. What was tried is in results/choose-topn-ml-1m.json; a candidate that is in there already is not trained again.
-The best of each model is written by hand into configs/topn-ml-1m.toml.
+split and the rule are those of `benchmarks.topn`. Each model has six candidates or more: the defaults, changes of what
+the papers tuned, and smaller steps, for there are few users here. Mult-VAE has more, with and without hidden layers; of
+Spectral, candidates of an earlier search are in the results as well. docs/topn.md says how many each model had.
+Each is fitted once (seed 0); what learns by epochs stops when NDCG@100 of the validation users has not risen for
+`patience` epochs. What was tried is in results/choose-topn-ml-1m.json; a candidate that is in there already is not
+trained again. The best of each model is written by hand into configs/topn-ml-1m.toml.
 """
 
 from __future__ import annotations

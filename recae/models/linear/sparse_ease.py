@@ -3,7 +3,8 @@
 EASE's column j is the ridge regression of item j on all others, which all columns share one dense inverse for. Here it
 is the same regression on `neighbours` items only, solved exactly: a small Cholesky factorisation an item, all of them
 independent. The work is n k³ / 3 multiply-adds where EASE's is n³, and what is held is the sparse Gram matrix and k
-weights an item. With k = n - 1 it is EASE.
+weights an item. With k = n - 1 it is EASE where all pairs of items occur together: a pair that never does has no weight
+here, and has one in EASE as a rule.
 
 SANSA (Spišák et al., RecSys 2023) factorises the sparse Gram matrix incompletely and inverts the factor approximately,
 with sweeps that may not converge, and couples all items through one ordering. The regressions here have neither: each
