@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import subprocess
 import sys
 import uuid
 from decimal import Decimal
+from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 import pytest
-from contract import COLD_USER, FILMS, USERS, fitted, frame_of
+from contract import COLD_USER, FILMS, USERS, brief, fitted, frame_of, ratings
 
 from recae.errors import DataError, ModelFileError, ParameterError
-from recae.models import MODELS, Bias, Popularity, load_model
+from recae.models import EASE, MODELS, Bias, Popularity, load_model
 from recae.models.autorec.autorec import AutoRec
 from recae.ratings import RatingMatrix
 from recae.recommender import files
+from recae.recommender.params import Param, declared
 from recae.storage import pack, read_file, unpack, write_file
 
 each = pytest.mark.parametrize("name", MODELS)
@@ -207,6 +210,42 @@ def test_numpys_numbers_as_hyper_parameters(tmp_path: Path) -> None:
     """A model made with NumPy's integers and floats (from a grid) is saved, and loaded with plain ones."""
     model = Bias(sweeps=np.int64(3), user_l2=np.float32(2.5)).fit(three([1, 2, 3]))
     assert load_model(model.save(tmp_path / "m")).get_params() == {"user_l2": 2.5, "item_l2": 3.0, "sweeps": 3}
+
+
+@each
+def test_whole_numbers_as_hyper_parameters(name: str, tmp_path: Path) -> None:
+    """A model whose float settings are all given as integers (`l2=300`) is saved, and loaded with the same answers."""
+    model = brief(name, 1)
+    model.set_params(**{p.name: whole(p, getattr(model, p.name)) for p in declared(type(model)) if takes_float(p)})
+    if name == "recency":
+        model.set_params(base={"model": "ease", "l2": 100})
+    if name == "ranking-blend":
+        model.set_params(members=({"model": "recency", "base": {"model": "ease", "l2": 100}, "power": 1}, "item-knn"))
+    model.fit(ratings())
+    loaded = load_model(model.save(tmp_path / "m"))
+    pd.testing.assert_frame_equal(loaded.recommend(USERS, n=4), model.recommend(USERS, n=4))
+
+
+def takes_float(param: Param) -> bool:
+    """Whether a hyper-parameter may be any number (of those that lie above 0 and below 1, none is whole)."""
+    return (param.type is float or float in get_args(param.type)) and param.name not in ("lr", "holdout", "test")
+
+
+def whole(param: Param, value: Any) -> Any:
+    """The integer nearest to `value`, within what the hyper-parameter allows; 1 where it is open."""
+    low, high = math.ceil(param.low or 0), math.floor(2**62 if param.high is None else param.high)
+    return max(low, min(high, round(value) if isinstance(value, Real) else 1))
+
+
+def test_files_that_hold_a_setting_as_an_integer_are_read(tmp_path: Path) -> None:
+    """Versions before wrote `l2=300` as an integer, and such a file gives the answers of the model."""
+    model = EASE(l2=300).fit(three([1, 2, 3]))
+    path = model.save(tmp_path / "m")
+    arrays, content = read_file(path, "model")
+    write_file(path, "model", {**arrays, "l2": np.array(300)}, content)
+    loaded = load_model(path)
+    assert (loaded.l2_, type(loaded.l2_)) == (300.0, float)
+    pd.testing.assert_frame_equal(loaded.recommend([1, 2, 3]), model.recommend([1, 2, 3]))
 
 
 def test_a_model_of_a_later_version(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from recae.schemas import Invalid, check_array, check_csr, require
 if TYPE_CHECKING:
     from torch import nn
 
+# Files of earlier versions hold a setting that was given as a whole number (`l2=300`) as an integer.
+_NUMBERS = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 _Network = TypeVar("_Network", bound="nn.Module")
 
 
@@ -42,7 +44,7 @@ class LearnedArrays:
     def number(self, name: str) -> float:
         """A single number."""
         array = self._take(name)
-        check_array(array, f"array {self._prefix + name!r}", ("float32", "float64"), ())
+        check_array(array, f"array {self._prefix + name!r}", _NUMBERS, ())
         return float(array)
 
     def csr(self, shape: tuple[int, int]) -> Csr:

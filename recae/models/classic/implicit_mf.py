@@ -119,7 +119,7 @@ class ImplicitALS(ReadsValues, _Factors):
         return self.prior_
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
-        return {**super()._arrays(), "alpha": np.array(self.alpha_)}
+        return {**super()._arrays(), "alpha": np.array(self.alpha_, np.float64)}
 
     def _restore(self, arrays: LearnedArrays) -> None:
         super()._restore(arrays)

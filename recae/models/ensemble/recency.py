@@ -145,7 +145,7 @@ class Recency(Recommender):
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         inside = {f"base/{name}": array for name, array in self.base_._saved_arrays().items()}
-        return {"power": np.array(self.power_), **inside}
+        return {"power": np.array(self.power_, np.float64), **inside}
 
     def _restore(self, arrays: LearnedArrays) -> None:
         require(self.ratings_.timestamps is not None, "the timestamps are missing")

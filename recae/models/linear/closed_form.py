@@ -218,7 +218,7 @@ class ClosedForm(ReadsValues, MemoryLimited):
     # ---------------------------------------------------------------- files
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
-        arrays = {"weights": self.weights_.cpu().numpy(), "l2": np.array(self.l2_)}
+        arrays = {"weights": self.weights_.cpu().numpy(), "l2": np.array(self.l2_, np.float64)}
         return arrays if self.offset_ is None else {**arrays, "offset": self.offset_.cpu().numpy()}
 
     def _restore(self, arrays: LearnedArrays) -> None:

@@ -90,7 +90,7 @@ class SparseEASE(InputDropout, SparseWeights, MemoryLimited):
         return scores if self.offset_ is None else scores + self.offset_
 
     def _arrays(self) -> Arrays:
-        arrays = {**super()._arrays(), "l2": np.array(self.l2_)}
+        arrays = {**super()._arrays(), "l2": np.array(self.l2_, np.float64)}
         return arrays if self.offset_ is None else {**arrays, "offset": self.offset_}
 
     def _restore(self, arrays: LearnedArrays) -> None:

@@ -219,7 +219,7 @@ class Spectral(ReadsValues, ChoosesOnOwnPart):
     def _arrays(self) -> Arrays:
         return {
             "components": self.components_, "gains": self.gains_, "coefficients": self.coefficients_,
-            "strengths": self.strengths_, "largest": np.array(self.largest_), "post": np.array(self.post_),
+            "strengths": self.strengths_, "largest": np.array(self.largest_), "post": np.array(self.post_, np.float64),
         }  # fmt: skip
 
     def _restore(self, arrays: LearnedArrays) -> None:
