@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,9 +12,11 @@ import pytest
 from contract import N_A, SOLVED_FOR, USERS, N, fitted, frame_of, frames_agree
 
 from recae.errors import DataError, DataWarning
-from recae.models import MODELS
+from recae.models import MODELS, make_model
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
+from recae.recommender.frames import new_users
+from recae.recommender.row import dated_row, row_of
 
 each = pytest.mark.parametrize("name", MODELS)
 
@@ -84,3 +88,44 @@ def test_a_new_user_with_nothing_to_say(name: str) -> None:
     """An empty row gets finite scores."""
     empty = make_csr(np.zeros(0, np.float32), np.zeros(0, np.int32), np.zeros(3, np.int64), (2, N))
     assert np.isfinite(fitted(name).score(empty)).all()
+
+
+@pytest.mark.parametrize(
+    ("how", "of_47"), [("last", 5.0), ("first", 1.0), ("mean", 3.0), ("max", 5.0), ("sum", 6.0), ("count", 6.0)]
+)
+@pytest.mark.parametrize("model", ["bias", "ease"])
+def test_an_item_that_occurs_twice_is_merged_as_in_training(how: Any, of_47: float, model: str) -> None:
+    """By the times, and by the rule the ratings were read with: a frame, a row and what `load` reads are alike."""
+    training = pd.DataFrame({"user": [1, 1, 2, 2, 3], "item": [47, 146, 47, 8, 9], "rating": [1.0, 2, 3, 4, 6]})
+    known = replace(RatingMatrix.from_frame(training, scale=(1, 6)), read_as={"duplicates": how})
+    fitted_model = make_model(model).fit(known)
+    frame = pd.DataFrame({"user": "n", "item": [47, 47, 146], "rating": [5.0, 1.0, 3.0], "timestamp": [200, 100, 50]})
+    with pytest.warns(DataWarning, match="repeat a pair"):
+        new = new_users(frame, fitted_model)
+    assert dict(zip(new.item_ids[new.user_rows.indices].tolist(), new.user_rows.data)) == {47: of_47, 146: 3.0}
+    assert new.timestamps is None  # neither model reads dates
+    columns, times = known.item_index(frame["item"]), frame["timestamp"]
+    row = row_of(columns, frame["rating"], known, needs_rating=True, timestamps=times)
+    dated = dated_row(columns, frame["rating"], times, known, needs_rating=True)
+    for one in (row, dated.user_rows):
+        np.testing.assert_array_equal(one.toarray(), new.user_rows.toarray())
+    with pytest.warns(DataWarning, match="repeat a pair"):
+        listed = fitted_model.recommend_new(frame, 3)
+    index, scores = fitted_model.recommend_row(columns, frame["rating"], 3, timestamps=times)
+    assert (known.item_ids[index].tolist(), scores.tolist()) == (listed["item"].tolist(), listed["score"].tolist())
+
+
+def test_rows_that_may_not_repeat_or_add_up_to_too_much_are_refused() -> None:
+    """`duplicates="error"` holds for new users, too; a sum has to be on the scale, and what is added up need not be."""
+    training = pd.DataFrame({"user": [1, 1, 2], "item": ["a", "b", "c"], "rating": [2.0, 4.0, 6.0]})
+    once = replace(RatingMatrix.from_frame(training), read_as={"duplicates": "error"})
+    added = replace(once, read_as={"duplicates": "sum"})
+    frame = pd.DataFrame({"user": "n", "item": ["a", "a"], "rating": [1.0, 2.0]})
+    for known, ratings, message in ((once, [2, 3], "second rating"), (added, [4, 3], "merged rating 1: rating 7 is")):
+        model = make_model("bias").fit(known)
+        with pytest.raises(DataError, match=message):
+            model.recommend_new(frame.assign(rating=ratings))
+        with pytest.raises(DataError, match=message):
+            model.recommend_row([0, 0], ratings)
+    with pytest.warns(DataWarning, match="added up"):
+        assert new_users(frame, make_model("bias").fit(added)).user_rows.data.tolist() == [3.0]

@@ -101,6 +101,21 @@ def test_ratings_are_the_librarys(client: TestClient) -> None:
     np.testing.assert_allclose([one["rating"] for one in live], model.predict_new(frame_of(2), pairs), rtol=1e-6)
 
 
+def test_the_latest_rating_of_an_item_counts(served: tuple[str, TestClient]) -> None:
+    """Of a live user's ratings of one item the times say which is the last, wherever it stands in the list."""
+    name, client = served
+    once = [{**event, "timestamp": 200} for event in EVENTS]
+    twice = [*once, {**once[0], "rating": 6 - once[0]["rating"], "timestamp": 100}]
+    for path, body in (
+        ("/recommend", {"n": 5}),
+        ("/predict", {"items": FILMS[3:6]}),
+        ("/explain", {"items": FILMS[:1]}),
+    ):
+        if path != "/predict" or name == "i-autorec":
+            expected = ask(client, path, events=once, **body)
+            assert ask(client, path, events=twice, **body) == ask(client, path, events=twice[::-1], **body) == expected
+
+
 def test_similar_items_and_explanations_are_the_librarys(served: tuple[str, TestClient]) -> None:
     """Both, for a model that is linear and one that is not; several items are explained at once."""
     name, client = served

@@ -25,6 +25,11 @@ def row_number(position: int) -> str:
     return f"row {position + 1}"
 
 
+def merged_number(position: int) -> str:
+    """What was merged of several rows is counted from 1, too."""
+    return f"merged rating {position + 1}"
+
+
 def require_columns(frame: pd.DataFrame, wanted: list[str]) -> None:
     missing = [c for c in wanted if c not in frame.columns]
     if missing:

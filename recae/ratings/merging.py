@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -31,6 +32,16 @@ def check_duplicates(duplicates: str) -> None:
     """Refuse a way to merge rows that there is not."""
     if duplicates not in DUPLICATES:
         raise ParameterError(name="duplicates", value=duplicates, expected=tuple(DUPLICATES))
+
+
+def merging_of(read_as: Mapping[str, Any]) -> Duplicates:
+    """How rows of new users are merged, after how the training ratings were read (`RatingMatrix.read_as`).
+
+    Where rows were counted, ratings are added up: a row without a rating counts 1, and one with a rating is a count.
+    """
+    stated = read_as.get("duplicates")
+    how: Duplicates = next((way for way in DUPLICATES if way == stated), "last")
+    return "sum" if how == "count" else how
 
 
 def merge_runs(

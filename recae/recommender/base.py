@@ -272,13 +272,13 @@ class Recommender(Similar):
         millisecond with the models whose scores do (`ratings_.item_index` and `ratings_.item_ids` translate ids).
 
         Args:
-            item_index: columns of the items that the user rated, (k,), in any order; of one that occurs twice, the
-                last rating counts.
+            item_index: columns of the items that the user rated, (k,), in any order; of one that occurs twice, ratings
+                are merged as those of training were (`ratings_.read_as`): the last one counts by default.
             ratings: (k,), on the scale of the training ratings; may be None for models that rank, as 1 each.
             n: length of the list, at most.
             filter_seen: leave out the items of `item_index`.
             allowed: which items may be listed, bool (n_items,); None for all.
-            timestamps: of each rating, seconds since 1970, (k,), in any order; read by models that `reads_dates`.
+            timestamps: of each rating, seconds since 1970, (k,), in any order; they say which of an item's is the last.
 
         Returns:
             Item indices and scores, best first, (n,) each; shorter where fewer items are left.
@@ -290,7 +290,7 @@ class Recommender(Similar):
         known = self._fitted()
         n = frames.checked_n(n, known.n_items)
         if timestamps is None or not self.reads_dates:
-            row = row_of(item_index, ratings, known, needs_rating=self.predicts_ratings)
+            row = row_of(item_index, ratings, known, needs_rating=self.predicts_ratings, timestamps=timestamps)
             scores = self.ranking_scores_new(row)
         else:
             new = dated_row(item_index, ratings, timestamps, known, needs_rating=self.predicts_ratings)

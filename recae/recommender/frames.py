@@ -15,9 +15,10 @@ from recae.errors import DataError, DataWarning, ParameterError
 from recae.ranking import top_n
 from recae.ratings import RatingMatrix
 from recae.ratings.any_frame import as_pandas
-from recae.ratings.column_checks import refuse_bad_values
+from recae.ratings.column_checks import merged_number, refuse_bad_values
 from recae.ratings.csr import make_csr
 from recae.ratings.ids import as_id_array, plain
+from recae.ratings.merging import merging_of
 from recae.ratings.repeated_rows import kept_repeats
 
 __all__ = [
@@ -103,7 +104,8 @@ def new_users(new_ratings: pd.DataFrame | RatingMatrix, model: Any, *, unknown: 
 
     That is said by a `DataWarning`, unless `unknown` is "ignore".
     Without a column `rating` every row counts 1, except for what predicts ratings: on a scale it would be a bad one.
-    A column `timestamp` is read for a model that reads dates.
+    Rows of one pair are merged as the training ratings were, by a column `timestamp` where there is one; the times
+    themselves are kept for a model that reads dates.
 
     Raises:
         DataError: a column is missing, or a rating is outside the model's scale.
@@ -116,10 +118,8 @@ def new_users(new_ratings: pd.DataFrame | RatingMatrix, model: Any, *, unknown: 
     else:
         new_ratings = as_pandas(new_ratings)
         require(new_ratings, ("user", "item", "rating")[: 3 if model.predicts_ratings else 2], "new_ratings")
-        rating = "rating" if "rating" in new_ratings.columns else None
-        scale = None if rating is None else known.scale
-        dates = "timestamp" if model.reads_dates and "timestamp" in new_ratings.columns else None
-        new = RatingMatrix.from_frame(new_ratings, rating=rating, timestamp=dates, scale=scale, name="new users")
+        new = _read(new_ratings, known)
+        new = new if model.reads_dates else new.with_rows(new.user_rows)
     quiet = "ignore" if unknown == "ignore" else "warn"
     column = find(known, "item", new.item_ids, quiet, "ratings of these are left out")
     users, items, ratings = new.pairs()
@@ -133,6 +133,19 @@ def new_users(new_ratings: pd.DataFrame | RatingMatrix, model: Any, *, unknown: 
         rows, new.user_ids, known.item_ids, known.scale, stamps, user_table=new.user_table, name=new.name,
         repeats=repeats,
     )  # fmt: skip
+
+
+def _read(frame: pd.DataFrame, known: RatingMatrix) -> RatingMatrix:
+    """The rows of new users, those of one pair merged as the ratings `known` were."""
+    rating, timestamp = (name if name in frame.columns else None for name in ("rating", "timestamp"))
+    how = merging_of(known.read_as)
+    scale = None if rating is None or how == "sum" else known.scale  # a sum is on the scale, what is added up is not
+    new = RatingMatrix.from_frame(
+        frame, rating=rating, timestamp=timestamp, scale=scale, duplicates=how, name="new users"
+    )
+    if rating is not None and how == "sum":
+        refuse_bad_values(new.user_rows.data, known.scale, merged_number)
+    return new
 
 
 def _refuse_off_scale(new: RatingMatrix, scale: tuple[float, float]) -> None:

@@ -6,33 +6,36 @@ from typing import Any
 
 import numpy as np
 
-from recae._types import Csr
+from recae._types import Csr, FloatArray, IntArray
 from recae.errors import DataError, ParameterError
 from recae.ratings import RatingMatrix
-from recae.ratings.column_checks import refuse_bad_values, row_number
+from recae.ratings.column_checks import merged_number, refuse_bad_values
 from recae.ratings.csr import make_csr, to_csr
+from recae.ratings.ids import plain
+from recae.ratings.merging import Runs, merging_of
 from recae.ratings.repeated_rows import Repeats
 
 
-def row_of(item_index: Any, ratings: Any, known: RatingMatrix, *, needs_rating: bool) -> Csr:
+def row_of(item_index: Any, ratings: Any, known: RatingMatrix, *, needs_rating: bool, timestamps: Any = None) -> Csr:
     """The row (1, n_items) of one user, in the columns of `known`.
 
     Args:
-        item_index: columns, (k,), in any order; of one that occurs twice, the last rating counts.
+        item_index: columns, (k,), in any order; of one that occurs twice, ratings are merged as those of `known` were.
         ratings: (k,), on the scale of `known`; None for 1 each, which `needs_rating` forbids.
+        timestamps: of each, seconds since 1970, (k,): which rating of an item is the last. None for the order given.
 
     Raises:
-        ParameterError: shapes differ, or an index is no column.
+        ParameterError: shapes differ, an index is no column, or a timestamp is not finite, or too large.
         DataError: ratings are needed, or one is not finite or is outside the scale.
     """
     columns = _columns(item_index, known)
-    values = _values(columns, ratings, known.scale, needs_rating=needs_rating)
+    values = _values(columns, ratings, known, needs_rating=needs_rating)
+    stamps = None if timestamps is None else _stamps(columns, timestamps)
     order = np.argsort(columns, kind="stable")
-    columns, values = columns[order], values[order]
-    if (columns[1:] == columns[:-1]).any():
-        last = np.append(columns[1:] != columns[:-1], True)
-        columns, values = columns[last], values[last]
-    return make_csr(values, columns, np.array([0, len(columns)]), (1, known.n_items))
+    ordered = columns[order]
+    if (ordered[1:] == ordered[:-1]).any():
+        return _merged(columns, values, stamps, known, given=ratings is not None)[0]
+    return make_csr(values[order], ordered, np.array([0, len(columns)]), (1, known.n_items))
 
 
 def dated_row(
@@ -41,28 +44,31 @@ def dated_row(
     """One user's ratings with their times, as a matrix (1, n_items) in the columns of `known`.
 
     Args:
-        item_index, ratings: as of `row_of`; of an item that occurs twice, both are events, and the later rating counts.
-        timestamps: of each, in any order of time, seconds since 1970, (k,).
+        item_index, ratings, timestamps: as of `row_of`; of an item that occurs twice, both are events, too.
 
     Raises:
-        ParameterError, DataError: as of `row_of`; or timestamps are not as many as items, not finite, or too large.
+        ParameterError, DataError: as of `row_of`.
     """
     columns = _columns(item_index, known)
-    values = _values(columns, ratings, known.scale, needs_rating=needs_rating)
-    times = np.asarray(timestamps, np.float64)
-    if times.shape != columns.shape:
-        raise ParameterError(f"{len(columns)} items and {times.shape} timestamps: one each is needed")
-    if not (np.abs(times) < 2.0**63).all():  # NaN is not, either
-        raise ParameterError(
-            "one is not a finite number, or too large", name="timestamps", expected="seconds since 1970"
-        )
-    one, shape = np.zeros(len(columns), np.int32), (1, known.n_items)
-    rows, stamps, runs = to_csr(
-        one, columns.astype(np.int32), values, times.astype(np.int64), shape, "last", row_number
-    )
-    repeats = None if runs is None else Repeats(*runs, "last")
+    values = _values(columns, ratings, known, needs_rating=needs_rating)
+    rows, stamps, runs = _merged(columns, values, _stamps(columns, timestamps), known, given=ratings is not None)
+    repeats = None if runs is None else Repeats(*runs, merging_of(known.read_as))
     return RatingMatrix(rows, np.zeros(1, np.int64), known.item_ids, known.scale, stamps, name="new users",
                         repeats=repeats)  # fmt: skip
+
+
+def _merged(
+    columns: IntArray, values: FloatArray, stamps: IntArray | None, known: RatingMatrix, *, given: bool
+) -> tuple[Csr, IntArray | None, Runs | None]:
+    """One rating for each item, (1, n_items), its time, and the events of items that have several."""
+    how, users = merging_of(known.read_as), np.zeros(len(columns), np.int32)
+    found = to_csr(
+        users, columns.astype(np.int32), values, stamps, (1, known.n_items), how,
+        lambda row: f"item {plain(known.item_ids[columns[row]])!r}",
+    )  # fmt: skip
+    if given and how == "sum":
+        refuse_bad_values(found[0].data, known.scale, merged_number)
+    return found
 
 
 def _columns(item_index: Any, known: RatingMatrix) -> Any:
@@ -74,7 +80,18 @@ def _columns(item_index: Any, known: RatingMatrix) -> Any:
     return columns
 
 
-def _values(columns: Any, ratings: Any, scale: tuple[float, float], *, needs_rating: bool) -> Any:
+def _stamps(columns: IntArray, timestamps: Any) -> IntArray:
+    times = np.asarray(timestamps, np.float64)
+    if times.shape != columns.shape:
+        raise ParameterError(f"{len(columns)} items and {times.shape} timestamps: one each is needed")
+    if not (np.abs(times) < 2.0**63).all():  # NaN is not, either
+        raise ParameterError(
+            "one is not a finite number, or too large", name="timestamps", expected="seconds since 1970"
+        )
+    return times.astype(np.int64)
+
+
+def _values(columns: IntArray, ratings: Any, known: RatingMatrix, *, needs_rating: bool) -> FloatArray:
     if ratings is None:
         if needs_rating and len(columns):
             raise DataError("the model learns from ratings: one is needed for each item")
@@ -83,5 +100,6 @@ def _values(columns: Any, ratings: Any, scale: tuple[float, float], *, needs_rat
         values = np.asarray(ratings, np.float32)
     if values.shape != columns.shape:
         raise ParameterError(f"{len(columns)} items and ratings of shape {values.shape}: one rating an item is needed")
-    refuse_bad_values(values, scale)
+    adds_up = merging_of(known.read_as) == "sum"  # then the sums are on the scale
+    refuse_bad_values(values, None if adds_up else known.scale)
     return values

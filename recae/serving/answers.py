@@ -11,11 +11,10 @@ from recae.errors import DataError, ParameterError
 from recae.explanation import contributions, explains_exactly
 from recae.ratings.ids import plain
 from recae.recommender import frames
-from recae.recommender.row import row_of
 from recae.recommender.scoring import most_similar
 from recae.serving.bodies import ExplainBody, OneUser, PredictBody, RecommendBody, SimilarBody
 from recae.serving.limits import Limits
-from recae.serving.live_events import explain_dated, live_ratings, named, predict_live, read_events, short
+from recae.serving.live_events import explain_dated, live_ratings, live_row, named, predict_live, read_events, short
 from recae.serving.served_model import ServedModel
 
 FOUND = 100  # items or users that a search gives, at most
@@ -127,7 +126,7 @@ def _row(served: ServedModel, body: OneUser, limits: Limits) -> tuple[Csr, Any, 
     if live.times is not None and model.reads_dates:
         new = live_ratings(model, live)
         return new.user_rows, new, live.left_out
-    return row_of(live.items, live.ratings, ratings, needs_rating=model.predicts_ratings), None, live.left_out
+    return live_row(model, live), None, live.left_out
 
 
 def _allowed(served: ServedModel, body: RecommendBody, limits: Limits) -> Mask | None:

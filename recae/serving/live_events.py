@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from recae._types import IntArray, Scores
+from recae._types import Csr, IntArray, Scores
 from recae.errors import DataError
 from recae.explanation import explain
 from recae.ratings import RatingMatrix
@@ -67,6 +67,12 @@ def _without(events: Sequence[Event], name: str, *, needed: bool = False) -> Any
     return None if all(given) or not (needed or any(given)) else events[given.index(False)].item
 
 
+def live_row(model: Recommender, live: LiveEvents) -> Csr:
+    """Events as the row (1, n_items) of a user, for a model or an answer that needs no times."""
+    needs_rating = model.predicts_ratings
+    return row_of(live.items, live.ratings, model.ratings_, needs_rating=needs_rating, timestamps=live.times)
+
+
 def live_ratings(model: Recommender, live: LiveEvents) -> RatingMatrix:
     """Events that have times, as ratings of one user."""
     needs_rating = model.predicts_ratings
@@ -82,7 +88,7 @@ def predict_live(model: Recommender, live: LiveEvents, items: IntArray, moment: 
     if live.times is None or not model.reads_dates:
         if moment is not None:
             raise DataError("a timestamp to predict at needs events that have timestamps")
-        row = row_of(live.items, live.ratings, model.ratings_, needs_rating=model.predicts_ratings)
+        row = live_row(model, live)
         return model.predict_pairs_new(row, np.zeros_like(items), items)
     pairs = pd.DataFrame({"user": 0, "item": model.ratings_.item_ids[items]})
     if moment is not None:
