@@ -27,6 +27,7 @@ from recae.serving.app import make_app
 from recae.serving.desk import BusyError, Desk
 from recae.serving.limits import Limits
 from recae.serving.model_holder import ModelHolder
+from recae.serving.title_search import TitleSearch
 
 SMALL = Limits(body_bytes=4000, events=20, users=3, items=12, n=15, explained=12)
 EVENTS = [{"item": FILMS[film], "rating": given} for film, given in stars(2).items()]
@@ -141,6 +142,17 @@ def test_items_are_found_by_words_of_their_titles(client: TestClient) -> None:
     assert found == [{"item": FILMS[3], "title": f"The {FILMS[3]}"}]
     assert len(client.get("/items", params={"n": 100}).json()["items"]) == contract.N
     assert client.get("/users", params={"q": "A·03"}).json()["users"] == [USERS[3]]
+
+
+def test_an_id_that_is_asked_for_comes_first() -> None:
+    """Of 30 users, "2" finds 2 before 12, 20 and more, though they rated more; and item 1 whatever its title is."""
+    users = TitleSearch([str(user) for user in range(30)], np.arange(30), range(30))
+    assert users.find("2", 4) == [2, 29, 28, 27]
+    assert users.find(" 2 ", 1) == [2]
+    titles = ["Babe", "Amélie", "1", "10 Things", "Alien 1"]
+    items = TitleSearch(titles, np.array([1, 1, 2, 5, 7]), [7, 1, 30, 4, 5])
+    assert items.find("1", 9) == [1, 2, 3, 4]  # the id, the very title, what begins with it, what holds it
+    assert items.find("babe", 9) == [0]
 
 
 def test_the_card_says_what_serves(client: TestClient) -> None:

@@ -56,15 +56,16 @@ class ServedModel:
 
     @cached_property
     def items(self) -> TitleSearch:
-        """Items by title, or by id where there is none."""
+        """Items by title, or by id where there is none, and by the whole id in any case."""
         texts = [title or str(one) for title, one in zip(self.titles, self.item_ids)]
-        return TitleSearch(texts, self.model.ratings_.counts("item"))
+        return TitleSearch(texts, self.model.ratings_.counts("item"), self.item_ids)
 
     @cached_property
     def users(self) -> TitleSearch:
         """Known users by id."""
         ratings = self.model.ratings_
-        return TitleSearch([str(plain(one)) for one in ratings.user_ids.tolist()], ratings.counts("user"))
+        ids = [str(plain(one)) for one in ratings.user_ids.tolist()]
+        return TitleSearch(ids, ratings.counts("user"), ids)
 
     @cached_property
     def unit_vectors(self) -> tuple[Any, Any]:
