@@ -129,6 +129,24 @@ def test_ids_with_a_slash_and_ids_from_a_pipe(tmp_path: Path) -> None:
     assert {row["item"] for row in json.loads(piped.stdout)} == {"b/y", "c/z"}
 
 
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        (["--where", "year > 3000"], "no item fulfils --where 'year > 3000'"),
+        (["--where", "year > 3000", "--candidates", "5,6"], "no item of --candidates fulfils --where 'year > 3000'"),
+        (["--candidates", "5,6", "--exclude", "6,5"], "--candidates and --exclude leave none"),
+    ],
+)
+def test_why_there_is_nothing_to_list(file: Path, asked: list[str], reason: str) -> None:
+    """Where no item is allowed, what left none is named, and not the users' ratings."""
+    assert inline("recommend", file, "--user", 1, *asked).stderr.strip() == f"No items to list: {reason}."
+
+
+def test_several_users_in_one_option(file: Path) -> None:
+    """`--user 1,2` is refused with the way to give both."""
+    assert "give each user by itself: --user 1 --user 2" in inline("recommend", file, "--user", "1,2").stderr
+
+
 def test_users_can_come_from_a_file(file: Path, folder: Path) -> None:
     """--users FILE is as good as --user for each of its lines."""
     users = folder / "users.txt"

@@ -108,6 +108,9 @@ class KnownIds:
             )
         like = ", ".join(list(self.by_text)[:3])
         known = f"the {len(self.by_text):,} {self.kind}s that the model knows (such as {like})"
+        parts = [part.strip() for part in text.split(",")]
+        if len(parts) > 1 and all(part in self.by_text for part in parts):
+            remedy = f"give each {self.kind} by itself: " + " ".join(f"--{self.kind} {part}" for part in parts[:3])
         return f"{self.kind} {text!r} is not among {known}" + (f"; {remedy}" if remedy else "")
 
 

@@ -138,7 +138,7 @@ def recommend(
     else:
         lists = _for_known(fitted, wanted, n, how, boost)
     if lists.empty and output.form == "table":
-        options.note("No items to list: the users have rated all allowed items; --include-seen lists rated items too.")
+        options.note(f"No items to list: {_why_none(fitted, where, candidates, how)}.")
     else:
         output.write(lists, "items", lambda: print_lists(lists, "user", "item"))
 
@@ -161,6 +161,22 @@ def _fulfilling(model: Recommender, where: str, candidates: list[Any] | None) ->
         return found
     among = set(candidates)
     return [one for one in found if one in among]
+
+
+def _why_none(model: Recommender, where: str | None, candidates: str | None, how: dict[str, Any]) -> str:
+    """Why lists are empty: nothing is allowed, or what is allowed has been rated."""
+    from recae.recommender.frames import allowed_items
+
+    allowed = how["candidates"]
+    if hasattr(allowed, "columns"):
+        if allowed.empty:
+            return "--user-candidates" + ("" if where is None else ", --where") + " and --candidates leave none"
+        allowed = allowed["item"]
+    if where is not None and allowed == []:
+        return f"no item{'' if candidates is None else ' of --candidates'} fulfils --where {where!r}"
+    if not allowed_items(model.ratings_, allowed, how["exclude"], "ignore").any():
+        return "--candidates and --exclude leave none" if where is None else "--where and --exclude leave none"
+    return "the users have rated all allowed items; --include-seen lists rated items too"
 
 
 def _own_candidates(
