@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from contract import N_A, SOLVED_FOR, USERS, N, fitted, frame_of, frames_agree
 
+import recae
 from recae.errors import DataError, DataWarning
 from recae.models import MODELS, make_model
 from recae.ratings import RatingMatrix
@@ -113,6 +114,17 @@ def test_an_item_that_occurs_twice_is_merged_as_in_training(how: Any, of_47: flo
         listed = fitted_model.recommend_new(frame, 3)
     index, scores = fitted_model.recommend_row(columns, frame["rating"], 3, timestamps=times)
     assert (known.item_ids[index].tolist(), scores.tolist()) == (listed["item"].tolist(), listed["score"].tolist())
+
+
+def test_a_frame_with_other_columns_is_refused_with_what_reads_it() -> None:
+    """The message names the columns there are, and the call that finds which is which does."""
+    frame = pd.DataFrame({"customer": ["n"], "sku": ["a"], "rating": [5.0]})
+    training = pd.DataFrame({"customer": ["u", "v", "v"], "sku": ["a", "b", "c"], "rating": [1.0, 5.0, 4.0]})
+    known = recae.load(training, user="customer", item="sku")
+    model = make_model("bias").fit(known)
+    with pytest.raises(DataError, match=r"customer, sku, rating; .*recae.load\(frame, like=model.ratings_\)"):
+        model.recommend_new(frame)
+    assert len(model.recommend_new(recae.load(frame, like=known))) == 2
 
 
 def test_rows_that_may_not_repeat_or_add_up_to_too_much_are_refused() -> None:

@@ -306,6 +306,15 @@ def test_zip_and_xz(written: Written) -> None:
         recae.load(written.folder / "a.zip")
 
 
+def test_a_workbook_is_called_one(tmp_path: Path) -> None:
+    """An Excel file is a zip of many parts; nobody is told to unpack it, but to save the sheet as CSV."""
+    with zipfile.ZipFile(tmp_path / "f.xlsx", "w") as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        archive.writestr("xl/workbook.xml", "<workbook/>")
+    with pytest.raises(DataError, match=r"f.xlsx is a workbook.*as a CSV file, or pass.*pandas.read_excel"):
+        recae.load(tmp_path / "f.xlsx")
+
+
 # ---------------------------------------------------------------- ids
 
 

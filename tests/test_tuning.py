@@ -221,6 +221,9 @@ def test_models_say_where_to_search() -> None:
     assert set(tune(Bias(), ratings(), budget=2).settings) == {"user_l2", "item_l2"}
     with pytest.raises(ParameterError, match="declares no search space"):
         tune(GlobalMean(), ratings(), budget=2)
+    for model in (GlobalMean(), recae.Popularity(), recae.Auto()):  # no example of a setting that they do not have
+        with pytest.raises(ParameterError, match="this one has no number to search for"):
+            tune(model, ratings(), budget=2)
 
 
 @pytest.mark.parametrize(

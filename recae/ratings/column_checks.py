@@ -53,7 +53,10 @@ def refuse_missing_ids(column: pd.Series, name: str, where: Where = row_number) 
         return
     missing = column.isna().to_numpy()
     if missing.any():
-        raise DataError(f"{where(int(np.argmax(missing)))}: the id in column {name!r} is missing")
+        raise DataError(
+            f"{where(int(np.argmax(missing)))}: the id in column {name!r} is missing, as in {int(missing.sum()):,} of "
+            f"the {len(missing):,} rows that were read", remedy="drop or fill these rows first",
+        )  # fmt: skip
 
 
 def finite_ratings(column: pd.Series, name: str, where: Where = row_number) -> FloatArray:

@@ -83,6 +83,14 @@ def _only_member(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
             remedy=Remedy("read it with {load_split}", load_split=Phrase("recae.splitting.Split.load(path)")),
         )
     members = [one for one in archive.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX/")]
+    if {"[Content_Types].xml", "xl/workbook.xml"} <= {one.filename for one in members}:
+        raise DataError(
+            f"{path.name} is a workbook of a spreadsheet, not a table",
+            remedy=(
+                "save the sheet with the ratings as a CSV file",
+                Remedy("pass {frame}", frame=Phrase("the frame that pandas.read_excel gives")),
+            ),
+        )
     if len(members) != 1:
         names = ", ".join(one.filename for one in members[:5]) or "nothing"
         raise DataError(

@@ -93,10 +93,12 @@ def without_unknown(predicted: Scores, user_index: IntArray, item_index: IntArra
     return predicted
 
 
-def require(frame: pd.DataFrame, columns: tuple[str, ...], name: str) -> None:
+def require(frame: pd.DataFrame, columns: tuple[str, ...], name: str, remedy: str = "rename its columns") -> None:
     missing = [c for c in columns if c not in frame.columns]
     if missing:
-        raise DataError(f"{name} needs columns {', '.join(columns)}; it has {', '.join(map(str, frame.columns))}")
+        raise DataError(
+            f"{name} needs columns {', '.join(columns)}; it has {', '.join(map(str, frame.columns))}", remedy=remedy
+        )
 
 
 def new_users(new_ratings: pd.DataFrame | RatingMatrix, model: Any, *, unknown: str = "warn") -> RatingMatrix:
@@ -117,7 +119,10 @@ def new_users(new_ratings: pd.DataFrame | RatingMatrix, model: Any, *, unknown: 
             _refuse_off_scale(new, known.scale)
     else:
         new_ratings = as_pandas(new_ratings)
-        require(new_ratings, ("user", "item", "rating")[: 3 if model.predicts_ratings else 2], "new_ratings")
+        columns = ("user", "item", "rating")[: 3 if model.predicts_ratings else 2]
+        require(
+            new_ratings, columns, "new_ratings", "rename its columns, or pass recae.load(frame, like=model.ratings_)"
+        )
         new = _read(new_ratings, known)
         new = new if model.reads_dates else new.with_rows(new.user_rows)
     quiet = "ignore" if unknown == "ignore" else "warn"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from recae._types import IntArray, Mask
-from recae.errors import DataError, DataWarning
+from recae.errors import DataError, DataWarning, Remedy
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
 from recae.ratings.known_times import timestamps_of
@@ -49,7 +49,7 @@ def cut_by_time(ratings: RatingMatrix, cut: float | Cut, part: str, *, again: bo
     if after.n_ratings == 0:
         raise DataError(
             f"a cut by time at {cut!r} leaves the {part} part empty: all {n_again:,} pairs of user and item after it "
-            "occur before it, too", remedy="say again=True to test these",
+            "occur before it, too", remedy=Remedy("say {again} to test these", again=True),
         )  # fmt: skip
     return Cutting(before, after, n_again)
 
@@ -95,7 +95,7 @@ def say_again(n_again: int, part: str, name: str) -> None:
     if n_again:
         warnings.warn(
             f"{name}: {n_again:,} pairs of user and item of the {part} part occur before it, too, and are left out of "
-            "it: again=True tests them", DataWarning, stacklevel=3,
+            "it: again=True (--again) tests them", DataWarning, stacklevel=3,
         )  # fmt: skip
 
 
