@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from linear_toys import ratings_of
@@ -10,6 +12,7 @@ from test_ridge_choice import by_popularity, by_taste
 import recae
 from recae.models.ensemble import choose_ranker as module
 from recae.models.ensemble.choose_ranker import blends, choose_ranker
+from recae.recommender.held_out_lists import MeanOverHidings
 
 SINGLE = ["dan", "ease", "edlae", "spectral", "als", "item-knn", "popularity"]
 
@@ -35,6 +38,31 @@ def test_tastes_are_met_by_a_personal_ranker_that_is_nearly_the_best() -> None:
     assert choice.name != "popularity"
     assert figures[0] > 0.97 * max(figures)
     assert choice == choose_ranker(split.train)
+
+
+def test_the_reason_gives_figures_of_the_same_hidings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fell behind after the first of three hidings has another mean: it is named, and its figure is not given."""
+    made: list[int] = []
+
+    class Counted(MeanOverHidings):
+        def __init__(self, n_values: int, n_users: int) -> None:
+            super().__init__(n_values, n_users)
+            self.place = len(made)
+            made.append(0)
+
+        def add(self, users: Any, values: Any) -> None:
+            super().add(users, values)
+            made[self.place] += 1
+
+    monkeypatch.setattr(module, "MeanOverHidings", Counted)
+    choice = choose_ranker(by_taste())
+    hidings = dict(zip(choice.figures, made))
+    early = [name for name, times in hidings.items() if times < max(made)]
+    assert early  # popularity, whose lists hold no tastes, is in all of them
+    assert choice.reason.endswith(f"; left out after fewer hidings: {', '.join(early)})")
+    level = {name: figure for name, figure in choice.figures.items() if name not in early}
+    assert all(f"{name} {figure:.3f}" in choice.reason for name, figure in level.items() if name != choice.name)
+    assert choice.reason.count(".") == len(level)
 
 
 def test_of_many_items_nothing_dense_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:

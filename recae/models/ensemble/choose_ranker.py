@@ -36,7 +36,7 @@ class Choice:
     Attributes:
         name: in `recae.MODELS`.
         params: its hyper-parameters that differ from the defaults, what it chose by itself among them.
-        reason: one line on what was measured.
+        reason: one line on what was measured, with the figures that are of the same hidings.
         figures: Recall@20 + NDCG@20 on what was hidden, by the names of all that were compared.
     """
 
@@ -70,18 +70,24 @@ def choose_ranker(ratings: RatingMatrix, rng: int = 0, progress: bool | None = F
     with closing(progress_bar(0, show=progress, label="comparing rankers")) as bar:
         candidates = _candidates(ratings, rng, bar)
         lists = {name: (name,) for name in candidates} | blends(list(candidates))
-        values, left = _values(candidates, lists, some, rng + 1, bar)
+        values, left, level = _values(candidates, lists, some, rng + 1, bar)
     figures = {name: float(theirs.mean()) for name, theirs in values.items()}
     best = max(left, key=figures.__getitem__)
     if not clearly_better(values[best], values["popularity"]):
         best = "popularity"
-    others = ", ".join(f"{name} {figure:.3f}" for name, figure in figures.items() if name != best)
-    n_users = len(values[best])
-    reason = f"{best}: Recall@20 + NDCG@20 {figures[best]:.3f} on hidden entries of {n_users:,} users ({others})"
+    reason = _reason(best, figures, level, len(values[best]))
     if len(lists[best]) > 1:
         members = tuple({"model": name, **_chosen(candidates[name])} for name in lists[best])
         return Choice("ranking-blend", {"members": members}, reason, figures)
     return Choice(best, _chosen(candidates[best]), reason, figures)
+
+
+def _reason(best: str, figures: dict[str, float], level: list[str], n_users: int) -> str:
+    """What was measured, with the figures that can be held against the best one's: those of the same hidings."""
+    others = ", ".join(f"{name} {figures[name]:.3f}" for name in level if name != best)
+    early = ", ".join(name for name in figures if name not in level)
+    early = f"; left out after fewer hidings: {early}" if early else ""
+    return f"{best}: Recall@20 + NDCG@20 {figures[best]:.3f} on hidden entries of {n_users:,} users ({others}{early})"
 
 
 def blends(names: list[str]) -> dict[str, tuple[str, ...]]:
@@ -117,8 +123,8 @@ def _chosen(model: Recommender) -> dict[str, Any]:
 
 def _values(
     candidates: dict[str, Recommender], lists: dict[str, tuple[str, ...]], some: RatingMatrix, seed: int, bar: Any
-) -> tuple[dict[str, DoubleArray], list[str]]:
-    """Users' Recall@20 + NDCG@20 under each of `lists`, and the names of those that were compared to the end.
+) -> tuple[dict[str, DoubleArray], list[str], list[str]]:
+    """Users' Recall@20 + NDCG@20 under each of `lists`; the names of those that are left; of those in all hidings.
 
     Args:
         candidates: not fitted, by name.
@@ -128,7 +134,7 @@ def _values(
         bar: is told of each fit.
     """
     means = {name: MeanOverHidings(1, some.n_users) for name in lists}
-    left = list(lists)
+    left = level = list(lists)
     for hiding in range(seed, seed + (HIDINGS if some.n_ratings <= FEW else 1)):
         if (parts := own_part(some, HIDDEN, hiding)) is None:
             break
@@ -141,9 +147,10 @@ def _values(
             theirs = scores[name] if name in scores else _mean(scores, lists[name], parts[0], users)
             values[name] = list_values(theirs, *parts, users)
             means[name].add(users, values[name][None])
+        level = left
         best = max(values, key=lambda name: float(values[name].mean()))
         left = [name for name in left if name == "popularity" or not clearly_better(values[best], values[name])]
-    return {name: mean.values()[0] for name, mean in means.items()}, left
+    return {name: mean.values()[0] for name, mean in means.items()}, left, level
 
 
 def _scores(candidate: Recommender, known: RatingMatrix, users: IntArray) -> Scores:
