@@ -10,6 +10,10 @@ import pandas as pd
 import pytest
 from cli_helpers import done, inline, parsed, process
 
+import recae
+from recae.cli.inputs import title_of
+from recae.serving.served_model import titles_of
+
 TEXT = "user,item,rating\n1,a,3\n1,a,5\n2,b,4\n2,a,1\n"
 
 
@@ -52,6 +56,22 @@ def test_what_was_merged_is_said(tmp_path: Path, command: str) -> None:
     said = inline("data", command, path, *out, "--duplicates", "sum")
     done(said)
     assert said.stderr.count("1 of 4 rows repeat a pair of user and item; they were added up") == 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [(["Name"], "Name"), (["name", "TITLE"], "TITLE"), (["Title", "title"], "title"), (["titles"], None)],
+)
+def test_which_column_holds_titles(columns: list[str], shown: str | None) -> None:
+    """`title` before `name`, in any case: in lists, in the server and on the command line alike."""
+    table = pd.DataFrame({"item": ["a", "b", "c"], **{column: [f"{column} {i}" for i in "abc"] for column in columns}})
+    frame = pd.DataFrame({"user": [1, 1, 2, 2], "item": ["a", "b", "b", "c"]})
+    model = recae.Popularity().fit(recae.load(frame, rating=False, items=table))
+    expected = [None if shown is None else f"{shown} {i}" for i in "abc"]
+    assert titles_of(model) == [title_of(model, item) for item in "abc"] == expected
+    listed = model.recommend(1, 1)
+    assert ("title" in listed) == (shown is not None)
+    assert shown is None or listed["title"].tolist() == expected[2:]
 
 
 def test_titles_of_own_items(tmp_path: Path) -> None:

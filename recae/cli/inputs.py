@@ -202,10 +202,12 @@ def read_lines(file: str, kind: str) -> list[str]:
 
 def title_of(model: Recommender, item: Any) -> str | None:
     """The item's title, where the model was trained on data with titles."""
-    table = model.ratings_.item_table
-    if table is None or "title" not in table.columns or item not in table.index:
+    from recae.ratings.titles import titles_in
+
+    titles = titles_in(model.ratings_.item_table)
+    if titles is None or item not in titles.index:
         return None
-    title = table["title"].loc[item]
+    title = titles.loc[item]
     return title if isinstance(title, str) else None
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from recae._types import Array, IntArray
 from recae.ratings import RatingMatrix
+from recae.ratings.titles import titles_in
 
 SHOWN_GENRES = 8
 WIDEST = 30  # letters of a title in a picture
@@ -15,10 +16,10 @@ WIDEST = 30  # letters of a title in a picture
 
 def titles(ratings: RatingMatrix) -> list[str]:
     """The title of each item, without its year, cut to a width that a picture has room for; ids where there is none."""
-    table = ratings.item_table
-    if table is None or "title" not in table:
+    own = titles_in(ratings.item_table)
+    if own is None:
         return [str(item) for item in ratings.item_ids]
-    found = table["title"].reindex(ratings.item_ids).fillna("?").astype(str)
+    found = own.reindex(ratings.item_ids).fillna("?").astype(str)
     plain = [title.rsplit(" (", 1)[0] for title in found]
     return [title if len(title) <= WIDEST else f"{title[: WIDEST - 1]}…" for title in plain]
 

@@ -20,6 +20,7 @@ from recae.ratings.csr import make_csr
 from recae.ratings.ids import as_id_array, plain
 from recae.ratings.merging import merging_of
 from recae.ratings.repeated_rows import kept_repeats
+from recae.ratings.titles import titles_in
 
 __all__ = [
     "allowed_items",
@@ -213,8 +214,8 @@ def ranked_frame(
 
 
 def with_titles(frame: pd.DataFrame, items: IdArray, ratings: RatingMatrix) -> pd.DataFrame:
-    """`frame`, whose rows are about the raw ids `items`, with a column title where the item table has one."""
-    table = ratings.item_table
-    if table is not None and "title" in table.columns:
-        frame["title"] = table["title"].reindex(items).to_numpy()
+    """`frame`, whose rows are about the raw ids `items`, with a column title where the item table has titles."""
+    titles = titles_in(ratings.item_table)
+    if titles is not None:
+        frame["title"] = titles.reindex(items).to_numpy()
     return frame

@@ -20,6 +20,7 @@ from recae.headers import no_such_file
 from recae.models import Recommender, load_model
 from recae.ratings.conditions import items_where
 from recae.ratings.ids import plain
+from recae.ratings.titles import titles_in
 from recae.recommender.registry import name_of
 from recae.serving.title_search import TitleSearch
 from recae.storage import fingerprint
@@ -140,10 +141,8 @@ def read_served(path: str | Path, device: str | None = None) -> ServedModel:
 
 def titles_of(model: Recommender) -> list[str | None]:
     """The title of each item, None where there is none."""
-    table, ids = model.ratings_.item_table, model.ratings_.item_ids
-    if table is None or "title" not in table.columns:
-        return [None] * len(ids)
-    found = table["title"].reindex(ids).tolist()
+    titles, ids = titles_in(model.ratings_.item_table), model.ratings_.item_ids
+    found = [None] * len(ids) if titles is None else titles.reindex(ids).tolist()
     return [title if isinstance(title, str) else None for title in found]
 
 
