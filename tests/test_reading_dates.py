@@ -11,6 +11,8 @@ import pytest
 
 import recae
 from recae.errors import DataError, DataWarning
+from recae.ratings.column_checks import row_number
+from recae.ratings.times import seconds
 
 APRIL, MARCH = (int(pd.Timestamp(day).timestamp()) for day in ("2005-04-03", "2005-03-04"))
 
@@ -167,7 +169,8 @@ def test_a_tab_that_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "number", "said"), [
-    ("date", 43831, True), ("Review Date", 2020, True), ("date", 1577836800, False), ("timestamp", 7, False),
+    ("date", 43831, True), ("date", 202001, True),
+    ("Review Date", 2020, True), ("date", 1577836800, False), ("timestamp", 7, False),
 ])  # fmt: skip
 def test_days_and_years_are_no_seconds(name: str, number: int, said: bool, recwarn: pytest.WarningsRecorder) -> None:
     """A spreadsheet's days and bare years in a column of dates are read as numbers, and said; places in an order are
@@ -177,6 +180,22 @@ def test_days_and_years_are_no_seconds(name: str, number: int, said: bool, recwa
     assert any("which is January 1970" in str(one.message) for one in recwarn) == said
     unnamed = frame.set_axis(range(4), axis=1)
     assert stamps(recae.load(unnamed, user=0, item=1, rating=2, timestamp=3)) == [number, number + 1]
+
+
+@pytest.mark.parametrize(
+    ("written", "moment"),
+    [
+        (["20200229123059", "20191231000000"], "2020-02-29 12:30:59"), ([20200229123059], "2020-02-29 12:30:59"),
+        ([202002291230, 197601010000], "2020-02-29 12:30:00"), (["2020-02-29 12:30:59 UTC"], "2020-02-29 12:30:59"),
+        (["Sat, 29 Feb 2020 12:30:59 GMT"], "2020-02-29 12:30:59"), ([1582979459000], "2020-02-29 12:30:59"),
+        ([202002291230, 202002296130], "1976-05-26 23:44:51"),  # a minute of 61 is none: milliseconds, as before
+    ],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore::recae.errors.DataWarning")
+def test_how_exports_write_moments(written: list[Any], moment: str) -> None:
+    """Fourteen and twelve digits that are all dates are these, and a zone may be UTC or GMT in letters."""
+    found = seconds(pd.Series(written), "timestamp", row_number)
+    assert pd.Timestamp(int(found[0]), unit="s") == pd.Timestamp(moment)
 
 
 def test_months_are_times_and_durations_are_not() -> None:

@@ -17,7 +17,8 @@ from recae.ratings.numbers import as_numbers
 
 Where = Callable[[int], str]  # position of a rating, from 0 -> how a message names it ("row 7", "x.csv, line 8")
 UNITS = ((10**17, 10**9, "nanoseconds"), (10**14, 10**6, "microseconds"), (10**11, 10**3, "milliseconds"))
-FIRST_DAYS = 100_000  # seconds since 1970: smaller numbers in a column of dates are days of a spreadsheet, or years
+FIRST_DAYS = 300_000  # seconds since 1970: smaller numbers in a column of dates are a spreadsheet's days, or 202001
+DIGITS = {1: "%Y%m%d", 10**4: "%Y%m%d%H%M", 10**6: "%Y%m%d%H%M%S"}  # dates as numbers, by what follows the day
 LARGEST = 2**63  # no integer of 64 bits is as large
 FORMATS = (
     "ISO8601", "%Y/%m/%d", "%Y-%m-%d %H:%M:%S", "%Y/%m/%d %H:%M:%S", "%m %d, %Y", "%b %d, %Y", "%B %d, %Y", "%d %b %Y",
@@ -34,8 +35,8 @@ def seconds(
     itself has to show it: 13/04/2005 has its day first. Of a part of a column (`is_part`), it has to be stated.
 
     Numbers are seconds; such large ones that they would be dates after the year 5000 are milliseconds, microseconds or
-    nanoseconds, and eight digits that are all dates, like 20050906, are days. Either is said by a `DataWarning`, as are
-    numbers below 100,000 in a column of dates: as seconds they are of the first days of 1970.
+    nanoseconds, and 8, 12 or 14 digits that are all dates, like 20050906 or 20050906123000, are these. Either is said
+    by a `DataWarning`, as are numbers below 300,000 in a column of dates: as seconds they are of January 1970.
 
     Raises:
         DataError: a time is missing or too large, or is neither a number nor a date, or its day and month cannot be
@@ -86,7 +87,8 @@ def _of_dates(dates: pd.Series, column: pd.Series, name: str, where: Where) -> I
 def _parsed(column: pd.Series) -> pd.Series:
     """Dates of the first format that all texts have; each distinct one is looked at once. NaT where none fits."""
     codes, distinct = pd.factorize(column)
-    texts = pd.Series(distinct, dtype=object)
+    zoned = [re.sub(" (UTC|GMT)$", " +0000", text) if isinstance(text, str) else text for text in distinct]
+    texts = pd.Series(zoned, dtype=object)
     texts = texts.mask(texts.isin(("now", "today")))  # pandas reads them as the present moment
     found = pd.Series(pd.NaT, index=range(len(texts)), dtype="datetime64[s, UTC]")
     for form in FORMATS:
@@ -106,14 +108,15 @@ def _in_seconds(numbers: IntArray | DoubleArray, name: str, where: Where) -> Int
     """
     numbers = _in_range(numbers, name, where)
     highest = np.abs(numbers).max(initial=0)
-    if _are_days(numbers):
-        days = _of_days(numbers, name, where)
-        warnings.warn(
-            f"column {name!r}: numbers such as {int(numbers[0])} are read as days, year first",
-            DataWarning,
-            stacklevel=3,
-        )
-        return days
+    for least, form in DIGITS.items():
+        if _are_dates(numbers, least):
+            dates = _of_digits(numbers, form, name, where)
+            what = "days" if least == 1 else "dates with times"
+            warnings.warn(
+                f"column {name!r}: numbers such as {int(numbers[0])} are read as {what}, year first", DataWarning,
+                stacklevel=3,
+            )  # fmt: skip
+            return dates
     for least, per_second, unit in UNITS:
         if highest >= least:
             _refuse_two_units(numbers, least, name, where)
@@ -153,17 +156,22 @@ def _refuse_two_units(numbers: Any, least: int, name: str, where: Where) -> None
         )
 
 
-def _are_days(numbers: Any) -> bool:
-    """Whether all numbers are dates like 20050906. As seconds they would be days of August 1970."""
-    if len(numbers) == 0 or numbers.min() < 1900_01_01 or numbers.max() > 2100_12_31:
+def _are_dates(numbers: Any, least: int) -> bool:
+    """Whether all numbers are dates like 20050906 followed by the digits of a time of day, which are below `least`.
+
+    As seconds, days would be of August 1970; as milliseconds, minutes would be of 1976 and seconds of 2600.
+    """
+    if len(numbers) == 0 or numbers.min() < 1900_01_01 * least or numbers.max() >= 2101_01_01 * least:
         return False
-    month, day = numbers // 100 % 100, numbers % 100
-    return bool(((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all())
+    days, time = numbers // least, numbers % least * (10**6 // least if least > 1 else 1)
+    month, day, hour, minute, second = days // 100 % 100, days % 100, time // 10**4, time // 100 % 100, time % 100
+    is_date = (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
+    return bool((is_date & (hour < 24) & (minute < 60) & (second < 60)).all())
 
 
-def _of_days(numbers: Any, name: str, where: Where) -> IntArray:
+def _of_digits(numbers: Any, form: str, name: str, where: Where) -> IntArray:
     distinct, index = np.unique(numbers.astype(np.int64), return_inverse=True)
-    days = pd.to_datetime(pd.Series(distinct.astype(str)), format="%Y%m%d", errors="coerce")
+    days = pd.to_datetime(pd.Series(distinct.astype(str)), format=form, errors="coerce")
     impossible = days.isna().to_numpy()
     if impossible.any():
         row = int(np.argmax(impossible[index]))
