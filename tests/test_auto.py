@@ -70,7 +70,12 @@ def test_features_are_looked_at_where_there_are_any() -> None:
     titles = pd.DataFrame({"title": [f"film {i}" for i in range(40)]}, index=data.item_ids)
     for without in (data, replace(data, item_table=titles)):
         assert set(choose_rating_model(without).figures) == {"bias", "dual-autorec", "biased-mf"}
-    assert set(choose_rating_model(replace(data, item_table=kinds)).figures) == {"bias", "hybrid", "biased-mf"}
+    assert set(choose_rating_model(replace(data, item_table=kinds)).figures) == {
+        "bias",
+        "dual-autorec",
+        "hybrid",
+        "biased-mf",
+    }
     users, items, _ = data.pairs()
     liked = np.where(users % 2 == items % 2, 5.0, 1.0).astype(np.float32)
     told = replace(data.with_rows(make_csr(liked, items, data.user_rows.indptr, data.shape)), item_table=kinds)
@@ -281,10 +286,11 @@ def _told(question: Any) -> Any:
 OF_FITS = {
     "_fit", "_is_weighed", "_weigh", "_fit_cold", "_belief", "_arrays", "_restore", "_restore_saved", "_saved_arrays",
     "_saved_params", "_read_as_before", "iterative", "shares_rows", "reads_order", "logarithmic",
+    "_reads_beside", "_draw_by",
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [*KINDS, "cfn", "sparse-ease", "item-knn", "v-sknn", "session-rnn"])
+@pytest.mark.parametrize("name", [*KINDS, "cfn", "hybrid", "sparse-ease", "item-knn", "v-sknn", "session-rnn"])
 def test_what_a_candidate_answers_by_itself_is_handed_on(name: str) -> None:
     """No step of an answer that a candidate's class changes is left as it is for any model; fits and files apart."""
     base, own, auto = recae.Recommender, type(recae.make_model(name)), recae.Auto()

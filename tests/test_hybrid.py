@@ -228,3 +228,52 @@ def test_a_base_that_reads_dates_is_refused_and_dates_may_be_read_over_it() -> N
     np.testing.assert_allclose(dated.predict_pairs(users, items), hybrid.predict_pairs(users, items), rtol=1e-5)
     blend = Blend(members=(Hybrid(base="bias"), "bias")).fit(ratings)
     assert blend.weights_[0] > 0.8
+
+
+def tastes(seed: int = 0) -> RatingMatrix:
+    """180 users with 9 ratings each of 60 films, whose three groups the table does not tell apart: it has two others.
+
+    Films of a group are liked by a third of the users. Kinds in the table are half of a group and half of the next, so
+    that they say something of a rating, and groups, which ratings tell, say all.
+    """
+    rng = np.random.default_rng(seed)
+    u = np.repeat(np.arange(180), 9)
+    i = np.concatenate([rng.choice(60, 9, replace=False) for _ in range(180)])
+    r = np.where(u % 3 == i // 20, 5.0, 1.0)
+    kinds_of = np.where((np.arange(60) + 10) % 60 < 30, "Drama", "Crime")
+    items = pd.DataFrame({"item": np.arange(60), "genres": kinds_of})
+    return RatingMatrix.from_columns(u, i, r, scale=(1.0, 5.0), item_table=items)
+
+
+@pytest.mark.parametrize("validated", [False, True], ids=["", "with validation"])
+def test_of_few_ratings_the_better_of_both_is_taken(validated: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features are left out where the base alone errs less on ratings put aside, and read where it errs more."""
+    ratings = tastes()
+    parts = recae.split(ratings, "random", test=0.1, validation=0.1, rng=0)
+    asked = []
+
+    def told(self: Any, aside: RatingMatrix) -> None:
+        asked.append((self.features, aside.n_ratings))
+        self.base_._model_weight = 0.25
+
+    monkeypatch.setattr(Hybrid, "_draw_by", told)
+    for better in ("none", "both"):
+        wrong = {"none": "both", "both": "none"}[better]
+
+        def predicted(self: Any, users: Any, items: Any, wrong: str = wrong) -> Any:
+            return np.full(len(users), 9.0 if self.features == wrong else 3.0, np.float32)
+
+        monkeypatch.setattr(Hybrid, "predict_pairs", predicted)
+        model = Hybrid(base="biased-mf").fit(parts.train, parts.validation if validated else None)
+        assert model.chosen_["features"] == ("none" if better == "none" else "item")
+        assert model.base_._model_weight == 0.25  # it is not estimated by a fit of its own
+        expected = parts.validation.n_ratings if validated else round(0.1 * parts.train.n_ratings)
+        assert [features for features, _ in asked] == ["none", "both"]
+        assert all(abs(n - expected) <= 1 for _, n in asked)
+        asked.clear()
+
+
+def test_nothing_is_compared_where_it_is_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With compare="never" features that say something beside biases are read."""
+    monkeypatch.setattr(Hybrid, "_compare", None)
+    assert Hybrid(base="biased-mf", compare="never").fit(kinds()).chosen_["features"] == "both"

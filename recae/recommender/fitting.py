@@ -41,6 +41,7 @@ class FitOptions:
         stop_after: epochs after which training ends; None for those of the model.
         label: what stands before the bar.
         start: a fitted model that training goes on from; None for none.
+        weight: of a rating model's own answers against the biases, where it is known already; None to estimate it.
     """
 
     checkpoint: str | Path | None = None
@@ -51,6 +52,7 @@ class FitOptions:
     stop_after: int | None = None
     label: str = "training"
     start: Any = None
+    weight: float | None = None
 
     def for_trainer(self) -> dict[str, Any]:
         """The options that a `Trainer` takes."""

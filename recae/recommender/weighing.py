@@ -23,6 +23,8 @@ class Weighing(Contract):
         Without a validation part a tenth of the ratings is put aside, and a copy of the model is fitted on the rest;
         the model itself has learnt from all.
         """
+        if options.weight is not None:
+            return options.weight
         if validation is not None:
             return self._weight_on(validation)
         if options.start is not None:  # which has seen what would be put aside

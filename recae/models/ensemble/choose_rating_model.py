@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from recae._types import DoubleArray
@@ -19,13 +21,14 @@ from recae.recommender.weighing import ASIDE
 from recae.splitting import take_validation
 
 MOST_RATINGS = 300_000  # that a choice looks at
+ALONE: dict[str, Any] = {"compare": "never"}  # DualAutoRec alone is a candidate, too
 
 
 def choose_rating_model(ratings: RatingMatrix, rng: int = 0, progress: bool | None = False) -> Choice:
     """The rating model, with its defaults, whose predictions of hidden ratings are best.
 
-    DualAutoRec, or where there are features of items or users Hybrid, which is DualAutoRec beside them, and matrix
-    factorisation are compared, each drawn towards the biases as far as helps it. The weights come from the same hidden
+    DualAutoRec, matrix factorisation and, where there are features of items or users, Hybrid, which is DualAutoRec
+    beside them, are compared, each drawn towards the biases as far as helps it. The weights come from the same hidden
     ratings, so the figures are for choosing, and a little too good as estimates. A tenth of the ratings is hidden. Of
     many ratings, all those of some users are looked at. The biases are taken where no model improves on them by more
     than a standard error.
@@ -40,10 +43,9 @@ def choose_rating_model(ratings: RatingMatrix, rng: int = 0, progress: bool | No
         return Choice("bias", {}, f"bias: {ratings.n_ratings:,} ratings are too few to compare models on", {})
     rest, aside = take_validation(some, ASIDE, rng)
     dual = {"model": "dual-autorec", "shrink": "never", "rng": rng}  # how far it is drawn to the biases `aside` says
-    candidates: dict[str, Recommender] = {
-        **({"hybrid": Hybrid(base=dual, rng=rng)} if has_features(ratings) else {"dual-autorec": member_of(dual)}),
-        "biased-mf": BiasedMF(rng=rng),
-    }
+    candidates: dict[str, Recommender] = {"dual-autorec": member_of(dual), "biased-mf": BiasedMF(rng=rng)}
+    if has_features(ratings):
+        candidates["hybrid"] = Hybrid(base=dual, rng=rng, **ALONE)
     users, items, truth = aside.pairs()
     errors: dict[str, DoubleArray] = {}
     for name, model in {"bias": Bias(), **candidates}.items():
@@ -56,7 +58,10 @@ def choose_rating_model(ratings: RatingMatrix, rng: int = 0, progress: bool | No
     if gain.mean() <= gain.std() / np.sqrt(len(gain)):
         best = "bias"
     others = ", ".join(f"{name} {figure:.4g}" for name, figure in figures.items() if name != best)
-    return Choice(best, {}, f"{best}: RMSE {figures[best]:.4g} of {len(truth):,} hidden ratings ({others})", figures)
+    params = ALONE if best == "hybrid" else {}
+    return Choice(
+        best, params, f"{best}: RMSE {figures[best]:.4g} of {len(truth):,} hidden ratings ({others})", figures
+    )
 
 
 def has_features(ratings: RatingMatrix) -> bool:
