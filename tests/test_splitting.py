@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from property_examples import examples
 from splitting_toys import random_ratings
 
+from recae.errors import DataWarning
 from recae.ratings import RatingMatrix
 from recae.splitting import HOW, Split, k_folds, split, strong_generalisation, take_validation
 
@@ -262,3 +264,22 @@ def test_users_without_ratings_stay_in_train() -> None:
         made = split(ratings, "held-out-users", test=2, rng=seed)
         assert set(made.test.user_ids) <= {4, 5, 6, 7}
         assert made.train.n_users == 6
+
+
+def test_hidden_users_keep_each_of_their_events() -> None:
+    """A pair that occurs twice stays two events in whichever part its user is, in the part's own positions."""
+    rng = np.random.default_rng(0)
+    u, i = np.repeat(np.arange(40), 12), rng.integers(0, 9, 480)
+    with pytest.warns(DataWarning, match="repeat a pair"):
+        log = RatingMatrix.from_columns(u, i, np.ones(480), np.arange(480))
+    parts = split(log, "held-out-users", test=0.25, rng=0)
+    assert log.repeats is not None
+    total = 0
+    for part in (parts.train, parts.test_input, parts.test):
+        frame = part.to_frame()
+        assert part.repeats is not None
+        own = frame.iloc[part.repeats.position].reset_index(drop=True)
+        for (user, item), times in own.assign(t=part.repeats.timestamps).groupby(["user", "item"])["t"]:
+            np.testing.assert_array_equal(np.sort(times), np.flatnonzero((u == user) & (i == item)))
+        total += len(part.repeats)
+    assert total == len(log.repeats)

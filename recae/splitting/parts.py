@@ -14,6 +14,7 @@ from recae.errors import DataError, ParameterError
 from recae.notebook import html_table
 from recae.ratings import RatingMatrix
 from recae.ratings.csr import make_csr
+from recae.ratings.repeated_rows import kept_repeats
 from recae.ratings.seeds import Rng
 from recae.splitting.split_files import read_split, write_split
 
@@ -95,7 +96,9 @@ def take(ratings: RatingMatrix, users: IntArray, items: IntArray) -> RatingMatri
     kept = position.data
     cut = make_csr(rows.data[kept], position.indices, position.indptr, (len(users), len(items)))
     stamps = None if ratings.timestamps is None else ratings.timestamps[kept]
-    return ratings.with_rows(cut, stamps, user_ids=ratings.user_ids[users], item_ids=ratings.item_ids[items])
+    repeats = kept_repeats(ratings.repeats, kept, ratings.n_ratings)
+    ids = {"user_ids": ratings.user_ids[users], "item_ids": ratings.item_ids[items]}
+    return ratings.with_rows(cut, stamps, repeats=repeats, **ids)
 
 
 def check_fraction(name: str, value: Any) -> None:
