@@ -24,6 +24,7 @@ def recurrent(model: str, **more: Any) -> Rows:
 
 
 BLEND = ({"model": "session-rnn", "hierarchy": "none", "patience": 3}, {"model": "v-sknn", "length": 100})
+RECENT = {"model": "recency", "base": "spectral"}
 NEXT: Rows = {
     "popularity": ("popularity", {}), "markov": ("markov", {}), "item-knn": ("item-knn", {}), "ease": ("ease", {}),
     "recency, ease": ("recency", {"base": "ease"}), "recency, spectral": ("recency", {"base": "spectral"}),
@@ -33,6 +34,8 @@ NEXT: Rows = {
     "session-rnn, none, own part": ("session-rnn", {"hierarchy": "none", "own_part": True}),
     "session-rnn, none, all epochs": ("session-rnn", {"hierarchy": "none", "own_part": False}),
     "blend of session-rnn and v-sknn": ("ranking-blend", {"members": BLEND}),
+    "blend of recency and v-sknn": ("ranking-blend", {"members": (RECENT, BLEND[1])}),
+    "blend of session-rnn, recency and v-sknn": ("ranking-blend", {"members": (BLEND[0], RECENT, BLEND[1])}),
 }  # fmt: skip
 RAW = {"input": "raw"}  # as it was measured, before item rows were read less their level by default
 RATE: Rows = {
