@@ -172,12 +172,15 @@ def test_the_next_items_network_is_fitted_as_it_was_compared(monkeypatch: pytest
     data = RatingMatrix.from_frame(rings(), timestamp="timestamp")
     figures = choose_next_item(data).figures
     assert {"markov", "session-rnn"} < set(figures)
-    assert any(name.startswith("session-rnn + v-sknn of ") for name in figures)
+    for others in ("session-rnn", "recency", "session-rnn + recency"):
+        assert any(name.startswith(f"{others} + v-sknn of ") for name in figures)
     network, nearest = recae.SessionRNN(**next_item.NETWORK).fit(data), recae.VSKNN(length=5).fit(data)
-    compared = next_item._blend(network, nearest)
-    name, params = next_item._settings(compared)
-    fitted = recae.make_model(name, **params).fit(data)
-    np.testing.assert_array_equal(fitted.score_users(np.arange(9)), compared.score_users(np.arange(9)))
+    recent = recae.Recency(base="spectral").fit(data)
+    for members in ([network, nearest], [network, recent, nearest]):
+        compared = next_item._blend(members)
+        name, params = next_item._settings(compared)
+        fitted = recae.make_model(name, **params).fit(data)
+        np.testing.assert_allclose(fitted.score_users(np.arange(9)), compared.score_users(np.arange(9)), atol=1e-5)
     monkeypatch.setattr(next_item, "MOST_LEARNT", 10)
     assert not [name for name in choose_next_item(data).figures if "session-rnn" in name]
 

@@ -35,7 +35,8 @@ def choose_next_item(ratings: RatingMatrix, rng: int = 0, progress: bool | None 
 
     V-SKNN with several lengths of memory, item to item counts, popularity, of at most 15,000 items EASE and `recency`
     over `spectral`, and of at most 200,000 events a recurrent network are fitted on what is before the last session of
-    each user who has two. The mean of the network and the best V-SKNN is a candidate, too. The best NDCG@20 is taken.
+    each user who has two. Means of the best V-SKNN with `recency`, with the network, and with both are candidates, too.
+    The best NDCG@20 is taken.
 
     Args:
         ratings: to choose for.
@@ -60,14 +61,15 @@ def choose_next_item(ratings: RatingMatrix, rng: int = 0, progress: bool | None 
     for model in candidates.values():
         model.fit(split.train, progress=progress if isinstance(model, SessionRNN) else False)
     figures = {name: _ndcg(next_scores(model, events, asked), events, asked) for name, model in candidates.items()}
-    if "session-rnn" in candidates:
-        nearest = max((name for name in figures if name.startswith("v-sknn")), key=figures.__getitem__)
-        name = f"session-rnn + {nearest}"
-        candidates[name] = _blend(candidates["session-rnn"], candidates[nearest])
-        figures[name] = _ndcg(next_scores(candidates[name], events, asked), events, asked)
+    nearest = max((name for name in figures if name.startswith("v-sknn")), key=figures.__getitem__)
+    for others in (("recency",), ("session-rnn",), ("session-rnn", "recency")):
+        if candidates.keys() >= set(others):
+            name = " + ".join((*others, nearest))
+            candidates[name] = _blend([candidates[one] for one in (*others, nearest)])
+            figures[name] = _ndcg(next_scores(candidates[name], events, asked), events, asked)
     best = max(figures, key=figures.__getitem__)
-    others = ", ".join(f"{name} {figure:.3f}" for name, figure in figures.items() if name != best)
-    reason = f"{best}: NDCG@20 {figures[best]:.3f} of {len(asked):,} events of last sessions ({others})"
+    rest = ", ".join(f"{name} {figure:.3f}" for name, figure in figures.items() if name != best)
+    reason = f"{best}: NDCG@20 {figures[best]:.3f} of {len(asked):,} events of last sessions ({rest})"
     return Choice(*_settings(candidates[best], best), reason, figures)
 
 
@@ -82,10 +84,10 @@ def _candidates(ratings: RatingMatrix, n_events: int, rng: int) -> dict[str, Rec
     return found
 
 
-def _blend(network: Recommender, nearest: Recommender) -> RankingBlend:
-    """The mean of two fitted models."""
-    members = tuple({"model": name, **settings} for name, settings in map(_settings, (network, nearest)))
-    return RankingBlend(members=members).take_fitted([network, nearest])
+def _blend(models: list[Recommender]) -> RankingBlend:
+    """The mean of fitted models."""
+    members = tuple({"model": name, **settings} for name, settings in map(_settings, models))
+    return RankingBlend(members=members).take_fitted(models)
 
 
 def _settings(model: Recommender, name: str = "") -> tuple[str, dict[str, Any]]:
