@@ -32,8 +32,8 @@ class Ranker:
         self.asked.append(user_rows.shape[0])
         return np.asarray(user_rows @ self.weights)
 
-    def _scores_of_new(self, new: RatingMatrix, rows: np.ndarray) -> np.ndarray:
-        return self.ranking_scores_new(new.user_rows[rows])
+    def _scores_of_new(self, new: RatingMatrix) -> Any:
+        return lambda rows: self.ranking_scores_new(new.user_rows[rows])
 
 
 class Rater(Ranker):

@@ -98,7 +98,10 @@ def test_auto_compares_means_of_its_candidates() -> None:
 
 
 def test_the_next_item_of_a_blend(tmp_path: Path) -> None:
-    """Event by event, members that read order get events and others the row so far; of logarithms the shares count."""
+    """Event by event, members that read order get events and others the row so far; of logarithms the shares count.
+
+    Members of rows are asked for what their lists are made of: where nothing is known yet, popularity.
+    """
     data = ratings()
     settings = {"hidden": 4, "epochs": 2, "batch_size": 8, "device": "cpu"}
     apart = [recae.SessionRNN(**settings), recae.VSKNN(decay=0.5), recae.EASE(l2=50.0)]
@@ -111,7 +114,7 @@ def test_the_next_item_of_a_blend(tmp_path: Path) -> None:
     seen = history(events, users, stops, values=True)
     logits = network.scores_before(events, users, stops).astype(np.float64)
     chances = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    own = [chances, neighbours.scores_before(events, users, stops), ease.score(seen)]
+    own = [chances, neighbours.scores_before(events, users, stops), ease.ranking_scores_new(seen)]
     expected = sum(w / 6 * standardised(scores, seen) for w, scores in zip((3, 2, 1), own, strict=True))
     again = recae.load_model(blend.save(tmp_path / "m.recae"))
     np.testing.assert_allclose(again.scores_before(events, users, stops), expected, atol=1e-4)

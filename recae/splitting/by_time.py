@@ -95,7 +95,7 @@ def say_again(n_again: int, part: str, name: str) -> None:
     if n_again:
         warnings.warn(
             f"{name}: {n_again:,} pairs of user and item of the {part} part occur before it, too, and are left out of "
-            "it: again=True (--again) tests them", DataWarning, stacklevel=3,
+            "it; the setting `again` tests them", DataWarning, stacklevel=3,
         )  # fmt: skip
 
 

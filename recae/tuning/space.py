@@ -75,13 +75,15 @@ def space_of(model: Recommender, given: Mapping[str, Any] | None, fixed: tuple[s
                 f"{type(model).__name__} has no hyper-parameter {name!r}; it has {', '.join(params)}", name="space"
             )
     if not given:
-        numbers = [p for p in params.values() if {int, float} & {p.type, *get_args(p.type)} and p.name not in fixed]
-        examples = [Phrase(f'space={{"{p.name}": [...]}}') for p in numbers if p.name != "rng"]
+        numbers = [
+            p.name for p in params.values() if {int, float} & {p.type, *get_args(p.type)} and p.name not in fixed
+        ]
+        numbers = [name for name in numbers if name != "rng"]
         raise ParameterError(
             f"{type(model).__name__} declares no search space of its own",
             remedy=(
-                "tune another model, as this one has no number to search for"
-                if not examples else Remedy("say what to search with {where}", where=examples[0])
+                "tune another model, as this one has no number to search for" if not numbers
+                else Remedy("say what to search with {where}", where=Phrase(f'space={{"{numbers[0]}": [...]}}'))
             ),
         )  # fmt: skip
     return {name: _of_kind(read(name, where), params[name].type) for name, where in given.items()}
