@@ -33,6 +33,14 @@ def test_every_rating_model_is_in_a_league() -> None:
     assert league_of(Blend(members=("bias",), seeds=3)) == "blends"
 
 
+@pytest.mark.parametrize(("taken", "league"), [("hybrid", "side"), ("ranking-blend", "blends"), ("recency", "order")])
+def test_what_auto_took_says_its_league(taken: str, league: str) -> None:
+    """A fitted `auto` is compared with models that learn from what its own one does."""
+    model = recae.Auto()
+    model._take(recae.make_model(taken))
+    assert league_of(model) == league
+
+
 def test_tables_keep_leagues_apart() -> None:
     """Each league has a table with its name in the head and none of another's rows; a single league needs no name."""
     rows = [row("plain", "ratings", 0.83), row("mix", "blends", 0.81), row("dated", "dates", 0.82)]

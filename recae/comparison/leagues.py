@@ -19,8 +19,9 @@ def league_of(model: Recommender) -> str:
     """A key of `LEAGUES`: "blends" for several models, or several fits of one; else what the model says.
 
     A model that reads more than ratings has an attribute or a property `league`, which may depend on its settings; one
-    that uses dates belongs to "dates" whatever else it uses.
+    that uses dates belongs to "dates" whatever else it uses. A fitted `auto` belongs where the model does that it took.
     """
+    model = getattr(model, "model_", model)
     if isinstance(model, Blend | RankingBlend):
         return "blends"
     league = str(getattr(model, "league", "ratings"))
