@@ -246,7 +246,7 @@ def tastes(seed: int = 0) -> RatingMatrix:
 
 
 @pytest.mark.parametrize("validated", [False, True], ids=["", "with validation"])
-def test_of_few_ratings_the_better_of_both_is_taken(validated: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_better_of_both_is_taken(validated: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Features are left out where the base alone errs less on ratings put aside, and read where it errs more."""
     ratings = tastes()
     parts = recae.split(ratings, "random", test=0.1, validation=0.1, rng=0)
@@ -273,7 +273,21 @@ def test_of_few_ratings_the_better_of_both_is_taken(validated: bool, monkeypatch
         asked.clear()
 
 
+def test_of_many_ratings_those_of_some_users_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is looked at is bounded, and says nothing of the weight of a fit on everything."""
+    ratings, looked_at = kinds(), []
+    monkeypatch.setattr("recae.models.ensemble.some_users.MOST_RATINGS", 500)
+    fit_alone = Hybrid._fit_alone
+    monkeypatch.setattr(
+        Hybrid, "_fit_alone", lambda self, *given: (looked_at.append(len(given[0])), fit_alone(self, *given))[1]
+    )
+    model = Hybrid(base="bias").fit(ratings)
+    assert model.chosen_["features"] == "both"
+    assert looked_at[0] == len(ratings)
+    assert 300 < looked_at[1] == looked_at[2] < 600
+
+
 def test_nothing_is_compared_where_it_is_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With compare="never" features that say something beside biases are read."""
+    """With compare=False features that say something beside biases are read."""
     monkeypatch.setattr(Hybrid, "_compare", None)
-    assert Hybrid(base="biased-mf", compare="never").fit(kinds()).chosen_["features"] == "both"
+    assert Hybrid(base="biased-mf", compare=False).fit(kinds()).chosen_["features"] == "both"

@@ -13,6 +13,7 @@ from recae.models.classic.biased_mf import BiasedMF
 from recae.models.ensemble.choose_ranker import Choice
 from recae.models.ensemble.hybrid import Hybrid
 from recae.models.ensemble.members import member_of
+from recae.models.ensemble.some_users import some_users
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
 from recae.recommender.biases import PRIOR
@@ -20,8 +21,7 @@ from recae.recommender.fitting import FitOptions
 from recae.recommender.weighing import ASIDE
 from recae.splitting import take_validation
 
-MOST_RATINGS = 300_000  # that a choice looks at
-ALONE: dict[str, Any] = {"compare": "never"}  # DualAutoRec alone is a candidate, too
+ALONE: dict[str, Any] = {"compare": False}  # DualAutoRec alone is a candidate, too
 
 
 def choose_rating_model(ratings: RatingMatrix, rng: int = 0, progress: bool | None = False) -> Choice:
@@ -38,7 +38,7 @@ def choose_rating_model(ratings: RatingMatrix, rng: int = 0, progress: bool | No
         rng: seed of what is hidden, and of the models.
         progress: show how far trainings are; None for "where stderr is a terminal".
     """
-    some = _some_users(ratings, rng)
+    some = some_users(ratings, rng)
     if ASIDE * some.n_ratings < PRIOR:
         return Choice("bias", {}, f"bias: {ratings.n_ratings:,} ratings are too few to compare models on", {})
     rest, aside = take_validation(some, ASIDE, rng)
@@ -68,12 +68,3 @@ def has_features(ratings: RatingMatrix) -> bool:
     """Whether the tables of items or users tell something that a model can read."""
     tables = ((ratings.item_table, ratings.item_ids), (ratings.user_table, ratings.user_ids))
     return any(encode_table(table, ids).matrix.any() for table, ids in tables)
-
-
-def _some_users(ratings: RatingMatrix, rng: int) -> RatingMatrix:
-    """The ratings, or those of as many users as have about `MOST_RATINGS`; items and users keep their indices."""
-    if ratings.n_ratings <= MOST_RATINGS:
-        return ratings
-    chosen = np.random.default_rng(rng).random(ratings.n_users) < MOST_RATINGS / ratings.n_ratings
-    some = ratings.select(np.repeat(chosen, np.diff(ratings.user_rows.indptr)))
-    return some.filter(min_user=1, min_item=1)

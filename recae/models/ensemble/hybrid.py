@@ -20,10 +20,11 @@ from recae.models.ensemble.feature_regression import (
     with_cold_rows,
 )
 from recae.models.ensemble.members import member_of, plain_params
+from recae.models.ensemble.some_users import some_users
 from recae.ratings import RatingMatrix
 from recae.ratings.matrix import By
 from recae.recommender.base import Recommender
-from recae.recommender.biases import PRIOR, few_ratings
+from recae.recommender.biases import PRIOR
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import hyperparameters, learned, param, seed
@@ -47,10 +48,9 @@ class Hybrid(Recommender):
     of users are read in the same way from what this leaves: each item has a regression on them.
 
     How strongly θ is drawn to 0 is chosen by what is left of ratings that θ has not seen. Where that is not clearly
-    less than without features, they are not read; nor where ratings are few and m alone is better on a tenth of them,
-    since it learns by itself what θ learns worse from a user's few ratings. Who has no ratings has what the base
-    expects, and f; θ of a user without ratings is what users with features like theirs have. Unseen users are known
-    only by their ratings.
+    less than without features, they are not read; nor where m alone is better on a tenth of the ratings, since it
+    learns by itself what θ learns worse. Who has no ratings has what the base expects, and f; θ of a user without
+    ratings is what users with features like theirs have. Unseen users are known only by their ratings.
     """
 
     predicts_ratings: ClassVar[bool] = True
@@ -69,11 +69,9 @@ class Hybrid(Recommender):
     user_pull: float | None = param(
         None, "ratings' worth of pull to 0 of what users' features mean to an item; none to choose it", low=0.1
     )
-    compare: Literal["auto", "never"] = param(
-        "auto",
-        "leave features out where the base alone is better on ratings put aside (two more fits); auto: where users or "
-        "items have fewer ratings, on average, than the base needs not to be drawn to the biases",
-        choices=("auto", "never"),
+    compare: bool = param(
+        True,
+        "leave features out where the base alone is better on ratings put aside: two more fits, on 300,000 ratings at most",
     )
     rng: int = seed("seed of the base where it says none, and of whom the choice of pulls looks at")
 
@@ -93,7 +91,7 @@ class Hybrid(Recommender):
         self._regress(ratings)
         if not base.iterative:
             options = replace(options, checkpoint=None, resume=False)
-        if self.opinions_ and self.compare == "auto" and few_ratings(ratings.shape, len(ratings), base.enough_ratings):
+        if self.opinions_ and self.compare:
             options = replace(options, weight=self._compare(ratings, validation, options))
         if validation is not None:
             users, items, _ = validation.pairs()
@@ -104,14 +102,20 @@ class Hybrid(Recommender):
         self.base_ = base
 
     def _compare(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> float | None:
-        """Leave features out if the base alone is better on ratings put aside; the weight of what is better."""
-        rest, aside = take_validation(ratings, ASIDE, self.rng) if validation is None else (ratings, validation)
+        """Leave features out if the base alone is better on ratings put aside, of all users or of some.
+
+        Returns:
+            The weight of what is better against the biases; None where all ratings are to say it, or too few are left.
+        """
+        some = some_users(ratings, self.rng)
+        whole = some is ratings
+        rest, aside = (ratings, validation) if whole and validation else take_validation(some, ASIDE, self.rng)
         if len(aside) < PRIOR:
             return None
         users, items, truth = aside.pairs()
         found = {}
         for features in ("none", self.features):
-            trial = self.clone().set_params(features=features, compare="never", base=self._undrawn_base())
+            trial = self.clone().set_params(features=features, compare=False, base=self._undrawn_base())
             quiet = replace(options, checkpoint=None, resume=False, label=f"comparing, features: {features}")
             trial._fit_alone(rest, None, quiet)
             trial._draw_by(aside)
@@ -120,7 +124,7 @@ class Hybrid(Recommender):
         best = min(found, key=found.__getitem__)
         if best == "none":
             self._read_nothing(ratings)
-        return found[best][1]
+        return found[best][1] if whole else None
 
     def _undrawn_base(self) -> Recommender:
         """The base, not to be drawn to the biases by a fit of its own."""
@@ -128,7 +132,7 @@ class Hybrid(Recommender):
         return base.set_params(shrink="never") if "shrink" in base.get_params() else base
 
     def _read_nothing(self, ratings: RatingMatrix) -> None:
-        self.opinions_, self.told_ = {}, np.zeros(len(ratings), np.float32)
+        self.opinions_, self.told_, self._found = {}, np.zeros(len(ratings), np.float32), {}
         self._record(features="none")
 
     def _regress(self, ratings: RatingMatrix) -> None:
