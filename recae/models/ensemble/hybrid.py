@@ -71,7 +71,7 @@ class Hybrid(Recommender):
     )
     compare: bool = param(
         True,
-        "leave features out where the base alone is better on ratings put aside: two more fits, on 300,000 ratings at most",
+        "leave features out where the base alone is better on ratings put aside (two fits, of 300,000 ratings at most)",
     )
     rng: int = seed("seed of the base where it says none, and of whom the choice of pulls looks at")
 
