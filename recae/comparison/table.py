@@ -107,7 +107,7 @@ class Comparison:
         """Lines below the table, the same in a terminal and in a notebook."""
         first = self.metrics[0]
         order = f"ordered by {first}: {'lower' if self._lower() else 'higher'} is better"
-        test = f"p: paired t-test over users of {first} against {self.best}, by Holm's correction"
+        test = f"p: paired test over users of {first} against {self.best}, by Holm's correction"
         several = [order, *self._intervals(), test] if len(self.rows) > 1 else self._intervals()
         failed = [f"{label} failed: {message}" for label, message in self.failed.items()]
         return [*several, *self._groups(), *self._worse_than_simple(), *failed]

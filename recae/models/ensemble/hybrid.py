@@ -165,8 +165,8 @@ class Hybrid(Recommender):
         if model.reads_dates:
             remedy = "give Dated a Hybrid as its base, not the reverse"
             raise ParameterError("it reads dates", name="base", value=model, remedy=remedy)
-        seed = model.get_params().get("rng")
-        return model if seed is None else model.set_params(rng=seed or self.rng)
+        own = model.get_params().get("rng")
+        return model if own is None else model.set_params(rng=own or self.rng)
 
     # ---------------------------------------------------------------- known users
 
