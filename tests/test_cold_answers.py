@@ -267,6 +267,23 @@ def test_models_made_of_models_hand_on_what_features_say(outer: str, tmp_path: P
         assert (found["item"] % 5 == 0).any()
 
 
+@pytest.mark.parametrize("outer", ["blend", "dated"])
+def test_lists_of_users_without_ratings_are_the_members(outer: str) -> None:
+    """Who has features and no ratings gets from a blend and from Dated what their member lists, not what is popular."""
+    rng = np.random.default_rng(0)
+    u, i = np.nonzero(rng.random((90, 50)) < 0.4)
+    r = np.where(u % 2 == i % 2, 4.0, 1.0) + rng.integers(0, 2, len(u))
+    users = pd.DataFrame({"user": np.arange(90), "job": np.where(np.arange(90) % 2, "cook", "pilot")})
+    data = RatingMatrix.from_columns(u, i, r, 1000 + np.arange(len(u)), scale=(1.0, 5.0), user_table=users)
+    train = data.select(u >= 6)
+    base = recae.Hybrid(base="bias", user_pull=10, compare=False)
+    made: Any = Dated(base=base) if outer == "dated" else Blend(members=(base, "bias"), weights=(1.0, 0.0))
+    alone, made = base.clone().fit(train), made.fit(train)
+    expected, found = alone.recommend(np.arange(6), 5), made.recommend(np.arange(6), 5)
+    assert ((expected["item"] % 2) == (expected["user"] % 2)).all()
+    assert found["item"].tolist() == expected["item"].tolist()
+
+
 def test_a_blend_weighs_what_its_members_say_of_who_has_no_ratings() -> None:
     """Of weights 1 and 3 a quarter is the first member's answer, and of weights that sum to less, too."""
     train, (users, items), _ = described()

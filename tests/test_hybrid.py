@@ -81,7 +81,7 @@ def test_blocks_of_rows_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> N
     ratings = kinds()
     features = (np.arange(ITEMS)[:, None] % 2 - 0.5).astype(np.float32)
     whole = fit_opinions(ratings, "item", features)
-    monkeypatch.setattr("recae.models.ensemble.feature_regression.BLOCK", 40)
+    monkeypatch.setattr("recae.models.ensemble.feature_regression.NUMBERS", 80)
     parts = fit_opinions(ratings, "item", features)
     assert whole is not None
     assert parts is not None

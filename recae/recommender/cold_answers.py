@@ -88,12 +88,24 @@ class ColdAnswers(Weighing):
     # ---------------------------------------------------------------- lists
 
     def _list_scores_of(self, own: Any, user_index: IntArray) -> Any:
-        """As of any model; but what a network makes of items without ratings is nothing that it has learnt."""
+        """As of any model; but what a network makes of an empty row is nothing that it has learnt.
+
+        Items without ratings have what is expected of them, and users without ratings, of whom something is known, the
+        ratings that they are expected to give.
+        """
         scores, users = super()._list_scores_of(own, user_index), np.asarray(user_index)
         cold, rated = self._cold_items(), self._has_ratings("user", users)
-        if not len(cold) or not rated.any():
-            return scores
-        return replaced(scores, np.flatnonzero(rated), cold, self._cold_grid(users[rated], cold))
+        if len(cold) and rated.any():
+            scores = replaced(scores, np.flatnonzero(rated), cold, self._cold_grid(users[rated], cold))
+        if (told := np.flatnonzero(np.isin(users, self._told_of_cold_users()))).size:
+            items = np.arange(self.ratings_.n_items)
+            found = np.stack([self._simple_pairs(np.full_like(items, user), items) for user in users[told]])
+            scores = replaced(scores, told, items, found)
+        return scores
+
+    def _told_of_cold_users(self) -> IntArray:
+        """Users without ratings of whom features tell something; the others' lists are of what is popular."""
+        return np.zeros(0, np.int64)
 
     def ranking_scores_new(self, user_rows: Csr) -> Scores:
         return self._with_cold_items(super().ranking_scores_new(user_rows), user_rows)

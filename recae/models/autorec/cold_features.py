@@ -16,7 +16,6 @@ from recae.recommender.cold_regression import ColdRegression, fit_cold_regressio
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import hyperparameters, learned
-from recae.recommender.scoring import replaced
 from recae.schemas import require
 
 
@@ -124,16 +123,7 @@ class ColdFeatures(AutoRec):
     def _lists_by_scores(self) -> bool:
         return super()._lists_by_scores() and not len(self._told_of_cold_users())
 
-    def _list_scores_of(self, own: Any, user_index: IntArray) -> Any:
-        scores, users = super()._list_scores_of(own, user_index), np.asarray(user_index)
-        if (told := np.flatnonzero(np.isin(users, self._told_of_cold_users()))).size:
-            everything = np.arange(self.ratings_.n_items)
-            found = np.stack([self._simple_pairs(np.full_like(everything, user), everything) for user in users[told]])
-            scores = replaced(scores, told, everything, found)
-        return scores
-
     def _told_of_cold_users(self) -> IntArray:
-        """Users without ratings of whom features tell something."""
         return np.flatnonzero((self.ratings_.counts("user") == 0) & self._described("user"))
 
     # ---------------------------------------------------------------- files

@@ -15,6 +15,7 @@ from recae._types import Csr, FloatArray, IntArray, Scores
 from recae.models.ensemble.choose_next_item import choose_next_item
 from recae.models.ensemble.choose_ranker import Choice, choose_ranker
 from recae.models.ensemble.choose_rating_model import choose_rating_model
+from recae.models.ensemble.handed_on import HandsOn
 from recae.models.ensemble.members import fit_member
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
@@ -29,7 +30,7 @@ LONG_TAIL = 10.0  # whole numbers whose largest is so many times their mean are 
 
 @register("auto", "looks at the data, and takes the model that is best on a part of it")
 @hyperparameters
-class Auto(Recommender):
+class Auto(HandsOn):
     """A rating model where the values are ratings, a ranker where they are purchases or counts; or the next item's.
 
     The candidates are few (docs/which_model.md). They are fitted on a bounded part of the data, what is hidden from
@@ -87,47 +88,14 @@ class Auto(Recommender):
 
     # ---------------------------------------------------------------- scoring
 
-    def score(self, user_rows: Csr) -> Scores:
-        return self.model_.score(user_rows)
-
-    def score_users(self, user_index: IntArray) -> Scores:
-        return self.model_.score_users(user_index)
+    def _answerer(self) -> Recommender:
+        return self.model_
 
     def _scores_of_new(self, new: RatingMatrix) -> Callable[[IntArray], Scores]:
         return self.model_._scores_of_new(new)
 
     def _device_scores(self, user_index: IntArray) -> Any:
         return self.model_._device_scores(user_index)
-
-    def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
-        return self.model_._pairs(user_index, item_index)
-
-    def _pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
-        return self.model_._pairs_new(user_rows, row_index, item_index)
-
-    def _serves(self, by: Literal["user", "item"], index: IntArray) -> npt.NDArray[np.bool_]:
-        return self.model_._serves(by, index)
-
-    def _simple_pairs(self, user_index: IntArray, item_index: IntArray) -> FloatArray:
-        return self.model_._simple_pairs(user_index, item_index)
-
-    def _simple_pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> FloatArray:
-        return self.model_._simple_pairs_new(user_rows, row_index, item_index)
-
-    def _cold_grid(self, users: IntArray, items: IntArray) -> FloatArray:
-        return self.model_._cold_grid(users, items)
-
-    def _cold_grid_new(self, user_rows: Csr, items: IntArray) -> FloatArray:
-        return self.model_._cold_grid_new(user_rows, items)
-
-    def _list_scores_of(self, own: Any, user_index: IntArray) -> Any:
-        return self.model_._list_scores_of(own, user_index)
-
-    def ranking_scores_new(self, user_rows: Csr) -> Scores:
-        return self.model_.ranking_scores_new(user_rows)
-
-    def item_vectors(self) -> npt.NDArray[np.float32] | Csr:
-        return self.model_.item_vectors()
 
     def user_vectors(self) -> FloatArray | Csr:
         self._fitted()

@@ -203,6 +203,12 @@ class Blend(Recommender):
     def _cold_grid_new(self, user_rows: Csr, items: IntArray) -> FloatArray:
         return self._cold_mix(lambda model: model._cold_grid_new(user_rows, items))
 
+    def _told_of_cold_users(self) -> IntArray:
+        own = [
+            group.models[0]._told_of_cold_users() for weight, group in zip(self.weights_, self.groups_) if weight > 0
+        ]
+        return np.unique(np.concatenate([np.zeros(0, np.int64), *own]))
+
     def _cold_mix(self, ask: Any) -> FloatArray:
         """The mean of what the members say of who has no ratings, by their weights; such pairs gave none of these."""
         share = self.weights_ if self.weights_.any() else np.ones(len(self.weights_))

@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from recae._types import Csr, DoubleArray, FloatArray, IntArray, Mask, Scores
+from recae._types import DoubleArray, IntArray, Scores
 from recae.errors import ParameterError
-from recae.models.ensemble.members import member_of, plain_params
+from recae.models.ensemble.handed_on import HandsOn
+from recae.models.ensemble.members import base_of, plain_params
 from recae.models.ensemble.time_kernel import near_counts, near_means
 from recae.ratings import RatingMatrix
 from recae.ratings.known_times import timestamps_of
-from recae.ratings.matrix import By
 from recae.recommender.at_moments import PredictsAtMoments
 from recae.recommender.base import Recommender
 from recae.recommender.fitting import FitOptions
@@ -33,7 +33,7 @@ PAIRS = 2**18  # corrected at once
 
 @register("dated", "a rating model corrected by what it left over of ratings near in time; reads dates")
 @hyperparameters
-class Dated(PredictsAtMoments):
+class Dated(HandsOn, PredictsAtMoments):
     """What ratings near in time add to a model that knows no dates.
 
     The prediction for user u, item i at time t is r̂_ui + c + θ · f_uit. r̂ is the base model's; f holds the means of
@@ -78,13 +78,7 @@ class Dated(PredictsAtMoments):
             self.theta_ = self._regress(ratings, validation)
 
     def _new_base(self) -> Recommender:
-        model = member_of(self.base)
-        if model.reads_dates:
-            raise ParameterError(
-                "it reads dates already", name="base", value=model, remedy="give the model that it is made of"
-            )
-        seed = model.get_params().get("rng")
-        return model if seed is None else model.set_params(rng=seed or self.rng)
+        return base_of(self.base, self.rng, "give the model that it is made of")
 
     def _set_base(self, base: Recommender, ratings: RatingMatrix) -> None:
         """The base, and what it left over of its ratings, by users and by items."""
@@ -144,44 +138,9 @@ class Dated(PredictsAtMoments):
             out[part] = score + features @ self.theta_[:-1] + self.theta_[-1]
         return out
 
-    def score(self, user_rows: Csr) -> Scores:
-        """Rows hold no dates: what the base makes of them."""
-        return self.base_.score(user_rows)
-
-    def score_users(self, user_index: IntArray) -> Scores:
-        return self.base_.score_users(user_index)
-
-    def _pairs(self, user_index: IntArray, item_index: IntArray) -> Scores:
-        return self.base_._pairs(user_index, item_index)
-
-    def _pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
-        return self.base_._pairs_new(user_rows, row_index, item_index)
-
-    # ---------------------------------------------------------------- users and items without ratings, as of the base
-
-    def _serves(self, by: By, index: IntArray) -> Mask:
-        return self.base_._serves(by, index)
-
-    def _simple_pairs(self, user_index: IntArray, item_index: IntArray) -> FloatArray:
-        return self.base_._simple_pairs(user_index, item_index)
-
-    def _simple_pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> FloatArray:
-        return self.base_._simple_pairs_new(user_rows, row_index, item_index)
-
-    def _list_scores_of(self, own: Any, user_index: IntArray) -> Any:
-        return self.base_._list_scores_of(own, user_index)
-
-    def ranking_scores_new(self, user_rows: Csr) -> Scores:
-        return self.base_.ranking_scores_new(user_rows)
-
-    def _cold_grid(self, users: IntArray, items: IntArray) -> FloatArray:
-        return self.base_._cold_grid(users, items)
-
-    def _cold_grid_new(self, user_rows: Csr, items: IntArray) -> FloatArray:
-        return self.base_._cold_grid_new(user_rows, items)
-
-    def item_vectors(self) -> npt.NDArray[np.float32] | Csr:
-        return self.base_.item_vectors()
+    def _answerer(self) -> Recommender:
+        """Rows, and pairs without a date, hold none: what the base makes of them."""
+        return self.base_
 
     # ---------------------------------------------------------------- files
 

@@ -12,11 +12,12 @@ from recae.ratings import RatingMatrix
 from recae.ratings.csr import cut_evenly, make_csr, take_rows
 from recae.ratings.matrix import By
 from recae.recommender.biases import ITEM_L2, USER_L2, fit_baseline
-from recae.recommender.cold_regression import BLOCK, PAIRS, fit_cold_regression, shared
+from recae.recommender.cold_regression import PAIRS, fit_cold_regression, shared
 from recae.recommender.learned import LearnedArrays
 
 PULLS = (10.0, 20.0, 40.0, 80.0, 160.0, 320.0)  # ratings' worth, tried
 BESIDE_A_MODEL = 2.0  # times the pull that is best beside biases alone: a model learns part of the same by itself
+NUMBERS = 1 << 23  # features of ratings that are copied at once
 LOOKED_AT = 200_000  # ratings, about, that the choice of a pull looks at at most
 
 
@@ -72,7 +73,7 @@ class FeatureRegression(NamedTuple):
         theta, told, rest = np.zeros((n, f)), np.zeros(left.nnz), np.zeros(left.nnz)
         pull = np.diag(np.append(np.full(f, self.pull), USER_L2))
         lengths = np.diff(left.indptr)
-        for first, last in pairwise(cut_evenly(lengths, BLOCK)):
+        for first, last in pairwise(cut_evenly(lengths, max(1, NUMBERS // (f + 1)))):
             begin, end = left.indptr[first], left.indptr[last]
             x = np.pad(self.x[left.indices[begin:end]], ((0, 0), (0, 1)), constant_values=1.0)
             for row in np.flatnonzero(lengths[first:last]) + first:
@@ -92,6 +93,22 @@ class Opinions(NamedTuple):
 
     regression: FeatureRegression
     theta: DoubleArray
+
+    @classmethod
+    def read(cls, arrays: LearnedArrays, shape: tuple[int, int]) -> Opinions:
+        """What `arrays` gave, of so many rows and columns.
+
+        Raises:
+            Invalid: it is of others.
+        """
+        level, deviation = (arrays.floats(name, shape[1], dtype="float64") for name in ("level", "deviation"))
+        x = arrays.floats("x", shape[1], -1, dtype="float64")
+        regression = FeatureRegression(arrays.number("mean"), level, deviation, x, arrays.number("pull"))
+        return cls(regression, arrays.floats("theta", shape[0], x.shape[1], dtype="float64"))
+
+    def arrays(self) -> Arrays:
+        """Its arrays, for a file."""
+        return {"theta": self.theta, **{k: np.asarray(v, np.float64) for k, v in self.regression._asdict().items()}}
 
     def at(self, row_index: IntArray, column_index: IntArray) -> FloatArray:
         """level_j + θ_r · x_j of pairs, (n,). Of an unknown row, -1, the level; of an unknown column 0."""
@@ -186,23 +203,6 @@ def fit_feature_regression(
     best = min(squares, key=lambda one: float(squares[one].mean()))
     gain = least - squares[best]
     return found._replace(pull=BESIDE_A_MODEL * best) if gain.mean() > gain.std() / np.sqrt(len(gain)) else None
-
-
-def saved(one: Opinions) -> Arrays:
-    """Its arrays, for a file."""
-    return {"theta": one.theta, **{name: np.asarray(v, np.float64) for name, v in one.regression._asdict().items()}}
-
-
-def restored(arrays: LearnedArrays, shape: tuple[int, int]) -> Opinions:
-    """What `saved` gave.
-
-    Raises:
-        Invalid: it is not of so many rows and columns.
-    """
-    level, deviation = (arrays.floats(name, shape[1], dtype="float64") for name in ("level", "deviation"))
-    x = arrays.floats("x", shape[1], -1, dtype="float64")
-    regression = FeatureRegression(arrays.number("mean"), level, deviation, x, arrays.number("pull"))
-    return Opinions(regression, arrays.floats("theta", shape[0], x.shape[1], dtype="float64"))
 
 
 def _with_deviations(one: FeatureRegression, rows: Csr, row_deviation: FloatArray) -> FeatureRegression:

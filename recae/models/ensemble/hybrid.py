@@ -8,18 +8,15 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from recae._types import Arrays, Csr, FloatArray, IntArray, Mask, Scores
-from recae.errors import ParameterError
 from recae.models.autorec.feature_tables import encode_table
 from recae.models.ensemble.feature_regression import (
     Opinions,
     fit_opinions,
     less,
-    restored,
     rows_less,
-    saved,
     with_cold_rows,
 )
-from recae.models.ensemble.members import member_of, plain_params
+from recae.models.ensemble.members import base_of, plain_params
 from recae.models.ensemble.some_users import some_users
 from recae.ratings import RatingMatrix
 from recae.ratings.matrix import By
@@ -29,7 +26,6 @@ from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import hyperparameters, learned, param, seed
 from recae.recommender.registry import register
-from recae.recommender.scoring import replaced
 from recae.recommender.weighing import ASIDE
 from recae.splitting import take_validation
 
@@ -109,7 +105,10 @@ class Hybrid(Recommender):
         """
         some = some_users(ratings, self.rng)
         whole = some is ratings
-        rest, aside = (ratings, validation) if whole and validation else take_validation(some, ASIDE, self.rng)
+        if whole and validation is not None:
+            rest, aside = ratings, validation
+        else:
+            rest, aside = take_validation(some, ASIDE, self.rng)
         if len(aside) < PRIOR:
             return None
         users, items, truth = aside.pairs()
@@ -161,12 +160,7 @@ class Hybrid(Recommender):
         return encode_table(table if self.features in ("both", by) else None, ids, bends=True).matrix
 
     def _new_base(self) -> Recommender:
-        model = member_of(self.base)
-        if model.reads_dates:
-            remedy = "give Dated a Hybrid as its base, not the reverse"
-            raise ParameterError("it reads dates", name="base", value=model, remedy=remedy)
-        own = model.get_params().get("rng")
-        return model if own is None else model.set_params(rng=own or self.rng)
+        return base_of(self.base, self.rng, "give Dated a Hybrid as its base, not the reverse")
 
     # ---------------------------------------------------------------- known users
 
@@ -200,9 +194,12 @@ class Hybrid(Recommender):
         scores = self.base_._drawn_scores_new(left)
         return scores if opinions is None else scores + opinions.grid()
 
-    def _pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
+    def _answers_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> FloatArray:
         left, opinions = self._left_of_new(user_rows)
         return _plus(self.base_._answers_new(left, row_index, item_index), opinions, row_index, item_index)
+
+    def _pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> Scores:
+        return self._answers_new(user_rows, row_index, item_index)
 
     def _simple_pairs_new(self, user_rows: Csr, row_index: IntArray, item_index: IntArray) -> FloatArray:
         left, opinions = self._left_of_new(user_rows)
@@ -229,20 +226,14 @@ class Hybrid(Recommender):
         found = self.base_._cold_grid_new(left, items)
         return found if opinions is None else found + opinions.grid(columns=items)
 
-    def _list_scores_of(self, own: Any, user_index: IntArray) -> Any:
-        scores, users = super()._list_scores_of(own, user_index), np.asarray(user_index)
-        if (told := np.flatnonzero(np.isin(users, self._told_of_cold_users()))).size:
-            everything = np.arange(self.ratings_.n_items)
-            found = np.stack([self._simple_pairs(np.full_like(everything, user), everything) for user in users[told]])
-            scores = replaced(scores, told, everything, found)
-        return scores
-
     def _told_of_cold_users(self) -> IntArray:
-        """Users without ratings of whom features tell something."""
-        told = np.zeros(self.ratings_.n_users, bool)
-        for by, one in self.opinions_.items():
-            told |= (one.regression.x if by == "user" else one.theta).any(axis=1)
-        return np.flatnonzero((self.ratings_.counts("user") == 0) & told)
+        if "told of cold users" not in self._derived:
+            told = np.zeros(self.ratings_.n_users, bool)
+            for by, one in self.opinions_.items():
+                told |= (one.regression.x if by == "user" else one.theta).any(axis=1)
+            self._derived["told of cold users"] = np.flatnonzero((self.ratings_.counts("user") == 0) & told)
+        found: IntArray = self._derived["told of cold users"]
+        return found
 
     def item_vectors(self) -> Any:
         return self.base_.item_vectors()
@@ -255,13 +246,13 @@ class Hybrid(Recommender):
     def _arrays(self) -> Arrays:
         arrays = {f"base/{name}": array for name, array in self.base_._saved_arrays().items()}
         for by, one in self.opinions_.items():
-            arrays |= {f"{by}/{name}": array for name, array in saved(one).items()}
+            arrays |= {f"{by}/{name}": array for name, array in one.arrays().items()}
         return {**arrays, "told": self.told_}
 
     def _restore(self, arrays: LearnedArrays) -> None:
         self.told_, shape = arrays.floats("told", self.ratings_.n_ratings), self.ratings_.shape
         self.opinions_ = {
-            by: restored(arrays.under(f"{by}/"), shape if by == "item" else shape[::-1])
+            by: Opinions.read(arrays.under(f"{by}/"), shape if by == "item" else shape[::-1])
             for by in SIDES
             if f"{by}/theta" in arrays
         }

@@ -57,6 +57,19 @@ def member_of(member: Any, *, rates: bool = True) -> Recommender:
     return model
 
 
+def base_of(base: Any, rng: int, remedy: str) -> Recommender:
+    """A rating model that another one is made of, as `member_of` has it, with the seed `rng` where it says none.
+
+    Raises:
+        ParameterError: it reads dates; `remedy` says what to do.
+    """
+    model = member_of(base)
+    if model.reads_dates:
+        raise ParameterError("it reads dates", name="base", value=model, remedy=remedy)
+    own = model.get_params().get("rng")
+    return model if own is None else model.set_params(rng=own or rng)
+
+
 def fit_member(
     model: Recommender, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions, **more: Any
 ) -> Recommender:
