@@ -65,7 +65,7 @@ def base_of(base: Any, rng: int, remedy: str) -> Recommender:
     """
     model = member_of(base)
     if model.reads_dates:
-        raise ParameterError("it reads dates", name="base", value=model, remedy=remedy)
+        raise ParameterError("it reads dates", name="base", value=base, remedy=remedy)
     own = model.get_params().get("rng")
     return model if own is None else model.set_params(rng=own or rng)
 
