@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-_NAMES = ("title", "name")  # the first one that there is, in any case
+NAMES = ("title", "name")  # the first one that there is, in any case
 
 
 def titles_in(table: pd.DataFrame | None) -> pd.Series | None:
@@ -13,7 +13,7 @@ def titles_in(table: pd.DataFrame | None) -> pd.Series | None:
         return None
     exact = {str(column): column for column in reversed(table.columns)}
     folded = {str(column).casefold(): column for column in reversed(table.columns)}
-    for name in _NAMES:
+    for name in NAMES:
         column = exact.get(name, folded.get(name))
         if column is not None:
             found: pd.Series = table[column]

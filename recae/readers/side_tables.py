@@ -11,6 +11,7 @@ import pandas as pd
 from recae.errors import DataError
 from recae.ratings.any_frame import as_pandas, is_table
 from recae.ratings.column_checks import refuse_one_name_twice
+from recae.ratings.titles import NAMES
 from recae.readers.columns import id_column_of
 from recae.readers.json_lines import read_json_table
 from recae.readers.sniffing import TextOptions, sniff
@@ -104,7 +105,7 @@ def _typed(column: pd.Series) -> pd.Series:
 
     So do titles: 1984 is one.
     """
-    if column.name == "title":
+    if str(column.name).casefold() in NAMES:
         return column
     lower = column.str.lower()
     if lower.isin(("true", "false")).any() and lower.isin(("true", "false", "")).all():
