@@ -13,8 +13,8 @@ from hypothesis import settings
 from property_examples import THOROUGH
 
 # What a push is tested with is the same every time. Examples that nobody has seen are looked for by `make properties`.
-settings.register_profile("the-same", derandomize=True)
-settings.register_profile("thorough", max_examples=THOROUGH)
+settings.register_profile("the-same", derandomize=True, deadline=None)  # no test measures time
+settings.register_profile("thorough", max_examples=THOROUGH, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "the-same"))
 
 

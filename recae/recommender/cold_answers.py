@@ -94,6 +94,8 @@ class ColdAnswers(Weighing):
         ratings that they are expected to give.
         """
         scores, users = super()._list_scores_of(own, user_index), np.asarray(user_index)
+        if not self.predicts_ratings:
+            return scores
         cold, rated = self._cold_items(), self._has_ratings("user", users)
         if len(cold) and rated.any():
             scores = replaced(scores, np.flatnonzero(rated), cold, self._cold_grid(users[rated], cold))
