@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from recae.models import Bias, DeepRec
 from recae.models.autorec.deep_rec import refeeding
-from recae.models.autorec.heads import SeluHead
+from recae.models.outputs.heads import SeluHead
 from recae.sparse import SparseRows
 from recae.training import Batch, RowBatches, Trainer
 from recae.training.optimizers import schedule

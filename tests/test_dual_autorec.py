@@ -18,6 +18,7 @@ from recae.errors import TrainingInterrupted
 from recae.models import Bias, DualAutoRec
 from recae.models.item_codes.dual_autorec import growth
 from recae.models.item_codes.dual_network import DualBatches, DualInput, DualNetwork, UserRows, dual_loss
+from recae.models.outputs.heads import Head
 from recae.ratings import RatingMatrix
 from recae.recommender.biases import LEVEL_L2
 from recae.recommender.epochs import STEPS
@@ -48,8 +49,8 @@ def test_defaults_follow_the_number_of_ratings(n_ratings: int, steps: int, l2: f
     between; what is given is taken."""
     many: Any = SimpleNamespace(n_ratings=n_ratings)
     assert round(STEPS * growth(n_ratings)) == steps
-    assert DualAutoRec()._l2(many) == pytest.approx(l2)
-    assert DualAutoRec(l2=7.0)._l2(many) == 7
+    assert DualAutoRec()._l2(many, Head()) == pytest.approx(l2)
+    assert DualAutoRec(l2=7.0)._l2(many, Head()) == 7
     assert growth(299_999) == 1 < growth(600_000) < 2 == growth(2_000_000)
 
 

@@ -12,9 +12,9 @@ from test_autorec import By, both, low_rank, quick, rmse
 
 from recae.errors import DataError, ParameterError
 from recae.models import AutoRec, Bias, load_model
-from recae.models.autorec.heads import OrdinalHead
-from recae.models.autorec.ordinal import CumulativeLogit
-from recae.models.autorec.ordinal_folding import solve_columns_ordinal
+from recae.models.outputs.heads import OrdinalHead
+from recae.models.outputs.ordinal import CumulativeLogit
+from recae.models.outputs.ordinal_folding import solve_columns_ordinal
 from recae.ratings import RatingMatrix
 from recae.sparse import SparseRows
 

@@ -1,1 +1,1 @@
-"""AutoRec and its kin: networks over rows of ratings, with their output heads and side information."""
+"""AutoRec and its kin: networks over rows of ratings, and their side information."""

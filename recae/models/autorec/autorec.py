@@ -12,9 +12,9 @@ from torch import Tensor
 from recae._types import Csr, IntArray
 from recae.distributed.ranks import choose_device, current
 from recae.models.autorec.fused_network import fused_steps
-from recae.models.autorec.heads import OUTPUTS, Head, OrdinalHead, make_head
 from recae.models.autorec.rating_network import RatingNetwork, pretraining_loss, rating_loss
 from recae.models.autorec.row_autoencoder import BLOCK, RowAutoencoder
+from recae.models.outputs.heads import OUTPUTS, Head, make_head, ordinal_head
 from recae.nn.layers import as_widths
 from recae.ratings import RatingMatrix
 from recae.recommender.epochs import MultipliesOnCuda, TrainedByOptimizer
@@ -152,9 +152,7 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer, MultipliesOnCuda):
         """The output head; an ordinal one's levels are the ratings that occur."""
         if self.output != "ordinal":
             return make_head(self.output, ratings.scale, self._unit)
-        levels, counts = np.unique(ratings.user_rows.data, return_counts=True)
-        own = n_cols if self.thresholds == "column" else 0
-        return OrdinalHead(torch.from_numpy(levels), torch.from_numpy(counts), own, self._unit)
+        return ordinal_head(ratings, self._unit, n_cols if self.thresholds == "column" else 0)
 
     def _l2(self, ratings: RatingMatrix) -> float:
         """`l2`, or by default a value found on held-out training data of MovieLens (100,000 and 1,000,000 ratings)."""

@@ -10,7 +10,7 @@ import torch
 
 from recae._types import IntArray
 from recae.errors import ParameterError, Remedy
-from recae.models.autorec.heads import OrdinalHead
+from recae.models.outputs.heads import OrdinalHead
 
 if TYPE_CHECKING:
     from recae.models.autorec.row_autoencoder import RowAutoencoder

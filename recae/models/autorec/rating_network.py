@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from recae.errors import ParameterError, Remedy
-from recae.models.autorec.heads import Head, make_head
+from recae.models.outputs.heads import Head, make_head
 from recae.nn import Autoencoder, Decode, Decoder, Encoder
 from recae.nn.layers import Beside, Presence, Rows, check_fraction, row_levels
 from recae.nn.products import affine
@@ -267,7 +267,7 @@ class RatingNetwork(nn.Module):
         return self.finish(logits, torch.arange(len(bias), device=bias.device))
 
     def finish(self, logits: Tensor, columns: Tensor | None = None) -> Tensor:
-        """Ratings from logits (see `recae.models.autorec.heads`)."""
+        """Ratings from logits (see `recae.models.outputs.heads`)."""
         return self.head.finish(logits, columns)
 
     def to_logits(self, ratings: Tensor) -> Tensor:

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from recae._types import Csr, FloatArray, IntArray, Scores
 from recae.models.autorec.distributions import RatingDistribution, distribution
-from recae.models.autorec.heads import OrdinalHead
-from recae.models.autorec.ordinal_folding import solve_columns_ordinal
 from recae.models.autorec.rating_network import RatingNetwork
+from recae.models.outputs.heads import OrdinalHead, finish
+from recae.models.outputs.ordinal_folding import solve_columns_ordinal
 from recae.ratings import RatingMatrix
 from recae.recommender.folding import solve_columns
 from recae.recommender.item_codes import ItemCodes, as_numpy
@@ -129,9 +129,7 @@ class RowAutoencoder(ItemCodes):
         return out
 
     def _finish(self, logits: Scores, columns: IntArray | None = None) -> Scores:
-        device = self.network_.device
-        wanted = None if columns is None else torch.from_numpy(np.ascontiguousarray(columns)).to(device)
-        return as_numpy(self._finish_tensor(torch.from_numpy(np.asarray(logits, np.float32)).to(device), wanted))
+        return finish(self.network_.head, logits, columns, self.network_.device)
 
     def _finish_tensor(self, logits: Tensor, columns: Tensor | None = None) -> Tensor:
         return self.network_.finish(logits, columns)

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
-from recae._types import Csr, FloatArray
+from recae._types import Csr, FloatArray, IntArray, Scores
 from recae.models.item_codes.dual_network import (
     DualBatches,
     DualInput,
@@ -19,6 +20,8 @@ from recae.models.item_codes.dual_network import (
     dual_loss,
     outermost_loss,
 )  # fmt: skip
+from recae.models.outputs.heads import Head, OrdinalHead, finish, ordinal_head
+from recae.models.outputs.ordinal_folding import solve_columns_ordinal
 from recae.nn.layers import as_widths
 from recae.ratings import RatingMatrix
 from recae.recommender.epochs import STEPS, TrainedByOptimizer
@@ -29,10 +32,13 @@ from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import default, hyperparameters, learned, param
 from recae.recommender.registry import register
 from recae.recommender.scoring import products_at
+from recae.sparse import SparseRows
 from recae.training import RowBatches
 from recae.training.pretraining import pretrain
 
 BLOCK = 2048  # item rows encoded at once
+FEW_LEVELS = 20  # different ratings, up to which they are taken for levels
+ORDINAL_L2 = 0.25  # what L2 weights are multiplied by under the likelihood, whose slopes are smaller than the error's
 
 
 @register("dual-autorec", "item autoencoder whose output units are encoded from what the users gave")
@@ -50,22 +56,33 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
     user rows: in training as in a test, a user is encoded from all ratings but the one to predict.
 
     Loss: Σ over stored ratings of (r - prediction)² + (l2 / 2) of AutoRec's weights and (side_l2 / 2) of the user
-    encoder's. An unseen user's p is encoded; w and b are a ridge regression of the residuals on the codes of the items
-    rated (`recae.recommender.folding`).
+    encoder's. With ordinal output, which is the default where ratings are levels as stars are, the output is a score
+    of ordered levels (McCullagh, 1980) with each user's own distances between them, the loss is -log P(r) of each
+    rating, and the prediction is the mean of the distribution. An unseen user's p is encoded; w and b are a ridge
+    regression of the residuals on the codes of the items rated (`recae.recommender.folding`), or of ordinal output
+    the most likely ones.
     """
 
     side: int = param(64, "units of the user side", low=1)
+    output: Literal["auto", "identity", "ordinal"] = param(
+        "auto",
+        f"what outputs are: the rating itself, or a score of ordered levels; auto: ordinal where there are at most "
+        f"{FEW_LEVELS} different ratings",
+        choices=("auto", "identity", "ordinal"),
+    )
     l2: float | None = param(
         None,
-        "L2 weight on the encoder and the output units, against the summed squared error; none: 100, and up to 150 for "
-        "a million ratings",
+        "L2 weight on the encoder and the output units, against the summed loss; none: 100, and up to 150 for a "
+        "million ratings, and a quarter of that for ordinal output",
         low=0,
         tune=(30.0, 500.0, "log"),
     )
     inner_l2: float = param(
         10.0, "L2 weight on the layers between the first and the last, of a network with several hidden layers", low=0
     )
-    side_l2: float = param(30.0, "L2 weight on the user side, against the summed squared error", low=0)
+    side_l2: float | None = param(
+        None, "L2 weight on the user side, against the summed loss; none: 30, and 12 for ordinal output", low=0
+    )
     input: Literal["levelled", "raw"] = param(
         "levelled",
         "item rows less their level, which is added to the outputs, or as they are",
@@ -90,8 +107,8 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
         validate = None
         if validation is not None:
             given = DualInput(rows.to(device), torch.arange(len(rows), device=device), users.to(device))
-            held_out = self._inside(validation.rows("item"), device)
-            validate = rating_error(DualNetwork.at, [(given, held_out)], ratings.scale, self._unit)
+            held_out = SparseRows.from_scipy(validation.rows("item"), device=device)
+            validate = rating_error(DualNetwork.at, [(given, held_out)], ratings.scale)
         size = self._rows_a_step(len(rows), steps=round(STEPS * growth(ratings.n_ratings)))
         batches = DualBatches(rows, users, batch_size=size)
         network = self._network(ratings, torch.from_numpy(self._unit.inside(self._baseline().user_means))).to(device)
@@ -103,17 +120,32 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
         self.network_ = network
 
     def _network(self, ratings: RatingMatrix, start: Tensor | None = None) -> DualNetwork:
+        head = ordinal_head(ratings, self._unit, ratings.n_users) if self._is_ordinal(ratings) else Head(self._unit)
+        l2, side_l2 = self._l2(ratings, head), self._side_l2(head)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.rng)
             return DualNetwork(
                 ratings.n_users, ratings.n_items, hidden=as_widths(self.hidden), side=self.side, start=start,
-                act=self.activation, noise=self.noise, side_noise=self.side_noise, l2=self._l2(ratings),
-                inner_l2=self.inner_l2, side_l2=self.side_l2, levelled=self.input == "levelled",
+                act=self.activation, noise=self.noise, side_noise=self.side_noise, l2=l2, inner_l2=self.inner_l2,
+                side_l2=side_l2, levelled=self.input == "levelled", head=head,
             )  # fmt: skip
 
-    def _l2(self, ratings: RatingMatrix) -> float:
+    def _is_ordinal(self, ratings: RatingMatrix) -> bool:
+        """Whether outputs are scores of ordered levels, where `output` is "auto": two levels or more, but few."""
+        if self.output != "auto":
+            return self.output == "ordinal"
+        return 2 <= len(pd.unique(ratings.user_rows.data)) <= FEW_LEVELS
+
+    def _l2(self, ratings: RatingMatrix, head: Head) -> float:
         """`l2`, or by default a value found on held-out training ratings of sets of 30,000 to 900,000."""
-        return 50 * (1 + growth(ratings.n_ratings)) if self.l2 is None else self.l2
+        if self.l2 is not None:
+            return self.l2
+        return 50 * (1 + growth(ratings.n_ratings)) * (ORDINAL_L2 if isinstance(head, OrdinalHead) else 1)
+
+    def _side_l2(self, head: Head) -> float:
+        if self.side_l2 is not None:
+            return self.side_l2
+        return 12.0 if isinstance(head, OrdinalHead) else 30.0
 
     def _make_codes(self) -> FloatArray:
         return np.concatenate([as_numpy(self.network_.codes(read, index)) for read, index in self._item_blocks()])
@@ -134,26 +166,38 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
             as_numpy(self.network_.last.bias),
         )
 
+    def _finish(self, logits: Scores, columns: IntArray | None = None) -> Scores:
+        return finish(self.network_.head, logits, columns, self.network_.offset.device)
+
+    def _finish_tensor(self, logits: Tensor, columns: Tensor | None = None) -> Tensor:
+        return self.network_.head.finish(logits, columns)
+
     def _solve(self, user_rows: Csr) -> tuple[FloatArray, FloatArray]:
         with self._inference():
             encoded = self._user_codes(user_rows)
         codes, (weight, bias), width = self._codes(), self._mean_output(), as_widths(self.hidden)[-1]
+        own, mean, known = codes[:, :width], weight[:width], self._known(user_rows, encoded, width)
+        head, l2 = self.network_.head, max(self._l2(self.ratings_, self.network_.head), 2e-3)
+        if isinstance(head, OrdinalHead):
+            solved, new_bias = solve_columns_ordinal(own, user_rows, head.model, mean, bias, l2=l2, known=known)
+        else:
+            residual = self._unit.inside(user_rows.data) - known
+            solved, new_bias = solve_columns(own, user_rows, residual, mean, bias, l2=l2 / 2)
+        return np.concatenate([solved, encoded], 1), new_bias
+
+    def _known(self, user_rows: Csr, encoded: FloatArray, width: int) -> FloatArray:
+        """What needs no solving at the stored ratings, (nnz,): the users' encoded part, and the items' levels."""
         row = np.repeat(np.arange(user_rows.shape[0]), np.diff(user_rows.indptr))
         padded = np.concatenate([np.zeros((len(encoded), width), np.float32), encoded], 1)
         no_bias = np.zeros(len(encoded), np.float32)
-        residual = self._unit.inside(user_rows.data) - products_at(
-            padded, no_bias, codes, row, user_rows.indices.astype(np.int64)
-        )
-        levels = self._levels()
-        residual = residual if levels is None else residual - levels[user_rows.indices]
-        solved, new_bias = solve_columns(
-            codes[:, :width], user_rows, residual, weight[:width], bias, l2=max(self._l2(self.ratings_) / 2, 1e-3)
-        )
-        return np.concatenate([solved, encoded], 1), new_bias
+        items = user_rows.indices.astype(np.int64)
+        return self._add_levels(products_at(padded, no_bias, self._codes(), row, items), items)
 
     def _restore(self, arrays: LearnedArrays) -> None:
         if "means" not in arrays:
             self.input = "raw"  # a file from before rows were levelled
+        if self.output == "auto" and "head.model.first" not in arrays:
+            self.output = "identity"  # or from before outputs could be ordinal
         super()._restore(arrays)
 
     def _user_codes(self, user_rows: Csr) -> FloatArray:

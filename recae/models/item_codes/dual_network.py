@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from recae.models.outputs.heads import Head, OrdinalHead
 from recae.nn import Autoencoder, Decoder, Encoder, Masking
 from recae.nn.layers import activation, glorot_uniform, row_levels
-from recae.nn.losses import masked_squared_error
 from recae.recommender.biases import LEVEL_L2
 from recae.sparse import SparseRows, sddmm, spmm
 from recae.training import Batch
+
+STEEPNESS = 1.5  # of ordered levels, at first: how much a score grows with a star
 
 
 class UserRows(NamedTuple):
@@ -86,7 +88,7 @@ class ItemRows(NamedTuple):
     Attributes:
         rows: ratings, less the row's level in a levelled network; hidden ones are 0.
         shown: 1 for a rating that is shown, 0 for a hidden one, (nnz,).
-        level: of each row, (batch,); None where it stays in the rows.
+        level: of each row, as it is added to the outputs, (batch,); None where it stays in the rows.
     """
 
     rows: SparseRows
@@ -105,10 +107,11 @@ class Table(nn.Module):
 
 class DualNetwork(nn.Module):
     """h = g(V r_i + V' m_i + c) from item i's ratings r_i and which they are m_i, through more layers in a deep one;
-    p = tanh(s (X r_u + Y m_u) + e) from user u's; the prediction is w_u · h + b_u + p · (A h + q_i), and where rows are
-    levelled the item's level, which r_i then lacks.
+    p = tanh(s (X r_u + Y m_u) + e) from user u's; the output is w_u · h + b_u + p · (A h + q_i), and where rows are
+    levelled the item's level, which r_i then lacks, times `steepness` where the output is a score of ordered levels.
 
     Args:
+        head: from outputs to ratings.
         n_users, n_items: of training.
         hidden: widths of the hidden layers, the last being that of h.
         side: width of p.
@@ -125,9 +128,10 @@ class DualNetwork(nn.Module):
     def __init__(
         self, n_users: int, n_items: int, *, hidden: tuple[int, ...], side: int, act: str, noise: float,
         side_noise: float, l2: float, inner_l2: float, side_l2: float, start: Tensor | None = None,
-        levelled: bool = False,
+        levelled: bool = False, head: Head | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
+        self.head = Head() if head is None else head
         start = torch.zeros(n_users) if start is None else start
         self.register_buffer("means", start.clone() if levelled else None)
         middle, width = (len(hidden) + 1) // 2, hidden[-1]
@@ -146,7 +150,9 @@ class DualNetwork(nn.Module):
                     layer.weight.mul_(4)
             bound = 0.1 / math.sqrt(width)
             nn.init.uniform_(self.last.weight, -bound, bound)
-            self.last.bias.copy_(start)
+            self.last.bias.copy_(self.head.to_logits(self.head.unit.outside(start)))
+        ordinal = levelled and isinstance(self.head, OrdinalHead)
+        self.steepness = nn.Parameter(torch.tensor(STEEPNESS)) if ordinal else None
         self.taste, self.presence = Table(n_items, side, 0.01, side_l2), Table(n_items, side, 0.01, side_l2)
         self.mix, self.own = Table(width, side, 0.1 / math.sqrt(width), side_l2), Table(n_items, side, 0.01, side_l2)
         self.offset = nn.Parameter(torch.zeros(side))
@@ -168,7 +174,11 @@ class DualNetwork(nn.Module):
         return self.core.decoder.layers[-1]  # type: ignore[index]
 
     def at(self, given: DualInput, pattern: SparseRows) -> Tensor:
-        """Predictions at the stored entries of `pattern` (rows of the batch, n_users), (nnz,), unclipped."""
+        """Ratings predicted at the stored entries of `pattern` (rows of the batch, n_users), (nnz,), unclipped."""
+        return self.head.finish(self.logits_at(given, pattern), pattern.indices)
+
+    def logits_at(self, given: DualInput, pattern: SparseRows) -> Tensor:
+        """Outputs at the stored entries of `pattern`, (nnz,)."""
         weights = torch.cat([self.last.weight, self.user_codes(given.users)], 1)
         read = self.read(given.rows)
         outputs = sddmm(pattern, self.codes(read, given.items), weights, self.last.bias)
@@ -180,6 +190,7 @@ class DualNetwork(nn.Module):
         if self.means is not None:
             level = row_levels(rows, self.means.index_select(0, rows.indices), shown, LEVEL_L2)
             values = values - rows.spread(level)
+            level = level if self.steepness is None else level * self.steepness
         return ItemRows(rows.with_values(values * shown), shown, level)
 
     def codes(self, read: ItemRows, items: Tensor) -> Tensor:
@@ -199,9 +210,14 @@ class DualNetwork(nn.Module):
 
 
 def dual_loss(network: DualNetwork, batch: Batch) -> Tensor:
-    """Squared error at the stored ratings, summed, divided by the number of rows."""
+    """The head's loss at the stored ratings, summed, divided by the number of rows."""
     given, target = batch
-    return masked_squared_error(network.at(given, target), target.values, len(target))
+    return network.head.loss(network.logits_at(given, target), _as_ratings(network, target))
+
+
+def _as_ratings(network: DualNetwork, rows: SparseRows) -> SparseRows:
+    """Rows in the model's unit as ratings, which heads compare with."""
+    return rows.with_values(network.head.unit.outside(rows.values))
 
 
 def outermost_loss(network: DualNetwork) -> Callable[[Any, Batch], Tensor]:
@@ -212,6 +228,6 @@ def outermost_loss(network: DualNetwork) -> Callable[[Any, Batch], Tensor]:
         weight, bias = pair.decoder.layers[-1].parameters()
         outputs = sddmm(target, pair.encoder(read.rows), weight, bias)
         outputs = outputs if read.level is None else outputs + target.spread(read.level)
-        return masked_squared_error(outputs, target.values, len(target))
+        return network.head.loss(outputs, _as_ratings(network, target))
 
     return loss

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
-from recae.models.autorec.ordinal import CumulativeLogit
+from recae.models.outputs.ordinal import CumulativeLogit
 from recae.models.sessions.packed_gru import packed_gru
 from recae.models.sessions.session_packing import RATING_LEVELS, TIME_LEVELS, Level, Packed
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from recae._types import Csr, DoubleArray, FloatArray, IntArray, Mask, Scores
 from recae.events.session_events import Sessions
-from recae.models.autorec.ordinal import CumulativeLogit
+from recae.models.outputs.ordinal import CumulativeLogit
 from recae.models.sessions.recurrent import RecurrentModel, scores_of
 from recae.models.sessions.session_model import sessions_of_new, undated_strangers
 from recae.models.sessions.session_network import RatingNetwork

@@ -6,13 +6,16 @@ training never saw.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from recae._types import IntArray, Scores
 from recae.errors import ParameterError, Remedy
-from recae.models.autorec.ordinal import CumulativeLogit
+from recae.models.outputs.ordinal import CumulativeLogit
 from recae.nn.losses import masked_squared_error
+from recae.ratings import RatingMatrix
 from recae.recommender.biases import RATINGS, Unit
 from recae.sparse import SparseRows
 
@@ -108,6 +111,20 @@ class OrdinalHead(Head):
         likelihood = self.model.log_likelihood(logits, target.values, target.indices)
         total = likelihood.sum() if weight is None else torch.dot(weight, likelihood)
         return -total / max(1, len(target))
+
+
+def ordinal_head(ratings: RatingMatrix, unit: Unit, n_cols: int = 0) -> OrdinalHead:
+    """The ordinal head whose levels are the ratings that occur; see `OrdinalHead`."""
+    levels, counts = np.unique(ratings.user_rows.data, return_counts=True)
+    return OrdinalHead(torch.from_numpy(levels), torch.from_numpy(counts), n_cols, unit)
+
+
+def finish(head: Head, logits: Scores, columns: IntArray | None, device: torch.device) -> Scores:
+    """`Head.finish` of arrays, by a head on `device`."""
+    wanted = None if columns is None else torch.from_numpy(np.ascontiguousarray(columns)).to(device)
+    with torch.no_grad():
+        ratings = head.finish(torch.from_numpy(np.asarray(logits, np.float32)).to(device), wanted)
+    return np.asarray(ratings.cpu().numpy(), np.float32)
 
 
 def make_head(output: str, scale: tuple[float, float], unit: Unit = RATINGS) -> Head:

@@ -9,14 +9,21 @@ import numpy.typing as npt
 import torch
 
 from recae._types import Csr, DoubleArray, FloatArray
-from recae.models.autorec.ordinal import CumulativeLogit
+from recae.models.outputs.ordinal import CumulativeLogit
 from recae.recommender.folding import ridge, solve_rows
 
 NEWTON_STEPS = 10
 
 
 def solve_columns_ordinal(
-    codes: FloatArray, user_rows: Csr, levels: CumulativeLogit, weight: DoubleArray, bias: float, *, l2: float
+    codes: FloatArray,
+    user_rows: Csr,
+    levels: CumulativeLogit,
+    weight: DoubleArray,
+    bias: float,
+    *,
+    l2: float,
+    known: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """As `solve_columns`, under the likelihood of an ordinal output: -Σ log P(r_i | w·h_i + b) instead of the error.
 
@@ -26,11 +33,12 @@ def solve_columns_ordinal(
     Args:
         levels: the output's thresholds.
         l2: AutoRec's l2.
+        known: what is added to the scores of the stored ratings in any case, (nnz,).
     """
 
     def solve(h: DoubleArray, base: DoubleArray, part: slice) -> tuple[npt.NDArray[Any], float]:
         ratings = torch.from_numpy(user_rows.data[part]).to(levels.first.device)
-        return _newton(h, base, ratings, levels, l2)
+        return _newton(h, base if known is None else base + known[part], ratings, levels, l2)
 
     return solve_rows(codes, user_rows, weight, bias, solve)
 
