@@ -14,7 +14,7 @@ from recae.distributed.ranks import choose_device, current
 from recae.models.autorec.fused_network import fused_steps
 from recae.models.autorec.rating_network import RatingNetwork, pretraining_loss, rating_loss
 from recae.models.autorec.row_autoencoder import BLOCK, RowAutoencoder
-from recae.models.outputs.heads import OUTPUTS, Head, make_head, ordinal_head
+from recae.models.outputs.heads import LEVELLED, OUTPUTS, Head, make_head, ordinal_head
 from recae.nn.layers import as_widths
 from recae.ratings import RatingMatrix
 from recae.recommender.epochs import MultipliesOnCuda, TrainedByOptimizer
@@ -63,7 +63,8 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer, MultipliesOnCuda):
     input: Literal["auto", "raw", "levelled", "centred", "residual"] = param(
         "auto",
         "ratings as they are (raw), less their row's level, which is added to the outputs (levelled), less their "
-        "column's mean (centred), or less both (residual); auto: levelled item-based, residual user-based",
+        "column's mean (centred), or less both (residual); auto: levelled item-based, residual user-based, where the "
+        "output is identity or ordinal",
         choices=("auto", "raw", "levelled", "centred", "residual"),
     )
     mask_input: bool | None = param(
@@ -172,6 +173,8 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer, MultipliesOnCuda):
     def _restore(self, arrays: LearnedArrays) -> None:
         if self.input == "auto" and self._input() == "levelled" and MEANS not in arrays:
             self.input = "raw"  # a file from before "auto" meant levelled
+        if self.input == "auto" and self.output == "ordinal" and "steepness" not in arrays:
+            self.input = "raw" if self.by == "item" else "centred"  # from before it did so for ordinal output
         super()._restore(arrays)
 
     def _input(self) -> str:
@@ -182,7 +185,7 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer, MultipliesOnCuda):
         """
         if self.input != "auto":
             return self.input
-        if self.output != "identity":
+        if self.output not in LEVELLED:
             return "raw" if self.by == "item" else "centred"
         return "levelled" if self.by == "item" else "residual"
 
@@ -193,7 +196,7 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer, MultipliesOnCuda):
         """
         if self.mask_input is not None:
             return self.mask_input
-        return self.by == "user" and self.input == "auto" and self.output == "identity"
+        return self.by == "user" and self.input == "auto" and self.output in LEVELLED
 
     def _validator(self, rows: Any, validation: RatingMatrix) -> Any:
         """RMSE of held-out ratings, a block of rows at a time; of several processes, each has its share of the rows."""

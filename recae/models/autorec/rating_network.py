@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from recae.errors import ParameterError, Remedy
-from recae.models.outputs.heads import Head, make_head
+from recae.models.outputs.heads import STEEPNESS, Head, OrdinalHead, make_head
 from recae.nn import Autoencoder, Decode, Decoder, Encoder
 from recae.nn.layers import Beside, Presence, Rows, check_fraction, row_levels
 from recae.nn.products import affine
@@ -133,12 +133,14 @@ class RatingNetwork(nn.Module):
         start = torch.full((n_cols,), sum(scale) / 2) if start is None else start
         middle = (len(hidden) + 1) // 2
         self.head = make_head(output, scale) if isinstance(output, str) else output
-        if levelled and type(self.head) is not Head:
+        if levelled and not (type(self.head) is Head or isinstance(self.head, OrdinalHead)):
             raise ParameterError(
-                "rows can be read less their level only where the output is the rating itself",
+                "rows can be read less their level only where the output is the rating itself, or ordinal",
                 name="input", value="residual" if centred else "levelled",
                 remedy=Remedy("use {output}", output="identity"),
             )  # fmt: skip
+        ordinal = levelled and isinstance(self.head, OrdinalHead)
+        self.steepness = nn.Parameter(torch.tensor(STEEPNESS)) if ordinal else None
         self.core = Autoencoder(
             Encoder([n_cols, *hidden[:middle]], activation, dropout),
             Decoder([*hidden[middle - 1 :], n_cols], activation, dropout=dropout),
@@ -234,8 +236,13 @@ class RatingNetwork(nn.Module):
     def levels(self, rows: Any) -> Tensor:
         """What a levelled network adds to all outputs of a row, (batch,)."""
         given: Given = self.core.noise.given(self.ratings_of(rows))  # type: ignore[operator]
-        assert given.level is not None
-        return given.level
+        added = self.added(given)
+        assert added is not None
+        return added
+
+    def added(self, given: Given) -> Tensor | None:
+        """What is added to all outputs of each row: its level, (batch,), as a score where levels are ordered."""
+        return given.level if given.level is None or self.steepness is None else given.level * self.steepness
 
     def output_layer(self) -> tuple[Tensor, Tensor]:
         """Output weights (n, k) and biases (n,), as predictions use them."""
@@ -254,16 +261,16 @@ class RatingNetwork(nn.Module):
     def logits_at(self, rows: Any, pattern: SparseRows) -> Tensor:
         """Input of the head at the stored entries of `pattern`, (nnz,)."""
         hidden, given = self.read(rows)
-        logits = sddmm(pattern, hidden, *self.output_layer())
-        return logits if given.level is None else logits + pattern.spread(given.level)
+        logits, added = sddmm(pattern, hidden, *self.output_layer()), self.added(given)
+        return logits if added is None else logits + pattern.spread(added)
 
     def full(self, rows: Any) -> Tensor:
         """All predictions of `rows`, (batch, n), unclipped."""
         weight, bias = self.output_layer()
         hidden, given = self.read(rows)
         logits = affine(bias, hidden, weight.t())
-        if given.level is not None:
-            logits = logits + given.level[:, None]
+        if (added := self.added(given)) is not None:
+            logits = logits + added[:, None]
         return self.finish(logits, torch.arange(len(bias), device=bias.device))
 
     def finish(self, logits: Tensor, columns: Tensor | None = None) -> Tensor:
@@ -282,7 +289,7 @@ def rating_loss(network: RatingNetwork, batch: Batch) -> Tensor:
     """The head's loss at the stored ratings, summed, divided by the number of rows."""
     target = network.ratings_of(batch.target)
     hidden, given = network.read(batch.input)
-    logits = _logits(network, hidden, target, *network.output_layer(), given.level)
+    logits = _logits(network, hidden, target, *network.output_layer(), network.added(given))
     return network.head.loss(logits, target, network.entry_weights(given.shown))
 
 
@@ -291,20 +298,20 @@ def pretraining_loss(network: RatingNetwork) -> Callable[[Any, Batch], Tensor]:
 
     def loss(pair: Any, batch: Batch) -> Tensor:
         target = network.ratings_of(batch.target)
-        x, _, level = pair.noise.given(batch.input)
-        code = pair.encoder(x.to_dense() if network.dense else x)
+        given: Given = pair.noise.given(batch.input)
+        code = pair.encoder(given.rows.to_dense() if network.dense else given.rows)
         weight, bias = pair.decoder.layers[-1].parameters()
-        return network.head.loss(_logits(network, code, target, weight, bias, level), target)
+        return network.head.loss(_logits(network, code, target, weight, bias, network.added(given)), target)
 
     return loss
 
 
 def _logits(
-    network: RatingNetwork, hidden: Tensor, target: SparseRows, weight: Tensor, bias: Tensor, level: Tensor | None
+    network: RatingNetwork, hidden: Tensor, target: SparseRows, weight: Tensor, bias: Tensor, added: Tensor | None
 ) -> Tensor:
     """Input of the head at the stored entries of `target`, (nnz,)."""
     if network.dense:
         logits = affine(bias, hidden, weight.t())[target.row_of(), target.indices.long()]
     else:
         logits = sddmm(target, hidden, weight, bias)
-    return logits if level is None else logits + target.spread(level)
+    return logits if added is None else logits + target.spread(added)

@@ -186,10 +186,12 @@ class RowAutoencoder(ItemCodes):
         return as_numpy(weight), as_numpy(bias)
 
     def _solve(self, user_rows: Csr) -> tuple[FloatArray, FloatArray]:
-        head, l2 = self.network_.head, max(self._l2(self.ratings_), 2e-3)
+        head, l2, levels = self.network_.head, max(self._l2(self.ratings_), 2e-3), self._levels()
+        known = None if levels is None else levels[user_rows.indices]
         if isinstance(head, OrdinalHead):
-            return solve_columns_ordinal(self._codes(), user_rows, head.model, *self._mean_output(), l2=l2)
+            return solve_columns_ordinal(
+                self._codes(), user_rows, head.model, *self._mean_output(), l2=l2, known=known
+            )  # fmt: skip
         targets = self.network_.to_logits(torch.from_numpy(user_rows.data)).numpy()
-        levels = self._levels()
-        targets = targets if levels is None else targets - levels[user_rows.indices]
+        targets = targets if known is None else targets - known
         return solve_columns(self._codes(), user_rows, targets, *self._mean_output(), l2=l2 / 2)

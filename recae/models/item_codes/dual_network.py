@@ -9,14 +9,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from recae.models.outputs.heads import Head, OrdinalHead
+from recae.models.outputs.heads import STEEPNESS, Head, OrdinalHead
 from recae.nn import Autoencoder, Decoder, Encoder, Masking
 from recae.nn.layers import activation, glorot_uniform, row_levels
 from recae.recommender.biases import LEVEL_L2
 from recae.sparse import SparseRows, sddmm, spmm
 from recae.training import Batch
-
-STEEPNESS = 1.5  # of ordered levels, at first: how much a score grows with a star
 
 
 class UserRows(NamedTuple):

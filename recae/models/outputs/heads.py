@@ -20,7 +20,9 @@ from recae.recommender.biases import RATINGS, Unit
 from recae.sparse import SparseRows
 
 OUTPUTS = ("identity", "sigmoid", "selu", "ordinal")
+LEVELLED = ("identity", "ordinal")  # to which a row's level can be added
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al. (2017), eq. 14
+STEEPNESS = 1.5  # of ordered levels, at first: how much a score grows with a star of a row's level
 THRESHOLD_L2 = 10.0  # a column's own gaps between levels have a standard deviation of some 0.3, in logarithms
 
 
