@@ -63,6 +63,7 @@ def test_the_unit_of_five_stars_is_the_ratings() -> None:
     assert RATINGS.inside(values) is values
     unit = Unit.of((-10.0, 10.0))
     assert (unit.inside(-10.0), unit.inside(10.0), unit.outside(3.0)) == (1.0, 5.0, 0.0)
+    assert Unit.of((7.0, 7.0)).inside(7.0) == 1.0  # of one rating only
 
 
 # ---------------------------------------------------------------- the pull towards the biases
@@ -78,6 +79,16 @@ def test_the_weight_is_that_of_least_squares_where_it_is_clear() -> None:
     assert ridge_weight(faint, baseline, baseline + added) == 0
     assert ridge_weight(baseline - added, baseline, baseline + added) == 0
     assert ridge_weight(baseline + 2 * added, baseline, baseline + added) == 1
+
+
+def test_the_weight_is_drawn_to_the_model_by_ten_ratings() -> None:
+    """Of 20 ratings with half of what the model adds, least squares says 1/2, and with ten more that say 1, 2/3.
+
+    A model that adds nothing is its own.
+    """
+    baseline, added = np.full(20, 3.0), np.linspace(-1, 1, 20)
+    assert ridge_weight(baseline + added / 2, baseline, baseline + added) == pytest.approx(2 / 3)
+    assert ridge_weight(baseline + added, baseline, baseline) == 1
 
 
 def noise(seed: int = 3, n_users: int = 120, n_items: int = 50) -> RatingMatrix:

@@ -18,7 +18,7 @@ import recae
 from recae.models import CFN, MODELS, Bias, Blend, Dated, GlobalMean
 from recae.ratings import RatingMatrix
 from recae.recommender.biases import fit_baseline
-from recae.recommender.cold_regression import MOST, PULL, fit_cold_regression
+from recae.recommender.cold_regression import LEVEL_PULL, MOST, PULL, fit_cold_regression
 
 
 def chosen(seed: int = 0) -> RatingMatrix:
@@ -88,9 +88,36 @@ def test_of_many_features_rows_differ_in_leading_directions() -> None:
     assert (lengths <= np.linalg.norm(features, axis=1) + 1e-4).all()
 
 
-def test_blocks_of_ratings_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@given(seed=st.integers(0, 10**6))
+def test_the_level_is_a_ridge_regression_of_columns_means(seed: int) -> None:
+    """scikit-learn's, each column by the root of its ratings, the constant free; an unknown column has the constant."""
+    rows, features = random_rows(seed)
+    deviation = np.linspace(-1, 1, 7).astype(np.float32)
+    found = fit_cold_regression(rows, 3.0, deviation, features)
+    left = rows.toarray() - 3.0 - deviation.astype(np.float64)[:, None]
+    count = (rows.toarray() != 0).sum(0)
+    rated = count > 0
+    means = (left * (rows.toarray() != 0)).sum(0)[rated] / count[rated]
+    root = np.sqrt(count[rated])
+    ridge = Ridge(LEVEL_PULL * root.sum() / count.sum()).fit(features[rated], means, sample_weight=root)
+    np.testing.assert_allclose(found.level, [*ridge.predict(features), ridge.intercept_], atol=1e-8)
+
+
+def test_of_no_ratings_nothing_is_expected() -> None:
+    """Level and coefficients are 0 where there is no rating, with features and without."""
+    rows, features = sparse.csr_array((7, 9), dtype=np.float32), random_rows(0)[1]
+    zero = np.zeros(7, np.float32)
+    for given_features in (None, features):
+        found = fit_cold_regression(rows, 3.0, zero, given_features)
+        assert not found.level.any()
+        assert not found.coefficients(rows, 3.0, zero).any()
+
+
+@pytest.mark.parametrize("described", [True, False], ids=["features", "none"])
+def test_blocks_of_ratings_change_nothing(described: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A few ratings at a time give what all give at once."""
     rows, features = random_rows(3)
+    features = features if described else None
     zero = np.zeros(7, np.float32)
     whole = fit_cold_regression(rows, 3.0, zero, features)
     row, column = np.arange(7).repeat(9), np.tile(np.arange(9), 7)
@@ -142,6 +169,25 @@ def test_both_without_ratings_get_the_mean() -> None:
     model = Bias().fit(data)
     for user, item in ((80, 30), (-1, 31), (80, -1), (-1, -1)):
         assert model.predict_pairs(np.array([user]), np.array([item])) == pytest.approx(data.mean, abs=1e-5)
+
+
+def test_the_simple_answer_to_unseen_users_is_that_to_known_ones() -> None:
+    """A known user's row, an empty and an unknown one: mu, both deviations, and what is expected where one lacks."""
+    data = chosen()
+    model = Bias().fit(data)
+    users = np.array([80, 0, 3, 79])  # the first has no rating
+    row, item = (one.ravel() for one in np.meshgrid([0, 1, 2, 3, -1], [0, 1, 29, 30, -1]))
+    expected = model._simple_pairs(np.append(users, -1)[row], item)
+    np.testing.assert_allclose(model._simple_pairs_new(data.user_rows[users], row, item), expected, atol=1e-3)
+
+
+def test_ratings_of_unseen_users_are_within_the_scale() -> None:
+    """Who gives bad films 5, and bad ones only, would give good films 6: it is 5; in the same way below 1."""
+    data = chosen()
+    model = Bias().fit(data)
+    kind, strict = np.where(np.arange(32) % 2, 5.0, 0.0), np.where(np.arange(32) % 2, 0.0, 1.0)
+    rows = sparse.csr_array(np.stack([kind, strict]).astype(np.float32))
+    np.testing.assert_array_equal(model.predict_pairs_new(rows, np.array([0, 1]), np.array([0, 1])), [5, 1])
 
 
 def test_an_unknown_user_is_expected_to_be_as_an_items_raters() -> None:

@@ -13,6 +13,7 @@ from evaluation_toys import Ranker, Rater, ratings_of
 
 from recae import evaluate
 from recae.errors import ParameterError
+from recae.evaluation.by_group import _by_number
 from recae.ratings import RatingMatrix
 from recae.splitting import split
 
@@ -97,6 +98,17 @@ def test_numbers_are_cut_into_quarters_of_the_ratings() -> None:
         assert all(name.endswith(unit) for name in report.parts)
         firsts = [float(name.split()[0]) for name in report.parts]
         assert firsts == sorted(firsts)
+
+
+def test_a_number_that_many_have_is_a_group_of_its_own() -> None:
+    """Half of the ratings have the lowest number: it is not put together with the next; unknown ones come last."""
+    values = np.repeat([1.0, 2.0, 3.0, 9.0, np.nan], [5, 2, 1, 2, 1])
+    groups = _by_number(values, "ratings")
+    assert {name: int(keep.sum()) for name, keep in groups.items()} == {
+        "1 ratings": 5, "2 to 3 ratings": 3, "9 ratings": 2, "(unknown)": 1
+    }  # fmt: skip
+    assert {name: int(keep.sum()) for name, keep in _by_number(np.full(4, 7), "").items()} == {"7": 4}
+    assert {name: int(keep.sum()) for name, keep in _by_number(np.full(4, np.nan), "").items()} == {"(unknown)": 4}
 
 
 def test_groups_are_printed_and_kept() -> None:

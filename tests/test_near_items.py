@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 import recae
 from recae.events.cutting import sessions
@@ -70,6 +71,14 @@ def test_vectors_are_those_of_the_mutual_information() -> None:
     scale = np.square(found[met]).sum() / met.sum()
     assert scale == pytest.approx(1.0, abs=1e-5)
     np.testing.assert_allclose(found @ found.T, whole * met.sum() / np.trace(whole), atol=1e-4)
+
+
+def test_an_item_that_follows_itself_says_nothing() -> None:
+    """Meetings of an item with itself change no entry."""
+    counts = near.meetings(sessions(log(VISITS)))
+    with_itself = sparse.csr_array(counts + sparse.diags_array(np.arange(counts.shape[0], dtype=np.float32)))
+    expected = near.mutual_information(counts).toarray()
+    np.testing.assert_array_equal(near.mutual_information(with_itself).toarray(), expected)
 
 
 def test_a_training_starts_there() -> None:

@@ -29,6 +29,9 @@ def test_only_unrated_items_make_the_unit_of_a_row() -> None:
     np.testing.assert_allclose(found[1, :2], [1, -1], atol=1e-6)
     np.testing.assert_array_equal(found[2], 0)
     np.testing.assert_array_equal(found[3], 0)
+    equal = np.full((1, 3), 0.1)  # whose mean, as float64 has it, is another number
+    assert equal.mean() != 0.1
+    np.testing.assert_array_equal(standardised(equal, sparse.csr_array((1, 3))), 0)
     np.testing.assert_allclose(standardised(1e-3 * scores[:2] + 4, rows[:2]), found[:2], rtol=1e-3, atol=1e-3)
 
 

@@ -22,9 +22,10 @@ EASE = {"model": "ease", "l2": 50.0}
 def test_weights_follow_the_number_of_newer_entries() -> None:
     """(1 + newer)^-p by hand, equal moments alike, mean 1 in each row, an empty row in between."""
     indptr = np.array([0, 4, 4, 6])
-    stamps = np.array([30, 10, 20, 20, 7, 7])  # newer: 0, 3, 1, 1; 0, 0
+    stamps = np.array([30, 10, 20, 20, 7, 10])  # newer: 0, 3, 1, 1; 1, 0: a row begins where the last one ended
     raw = np.array([1, 1 / 4, 1 / 2, 1 / 2])
-    np.testing.assert_allclose(recency_weights(indptr, stamps, 1.0), [*(raw * 4 / raw.sum()), 1, 1], rtol=1e-6)
+    expected = [*(raw * 4 / raw.sum()), 2 / 3, 4 / 3]
+    np.testing.assert_allclose(recency_weights(indptr, stamps, 1.0), expected, rtol=1e-6)
     np.testing.assert_array_equal(recency_weights(indptr, stamps, 0.0), 1)
     assert recency_weights(np.array([0, 0]), np.array([], np.int64), 1.0).shape == (0,)
 
@@ -71,8 +72,10 @@ def test_the_power_is_above_0_only_where_the_last_items_say_more() -> None:
     rng = np.random.default_rng(0)
     n_users, n_items, length = 300, 40, 12
     drift = (rng.integers(0, n_items, (n_users, 1)) + 2 * np.arange(length)) % n_items  # each item two further on
-    drawn = rng.permuted(drift, axis=1)
-    for items, moves in ((drift, True), (drawn, False)):
+    several = [rng.permuted(drift, axis=1) for _ in range(4)]  # of which some power is best by chance
+    few = drift[:24]  # 48 last items, fewer than choose anything
+    for items, moves in ((drift, True), (few, False), *((drawn, False) for drawn in several)):
+        n_users = len(items)
         frame = pd.DataFrame({
             "user": np.repeat(np.arange(n_users), length), "item": items.ravel(),
             "timestamp": np.tile(np.arange(length), n_users),

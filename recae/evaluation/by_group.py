@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -106,15 +107,13 @@ def _by_number(values: Any, unit: str) -> dict[str, Mask]:
     known = values[~np.isnan(values.astype(np.float64))]
     if len(known) == 0:
         return {EMPTY: np.ones(len(values), dtype=bool)}
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, PARTS + 1), method="inverted_cdf"))
-    bounds = [(low, high) for low, high in zip([-np.inf, *edges[1:-1]], edges[1:])] or [(-np.inf, edges[0])]
+    edges = np.unique(np.quantile(known, np.arange(1, PARTS + 1) / PARTS, method="inverted_cdf"))
     found = {}
-    for low, high in bounds:
-        keep = (values > low) & (values <= high)
-        if keep.any():
-            first, last = values[keep].min(), values[keep].max()
-            name = f"{first:g}" if first == last else f"{first:g} to {last:g}"
-            found[f"{name} {unit}".strip()] = np.asarray(keep)
+    for low, high in pairwise([-np.inf, *edges]):
+        keep = (values > low) & (values <= high)  # `high` is one of the numbers
+        first = values[keep].min()
+        name = f"{first:g}" if first == high else f"{first:g} to {high:g}"
+        found[f"{name} {unit}".strip()] = np.asarray(keep)
     if len(known) < len(values):
         found[EMPTY] = np.isnan(values.astype(np.float64))
     return found

@@ -107,15 +107,10 @@ class Recency(Recommender):
     def _scores_of_new(self, new: RatingMatrix) -> Callable[[IntArray], Scores]:
         if new.timestamps is None:
             return super()._scores_of_new(new)
-
-        def score(rows: IntArray) -> Scores:
-            own = self._read(new.user_rows[rows], stamps_of(new, rows))
-            return self._or_popular(own, new.counts("user")[rows] == 0)  # type: ignore[no-any-return]
-
-        return score
+        return lambda rows: self._read(new.user_rows[rows], stamps_of(new, rows))
 
     def _read(self, user_rows: Csr, stamps: IntArray) -> Scores:
-        """What the base says of rows (n, n_items) whose entries have these times, (user_rows.nnz,)."""
+        """What the base lists by of rows (n, n_items) whose entries have these times, (user_rows.nnz,)."""
         reader, weighted = self._weighted(user_rows, stamps)
         return reader.ranking_scores_new(weighted)
 
