@@ -131,9 +131,10 @@ def capped(index: IntArray, n: int, categories: npt.NDArray[Any], most: int = 3)
     numbers = np.unique(np.asarray(categories).astype(str), return_inverse=True)[1]
     out = np.full((len(index), n), -1, np.int64)
     for row, listed in enumerate(index):
-        of = numbers[listed]
-        before = np.array([np.count_nonzero(of[:position] == one) for position, one in enumerate(of)])
-        kept = listed[(listed >= 0) & (before < most)][:n]
+        there = listed[listed >= 0]
+        of = numbers[there]
+        before = np.array([np.count_nonzero(of[:position] == one) for position, one in enumerate(of)], np.int64)
+        kept = there[before < most][:n]
         out[row, : len(kept)] = kept
     return out
 

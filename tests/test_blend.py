@@ -96,10 +96,11 @@ def test_a_validation_part_takes_the_place_of_the_part_put_aside() -> None:
     assert not np.allclose(given.weights_, changed.weights_)
     one = given.groups_[1].models[0].score_users(np.arange(9))
     np.testing.assert_array_equal(one, changed.groups_[1].models[0].score_users(np.arange(9)))
-    users, items, _ = validation.pairs()
-    by_itself = np.sqrt(np.mean((given.groups_[2].models[0].predict_pairs(users, items) - validation.pairs()[2]) ** 2))
+    users, items, truth = validation.pairs()
+    warm = (train.counts("user")[users] > 0) & (train.counts("item")[items] > 0)
+    by_itself = given.groups_[2].models[0].predict_pairs(users[warm], items[warm])
     assert given.member_rmse_ is not None
-    assert given.member_rmse_[2] == pytest.approx(by_itself, abs=2e-2)  # but for cold pairs
+    assert given.member_rmse_[2] == pytest.approx(np.sqrt(np.mean((by_itself - truth[warm]) ** 2)), rel=1e-5)
 
 
 def few_of(ratings: RatingMatrix) -> RatingMatrix:
@@ -148,6 +149,11 @@ def test_weights_may_be_given() -> None:
     mean = float(data.user_rows.data.mean())
     expected = 0.5 * Bias().fit(data).score_users(np.arange(4)) + 0.25 * mean + 0.25 * mean
     np.testing.assert_allclose(mix.score_users(np.arange(4)), expected, rtol=1e-5)
+    none = Blend(members=("bias", "global-mean"), weights=(0.0, 0.0)).fit(data)  # the mean; of cold pairs, of both
+    np.testing.assert_allclose(none.score_users(np.arange(4)), np.full((4, data.n_items), mean), rtol=1e-6)
+    pair, films = np.full(4, -1), np.arange(4)
+    both = [model.fit(data).predict_pairs(pair, films) for model in (Bias(), GlobalMean())]
+    np.testing.assert_allclose(none.predict_pairs(pair, films), np.mean(both, axis=0), rtol=1e-5)
     bad: tuple[Any, ...] = ((1.0,), (0.5, -0.1), "best", (0.5, "x"))
     for weights in bad:
         with pytest.raises(ParameterError, match="weights="):
@@ -158,6 +164,13 @@ def test_too_few_ratings_mean_equal_weights() -> None:
     """With fewer ratings to put aside than members there is nothing to choose by: the plain mean, not an error."""
     data = few().select(np.arange(200) < 12)
     assert np.array_equal(Blend(members=("bias", "global-mean")).fit(data).weights_, [0.5, 0.5])
+    train, validation = take_validation(few(), 0.2, 0)
+    users, items, _ = validation.pairs()
+    warm = np.flatnonzero((train.counts("user")[users] > 0) & (train.counts("item")[items] > 0))
+    for n, equal in ((2, True), (3, False)):  # as many as there are members, and one more
+        given = validation.select(np.isin(np.arange(len(users)), warm[:n]))
+        blend = Blend(members=("bias", "global-mean")).fit(train, given)
+        assert np.array_equal(blend.weights_, [0.5, 0.5]) == equal
 
 
 @pytest.mark.parametrize(

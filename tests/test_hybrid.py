@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,14 @@ import recae
 from recae.comparison.leagues import league_of
 from recae.errors import ParameterError
 from recae.models import Bias, Blend, Dated, Hybrid
-from recae.models.ensemble.feature_regression import fit_feature_regression, fit_opinions
+from recae.models.ensemble.feature_regression import (
+    PULLS,
+    FeatureRegression,
+    Opinions,
+    fit_feature_regression,
+    fit_opinions,
+    with_cold_rows,
+)
 from recae.ratings import RatingMatrix
 from recae.recommender.biases import ITEM_L2, USER_L2, fit_baseline
 
@@ -74,6 +82,82 @@ def test_what_is_told_of_a_rating_is_what_a_fit_without_it_says() -> None:
             without = np.linalg.solve(x[mine].T @ x[mine] + pull, x[mine].T @ np.delete(wanted, k))
             assert told[entry] == pytest.approx(without[:-1] @ x[columns[k], :-1], rel=1e-6, abs=1e-9)
             assert rest[entry] == pytest.approx(wanted[k] - without @ x[columns[k]], rel=1e-6, abs=1e-9)
+
+
+def test_of_an_unknown_row_the_level_is_told_and_of_an_unknown_column_nothing() -> None:
+    """level + θ · x by hand; index -1 reads neither the last row nor the last column."""
+    level, x, theta = np.array([0.5, -0.25]), np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[0.1, 0.2], [10.0, 20.0]])
+    opinions = Opinions(FeatureRegression(3.0, level, level, x, 1.0), theta)
+    found = opinions.at(np.array([0, 1, -1, 0, -1]), np.array([1, 0, 1, -1, -1]))
+    np.testing.assert_allclose(found, [-0.25 + 0.3 + 0.8, 0.5 + 10 + 40, -0.25, 0, 0], rtol=1e-6)
+
+
+def test_the_pull_that_leaves_least_is_doubled_beside_a_model() -> None:
+    """Of ratings that θ has not seen, `pull / 2` leaves less than any other of `PULLS` does."""
+    ratings = kinds()
+    rows, deviation = ratings.user_rows, fit_baseline(ratings).user
+    features = (np.arange(ITEMS)[:, None] % 2 - 0.5).astype(np.float32)
+
+    def left_over(pull: float) -> float:
+        one = fit_feature_regression(rows, ratings.mean, deviation, features, pull)
+        assert one is not None
+        return float(np.square(one.leave_one_out(one.left_of_training(rows, deviation))[2]).mean())
+
+    found = fit_feature_regression(rows, ratings.mean, deviation, features)
+    assert found is not None
+    assert found.pull == 2 * min(PULLS, key=left_over)
+
+
+def test_features_are_read_where_they_say_more_than_a_standard_error() -> None:
+    """Of ratings that θ has not seen, less is left than without features, by more than its standard error.
+
+    Features that are drawn at random sometimes leave a little less, by chance, and are not read.
+    """
+    by_chance = 0
+    for seed in range(4):
+        ratings, rng = kinds(seed=seed), np.random.default_rng(seed)
+        rows, deviation = ratings.user_rows, fit_baseline(ratings).user
+
+        def squares(features: Any, pull: float, rows: Any = rows, deviation: Any = deviation) -> Any:
+            one = fit_feature_regression(rows, 3.0, deviation, features, pull)
+            assert one is not None
+            return np.square(one.leave_one_out(one.left_of_training(rows, deviation))[2])
+
+        features = rng.normal(size=(ITEMS, 2)).astype(np.float32)
+        nothing = squares(features[:, :0], 1.0)
+        gain = max((nothing - squares(features, pull) for pull in PULLS), key=np.mean)
+        clear = gain.mean() > gain.std() / np.sqrt(len(gain))
+        by_chance += gain.mean() > 0 and not clear
+        assert (fit_feature_regression(rows, 3.0, deviation, features) is not None) == clear
+    assert by_chance
+
+
+@pytest.mark.parametrize("by", ["item", "user"])
+def test_what_is_told_of_ratings_is_level_and_opinion(by: Any) -> None:
+    """In the order of `user_rows`; a column whose features are as usual has the level 0."""
+    ratings = kinds()
+    features = np.random.default_rng(0).normal(size=(ITEMS if by == "item" else USERS, 2)).astype(np.float32)
+    features[3] = 0
+    found = fit_opinions(ratings, by, features, 10.0)
+    assert found is not None
+    one = found[0].regression
+    assert one.level[3] == 0
+    across: Any = "user" if by == "item" else "item"
+    rows = ratings.rows(across)
+    _, opinion, _ = one.leave_one_out(one.left_of_training(rows, getattr(fit_baseline(ratings), across)))
+    told = sparse.csr_array((opinion + one.level[rows.indices], rows.indices, rows.indptr), shape=rows.shape)
+    users, items, _ = ratings.pairs()
+    expected = told.toarray()[(users, items) if by == "item" else (items, users)]
+    np.testing.assert_allclose(found[1], expected, atol=1e-5)
+
+
+def test_only_described_rows_without_ratings_have_what_others_like_them_have() -> None:
+    """θ of rows with ratings, and of rows of which nothing is known, stay as they are."""
+    theta = np.array([[1.0], [3.0], [0.0], [0.0]])
+    opinions = Opinions(FeatureRegression(3.0, np.zeros(1), np.zeros(1), np.ones((1, 1)), 1.0), theta)
+    features = np.array([[-1.0], [1.0], [1.0], [0.0]], np.float32)
+    found = with_cold_rows(opinions, features, np.array([10**6, 10**6, 0, 0])).theta
+    np.testing.assert_allclose(found[:, 0], [1, 3, 3, 0], atol=0.1)
 
 
 def test_blocks_of_rows_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,6 +249,19 @@ def test_users_and_items_without_ratings_are_served_from_their_features() -> Non
     assert ((cold["item"] % 2) == (cold["user"] % 2)).all()  # of features only
 
 
+def test_who_is_not_described_and_has_no_ratings_gets_what_is_popular() -> None:
+    """Of user 4 the table says nothing: the list is popularity's; of user 6 it does: it is of films of the kind."""
+    ratings = kinds()
+    users = ratings.user_table
+    assert users is not None
+    table = users.assign(job=users["job"].where(np.arange(USERS) != 4, None))
+    train = replace(ratings, user_table=table, _cache={}).select(~np.isin(ratings.pairs()[0], [4, 6]))
+    model = Hybrid(base="bias", features="user", user_pull=10, compare=False).fit(train)
+    listed, described = (model.recommend([user], n=10)["item"].tolist() for user in (4, 6))
+    assert listed == np.argsort(-train.counts("item"), kind="stable")[:10].tolist()
+    assert all(item % 2 == 0 for item in described)
+
+
 def test_new_users_are_served_as_known_ones() -> None:
     """A user who was never trained on gets, from the same ratings, nearly the answers of one who was."""
     ratings = kinds()
@@ -175,6 +272,20 @@ def test_new_users_are_served_as_known_ones() -> None:
     np.testing.assert_allclose(model.predict_new(own, pairs), known, atol=0.15)
     listed = model.recommend_new(own, n=5)
     assert (listed["item"] % 2 == 1).all()
+
+
+def test_new_users_of_one_kind_of_films_are_no_kinder_for_it() -> None:
+    """Where all like dramas, who rates nothing else is not taken for somebody who likes everything."""
+    rng = np.random.default_rng(0)
+    u, i = np.nonzero(rng.random((60, 40)) < 0.3)
+    u, i = u[(u != 7) | (i % 2 == 1)], i[(u != 7) | (i % 2 == 1)]
+    r = np.where(i % 2, 4.0, 1.0) + rng.integers(0, 2, len(u))
+    items = pd.DataFrame({"item": np.arange(40), "genres": np.where(np.arange(40) % 2, "Drama", "Crime")})
+    ratings = RatingMatrix.from_columns(u, i, r, scale=(1.0, 5.0), item_table=items)
+    model = Hybrid(base="bias", item_pull=10, compare=False).fit(ratings)
+    own = ratings.to_frame().query("user == 7").assign(user="new")
+    found = model.predict_new(own, pd.DataFrame({"user": "new", "item": np.arange(40)}))
+    np.testing.assert_allclose(found, model.predict([7], np.arange(40)), atol=0.15)
 
 
 def test_new_users_have_opinions_on_items_without_ratings() -> None:

@@ -14,25 +14,33 @@ from recae.errors import ParameterError
 from recae.events.next_ranks import history
 from recae.events.session_events import Sessions
 from recae.models.ensemble.choose_ranker import blends, choose_ranker
-from recae.models.ensemble.ranking_blend import standardised
+from recae.models.ensemble.ranking_blend import shares, standardised
 from recae.models.sessions.event_contributions import without
 from tests.contract import ratings
 
 
 def test_only_unrated_items_make_the_unit_of_a_row() -> None:
     """Scores of unrated items get mean 0 and deviation 1, whatever the rated ones have; equal scores become 0."""
-    rows = sparse.csr_array(np.array([[5, 0, 0, 0], [0, 0, 4, 4], [0, 1, 0, 0], [1, 1, 1, 1]], np.float32))
-    scores = np.array([[900, 1, 2, 3], [7, 5, -40, 60], [2, 9, 2, 2], [1, 2, 3, 4]], np.float32)
+    rated = [[5, 0, 0, 0], [0, 0, 4, 4], [0, 1, 0, 0], [1, 1, 1, 1], [1, 1, 0, 1]]
+    rows = sparse.csr_array(np.array(rated, np.float32))
+    scores = np.array([[900, 1, 2, 3], [7, 5, -40, 60], [2, 9, 2, 2], [1, 2, 3, 4], [1, 2, 3, 4]], np.float32)
     found = standardised(scores, rows)
     half = np.sqrt(1.5)
     np.testing.assert_allclose(found[0, 1:], [-half, 0, half], atol=1e-6)
     np.testing.assert_allclose(found[1, :2], [1, -1], atol=1e-6)
-    np.testing.assert_array_equal(found[2], 0)
-    np.testing.assert_array_equal(found[3], 0)
+    np.testing.assert_array_equal(found[2:4], 0)
+    assert found[4, 2] == 0  # the only one
     equal = np.full((1, 3), 0.1)  # whose mean, as float64 has it, is another number
     assert equal.mean() != 0.1
     np.testing.assert_array_equal(standardised(equal, sparse.csr_array((1, 3))), 0)
     np.testing.assert_allclose(standardised(1e-3 * scores[:2] + 4, rows[:2]), found[:2], rtol=1e-3, atol=1e-3)
+
+
+def test_chances_of_large_logarithms_are_numbers() -> None:
+    """A softmax, whatever is added to a row."""
+    expected = np.array([[1, 2, 5]]) / 8
+    for level in (0.0, 1e3, -1e3):
+        np.testing.assert_allclose(shares(np.log(expected) + level), expected, rtol=1e-10)
 
 
 def test_scores_are_the_weighted_mean_of_the_members() -> None:

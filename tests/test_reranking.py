@@ -27,7 +27,9 @@ def toy(seed: int, users: int = 5, wide: int = 9) -> tuple[np.ndarray, np.ndarra
 
 
 def history(seed: int, users: int = 5) -> sparse.csr_array:
-    return sparse.csr_array((np.random.default_rng(seed + 99).random((users, N_ITEMS)) < 0.4).astype(np.float32))
+    """Ratings from 1 to 5, of which all count alike."""
+    rng = np.random.default_rng(seed + 99)
+    return sparse.csr_array(((rng.random((users, N_ITEMS)) < 0.4) * rng.integers(1, 6, N_ITEMS)).astype(np.float32))
 
 
 def relevance(scores: np.ndarray) -> np.ndarray:
@@ -118,7 +120,7 @@ def test_what_cannot_be_is_refused() -> None:
     for call in (
         lambda: diverse(index, scores, 3, vectors, 1.5), lambda: diverse(index, scores, 0, vectors),
         lambda: less_popular(index, scores, 3, np.arange(N_ITEMS), -0.1),
-        lambda: capped(index, 3, np.arange(N_ITEMS), 0),
+        lambda: capped(index, 3, np.arange(N_ITEMS), 0), lambda: capped(index, 0, np.arange(N_ITEMS), 1),
     ):  # fmt: skip
         with pytest.raises(ParameterError):
             call()
@@ -128,5 +130,27 @@ def test_items_of_equal_popularity_keep_their_order() -> None:
     """Popularity is the share of items with fewer ratings, so that items which are rated as often are as popular."""
     counts = np.array([1, 1, 1, 1, 9])
     index, scores = np.array([[4, 3, 2, 1, 0]]), np.array([[5, 4, 3, 2, 1]], np.float32)
-    for weight, expected in ((0.1, [4, 3, 2, 1, 0]), (0.3, [3, 4, 2, 1, 0]), (1.0, [3, 2, 1, 0, 4])):
+    # scores are from 1 to 0 in steps of 1/4, and popularities 1 and 0: the first two change places at a weight of 1/5
+    for weight, expected in ((0.19, [4, 3, 2, 1, 0]), (0.21, [3, 4, 2, 1, 0]), (1.0, [3, 2, 1, 0, 4])):
         assert less_popular(index, scores, 5, counts, weight).tolist() == [expected]
+
+
+def test_lists_of_equal_scores_are_ordered_by_the_other_aim() -> None:
+    """Where scores say nothing, any weight leaves only popularity, likeness or categories."""
+    index, scores = np.array([[4, 3, 2, 1, 0]]), np.full((1, 5), 7.0, np.float32)
+    assert less_popular(index, scores, 5, np.arange(5), 0.1).tolist() == [[0, 1, 2, 3, 4]]
+    assert diverse(index, scores, 2, np.eye(2)[[0, 1, 1, 1, 1]], 0.1).tolist() == [[4, 0]]
+    shares = sparse.csr_array(np.eye(2)[[0, 1, 1, 1, 1]])
+    likes_the_first = sparse.csr_array(np.array([[1.0, 0, 0, 0, 0]]))
+    assert calibrated(index, scores, 1, likes_the_first, shares, 0.1).tolist() == [[0]]
+
+
+def test_what_says_nothing_changes_nothing() -> None:
+    """A vector of zeros is like no other, who has no history keeps the list, and what is not there is passed over."""
+    index, scores = np.array([[4, 3, 2, 1, 0]]), np.array([[5, 4, 3, 2, 1]], np.float32)
+    vectors, shares = np.eye(2)[[0, 0, 0, 0, 1]], sparse.csr_array(np.eye(2)[[0, 0, 1, 1, 1]])
+    with np.errstate(all="raise"):
+        assert diverse(index, scores, 3, vectors * (np.arange(5) != 2)[:, None], 0.6).tolist() == [[4, 3, 2]]
+        assert calibrated(index, scores, 5, sparse.csr_array((1, 5)), shares, 0.9).tolist() == index.tolist()
+    assert capped(np.array([[4, -1, 3, 2, 1]]), 4, np.zeros(5), 3).tolist() == [[4, 3, 2, -1]]
+    assert capped(np.array([[-1, -1]]), 1, np.zeros(5), 3).tolist() == [[-1]]

@@ -61,6 +61,8 @@ def test_earlier_moments_count_less_and_one_moment_counts_alike() -> None:
     assert score("c", timestamp=[0, 60]) == pytest.approx(2 / 3 / 1.5)
     assert score("b", timestamp=[60, 60]) == score("b") == pytest.approx(1 / 2)
     assert score("c", timestamp=[0, 2 * HOUR]) == pytest.approx(2 / 3)  # another session: a does not count
+    once = pd.DataFrame({"user": "n", "item": ["c"]})
+    assert model.recommend_new(once, n=1)["score"].tolist() == [1.0]  # after c came a, once
 
 
 def plain_votes(events, users, stops, model) -> np.ndarray:
@@ -119,6 +121,11 @@ def test_the_index_keeps_the_latest_sessions() -> None:
     found = model.recommend_new(new, n=4).set_index("item")["score"]
     assert found["c"] > 0
     assert found["b"] == 0
+    frame.loc[frame["user"] == "v", "timestamp"] = [-60, 0]
+    frame.loc[frame["user"] == "u", "timestamp"] = [-120, 60]  # begins before the other, and ends after it
+    found = VSKNN(sample=1).fit(matrix(frame)).recommend_new(new, n=4).set_index("item")["score"]
+    assert found["b"] > 0
+    assert found["c"] == 0
 
 
 @pytest.mark.parametrize("model", [Markov(), VSKNN()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from property_examples import examples
 from splitting_toys import random_ratings
 
-from recae.errors import DataWarning
+from recae.errors import DataWarning, ParameterError
 from recae.ratings import RatingMatrix
 from recae.splitting import HOW, Split, k_folds, split, strong_generalisation, take_validation
 
@@ -111,6 +112,29 @@ def test_folds_cover_everything_once(ratings: RatingMatrix, folds: int, seed: in
         assert rows_of(part) == rows_of(made[1].parts()[name])
 
 
+def test_each_fold_has_its_own_validation_part() -> None:
+    """Of two folds of one size, and of two seeds, other places among the ratings that are left are put aside."""
+    ratings = random_ratings(9, 7, 50, 3)
+    ratings = ratings.select(np.arange(ratings.n_ratings) < 40)
+
+    def places(made: Split) -> list[int]:
+        assert made.validation is not None
+        known, aside = (set(zip(*part.pairs()[:2])) for part in (made.train, made.validation))
+        return [place for place, pair in enumerate(sorted(known | aside)) if pair in aside]
+
+    found = [places(one) for seed in (0, 1) for one in k_folds(ratings, 2, validation=0.3, rng=seed)]
+    assert all(one != other for one, other in itertools.combinations(found, 2))
+
+
+def test_as_many_folds_as_ratings_leave_one_out_each() -> None:
+    """That is the most folds there can be."""
+    ratings = random_ratings(3, 4, 8, 0)
+    n = ratings.n_ratings
+    assert [one.test.n_ratings for one in k_folds(ratings, n)] == [1] * n
+    with pytest.raises(ParameterError, match="folds"):
+        k_folds(ratings, n + 1)
+
+
 def test_folds_agree_without_a_seed() -> None:
     """With rng=None, and with a generator, the folds of one call still partition the ratings."""
     ratings = random_ratings(9, 7, 50, 3)
@@ -119,7 +143,8 @@ def test_folds_agree_without_a_seed() -> None:
 
 
 @settings(max_examples=examples(25), deadline=None)
-@given(ratings=sets, test=st.floats(0.1, 0.9), last=st.booleans())
+@given(ratings=sets, test=st.floats(0.1, 0.99), last=st.booleans())
+@example(ratings=random_ratings(8, 9, 150, 0), test=0.99, last=False)
 def test_per_user_sizes(ratings: RatingMatrix, test: float, last: bool) -> None:
     """Of n ratings of a user round(test n) are hidden, never all; with last=True none shown is later than a hidden."""
     made = split(ratings, "per-user", test=test, rng=0, last=last)

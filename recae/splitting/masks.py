@@ -37,8 +37,8 @@ def per_user_part(ratings: RatingMatrix, fraction: float, rng: np.random.Generat
     """A share of each user's ratings, rounded to the nearest number (half up), but never all of them."""
     check_fraction("test", fraction)
     counts = ratings.counts("user")
-    sizes = np.minimum((fraction * counts + 0.5).astype(np.int64), np.maximum(counts - 1, 0))
-    chosen: Mask = rank_of_each(ratings, rng, last) < np.repeat(sizes, counts)
+    sizes = np.minimum((fraction * counts + 0.5).astype(np.int64), counts - 1)
+    chosen: Mask = rank_of_each(ratings, rng, last) < np.repeat(sizes, counts)  # of no ratings nothing is repeated
     return chosen
 
 

@@ -102,7 +102,7 @@ def take(ratings: RatingMatrix, users: IntArray, items: IntArray) -> RatingMatri
 
 
 def check_fraction(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, float | int | np.number) or not 0 < value < 1:
+    if not isinstance(value, float | int | np.number) or not 0 < value < 1:
         raise ParameterError(name=name, value=value, expected="a share above 0 and below 1, such as 0.1")
 
 

@@ -73,7 +73,4 @@ def followers(events: Sessions) -> Csr:
     inner = events.session_starts[1:-1] - 1
     follows[inner] = False
     before, after = events.items[:-1][follows], events.items[1:][follows]
-    counts = sparse.csr_array((np.ones(len(before), np.float32), (before, after)), shape=(n, n))
-    counts.sum_duplicates()
-    counts.sort_indices()
-    return counts
+    return sparse.csr_array((np.ones(len(before), np.float32), (before, after)), shape=(n, n))  # adds up what repeats

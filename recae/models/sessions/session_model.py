@@ -195,11 +195,9 @@ def recent(events: Sessions, users: IntArray, stops: IntArray, decay: float, mos
     at = np.arange(len(query)) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
     weights = _weights(events.times[at], query, decay)
     kept = weights >= SMALLEST
-    found = sparse.csr_array(
+    return sparse.csr_array(  # adds up the weights of an item
         (weights[kept].astype(np.float32), (query[kept], events.items[at[kept]])), shape=(len(users), n_items)
     )
-    found.sum_duplicates()
-    return found
 
 
 def _weights(times: IntArray, query: IntArray, decay: float) -> DoubleArray:
