@@ -103,6 +103,20 @@ def test_a_validation_part_takes_the_place_of_the_part_put_aside() -> None:
     assert given.member_rmse_[2] == pytest.approx(np.sqrt(np.mean((by_itself - truth[warm]) ** 2)), rel=1e-5)
 
 
+def test_where_ratings_are_few_a_blend_that_knows_less_than_the_biases_is_these() -> None:
+    """Of members that say the mean to everybody, nothing is left."""
+    data = sample()
+    users, items, _ = data.pairs()
+    found = Blend(members=("global-mean", "global-mean")).fit(data).predict_pairs(users, items)
+    np.testing.assert_allclose(found, np.clip(fit_baseline(data).at(users, items), *data.scale), rtol=1e-5)
+
+
+def test_seeds_follow_a_members_own_one() -> None:
+    """Where a member says none, they follow that of the blend."""
+    groups = Blend(members=(AutoRec(rng=7), "biased-mf", "bias"), seeds=2, rng=4)._new_groups()
+    assert [[model.get_params().get("rng") for model in group.models] for group in groups] == [[7, 8], [4, 5], [None]]
+
+
 def few_of(ratings: RatingMatrix) -> RatingMatrix:
     return ratings.select(np.arange(ratings.n_ratings) % 3 == 0)
 
@@ -150,7 +164,8 @@ def test_weights_may_be_given() -> None:
     expected = 0.5 * Bias().fit(data).score_users(np.arange(4)) + 0.25 * mean + 0.25 * mean
     np.testing.assert_allclose(mix.score_users(np.arange(4)), expected, rtol=1e-5)
     none = Blend(members=("bias", "global-mean"), weights=(0.0, 0.0)).fit(data)  # the mean; of cold pairs, of both
-    np.testing.assert_allclose(none.score_users(np.arange(4)), np.full((4, data.n_items), mean), rtol=1e-6)
+    assert none.score_users(np.arange(4)).shape == (4, data.n_items)
+    np.testing.assert_allclose(none.score_users(np.arange(4)), mean, rtol=1e-6)
     pair, films = np.full(4, -1), np.arange(4)
     both = [model.fit(data).predict_pairs(pair, films) for model in (Bias(), GlobalMean())]
     np.testing.assert_allclose(none.predict_pairs(pair, films), np.mean(both, axis=0), rtol=1e-5)
@@ -158,12 +173,16 @@ def test_weights_may_be_given() -> None:
     for weights in bad:
         with pytest.raises(ParameterError, match="weights="):
             Blend(members=("bias", "global-mean"), weights=weights).fit(data)
+    for share in (0.0, 1.0):
+        with pytest.raises(ParameterError, match="holdout="):
+            Blend(members=("bias", "global-mean"), holdout=share).fit(data)
 
 
 def test_too_few_ratings_mean_equal_weights() -> None:
     """With fewer ratings to put aside than members there is nothing to choose by: the plain mean, not an error."""
-    data = few().select(np.arange(200) < 12)
-    assert np.array_equal(Blend(members=("bias", "global-mean")).fit(data).weights_, [0.5, 0.5])
+    for n in (12, 4):
+        data = few().select(np.arange(200) < n)
+        assert np.array_equal(Blend(members=("bias", "global-mean")).fit(data).weights_, [0.5, 0.5])
     train, validation = take_validation(few(), 0.2, 0)
     users, items, _ = validation.pairs()
     warm = np.flatnonzero((train.counts("user")[users] > 0) & (train.counts("item")[items] > 0))
