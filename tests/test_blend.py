@@ -103,12 +103,15 @@ def test_a_validation_part_takes_the_place_of_the_part_put_aside() -> None:
     assert given.member_rmse_[2] == pytest.approx(np.sqrt(np.mean((by_itself - truth[warm]) ** 2)), rel=1e-5)
 
 
-def test_where_ratings_are_few_a_blend_that_knows_less_than_the_biases_is_these() -> None:
-    """Of members that say the mean to everybody, nothing is left."""
+def test_where_ratings_are_few_a_blend_that_knows_less_than_the_biases_is_drawn_to_them() -> None:
+    """Of members that say the mean to everybody, less than half is left."""
     data = sample()
     users, items, _ = data.pairs()
-    found = Blend(members=("global-mean", "global-mean")).fit(data).predict_pairs(users, items)
-    np.testing.assert_allclose(found, np.clip(fit_baseline(data).at(users, items), *data.scale), rtol=1e-5)
+    blend = Blend(members=("global-mean", "global-mean")).fit(data)
+    weight, biases = blend._model_weight, fit_baseline(data).at(users, items)
+    assert weight < 0.5
+    expected = biases + weight * (blend._pairs(users, items) - biases)
+    np.testing.assert_allclose(blend.predict_pairs(users, items), np.clip(expected, *data.scale), rtol=1e-5)
 
 
 def test_seeds_follow_a_members_own_one() -> None:

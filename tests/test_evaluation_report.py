@@ -13,6 +13,7 @@ from evaluation_toys import COLD, SPLIT, TESTED, Ranker, Rater, ratings_of
 
 from recae.errors import DataError, DivergenceError, NotFittedError, ParameterError
 from recae.evaluation import METRICS, Report, evaluate
+from recae.evaluation.report import mean, ratio
 from recae.ratings import RatingMatrix
 from recae.splitting import split
 
@@ -25,6 +26,20 @@ def test_the_training_part_is_no_test() -> None:
     report = evaluate(model, SPLIT.train)
     assert report.counts["seen_ratings"] == SPLIT.train.n_ratings
     assert f"{SPLIT.train.n_ratings} of the ratings were shown to the model" in str(report)
+
+
+def test_two_users_have_an_interval_and_one_has_none() -> None:
+    """1 and 3 have the standard error s / sqrt(2) = 1, as a mean and as a ratio; without errors it is 0."""
+    one, two = np.ones(1), np.array([1.0, 3.0])
+    assert (mean(two).value, mean(two).error, mean(one).error) == (2, pytest.approx(1), None)
+    assert mean(np.append(two, np.nan)) == mean(two)
+    found = ratio(two, np.ones(2, np.int64), root=False)
+    assert (found.value, found.error) == (2, pytest.approx(1))
+    assert ratio(one, np.ones(1, np.int64), root=False).error is None
+    rooted = ratio(two, np.ones(2, np.int64), root=True)
+    assert (rooted.value, rooted.error) == (pytest.approx(2**0.5), pytest.approx(1 / 8**0.5))
+    perfect = ratio(np.zeros(3), np.ones(3, np.int64), root=True)
+    assert (perfect.value, perfect.error) == (0, 0)
 
 
 def test_defaults() -> None:
