@@ -82,6 +82,11 @@ def test_the_paired_test_is_scipys() -> None:
     assert found["p"] == pytest.approx(wanted.pvalue)
     assert (found["low"], found["high"]) == pytest.approx((interval.low, interval.high))
     assert found["n_users"] == 29
+    other = pd.Series([1.0, 2.0, 4.0])  # one difference for all: there is no doubt, and of one user there is no test
+    assert paired_test(other + 0.5, other) == {"mean": 0.5, "low": 0.5, "high": 0.5, "p": 0.0, "n_users": 3}
+    assert paired_test(other, other) == {"mean": 0.0, "low": 0.0, "high": 0.0, "p": 1.0, "n_users": 3}
+    assert paired_test(other[:1] + 0.5, other[:1]) == {"mean": 0.5, "low": 0.5, "high": 0.5, "p": 1.0, "n_users": 1}
+    assert paired_test(other[:0], other[:0]) == {"mean": 0.0, "low": 0.0, "high": 0.0, "p": 1.0, "n_users": 0}
 
 
 def report_by_hand(total: list[float], count: list[int], *, name: str = "mae") -> recae.evaluation.Report:
@@ -104,6 +109,13 @@ def test_errors_that_are_pooled_over_ratings_are_tested_as_they_are_pooled() -> 
     assert found["n_users"] == 3
     one = report_by_hand([2.0], [4]), report_by_hand([3.0], [4])
     assert pooled_test(*one, "mae") == {"mean": -0.25, "low": -0.25, "high": -0.25, "p": 1.0, "n_users": 1}
+    level = report_by_hand([1, 3, 4], [1, 3, 4]), report_by_hand([2, 6, 8], [1, 3, 4])  # nobody moves either figure
+    assert pooled_test(*level, "mae") == {"mean": -1.0, "low": -1.0, "high": -1.0, "p": 0.0, "n_users": 3}
+    fewer = report_by_hand([2, 3], [1, 3]), report_by_hand([1, 3, 8], [1, 3, 4])  # w moves the second figure only
+    apart = np.array([0.1875, -0.1875, 0]) - np.array([-0.0625, -0.1875, 0.25])
+    half = stats.t.ppf(0.975, 2) * np.sqrt(3 / 2 * np.square(apart).sum())
+    found = pooled_test(*fewer, "mae")
+    assert (found["mean"], found["high"] - found["mean"]) == (pytest.approx(-0.25), pytest.approx(half))
     same = report_by_hand([2, 3, 4], [1, 3, 4], name="rmse")
     assert pooled_test(same, same, "rmse") == {"mean": 0.0, "low": 0.0, "high": 0.0, "p": 1.0, "n_users": 3}
 

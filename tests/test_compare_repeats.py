@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from cli_helpers import done, inline
 from scipy import stats
@@ -13,8 +14,10 @@ from test_compare import RATINGS
 
 import recae
 from recae.comparison import compare, paired_test
+from recae.comparison.repeats import merge_reports, merge_rows
 from recae.comparison.table import Comparison
 from recae.errors import ParameterError
+from recae.evaluation.report import Figure, Report
 from recae.models import EASE
 
 NAMES = ["ndcg@5", "coverage@5"]
@@ -92,6 +95,40 @@ def test_one_split_and_several_seeds_of_the_models() -> None:
     found = compare(parts, {"ease": EASE(l2=5.0)}, metrics=["ndcg@5"], rng=[0, 1])
     low, high = found.rows[0]["intervals"]["ndcg@5"]
     assert low == pytest.approx(high)
+
+
+def test_of_one_split_the_interval_is_over_seeds_alone() -> None:
+    """No train parts overlap: Student's t with 2 degrees of freedom times s / sqrt(3)."""
+    parts = recae.split(RATINGS, "random", test=0.3, rng=0)
+    row = compare(parts, ["biased-mf"], metrics=["rmse"], rng=SEEDS).rows[0]
+    low, high = row["intervals"]["rmse"]
+    deviation = np.std(row["splits"]["rmse"], ddof=1)
+    assert deviation > 0
+    assert high - low == pytest.approx(2 * stats.t.ppf(0.975, 2) * deviation / np.sqrt(3))
+
+
+def test_reports_of_two_splits_are_merged() -> None:
+    """By hand: figures are means; a user's own are of the splits that test them, and moves are shared by all splits;
+    groups count by their users; of the growth of memory the largest is kept."""
+    both = []
+    for users, value, known in ((["u", "v"], 1.0, 1), (["v", "w"], 3.0, 3)):
+        own = pd.DataFrame({"mae": [value, value + 1]}, index=users)
+        moved = pd.DataFrame({"mae": [0.5, -0.5]}, index=users)
+        groups = {"known": {"mae": Figure(value)}, "new": {"mae": Figure(2 * value)}}
+        counts = {"n_users": 2, "known_users": known, "new_users": 1, "n_ratings": 5}
+        both.append(Report({"mae": Figure(value)}, counts, own, "model", "data", groups, moved=moved))
+    found = merge_reports(both, 0.25)
+    assert found["mae"] == 2
+    assert found.figures["mae"].error == pytest.approx(np.sqrt(2) * np.sqrt(1 / 2 + 0.25))
+    assert found.per_user["mae"].to_dict() == {"u": 1, "v": 2.5, "w": 4}
+    assert found.moved["mae"].to_dict() == {"u": 0.25, "v": 0, "w": -0.25}
+    assert found.group_values() == {"known": {"n_users": 4, "mae": 2.5}, "new": {"n_users": 2, "mae": 4}}
+    assert (found.counts["n_users"], found.counts["n_ratings"]) == (3, 10)
+    times = {"model": "m", "settings": {}, "league": "ratings", "recommend_seconds": 2.0}
+    rows = [times | {"mae": one["mae"], "fit_seconds": 1.0 + k, "peak_mb": peak}
+            for k, (one, peak) in enumerate(zip([*both, both[0]], [3.0, 7.0, None]))]  # fmt: skip
+    row = merge_rows(rows, found)
+    assert (row["mae"], row["fit_seconds"], row["peak_mb"], row["splits"]) == (2, 2, 7, {"mae": [1, 3, 1]})
 
 
 def test_a_model_that_fails_on_a_split_is_left_out() -> None:

@@ -86,6 +86,17 @@ def test_lists_for_a_group_of_items_have_its_items_to_find() -> None:
     assert hits(report) > 0
 
 
+def test_groups_without_anything_to_find_are_left_out() -> None:
+    """Where only men gave 5, lists that are to hold these are measured of men alone; errors of both."""
+    parts = split(with_tables(ratings_of()), "random", test=0.3, rng=0)
+    users, _, stars = parts.test.pairs()
+    gender = parts.test.user_table["gender"].to_numpy()  # type: ignore[index]
+    test = parts.test.select((stars < 5) | (gender[users] == "M"))
+    report = evaluate(Ranker(parts.train), test, "recall@5", by="gender", relevant_from=5)
+    assert list(report.parts) == ["M"]
+    assert set(evaluate(Rater(parts.train), test, "rmse", by="gender").parts) == {"M", "F", "(unknown)"}
+
+
 def test_numbers_are_cut_into_quarters_of_the_ratings() -> None:
     """Ages, and training ratings of users, give four groups in rising order that share the test ratings evenly."""
     model = Rater(PARTS.train)

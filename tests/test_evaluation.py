@@ -79,7 +79,9 @@ def test_hidden_users_are_scored_from_what_is_shown(part: Any) -> None:
     model = Ranker(HIDDEN.train)
     shown, target = HIDDEN.parts()[f"{part}_input"], HIDDEN.parts()[part]
     scores = np.asarray(shown.user_rows @ model.weights)
-    expected = dense_figures(scores, stored(shown), stored(target), 4)
+    expected = dense_figures(scores, stored(shown), stored(target), 9)
+    assert min(expected.values()) > 0
+    assert expected != dense_figures(scores, np.zeros(scores.shape, bool), stored(target), 9)
     report = evaluate(model, HIDDEN, list(expected), part=part, block=3)
     assert dict(report) == pytest.approx(expected)
     assert report.counts["n_users"] == int((target.counts("user") > 0).sum())
@@ -95,7 +97,8 @@ def test_hidden_users_of_a_model_with_another_order_of_items() -> None:
     rows[:, own] = HIDDEN.test_input.user_rows.toarray()
     target = np.zeros(rows.shape, bool)
     target[:, own] = stored(HIDDEN.test)
-    expected = dense_figures(rows @ model.weights, rows > 0, target, 4)
+    expected = dense_figures(rows @ model.weights, rows > 0, target, 9)
+    assert min(expected.values()) > 0
     assert dict(evaluate(model, HIDDEN, list(expected))) == pytest.approx(expected)
 
 

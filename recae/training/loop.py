@@ -113,7 +113,7 @@ class TrainingLoop:
             self._train_epoch()
         if self.best is not None:
             self.model.load_state_dict(self.best)
-        elif self.average is not None and self.average.steps:
+        elif self.average is not None:
             self.average.keep()
         if not all(bool(p.isfinite().all()) for p in self.model.parameters()):  # no loss follows the last step
             raise self._diverged("weights are not finite after")
