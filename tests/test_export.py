@@ -21,7 +21,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "ease": {"l2": 50.0}, "edlae": {"l2": 50.0}, "pca": {"factors": 5}, "elsa": {"factors": 6, "epochs": 2},
     "mult-vae": {"hidden": 8, "latent": 4, "epochs": 2}, "mult-dae": {"hidden": 7, "epochs": 2},
     "rec-vae": {"hidden": 8, "latent": 4, "epochs": 1}, "cdae": {"hidden": 5, "epochs": 2},
-    "u-autorec": {"hidden": 9, "epochs": 3},
+    "u-autorec": {"hidden": 9, "epochs": 3}, "u-autorec, ordinal": {"hidden": 9, "epochs": 3, "output": "ordinal"},
 }  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def ratings() -> recae.RatingMatrix:
 def test_a_graph_gives_the_lists_of_strangers(name: str, tmp_path: Path) -> None:
     """In ONNX Runtime, rows in the order of the file's ids score as `ranking_scores_new` does, to 1e-5."""
     data = ratings()
-    model = recae.make_model(name, **MODELS[name]).fit(data)
+    model = recae.make_model(name.split(",")[0], **MODELS[name]).fit(data)
     session = onnxruntime.InferenceSession(export_onnx(model, tmp_path / "m.onnx"))
     assert json.loads(session.get_modelmeta().custom_metadata_map["item_ids"]) == data.item_ids.tolist()
     stranger = pd.DataFrame({"user": "new", "item": ["i7", "i1", "i22"], "rating": [5.0, 2.0, 4.0]})

@@ -231,3 +231,36 @@ def test_a_known_users_ratings_recover_their_scores(by: By) -> None:
     model = ordinal(by, epochs=150).fit(data)
     known, solved = model.score_users(np.arange(60)), model.score(data.user_rows)
     assert float(np.sqrt(np.mean((known - solved) ** 2))) < 0.3
+
+
+@both
+@pytest.mark.parametrize("path", ["sparse", "dense"])
+def test_a_rows_level_is_added_as_a_score(by: By, path: str) -> None:
+    """Outputs hold the level times the learnt steepness: twice as steep, they move by as much as was added, in pairs as
+    in whole rows; and it has been learnt."""
+    data = stars()
+    network = ordinal(by, path=path, epochs=5).fit(data).network_
+    assert network.steepness is not None
+    assert float(network.steepness.detach()) != 1.5
+    rows = SparseRows.from_scipy(data.rows(by))
+    with torch.no_grad():
+        before, added = network.logits_at(rows, rows), network.levels(rows)
+        given = network.core.noise.given(rows).level  # type: ignore[operator]
+        torch.testing.assert_close(added, given * network.steepness)
+        network.steepness.mul_(2)
+        torch.testing.assert_close(network.logits_at(rows, rows), before + rows.spread(added))
+        whole = network.full(rows)[rows.row_of(), rows.indices.long()]
+        torch.testing.assert_close(network.at(rows, rows), whole)
+
+
+@both
+def test_a_file_from_before_reads_rows_as_it_did(by: By, tmp_path: Any) -> None:
+    """A file of ordinal output whose `input` is auto, which once was raw or centred, predicts the same, saved twice."""
+    data = stars()
+    model = ordinal(by, input="raw" if by == "item" else "centred", epochs=3).fit(data)
+    model.input = "auto"
+    loaded = load_model(model.save(tmp_path / "m"))
+    assert loaded.get_params()["input"] == ("raw" if by == "item" else "centred")
+    users, items, _ = data.pairs()
+    for one in (loaded, load_model(loaded.save(tmp_path / "again"))):
+        np.testing.assert_array_equal(one.predict_pairs(users, items), model.predict_pairs(users, items))

@@ -119,6 +119,7 @@ class RatingRows(nn.Module):
             beside[0] = stored.to(ratings.dtype) @ network.presence.weight
         weight, bias = network.output_layer()
         logits = network.through(values, beside) @ weight.t() + bias
-        logits = logits if level is None else logits + level
+        added = network.added(level)
+        logits = logits if added is None else logits + added
         finished: Tensor = network.finish(logits, torch.arange(len(bias)))
         return finished

@@ -86,5 +86,6 @@ def refeeding(network: RatingNetwork, batch: Batch) -> Tensor:
     terms = [None] if network.presence is None else [network.presence.weight.sum(0)]
     row, level = noise.given_dense(dense, torch.ones_like(dense, dtype=torch.bool))
     logits = affine(bias, network.through(row, terms), weight.t())
-    output = network.finish(logits if level is None else logits + level, columns)
+    added = network.added(level)
+    output = network.finish(logits if added is None else logits + added, columns)
     return functional.mse_loss(noise.unit.inside(output), noise.unit.inside(dense))

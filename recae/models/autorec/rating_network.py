@@ -236,13 +236,13 @@ class RatingNetwork(nn.Module):
     def levels(self, rows: Any) -> Tensor:
         """What a levelled network adds to all outputs of a row, (batch,)."""
         given: Given = self.core.noise.given(self.ratings_of(rows))  # type: ignore[operator]
-        added = self.added(given)
+        added = self.added(given.level)
         assert added is not None
         return added
 
-    def added(self, given: Given) -> Tensor | None:
-        """What is added to all outputs of each row: its level, (batch,), as a score where levels are ordered."""
-        return given.level if given.level is None or self.steepness is None else given.level * self.steepness
+    def added(self, level: Tensor | None) -> Tensor | None:
+        """What is added to all outputs of each row, of the shape of `level`: as a score where levels are ordered."""
+        return level if level is None or self.steepness is None else level * self.steepness
 
     def output_layer(self) -> tuple[Tensor, Tensor]:
         """Output weights (n, k) and biases (n,), as predictions use them."""
@@ -261,7 +261,7 @@ class RatingNetwork(nn.Module):
     def logits_at(self, rows: Any, pattern: SparseRows) -> Tensor:
         """Input of the head at the stored entries of `pattern`, (nnz,)."""
         hidden, given = self.read(rows)
-        logits, added = sddmm(pattern, hidden, *self.output_layer()), self.added(given)
+        logits, added = sddmm(pattern, hidden, *self.output_layer()), self.added(given.level)
         return logits if added is None else logits + pattern.spread(added)
 
     def full(self, rows: Any) -> Tensor:
@@ -269,7 +269,7 @@ class RatingNetwork(nn.Module):
         weight, bias = self.output_layer()
         hidden, given = self.read(rows)
         logits = affine(bias, hidden, weight.t())
-        if (added := self.added(given)) is not None:
+        if (added := self.added(given.level)) is not None:
             logits = logits + added[:, None]
         return self.finish(logits, torch.arange(len(bias), device=bias.device))
 
@@ -289,7 +289,7 @@ def rating_loss(network: RatingNetwork, batch: Batch) -> Tensor:
     """The head's loss at the stored ratings, summed, divided by the number of rows."""
     target = network.ratings_of(batch.target)
     hidden, given = network.read(batch.input)
-    logits = _logits(network, hidden, target, *network.output_layer(), network.added(given))
+    logits = _logits(network, hidden, target, *network.output_layer(), network.added(given.level))
     return network.head.loss(logits, target, network.entry_weights(given.shown))
 
 
@@ -301,7 +301,7 @@ def pretraining_loss(network: RatingNetwork) -> Callable[[Any, Batch], Tensor]:
         given: Given = pair.noise.given(batch.input)
         code = pair.encoder(given.rows.to_dense() if network.dense else given.rows)
         weight, bias = pair.decoder.layers[-1].parameters()
-        return network.head.loss(_logits(network, code, target, weight, bias, network.added(given)), target)
+        return network.head.loss(_logits(network, code, target, weight, bias, network.added(given.level)), target)
 
     return loss
 

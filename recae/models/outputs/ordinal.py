@@ -97,7 +97,7 @@ class CumulativeLogit(nn.Module):
         """Expected rating, shape of `score`: lowest level + Σ_l (step to the next level) P(rating > level l)."""
         levels, edges = self.get_buffer("levels"), self._table(columns)
         out = levels[0].expand_as(score).clone()
-        for level, step in enumerate(levels.diff()):
+        for level, step in enumerate(levels[1:] - levels[:-1]):  # `diff` has no place in an ONNX graph
             out += step * torch.sigmoid(score - edges[..., level + 1])
         return out
 
