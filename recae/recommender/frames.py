@@ -193,9 +193,10 @@ def popular(ratings: RatingMatrix, n: int, allowed: npt.NDArray[np.bool_]) -> tu
 def normalised(vectors: Any) -> Any:
     """Rows divided by their length, dense or sparse; rows of zeros stay."""
     if hasattr(vectors, "tocsr"):
-        from sklearn.preprocessing import normalize
-
-        return normalize(vectors)
+        unit = vectors.tocsr(copy=True)
+        length = np.sqrt(unit.power(2) @ np.ones(unit.shape[1]))
+        unit.data /= np.repeat(np.where(length > 0, length, 1).astype(unit.dtype), np.diff(unit.indptr))
+        return unit
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.where(length > 0, length, 1)
 

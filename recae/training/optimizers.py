@@ -7,6 +7,7 @@ cores, and the optimiser runs there too.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -50,9 +51,9 @@ def make_optimizer(
         raise ParameterError(name="decay", value=decay, expected="0 or more")
     parameters = [p for p in model.parameters() if p.requires_grad]
     if name == "lbfgs":
-        return torch.optim.LBFGS(parameters, lr=lr, max_iter=20, history_size=10, line_search_fn="strong_wolfe")
+        return LBFGS(parameters, lr=lr, max_iter=20, history_size=10, line_search_fn="strong_wolfe")
     if name == "rprop":
-        return torch.optim.Rprop(parameters, lr=lr)
+        return Rprop(parameters, lr=lr)
     if name == "adam" and kernels:
         ours = KernelAdam(_groups(model, decay), lr=lr)
         ours.factored = factored
@@ -73,8 +74,8 @@ def _groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
 def _stepwise(name: str, groups: list[dict[str, Any]], lr: float) -> torch.optim.Optimizer:
     if name == "adam":
         on_mps = any(p.device.type == "mps" for g in groups for p in g["params"])
-        return torch.optim.Adam(groups, lr=lr, fused=not on_mps)
-    return torch.optim.SGD(groups, lr=lr, momentum=0.9, fused=True)
+        return Adam(groups, lr=lr, fused=not on_mps)
+    return SGD(groups, lr=lr, momentum=0.9, fused=True)
 
 
 def decayed(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
@@ -97,14 +98,46 @@ def l2_term(name: str, model: nn.Module, decay: float) -> Tensor | float:
     return 0.5 * decay * torch.stack(terms).sum()
 
 
+# ------------------------------------------------------------ PyTorch's own, without its compiler
+
+
+class _Uncompiled(torch.optim.Optimizer):
+    """An optimiser without the wrappers by which PyTorch tells its compiler to leave the methods alone.
+
+    They import the compiler for that at the first call, which takes as long as importing PyTorch does. Nothing here is
+    compiled.
+    """
+
+    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+    zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
+    state_dict = inspect.unwrap(torch.optim.Optimizer.state_dict)
+    load_state_dict = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
+
+
+def _step_of(optimizer: type[torch.optim.Optimizer]) -> Any:
+    return torch.no_grad()(inspect.unwrap(optimizer.step))
+
+
+class Adam(_Uncompiled, torch.optim.Adam):
+    step = _step_of(torch.optim.Adam)
+
+
+class SGD(_Uncompiled, torch.optim.SGD):
+    step = _step_of(torch.optim.SGD)
+
+
+class Rprop(_Uncompiled, torch.optim.Rprop):
+    step = _step_of(torch.optim.Rprop)
+
+
+class LBFGS(_Uncompiled, torch.optim.LBFGS):
+    step = _step_of(torch.optim.LBFGS)
+
+
 # ------------------------------------------------------------ Adam as a kernel
 
 
-def _unwrapped(method: Any) -> Any:
-    return getattr(method, "__wrapped__", method)
-
-
-class KernelAdam(torch.optim.Optimizer):
+class KernelAdam(_Uncompiled):
     """Adam (Kingma and Ba, 2015) with L2 regularisation in the gradient, as `torch.optim.Adam`; float32 on the CPU.
 
     Args:
@@ -135,13 +168,6 @@ class KernelAdam(torch.optim.Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
-
-    # PyTorch wraps these to tell its compiler to leave them alone, and imports the compiler for that at the first call,
-    # which takes as long as importing PyTorch does. No compiler sees what works on NumPy arrays.
-    add_param_group = _unwrapped(torch.optim.Optimizer.add_param_group)
-    zero_grad = _unwrapped(torch.optim.Optimizer.zero_grad)
-    state_dict = _unwrapped(torch.optim.Optimizer.state_dict)
-    load_state_dict = _unwrapped(torch.optim.Optimizer.load_state_dict)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
