@@ -71,7 +71,11 @@ def in_small(name: str) -> Found:
             out=Path(folder), epochs=OF_RATINGS[name], device="cpu", say=lambda _: None, progress=False,
             _digits=Digits.of(small_digits()), _ratings=sample(160, 120, 5000),
         )  # fmt: skip
-        figures = run(name, stage)["figures"]
+        return small_figures(name, run(name, stage)["figures"])
+
+
+def small_figures(name: str, figures: Found) -> Found:
+    """Of a demo's figures on small sets, those that are kept."""
     if name == "ratings":
         people = {key: value for key, value in figures["person"].items() if key.startswith("rmse")}
         return people | {key: value for key, value in figures["sampled"].items() if key.startswith("similarity")}
