@@ -23,7 +23,7 @@ from recae.recommender.params import declared
 
 # Settings by the name of the hyper-parameter, for every model that declares it; then by model.
 SMALL: dict[str, Any] = {
-    "hidden": 8, "epochs": 80, "lr": 0.02, "batch_size": 8, "device": "cpu", "schedule": "cosine", "rng": 0,
+    "hidden": 8, "epochs": 80, "lr": 0.02, "batch_size": 16, "device": "cpu", "schedule": "cosine", "rng": 0,
     "factors": 2, "values": "ratings",  # 1 star is no liking
     "popularity": 0.0,  # lists by the scores that the suite compares them with
 }  # fmt: skip
@@ -34,16 +34,16 @@ SMALL_FOR: dict[str, dict[str, Any]] = {
                     "l2": 0.03, "epochs": 60}, "session-rnn-ratings": {"epochs": 20},
     "markov": {"decay": 1.0, "gap": 10_000.0}, "v-sknn": {"decay": 1.0},
     "deep-rec": {"hidden": (8, 8, 8), "code_dropout": 0.1, "optimizer": "adam"},
-    "i-autorec": {"l2": 2.0}, "u-autorec": {"l2": 2.0},
+    "i-autorec": {"l2": 2.0}, "u-autorec": {"l2": 2.0}, "elsa": {"batch_size": 8},
     "glocal-k": {"l2": 2.0, "dot_scale": 0.1, "epochs": 10, "tune_epochs": 10, "order": "singular"},
     "dual-autorec": {"l2": 2.0}, "sparse-fc": {"l2": 2.0, "lr": 1.0, "epochs": 10}, "linear-ae": {"hidden": 2},
     "mult-dae": {"dropout": 0.2}, "mult-vae": {"dropout": 0.2, "latent": 4},
     "rec-vae": {"dropout": 0.2, "latent": 4, "epochs": 20}, "cdae": {"dropout": 0.2},
-    "blend": {"members": tuple({"model": f"{by}-autorec", "hidden": 8, "epochs": 80, "lr": 0.02, "batch_size": 8,
+    "blend": {"members": tuple({"model": f"{by}-autorec", "hidden": 8, "epochs": 80, "lr": 0.02, "batch_size": 16,
                                 "l2": 2.0, "device": "cpu"} for by in "iu"), "seeds": 2, "l2": 10.0},
     "recency": {"base": {"model": "ease", "l2": 100.0}, "power": 0.2},
     "ranking-blend": {"members": ("item-knn", {"model": "ease", "l2": 100.0})},
-    **{name: {"base": {"model": "i-autorec", "hidden": 8, "epochs": 80, "lr": 0.02, "batch_size": 8, "l2": 2.0,
+    **{name: {"base": {"model": "i-autorec", "hidden": 8, "epochs": 80, "lr": 0.02, "batch_size": 16, "l2": 2.0,
                        "device": "cpu"}} for name in ("dated", "hybrid")},
     **{name: {"l2": 100.0} for name in ("ease", "edlae", "dlae", "rlae", "dan", "sparse-ease")},
 }  # fmt: skip

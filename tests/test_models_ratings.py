@@ -17,11 +17,11 @@ from contract import (
     NEEDS_MORE_USERS,
     USERS,
     N,
+    brief,
     fitted,
     frame_of,
     hidden_films,
     ratings,
-    small,
 )
 
 from recae.errors import DataError, ParameterError, UnknownIdError
@@ -151,8 +151,7 @@ def test_what_ranks_predicts_no_ratings(name: str) -> None:
 
 
 def quick(name: str, data: RatingMatrix):
-    more = {"epochs": 3} if "epochs" in small(name).get_params() else {}
-    model = small(name, **more)
+    model = brief(name, 3)
     return model.fit(with_dates(data) if model.reads_dates else data)
 
 
@@ -208,7 +207,7 @@ def test_a_rating_of_zero_is_a_rating(name: str) -> None:
     users, films = np.nonzero(rng.random((20, 9)) < 0.8)
     given = np.where(films < 3, 0.0, 5.0)
     data = RatingMatrix.from_columns(users, films, given, scale=(0.0, 5.0))
-    model = small(name)
+    model = brief(name, 30)
     model.fit(with_dates(data) if model.reads_dates else data)
     seen = set(films[users == 0])
     assert set(model.recommend(data.user_ids[0], n=9)["item"]) == set(range(9)) - seen
