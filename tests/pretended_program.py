@@ -1,6 +1,6 @@
 """What `test_pretended_cuda.py` has done in a process of its own: models fitted on a pretended GPU, and on the CPU.
 
-    python pretended_program.py FREE MODEL...      # FREE: bytes that the device has room for; MODEL may be MODEL/bf16
+    python pretended_program.py MODEL...      # MODEL/bf16 is in half precision, MODEL/full on a device without room
 
 One line of JSON a model: what made the host wait within the steps of an epoch, the bytes that went over in them,
 whether the ratings stayed in memory, what was fetched and sent for lists, and how far its scores are from the CPU's.
@@ -26,16 +26,17 @@ from recae.training.loop import TrainingLoop
 
 USERS = np.arange(len(contract.USERS))
 Epoch = dict[str, Any]
+PLENTY = 70 * 2**30
 
 
-def main(free: str, *names: str) -> None:
+def main(*names: str) -> None:
     parts = recae.split(contract.ratings(), "random", test=0.2, rng=0)
     on_cpu = {name: fitted(name, "cpu", parts, None) for name in names}
     pretended.install()
-    pretended.free[0] = int(free)
     epochs = watched_epochs()
     for name in names:
         epochs.clear()
+        pretended.free[0] = 0 if name.endswith("/full") else PLENTY
         with tempfile.TemporaryDirectory() as folder:
             print(json.dumps({"model": name, **report(name, on_cpu[name], parts, Path(folder), epochs)}), flush=True)
 
@@ -65,11 +66,11 @@ def report(name: str, on_cpu: Any, parts: Any, folder: Path, epochs: list[Epoch]
 
 def fitted(name: str, device: str, parts: Any, checkpoint: Path | None, *, resume: bool = False) -> Any:
     """The model after an epoch or three."""
-    name, *precision = name.split("/")
+    name, _, kind = name.partition("/")
     own = {p.name for p in declared(MODELS[name].model_class)}
     few = {"epochs": 1 if "kernel_l2" in own else 3, "tune_epochs": 1, "path": "sparse" if name[0] == "i" else "auto"}
-    if precision and device == "cuda":
-        few["precision"] = precision[0]
+    if kind == "bf16" and device == "cuda":
+        few["precision"] = kind
     model = contract.small(name, device=device, **{key: value for key, value in few.items() if key in own})
     if not model.iterative:
         return model.fit(parts.train)
