@@ -43,11 +43,20 @@ def counts() -> RatingMatrix:
         (np.random.default_rng(0).integers(1, 6, 300), True),
         (np.random.default_rng(0).uniform(-10, 10, 300), True),
         (np.random.default_rng(0).integers(1, 101, 300), True),
+        (np.r_[np.ceil(np.random.default_rng(0).pareto(1.0, 280)), np.zeros(15), -np.ones(5)], False),
+        (np.random.default_rng(0).choice([-1, 0, 1, 2, 3], 300, p=[0.05, 0.05, 0.6, 0.2, 0.1]), False),
+        (np.round(np.random.default_rng(0).lognormal(3, 1.5, 300), 2), False),
+        (np.random.default_rng(0).choice([-1, 1], 300, p=[0.3, 0.7]), True),
+        (np.random.default_rng(0).choice([0, 1], 300, p=[0.96, 0.04]), True),
+        (np.r_[np.random.default_rng(0).integers(1, 11, 900) / 2, 55.5], True),
     ],
-    ids=["purchases", "plays", "times bought", "stars", "a line", "per cent"],
-)
-def test_ratings_are_told_from_counts(values: np.ndarray, wanted: bool) -> None:
-    """Equal values, long tails of whole numbers, and mostly ones are no ratings; scales of any width are."""
+    ids=[
+        "purchases", "plays", "times bought", "stars", "a line", "per cent", "plays less skips", "bought less returned",
+        "money", "thumbs", "labels", "a slip",
+    ],
+)  # fmt: skip
+def test_ratings_are_told_from_amounts(values: np.ndarray, wanted: bool) -> None:
+    """Equal values, long tails and mostly ones are no ratings, whatever was brought back; scales of any width are."""
     assert are_ratings(table(values)) == wanted
 
 

@@ -25,7 +25,8 @@ from recae.recommender.params import hyperparameters, learned, param, seed
 from recae.recommender.registry import make_model, register
 
 log = logging.getLogger("recae")
-LONG_TAIL = 10.0  # whole numbers whose largest is so many times their mean are counts
+LONG_TAIL = 10.0  # values whose largest is so many times the mean of their sizes are amounts
+RARE = 0.001  # share of values with fractions that may be slips, and no tail
 
 
 @register("auto", "looks at the data, and takes the model that is best on a part of it")
@@ -46,7 +47,7 @@ class Auto(HandsOn):
     task: Literal["auto", "ratings", "rankings", "next-item"] = param(
         "auto",
         "predict ratings, rank items, or rank what comes next by order of time; auto: rank where all values are equal, "
-        "or are counts",
+        "or are amounts (counts, money, hours)",
         choices=("auto", "ratings", "rankings", "next-item"),
     )
     rng: int = seed("seed of the part that decides, and of the model")
@@ -131,14 +132,17 @@ def answering(model: Recommender) -> Recommender:
 
 
 def are_ratings(ratings: RatingMatrix) -> bool:
-    """Whether values say how much something was liked: neither all equal, nor counts of what was bought or played.
+    """Whether values say how much something was liked: neither all equal, nor amounts of what was bought or played.
 
-    Counts are whole numbers from 1 whose largest is far above their mean, or of which more than half are 1.
+    Amounts (counts, sums of money, hours) have a long tail, which no scale of ratings has: their largest is far above
+    the mean of their sizes, zeros apart. Or they are whole numbers of which more than half are 1. What was brought
+    back makes some of them 0 or negative.
     """
     values = ratings.user_rows.data
-    low, high = float(values.min()), float(values.max())
-    if low == high:
+    if values.min() == values.max():
         return False
-    counts = low == 1 and bool((values == np.round(values)).all())
-    tail = high > LONG_TAIL * float(values.mean(dtype=np.float64)) or float((values == 1).mean()) > 0.5
-    return not (counts and tail)
+    sizes, whole = np.abs(values), bool((values == np.round(values)).all())
+    largest = float(values.max() if whole else np.quantile(values, 1 - RARE, method="lower"))
+    tail = largest > LONG_TAIL * float(sizes[sizes > 0].mean(dtype=np.float64))
+    mostly_one = whole and values.min() <= 1 < values.max() and float((values == 1).mean()) > 0.5
+    return not (tail or mostly_one)
