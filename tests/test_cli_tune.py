@@ -111,6 +111,22 @@ def test_the_search_does_not_see_what_train_tests_on(runs: dict[str, Any]) -> No
     assert found["n_train"] + found["n_validation"] == 72_000
 
 
+def test_the_next_command_reads_and_splits_as_the_search_did(tmp_path: Path) -> None:
+    """What was said of the file and of the test part is said again, so that the same part is held out."""
+    table, tuned = tmp_path / "a b.csv", tmp_path / "t.toml"
+    table.write_text("wer;was;2\n" + "".join(f"{n % 9};{n % 7} x;{n}\n" for n in range(60)))
+    said = ["--split", "time", "--test", "0.2", "--seed", "3", "--user-column", "wer", "--item-column", "was",
+            "--rating-column", "none", "--timestamp-column", "2", "--header"]  # fmt: skip
+    run = inline("tune", table, "--model", "ease", "--budget", "1", "--out", tuned, *said)
+    assert run.exit_code == 0
+    words = shlex.split(run.stderr.rstrip().splitlines()[-1])
+    assert words[1:3] == ["train", str(table)]
+    end = ["--settings", str(tuned), "--validation", "0", "--out", "m.recae"]
+    assert words[-6:] == end
+    assert sorted(words[3:-6]) == sorted(said)
+    assert parsed(*words[1:-2])["split"]["how"] == "time"
+
+
 def test_settings_of_another_model_are_refused(runs: dict[str, Any], tmp_path: Path) -> None:
     """--model and --settings must agree; a file that is none is one line and exit code 1 or 2."""
     other = inline("train", "sample", "--model", "ease", "--settings", runs["folder"] / "whole.toml")

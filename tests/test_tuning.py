@@ -64,6 +64,25 @@ def test_the_model_s_own_settings_come_first(found: Tuning) -> None:
     assert found.value <= found.trials[0]["value"]
 
 
+def test_what_a_model_chooses_by_itself_comes_first() -> None:
+    """Trial 0 leaves open what the model leaves open: no search ends below what is there without one."""
+    train = recae.split(recae.load("sample"), "random", test=0.1, rng=0).train
+    found = tune("ease", train, {"l2": (1.0, 3.0, "log")}, 3)  # far too low
+    assert [t["settings"]["l2"] is None for t in found.trials] == [True, False, False]
+    assert found.settings == {"l2": None}
+    parts = recae.split(train, "held-out-users", test=0.1, rng=0)
+    assert found.value == recae.evaluate(EASE().fit(parts.train), parts, "ndcg@100")["ndcg@100"]
+    assert found.model().fit(train).chosen_ == EASE().fit(train).chosen_
+
+
+def test_a_search_that_begins_open_resumes(tmp_path: Path) -> None:
+    """Cut short after the trial with open settings, a search goes on as if it had not been."""
+    ratings_, space = recae.load("sample"), {"l2": (1.0, 3000.0, "log"), "centre": [False, True]}
+    study = tmp_path / "m.study"
+    tune("ease", ratings_, space, 1, study=study)
+    assert of(tune("ease", ratings_, space, 3, study=study)) == of(tune("ease", ratings_, space, 3))
+
+
 def test_a_figure_is_what_the_settings_give_on_the_validation_part(found: Tuning) -> None:
     """Fitted by hand on the same part without validation, the best settings give the figure of the network reported."""
     train, validation = take_validation(ratings(), 0.1, 2)
@@ -86,7 +105,7 @@ def test_held_out_users_of_a_split_are_met_with_what_they_show() -> None:
     """A ranker is measured on the split's validation users, with the ratings that they show."""
     data = recae.load("sample")
     parts = recae.split(data, "held-out-users", test=20, validation=20, rng=1)
-    found = tune("ease", parts, {"l2": [30.0]}, 1, metric="ndcg@10")
+    found = tune(EASE(l2=30.0), parts, {"l2": [30.0]}, 1, metric="ndcg@10")
     again = Split(parts.train, parts.validation, test_input=parts.validation_input, how="held-out-users")
     assert found.value == recae.evaluate(EASE(l2=30.0).fit(parts.train), again, "ndcg@10")["ndcg@10"]
 

@@ -10,7 +10,7 @@ import click
 from recae.cli.click_classes import RecaeCommand
 from recae.cli.failures import translated
 from recae.cli.param_types import Value, shown
-from recae.cli.wording import OptionWording
+from recae.cli.wording import OptionWording, preferred
 from recae.errors import ModelFileError, Phrase, Remedy, choose
 
 if TYPE_CHECKING:
@@ -232,3 +232,21 @@ def command_with(ctx: click.Context, option: str, without: Sequence[str] = ()) -
 
     args = [arg for arg in ctx.meta[_ARGS] if arg != option and arg not in without]
     return " ".join([ctx.command_path, shlex.join([*args, option])])
+
+
+def options_as_given(ctx: click.Context, without: Sequence[str]) -> str:
+    """The options of the command line, but those of the parameters `without` and hyper-parameters, for a shell."""
+    import shlex
+
+    words: list[str] = []
+    for param in ctx.command.params:
+        given = ctx.get_parameter_source(str(param.name)) == click.core.ParameterSource.COMMANDLINE
+        if not isinstance(param, click.Option) or not given or param.name in without:
+            continue
+        value = ctx.params[str(param.name)]
+        if param.is_flag:
+            words.append(preferred(param) if value else param.secondary_opts[0])
+        else:
+            text = "none" if value is False else value
+            words += [preferred(param), *map(shown, text if isinstance(text, tuple) else [text])]
+    return shlex.join(words)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recae.cli.failures import Failure, Misuse, interrupted_code
-from recae.cli.hyperparameters import command_with, given_params, model_of, option_name
+from recae.cli.hyperparameters import command_with, given_params, model_of, option_name, options_as_given
 from recae.cli.inputs import load_ratings
 from recae.cli.options import note
 from recae.cli.outputs import check_writable, files_read
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from recae.tuning import Tuning
 
 BEST = 5  # trials in the final table
+SEARCH_OPTIONS = (  # say how to search; the others are about the data and the test part, and are those of `train`, too
+    "name", "out", "budget", "tries", "hide", "validation", "metric", "no_pruning", "study", "resume", "restart",
+    "as_json", "verbose", "quiet",
+)  # fmt: skip
 
 
 def run(ctx: click.Context, given: dict[str, Any]) -> None:
@@ -161,12 +165,12 @@ def report(found: Tuning, given: dict[str, Any]) -> None:
     print_table(rows[:BEST], [found.metric, *names, "seconds"], "r" * (len(names) + 2))
     note(f"{len(found.trials)} trials, {len(ordered)} of them complete, in {found.about['seconds']:.0f} s.")
     if given["out"]:
-        root = click.get_current_context().find_root().info_name
+        ctx = click.get_current_context()
+        data = options_as_given(ctx, SEARCH_OPTIONS)
         note(f"The settings are in {given['out']}, the log of the search in {Path(given['out']).with_suffix('.json')}.")
-        seed_option = "" if given["seed"] == 0 else f" --seed {given['seed']}"
         note(
-            f"\nNext:\n  {root} train {shlex.quote(given['dataset'])} --settings {shlex.quote(given['out'])} "
-            f"--validation 0{seed_option} --out m.recae"
+            f"\nNext:\n  {ctx.find_root().info_name} train {shlex.quote(given['dataset'])} {data}{' ' * bool(data)}"
+            f"--settings {shlex.quote(given['out'])} --validation 0 --out m.recae"
         )
     else:
         options = " ".join(f"{option_name(n)} {shlex.quote(shown(found.settings[n]))}" for n in names)

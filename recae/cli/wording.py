@@ -52,7 +52,7 @@ class OptionWording(Wording):
         param = self.params.get(OTHER_NAMES.get(name, name)) or self.params.get(name)
         if not isinstance(param, click.Option):
             return None
-        flag = _preferred(param)
+        flag = preferred(param)
         if param.is_flag:
             return flag if value is True else next(iter(param.secondary_opts), None)
         if value is ...:
@@ -73,7 +73,7 @@ class OptionWording(Wording):
         return shown(value)
 
 
-def _preferred(option: click.Option) -> str:
+def preferred(option: click.Option) -> str:
     """The spelling that is the option's name (-n), else the longest (--split)."""
     for spelling in option.opts:
         if spelling.lstrip("-").replace("-", "_") == option.name:

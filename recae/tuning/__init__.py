@@ -48,7 +48,7 @@ def tune(
         model: a name (`recae.MODELS`), or a model, whose settings are kept where they are not searched.
         ratings: what may be used for the choice, or a split.
         space: hyper-parameter to (low, high), (low, high, "log"), or a list of values; by default what the model
-            declares. The model's own settings are the first trial.
+            declares. The model's own settings are the first trial; what they leave open (None) the model chooses there.
         budget: so many trials in all, or a time such as "90s", "20m" or "2h", after which none is begun.
         validation: share of the ratings (of the users) that trials are measured on; one and the same for all. By time
             also a date or a span, such as "7D". A split that has a validation part is measured on that.

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 TENTHS = 10  # points of a training at which trials of different lengths are compared
 STARTUP = 5  # trials before any is given up
+# The figure of a trial that left settings open: no point of the space, so that to Optuna it is one that failed.
+OPEN = "figure with open settings"
 
 
 @dataclass
@@ -120,18 +122,17 @@ class Search:
 
     def _done(self) -> list[optuna.trial.FrozenTrial]:
         """Trials that are over, in order, without those that a kill or Ctrl-C has cut short."""
-        state = self.lib.trial.TrialState
-        return self.study.get_trials(deepcopy=False, states=(state.COMPLETE, state.PRUNED))
+        trials = self.study.get_trials(deepcopy=False)
+        return [trial for trial in trials if trial.state.name in ("COMPLETE", "PRUNED") or OPEN in trial.user_attrs]
 
     # ------------------------------------------------------------ trials
 
     def _one_trial(self, number: int) -> None:
         self.study.sampler = self.lib.samplers.TPESampler(seed=_mixed(self.rng, number), multivariate=True)
         self.study.pruner = self._pruner()
-        if number == 0:
-            self._begin_with_the_model_s_own()
+        open_ = self._begin_with_the_model_s_own() if number == 0 else set()
         trial = self.study.ask()
-        settings = {name: where.draw(trial, name) for name, where in self.space.items()}
+        settings = {name: None if name in open_ else where.draw(trial, name) for name, where in self.space.items()}
         trial.set_user_attr("settings", {name: _plain(value) for name, value in settings.items()})
         state = self.lib.trial.TrialState
         start = time.perf_counter()
@@ -146,7 +147,7 @@ class Search:
             raise
         else:
             if math.isfinite(value):
-                self._end(trial, start, value, state.COMPLETE, None)
+                self._end(trial, start, value, state.FAIL if open_ else state.COMPLETE, None)
             else:
                 self._end(trial, start, None, state.PRUNED, f"the figure is {value}")
 
@@ -154,31 +155,38 @@ class Search:
         trial.set_user_attr("seconds", round(time.perf_counter() - start, 3))
         if reason is not None:
             trial.set_user_attr("reason", reason)
+        if state.name == "FAIL":
+            trial.set_user_attr(OPEN, value)
+            value = None
         self.study.tell(trial, value, state=state)
         if self.progress is not None:
-            self.progress(self._line(trial, value, reason))
+            self.progress(self._line())
 
-    def _begin_with_the_model_s_own(self) -> None:
-        """The first trial is the model as it was given, as far as the space holds its settings."""
+    def _begin_with_the_model_s_own(self) -> set[str]:
+        """The first trial is the model as it was given, as far as the space holds its settings.
+
+        Returned are the settings that it leaves open (None), so that the model chooses them: they are left open in the
+        first trial, too, lest what is found be worse than what is there without a search.
+        """
         params = self.task.model.get_params()
         own = {name: where.start(params[name]) for name, where in self.space.items()}
         self.study.enqueue_trial({name: value for name, value in own.items() if value is not None})
+        return {name for name, value in own.items() if value is None and params[name] is None}
 
     def _pruner(self) -> Any:
         if not self.prune:
             return self.lib.pruners.NopPruner()
         return self.lib.pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=2)
 
-    def _line(self, trial: optuna.Trial, value: float | None, reason: str | None) -> str:
-        done = self._done()
-        # a pruned trial's value is its last report
-        figures = [float(t.value) for t in done if t.state.name == "COMPLETE" and t.value is not None]
+    def _line(self) -> str:
+        done = [_record(number, trial) for number, trial in enumerate(self._done())]
+        last, figures = done[-1], [trial["value"] for trial in done if trial["value"] is not None]
         best = (min if self.task.minimises else max)(figures, default=math.nan)
-        figure = f"{self.task.metric} {value:.4f}" if value is not None else f"given up ({reason})"
-        settings = ", ".join(f"{k} {_short(v)}" for k, v in trial.user_attrs["settings"].items())
+        value = last["value"]
+        figure = f"{self.task.metric} {value:.4f}" if value is not None else f"given up ({last['reason']})"
+        settings = ", ".join(f"{k} {_short(v)}" for k, v in last["settings"].items())
         of = f" of {self.budget.trials}" if self.budget.trials else ""
-        seconds = trial.user_attrs["seconds"]
-        return f"trial {len(done)}{of}: {figure}, best {best:.4f}, {seconds:.1f} s  [{settings}]"
+        return f"trial {len(done)}{of}: {figure}, best {best:.4f}, {last['seconds']:.1f} s  [{settings}]"
 
     # ------------------------------------------------------------ what comes out
 
@@ -223,9 +231,10 @@ class _Watch(Callback):
 
 
 def _record(number: int, trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
-    complete = trial.state.name == "COMPLETE"
+    complete = trial.state.name == "COMPLETE"  # a pruned trial's value is its last report
+    value = trial.user_attrs.get(OPEN, trial.value if complete else None)
     return {
-        "number": number, "state": trial.state.name.lower(), "value": trial.value if complete else None,
+        "number": number, "state": "pruned" if value is None else "complete", "value": value,
         "settings": trial.user_attrs["settings"], "seconds": trial.user_attrs["seconds"],
         "curve": [[step, value] for step, value in sorted(trial.intermediate_values.items())],
         "reason": trial.user_attrs.get("reason"),
@@ -268,4 +277,4 @@ def _tupled(value: Any) -> Any:
 
 
 def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return "none" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -74,8 +74,9 @@ class ClosedForm(ReadsValues, MemoryLimited):
         low=0, tune=(10.0, 3000.0, "log"),
     )  # fmt: skip
     centre: bool | None = param(
-        None, "read rows less the items' means: scores are m + (x - m) B; none to choose it with l2, else not to"
-    )
+        None, "read rows less the items' means: scores are m + (x - m) B; none to choose it with l2, else not to",
+        tune=[False, True],
+    )  # fmt: skip
     precision: Literal["float32", "float64"] = param(
         "float32", "precision of the solution, which is kept in float32", choices=("float32", "float64")
     )
