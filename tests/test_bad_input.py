@@ -35,8 +35,8 @@ def _zst(data: bytes) -> bytes:
     [
         ("b,y,five,13", r"ratings.csv, line 5: rating 'five' in column 'rating' is not a number"),
         ('b,y,"4,5",13', r"ratings.csv, line 5: rating '4,5' in column 'rating' is not a number"),
-        ("b,y,nan,13", r"ratings.csv, line 5: rating nan is not a finite number"),
-        ("b,y,,13", r"ratings.csv, line 5: rating nan is not a finite number"),
+        ("b,y,nan,13", r"ratings.csv, line 5: the rating is missing, as in 1 of the 5 rows"),
+        ("b,y,,13", r"ratings.csv, line 5: the rating is missing, as in 1 of the 5 rows"),
         ("b,y,inf,13", r"ratings.csv, line 5: rating inf is not a finite number"),
         ("b,y,-inf,13", r"ratings.csv, line 5: rating -inf is not a finite number"),
         ("b,y,1e99,13", r"ratings.csv, line 5: rating inf is not a finite number"),
@@ -85,7 +85,7 @@ def test_json_lines_at_fault(tmp_path: Path) -> None:
         "[1, 2]": "line 2: a JSON list, expected one object a line",
         '{"user": "b", "rating": 1}': "line 2: no field 'item' for the item",
         '{"user": "b", "item": "x", "rating": "bad"}': "line 2: rating 'bad' in column 'rating' is not a number",
-        '{"user": "b", "item": "x", "rating": null}': "line 2: rating nan is not a finite number",
+        '{"user": "b", "item": "x", "rating": null}': "line 2: the rating is missing, as in 1 of the 2 rows",
         '{"user": null, "item": "x", "rating": 1}': "line 2: the id in column 'user' is missing",
     }.items():
         with pytest.raises(DataError, match=f"r.jsonl, {message}"):
@@ -192,7 +192,7 @@ FRAME = pd.DataFrame({"user": ["a", "b", "c"], "item": [1, 2, 3], "rating": [1.0
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"rating": [1, np.nan, 3]}, "row 2: rating nan is not a finite number"),
+        ({"rating": [1, np.nan, 3]}, "row 2: the rating is missing, as in 1 of the 3 rows"),
         ({"rating": [1, 2, np.inf]}, "row 3: rating inf is not a finite number"),
         ({"rating": ["1", "2", "three"]}, "row 3: rating 'three' in column 'rating' is not a number"),
         ({"rating": [1, 9, 3]}, "row 2: rating 9 is outside the scale 1 to 5"),

@@ -165,9 +165,8 @@ def test_as_a_process_a_failure_is_one_line_and_a_usage_error_says_where_help_is
     """Exit codes 1 and 2 reach the shell; stdout is empty; stderr is one line, or usage."""
     failed = process("train", "nan.csv", "-q", cwd=folder)
     assert (failed.returncode, failed.stdout) == (1, ""), failed.stderr
-    assert failed.stderr.splitlines() == [
-        "Error: nan.csv, line 3: rating nan is not a finite number; drop or correct that row"
-    ]
+    missing = "the rating is missing, as in 1 of the 3 rows that were read; drop or fill these rows first"
+    assert failed.stderr.splitlines() == [f"Error: nan.csv, line 3: {missing}"]
     usage = process("train", "--model", "nope", cwd=folder)
     assert (usage.returncode, usage.stdout) == (2, "")
     assert "python -m recae train --help" in usage.stderr

@@ -57,7 +57,12 @@ def test_what_is_no_condition_is_refused(condition: str) -> None:
 
 
 def test_refusals_name_what_is_there() -> None:
-    """An unknown column names the nearest one, a long text its limit, a catalogue without a table that it has none."""
+    """An unknown column names the nearest one, a long text its limit, a catalogue without a table that it has none;
+    a text that is compared with a number is shown."""
+    with pytest.raises(ParameterError, match=r"column 'category' holds texts, such as 'Garden': .* than 3"):
+        chosen("3 < category")
+    with pytest.raises(ParameterError, match=r"column 'price' holds numbers, such as 12\.0: .* than 'x'"):
+        chosen("in_stock and price <= 'x'")
     with pytest.raises(ParameterError, match="did you mean 'category'"):
         chosen("categorie == 'Garden'")
     with pytest.raises(ParameterError, match="at most 1000 characters"):

@@ -222,6 +222,21 @@ def test_decimal_commas(written: Written) -> None:
         recae.load(written.path("a.csv", "user;item;rating\n1;2;3,5\n"))
     written.refused("a.csv", "user;item;rating\n1;2;3,500\n", "may be thousands or a decimal comma")
     written.refused("a.csv", "user,item,rating\n1,10,3,5\n2,10,4,5\n", "line 2: 4 fields, expected 3")
+    odd = "user;item;rating\n1;2;3,5\n1;3;k.A.\n"  # a point that is no decimal sign
+    written.refused("a.csv", odd, r"line 3: rating 'k\.A\.' in column 'rating' is not a number")
+
+
+def test_decimal_commas_in_tables_of_items(written: Written) -> None:
+    """Between semicolons they are numbers, and said; lists of numbers, titles and what may be thousands stay texts."""
+    ratings = pd.DataFrame({"user": [1, 1], "item": ["x", "y"], "rating": [3, 4]})
+    table = "item;length;title;many;tags\nx;93,6;1,5;1,234;1,2,3\ny;-100;2;12,500;4,5\n"
+    with pytest.warns(DataWarning, match="numbers with decimal commas, in 'length', are read as such"):
+        found = recae.load(ratings, items=written.path("p.csv", table)).item_table
+    assert found is not None
+    assert found["length"].tolist() == [93.6, -100.0]
+    assert found["title"].tolist() == ["1,5", "2"]
+    assert found["many"].tolist() == ["1,234", "12,500"]
+    assert found["tags"].tolist() == ["1,2,3", "4,5"]
 
 
 LISTS = "0 1 2 3 4 5\n1 2\n2 3 4 5 6 7 8\n3\n"
@@ -399,6 +414,18 @@ def test_a_matrix_with_names_says_what_to_do(written: Written) -> None:
     path = written.path("a.csv", "user,i1,i2,i3\nu1,5,,3\nu2,,4,\n")
     with pytest.raises(DataError, match=r"no column found for the item; .*pandas\.melt"):
         recae.load(path)
+
+
+def test_a_wide_table_is_told_from_ratings(written: Written) -> None:
+    """Of 31 columns without usual names it is said at once what they may be, with blanks and without a header."""
+    names = ";".join(f"book {n}" for n in range(30))
+    rows = "".join(
+        f"r{n};" + ";".join(str(1 + k % 5) if k % 3 == n else "" for k in range(30)) + "\n" for n in range(3)
+    )
+    for text in (f"reader;{names}\n{rows}", rows):
+        written.refused("a.csv", text, r"31 columns \(.*\), .* a column for each item; make rows .*pandas\.melt.*user=")
+    path = written.path("b.csv", f"reader;{names}\n{rows.replace(';;', ';3;').replace(';;', ';3;')}")
+    assert recae.load(path, user="reader", item="book 0", rating="book 1").n_users == 3  # what is stated holds
 
 
 def test_a_few_odd_ids_among_integers_are_said(written: Written) -> None:

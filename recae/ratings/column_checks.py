@@ -73,6 +73,12 @@ def finite_ratings(column: pd.Series, name: str, where: Where = row_number) -> F
 
 
 def refuse_bad_values(values: FloatArray, scale: tuple[float, float] | None, where: Where = row_number) -> None:
+    missing = np.isnan(values)
+    if missing.any():
+        raise DataError(
+            f"{where(int(np.argmax(missing)))}: the rating is missing, as in {int(missing.sum()):,} of the "
+            f"{len(values):,} rows that were read", remedy="drop or fill these rows first",
+        )  # fmt: skip
     bad = ~np.isfinite(values)
     if bad.any():
         row = int(np.argmax(bad))

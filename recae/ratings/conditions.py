@@ -87,8 +87,28 @@ def _compared(node: ast.Compare, table: pd.DataFrame) -> Any:
             member = _is_in(left, right)
             found.append(~member if isinstance(how, ast.NotIn) else member)
         else:
-            found.append(_truth(_COMPARISONS[type(how)](left, right)))
+            found.append(_truth(_ordered(left, how, right)))
     return np.logical_and.reduce(np.broadcast_arrays(*found))
+
+
+def _ordered(left: Any, how: ast.cmpop, right: Any) -> Any:
+    """One comparison.
+
+    Raises:
+        ParameterError: a column of texts is compared with a number, or one of numbers with a text.
+    """
+    try:
+        return _COMPARISONS[type(how)](left, right)
+    except TypeError:
+        column, other = (left, right) if isinstance(left, pd.Series) else (right, left)
+        if not isinstance(column, pd.Series) or isinstance(other, pd.Series):
+            raise
+        entries = [entry for entry in column.dropna().tolist() if isinstance(entry, str) != isinstance(other, str)]
+        example = f", such as {entries[0]!r}" if entries else ""
+        raise ParameterError(
+            f"column {column.name!r} holds {'numbers' if isinstance(other, str) else 'texts'}{example}: they are "
+            f"neither less nor more than {other!r}", name="where",
+        ) from None  # fmt: skip
 
 
 def _is_in(one: Any, many: Any) -> Mask:

@@ -52,6 +52,7 @@ def is_number(text: str) -> bool:
     return True
 
 
+WIDEST = 20  # columns of a table of ratings; one with more is likely to have one for each item
 MISSING = ("", "na", "n/a", "nan", "null", "none", "#n/a", "-")  # a missing number, and no name
 
 
@@ -87,6 +88,8 @@ def is_header(lines: Sequence[Sequence[str]], wanted: Sequence[Any], what: str, 
     contrast = any(
         first[j].strip().lower() not in MISSING and all(is_number(row[j]) for row in rows) for j in range(len(first))
     )
+    if not wanted and len(first) > WIDEST:
+        raise like_a_matrix(first, what)
     if rows and contrast:
         if by_position and not known:
             warnings.warn(
@@ -95,6 +98,19 @@ def is_header(lines: Sequence[Sequence[str]], wanted: Sequence[Any], what: str, 
             )  # fmt: skip
         return True
     raise _either(first, what)
+
+
+def like_a_matrix(names: Sequence[Any], what: str) -> DataError:
+    """The refusal of a table that seems to have a column for each item: it has many, and none says what it is."""
+    return DataError(
+        f"{what}: {len(names)} columns ({_shown(names)}), and none is named as users, items or ratings usually are: it "
+        "may be a table with a column for each item",
+        remedy=(
+            "make rows of user, item, rating (pandas.melt, and drop what is missing)",
+            Remedy("pass it as {array}", array=Phrase("a scipy.sparse array of users by items")),
+            Remedy("say which columns are which with {user} {item} {rating}", user=..., item=..., rating=...),
+        ),
+    )
 
 
 def _either(first: Sequence[str], what: str) -> DataError:
@@ -121,6 +137,8 @@ def names_without_header(rows: Sequence[Sequence[str]], wanted: Sequence[Any], w
     width = len(rows[0])
     if sum(isinstance(one, int) for one in wanted) > 1:
         return list(ROLES[:width]) if width <= len(ROLES) else [f"column {n}" for n in range(width)]
+    if width > WIDEST:
+        raise like_a_matrix(rows[0], what)
     if width > len(ROLES):
         reason = f"{width} columns and no header"
     elif any(_is_fraction(row[j]) for row in rows for j in (0, 1, 3) if j < width):

@@ -242,7 +242,7 @@ def _decimal(column: Any, layout: Layout, name: str) -> Any:
     column = column.unify_dictionaries()
     codes = np.concatenate([chunk.indices.to_numpy(zero_copy_only=False) for chunk in column.chunks])
     texts = [str(text).strip() for text in column.chunk(0).dictionary.to_pylist()]
-    points = any("." in text for text in texts)
+    points = any("." in text for text in texts if _number(text) is not None)
     commas = [] if points else [text for text in texts if DECIMAL_COMMA.fullmatch(text)]
     numbers = [_number(text, comma=bool(commas)) for text in texts]
     if None in numbers or not commas:  # with points in other ratings a comma is no decimal sign

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from recae.errors import DataError
+from recae.errors import DataError, DataWarning
 from recae.ratings.any_frame import as_pandas, is_table
 from recae.ratings.column_checks import refuse_one_name_twice
 from recae.ratings.titles import NAMES
@@ -63,7 +64,25 @@ def _read(path: Path, encoding: str | None) -> pd.DataFrame:
             )
         rows.append([field.strip() for field in fields])
     frame = pd.DataFrame(rows, columns=list(layout.names), dtype=object)
+    if layout.separator == ";":  # as spreadsheets write them where numbers have decimal commas
+        frame = _with_points(frame, path.name)
     return frame.apply(_typed)
+
+
+def _with_points(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Columns of numbers with decimal commas, as their texts are with points; 1,234 may be thousands, and stays."""
+    changed: dict[str, pd.Series] = {}
+    for column in frame:
+        texts = frame[column].astype(str)
+        numbers = texts.str.fullmatch(r"[+-]?\d+(,\d+)?|")
+        thousands = texts.str.fullmatch(r"[+-]?\d{1,3},\d{3}")
+        commas = texts.str.contains(",", regex=False)
+        if str(column).casefold() not in NAMES and commas.any() and numbers.all() and not thousands[commas].all():
+            changed[str(column)] = texts.str.replace(",", ".", regex=False)
+    if changed:
+        columns = ", ".join(map(repr, changed))
+        warnings.warn(f"{name}: numbers with decimal commas, in {columns}, are read as such", DataWarning, stacklevel=3)
+    return frame.assign(**changed)
 
 
 def _parquet(path: Path) -> pd.DataFrame:
