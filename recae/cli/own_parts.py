@@ -111,11 +111,12 @@ def split_by(source: str, given: dict[str, Any]) -> Split:
     Raises:
         Misuse: options that do not go together.
     """
+    from recae.ratings.liked import liked
     from recae.splitting import split
 
     ratings, test, validation = load_ratings(source, **given), given["test"], given["validation"]
     if given["threshold"] is not None:
-        ratings = ratings.binarize(given["threshold"]).filter(min_user=5)
+        ratings = liked(ratings, given["threshold"])
     if isinstance(test, Path):
         return load_own_parts(ratings, given)
     if isinstance(validation, Path):

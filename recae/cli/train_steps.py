@@ -70,12 +70,13 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
 def train(ctx: click.Context, model: Recommender, checkpoint: Path | None, given: dict[str, Any]) -> None:
     """What `run` does when nothing stands against it."""
     from recae.ratings.known_times import ordered_times
+    from recae.ratings.liked import liked
     from recae.recommender.simple_model import say_if_worse
 
     saved = saved_split(given["dataset"])
     ratings = load_ratings_in_turn(given) if saved is None else saved.train
     if given["threshold"] is not None and saved is None:
-        ratings = ratings.binarize(given["threshold"]).filter(min_user=5)
+        ratings = liked(ratings, given["threshold"])
     if model.reads_order:
         ordered_times(ratings, f"and {given['name']} reads their order")
     parts = divide(ratings, model, given, saved)

@@ -18,6 +18,7 @@ from recae.evaluation import Report, evaluate
 from recae.evaluation.names import Own, parse_metrics, simple_model
 from recae.models import Recommender, make_model
 from recae.ratings import RatingMatrix
+from recae.ratings.liked import liked
 from recae.ratings.seeds import checked_seed
 from recae.splitting import Split
 
@@ -84,7 +85,7 @@ def compare(
                 "is for ratings that are split here", name="threshold", value=threshold,
                 remedy="use ratings.binarize before the split",
             )  # fmt: skip
-        ratings = ratings.binarize(threshold).filter(min_user=5)
+        ratings = liked(ratings, threshold)
     wanted = [metrics] if isinstance(metrics, str) else metrics
     table = _Table(labels, tuple(wanted) if wanted is not None else None, progress, filter_seen)
     for seed, parts in splits_of(ratings, protocol, seeds, {"test": test, **options}):

@@ -15,7 +15,7 @@ from recae.ratings import RatingMatrix
 from recae.ratings.any_frame import as_pandas
 from recae.recommender import frames
 from recae.recommender.biases import Biases, Unit, few_ratings, fit_baseline
-from recae.recommender.fitting import FitOptions, check_fit, checked_validation
+from recae.recommender.fitting import FitOptions, check_fit, checked_validation, say_taken
 from recae.recommender.nearest import Similar, UnknownItems
 from recae.recommender.params import check
 from recae.recommender.row import dated_row, row_of
@@ -86,6 +86,7 @@ class Recommender(Similar):
         with _telling(callbacks):
             self._fit_alone(ratings, validation, options)
             self._weigh(ratings, validation, options)
+        say_taken(self, ratings)
         return self
 
     def _fit_alone(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:

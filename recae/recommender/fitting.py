@@ -191,6 +191,20 @@ def refuse_equal_ratings(model: type[Any], ratings: RatingMatrix) -> None:
         )
 
 
+def say_taken(model: Any, ratings: RatingMatrix) -> None:
+    """A `DataWarning` where a fitted model takes ratings of 0 or less for items that were taken, as it does all others.
+
+    It is said once of data of one name: a fit may be made of many.
+    """
+    binary = model.get_params().get("values", "binary") == "binary"
+    if binary and not model.predicts_ratings and bool((ratings.user_rows.data <= 0).any()):
+        warnings.warn(
+            f"{ratings.name} has ratings of 0 or less: models that rank count each as taken, whatever its value; if "
+            "these items were returned or disliked, leave them out (`threshold`, or ratings.binarize)",
+            DataWarning, stacklevel=1,
+        )  # fmt: skip
+
+
 def matched_validation(ratings: RatingMatrix, validation: RatingMatrix | None) -> RatingMatrix | None:
     """The validation part in the users and items of `ratings`, by raw id; parts of one split are that already.
 
