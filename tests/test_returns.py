@@ -34,12 +34,47 @@ def test_a_ranker_says_that_it_takes_returns_for_purchases(model: recae.Recommen
         model.fit(shop().binarize(1))
 
 
+def test_what_is_odd_is_said_once(recwarn: pytest.WarningsRecorder) -> None:
+    """Neither the fits that a fit is made of nor another model on the same ratings say it again."""
+    rng = np.random.default_rng(0)
+    users, items = np.divmod(rng.permutation(1200)[:500], 30)
+    ratings = RatingMatrix.from_columns(users, items, rng.integers(0, 3, 500).astype(np.float32))
+    recae.Auto(task="rankings").fit(ratings, progress=False)
+    Popularity().fit(ratings)
+    said = [str(one.message) for one in recwarn if issubclass(one.category, DataWarning)]
+    assert len([text for text in said if "0 or less" in text]) == 1
+
+
 def test_models_that_read_the_values_have_nothing_to_say() -> None:
     """A rating model, and a linear one of the ratings as they are, read 0 and -1 as what they are."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Bias().fit(shop())
         EASE(l2=1.0, values="ratings").fit(shop())
+
+
+def test_a_scale_that_a_few_ratings_stretch_is_said() -> None:
+    """A rating model says so of one 55 among stars, and of counts; not of stars, nor of a scale that is stated."""
+    rng = np.random.default_rng(0)
+    users, items = np.divmod(rng.permutation(4000)[:2000], 50)
+    stars = rng.integers(1, 11, 2000).astype(np.float32) / 2
+    slip = np.r_[stars[:-1], np.float32(55)]
+    counts = np.ceil(rng.pareto(0.7, 2000)).astype(np.float32)
+    for values in (slip, counts):
+        with pytest.warns(DataWarning, match=r"a few ratings make the scale .* to .*: nearly all .* `scale`"):
+            Bias().fit(RatingMatrix.from_columns(users, items, values))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Bias().fit(RatingMatrix.from_columns(users, items, stars))
+        Bias().fit(RatingMatrix.from_columns(users, items, slip, scale=(0.0, 100.0)))
+        EASE(l2=1.0).fit(RatingMatrix.from_columns(users, items, slip))
+
+
+def test_columns_of_shops_are_found() -> None:
+    """`visitor` and `sku` name users and items; beside a product, sku is another column."""
+    frame = pd.DataFrame({"visitor": ["v", "w"], "sku": ["a", "b"], "rating": [1, 2]})
+    assert recae.load(frame).item_ids.tolist() == ["a", "b"]
+    assert recae.load(frame.assign(product=["lamp", "desk"])).item_ids.tolist() == ["desk", "lamp"]
 
 
 def test_users_with_few_ratings_above_a_threshold_are_counted() -> None:

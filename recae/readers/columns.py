@@ -13,11 +13,12 @@ ROLES = ("user", "item", "rating", "timestamp")
 
 # best first; written without case and punctuation (see `_plain`)
 USUAL: dict[str, tuple[str, ...]] = {
-    "user": ("user", "userid", "uid", "username", "reviewerid", "customerid", "customer", "memberid", "visitorid", "u"),
+    "user": ("user", "userid", "uid", "username", "reviewerid", "customerid", "customer", "memberid", "visitorid",
+             "visitor", "u"),
     "item": (
         "item", "itemid", "iid", "movieid", "movie", "filmid", "film", "bookid", "book", "isbn", "asin", "parentasin",
         "productid", "product", "songid", "artistid", "trackid", "gameid", "animeid", "businessid", "recipeid",
-        "jokeid", "i",
+        "jokeid", "sku", "i",
     ),
     "rating": ("rating", "ratings", "stars", "star", "starrating", "score", "value", "overall", "bookrating",
                "weight", "r"),

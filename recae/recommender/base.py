@@ -15,7 +15,7 @@ from recae.ratings import RatingMatrix
 from recae.ratings.any_frame import as_pandas
 from recae.recommender import frames
 from recae.recommender.biases import Biases, Unit, few_ratings, fit_baseline
-from recae.recommender.fitting import FitOptions, check_fit, checked_validation, say_taken
+from recae.recommender.fitting import FitOptions, check_fit, checked_validation, one_of_many, say_odd_values
 from recae.recommender.nearest import Similar, UnknownItems
 from recae.recommender.params import check
 from recae.recommender.row import dated_row, row_of
@@ -83,10 +83,11 @@ class Recommender(Similar):
         options = FitOptions(checkpoint, checkpoint_seconds, resume, progress, validation_input, start=start)
         check_fit(type(self), ratings, options, callbacks)
         validation = checked_validation(self, ratings, validation, options)
-        with _telling(callbacks):
+        with _telling(callbacks), one_of_many() as outermost:
             self._fit_alone(ratings, validation, options)
             self._weigh(ratings, validation, options)
-        say_taken(self, ratings)
+        if outermost:
+            say_odd_values(self, ratings)
         return self
 
     def _fit_alone(self, ratings: RatingMatrix, validation: RatingMatrix | None, options: FitOptions) -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
-from torch import nn
+from torch import Tensor, nn
 
 from recae._types import Arrays
 from recae.distributed.ranks import choose_device
 from recae.ratings import RatingMatrix
 from recae.recommender.base import Recommender
+from recae.recommender.biases import RATINGS, Unit
 from recae.recommender.fingerprints import fingerprint
 from recae.recommender.fitting import FitOptions, processes
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import default, hyperparameters, learned, param, seed
+from recae.sparse import SparseRows
 from recae.training import History, Trainer
 from recae.training.optimizers import FULL_BATCH
 from recae.training.trainer_settings import PRECISIONS
@@ -118,3 +120,31 @@ def network_arrays(network: nn.Module) -> Arrays:
 def load_network(make: Callable[[], _Network], arrays: LearnedArrays, device: str) -> _Network:
     """The network that `make` makes with the state that `network_arrays` gave, on `device`, in evaluation mode."""
     return arrays.network(make).to(choose_device(device)).eval()
+
+
+def rating_error(
+    predict: Callable[[Any, Any, SparseRows], Tensor],
+    parts: Sequence[tuple[Any, SparseRows]],
+    scale: tuple[float, float],
+    unit: Unit = RATINGS,
+) -> Callable[[Any], float]:
+    """A validation figure for `Trainer.fit`: RMSE of held-out ratings, predictions being clipped to the scale.
+
+    Args:
+        predict: (network, input, held-out rows) to predictions at the stored entries of these rows, (nnz,).
+        parts: input and held-out rows, a part at a time, on any device that `predict` can read from. Of several
+            processes that fit together, each is given its own; all get the figure of all.
+        scale, unit: lowest and highest rating; the unit of predictions and held-out rows.
+    """
+    ranks, limits = processes(), (unit.inside(scale[0]), unit.inside(scale[1]))
+
+    def validate(network: Any) -> float:
+        squares = 0.0
+        for given, held_out in parts:
+            predicted = predict(network, given, held_out).clamp(*limits)
+            error = predicted - held_out.values.to(predicted.device)
+            squares += float(error.square().sum())
+        total, n = ranks.total(squares, sum(held_out.nnz for _, held_out in parts))
+        return float(math.sqrt(total / max(1, n)) * unit.factor)
+
+    return validate

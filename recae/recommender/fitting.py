@@ -1,4 +1,4 @@
-"""What one call of `fit` is told and what models share in it: options, checks, validation figures."""
+"""What one call of `fit` is told, what it refuses, and what it says of the ratings: options, checks, warnings."""
 
 from __future__ import annotations
 
@@ -6,26 +6,27 @@ import datetime as dt
 import importlib
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from recae.errors import DataError, DataWarning, ParameterError, Phrase, Remedy
 from recae.ratings import RatingMatrix
 from recae.ratings.ids import plain
 from recae.ratings.matching import match, same_ids
-from recae.recommender.biases import RATINGS, Unit
 from recae.store import check_before_use
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from recae.sparse import SparseRows
-
 ASIDE = "take them from recae.splitting.take_validation(train, 0.1)"
+RARE = 0.001  # share of the ratings at each end of the scale that may be slips
+MANY = 1000  # ratings from which on so small a share says something
+_fitting: ContextVar[bool] = ContextVar("fitting")
+STRETCHED = 2.0  # a scale so many times as wide as what nearly all ratings need
 
 
 @dataclass(frozen=True)
@@ -191,20 +192,6 @@ def refuse_equal_ratings(model: type[Any], ratings: RatingMatrix) -> None:
         )
 
 
-def say_taken(model: Any, ratings: RatingMatrix) -> None:
-    """A `DataWarning` where a fitted model takes ratings of 0 or less for items that were taken, as it does all others.
-
-    It is said once of data of one name: a fit may be made of many.
-    """
-    binary = model.get_params().get("values", "binary") == "binary"
-    if binary and not model.predicts_ratings and bool((ratings.user_rows.data <= 0).any()):
-        warnings.warn(
-            f"{ratings.name} has ratings of 0 or less: models that rank count each as taken, whatever its value; if "
-            "these items were returned or disliked, leave them out (`threshold`, or ratings.binarize)",
-            DataWarning, stacklevel=1,
-        )  # fmt: skip
-
-
 def matched_validation(ratings: RatingMatrix, validation: RatingMatrix | None) -> RatingMatrix | None:
     """The validation part in the users and items of `ratings`, by raw id; parts of one split are that already.
 
@@ -274,32 +261,51 @@ def processes() -> Any:
     return importlib.import_module("recae.distributed.ranks").current()
 
 
-# ---------------------------------------------------------------- validation figures
+# ---------------------------------------------------------------- values that may be meant otherwise
 
 
-def rating_error(
-    predict: Callable[[Any, Any, SparseRows], Tensor],
-    parts: Sequence[tuple[Any, SparseRows]],
-    scale: tuple[float, float],
-    unit: Unit = RATINGS,
-) -> Callable[[Any], float]:
-    """A validation figure for `Trainer.fit`: RMSE of held-out ratings, predictions being clipped to the scale.
+def say_odd_values(model: Any, ratings: RatingMatrix) -> None:
+    """A `DataWarning` where a model takes returns for purchases, or learns on a scale that a few ratings stretch.
 
-    Args:
-        predict: (network, input, held-out rows) to predictions at the stored entries of these rows, (nnz,).
-        parts: input and held-out rows, a part at a time, on any device that `predict` can read from. Of several
-            processes that fit together, each is given its own; all get the figure of all.
-        scale, unit: lowest and highest rating; the unit of predictions and held-out rows.
+    It is said once of the same ratings, however many models are fitted on them.
     """
-    ranks, limits = processes(), (unit.inside(scale[0]), unit.inside(scale[1]))
+    text = _stretched(ratings) if model.predicts_ratings else _taken(model, ratings)
+    if text is not None and text not in ratings._cache:
+        ratings._cache[text] = True
+        warnings.warn(text, DataWarning, stacklevel=3)
 
-    def validate(network: Any) -> float:
-        squares = 0.0
-        for given, held_out in parts:
-            predicted = predict(network, given, held_out).clamp(*limits)
-            error = predicted - held_out.values.to(predicted.device)
-            squares += float(error.square().sum())
-        total, n = ranks.total(squares, sum(held_out.nnz for _, held_out in parts))
-        return float(math.sqrt(total / max(1, n)) * unit.factor)
 
-    return validate
+@contextmanager
+def one_of_many() -> Iterator[bool]:
+    """Around a fit: whether it is no part of another one, such as that of a candidate."""
+    before = _fitting.set(True)
+    try:
+        yield before.old_value is not True
+    finally:
+        _fitting.reset(before)
+
+
+def _taken(model: Any, ratings: RatingMatrix) -> str | None:
+    """Of a model that reads ones: that 0 and less is one, too."""
+    if model.get_params().get("values", "binary") != "binary" or not (ratings.user_rows.data <= 0).any():
+        return None
+    return (
+        f"{ratings.name} has ratings of 0 or less: models that rank count each as taken, whatever its value; if "
+        "these items were returned or disliked, leave them out (`threshold`, or ratings.binarize)"
+    )
+
+
+def _stretched(ratings: RatingMatrix) -> str | None:
+    """Of a rating model, which computes on the scale: that few ratings make it far wider than the others need."""
+    values = ratings.user_rows.data
+    if len(values) < MANY or ratings.is_mapped:
+        return None
+    inner = np.quantile(values, RARE, method="higher"), np.quantile(values, 1 - RARE, method="lower")
+    low, high = float(values.min()), float(values.max())
+    if high - low <= STRETCHED * float(inner[1] - inner[0]) or ratings.scale != (low, high):
+        return None
+    return (
+        f"{ratings.name}: a few ratings make the scale {low:g} to {high:g}: nearly all lie from {inner[0]:g} to "
+        f"{inner[1]:g}, and are predicted worse so; if the others are slips, state the `scale`, and they are named; "
+        "amounts (counts, money) are for models that rank"
+    )

@@ -17,8 +17,8 @@ from recae.models.autorec.row_autoencoder import BLOCK, RowAutoencoder
 from recae.models.outputs.heads import LEVELLED, OUTPUTS, Head, make_head, ordinal_head
 from recae.nn.layers import as_widths
 from recae.ratings import RatingMatrix
-from recae.recommender.epochs import MultipliesOnCuda, TrainedByOptimizer
-from recae.recommender.fitting import FitOptions, rating_error
+from recae.recommender.epochs import MultipliesOnCuda, TrainedByOptimizer, rating_error
+from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import default, hyperparameters, param
 from recae.recommender.registry import register

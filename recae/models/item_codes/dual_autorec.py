@@ -24,8 +24,8 @@ from recae.models.outputs.heads import Head, OrdinalHead, finish, ordinal_head
 from recae.models.outputs.ordinal_folding import solve_columns_ordinal
 from recae.nn.layers import as_widths
 from recae.ratings import RatingMatrix
-from recae.recommender.epochs import STEPS, TrainedByOptimizer
-from recae.recommender.fitting import FitOptions, rating_error
+from recae.recommender.epochs import STEPS, TrainedByOptimizer, rating_error
+from recae.recommender.fitting import FitOptions
 from recae.recommender.folding import solve_columns
 from recae.recommender.item_codes import ItemCodes, as_numpy
 from recae.recommender.learned import LearnedArrays

@@ -22,7 +22,8 @@ from recae.models.item_codes.global_stage import (
 from recae.models.item_codes.kernel_network import KernelNetwork, kernel_loss
 from recae.models.item_codes.kernel_recommender import L2_AT_100K, KernelRecommender, published
 from recae.ratings import RatingMatrix
-from recae.recommender.fitting import FitOptions, rating_error
+from recae.recommender.epochs import rating_error
+from recae.recommender.fitting import FitOptions
 from recae.recommender.item_codes import as_numpy
 from recae.recommender.params import default, hyperparameters, learned, param
 from recae.recommender.registry import register

@@ -12,8 +12,8 @@ from recae.distributed.ranks import current
 from recae.models.item_codes.kernel_network import KernelNetwork, kernel_loss
 from recae.models.item_codes.kernel_recommender import KernelRecommender
 from recae.ratings import RatingMatrix
-from recae.recommender.epochs import TrainedByOptimizer
-from recae.recommender.fitting import FitOptions, rating_error
+from recae.recommender.epochs import TrainedByOptimizer, rating_error
+from recae.recommender.fitting import FitOptions
 from recae.recommender.item_codes import as_numpy
 from recae.recommender.params import default, hyperparameters
 from recae.recommender.registry import register
