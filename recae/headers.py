@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from recae.errors import ModelFileError, Phrase, Remedy
 
@@ -34,14 +34,10 @@ def read_header(path: str | Path) -> Header:
     """The header of a file that `recae.storage.write_file` wrote. Its arrays are neither read nor compared.
 
     Raises:
-        ModelFileError: there is no such file, it is foreign, or the header has been changed.
+        ModelFileError: there is no such file, it is not to be read or foreign, or the header has been changed.
     """
     path = Path(path)
-    if not path.is_file():
-        if path.is_dir():
-            raise ModelFileError(f"{path} is a folder; name a file in it")
-        raise ModelFileError(f"{path} is no file") if path.exists() else no_such_file(path)
-    with path.open("rb") as file:
+    with open_to_read(path) as file:
         size = int.from_bytes(file.read(8), "little")
         text = file.read(size) if size <= min(LARGEST, path.stat().st_size) else b""
     try:
@@ -60,6 +56,27 @@ def read_header(path: str | Path) -> Header:
     if form > 1 and checksum_of(body) != checksum:
         raise ModelFileError(f"{path} has been changed since it was written", remedy="fetch or save it anew")
     return Header(kind, form, content, str(checksum)[:12], arrays)
+
+
+def open_to_read(path: Path) -> IO[bytes]:
+    """A file, open.
+
+    Raises:
+        ModelFileError: there is no such file, it is no regular one, or the system does not let it be read.
+    """
+    try:
+        if path.is_file():
+            return path.open("rb")
+        if path.is_dir():
+            raise ModelFileError(f"{path} is a folder; name a file in it")
+        raise ModelFileError(f"{path} is no file") if path.exists() else no_such_file(path)
+    except OSError as error:
+        raise not_to_be_read(path, error) from None
+
+
+def not_to_be_read(path: str | Path, error: OSError) -> ModelFileError:
+    """The error of a file that the system does not let be read."""
+    return ModelFileError(f"{path} is not to be read ({(error.strerror or str(error)).lower()})")
 
 
 def no_such_file(path: str | Path) -> ModelFileError:

@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from recae._types import Arrays
 from recae.atomic import refuse_irregular, write_bytes
-from recae.errors import ModelFileError, Phrase, Remedy
-from recae.headers import checksum_of
+from recae.errors import ModelFileError
+from recae.headers import checksum_of, open_to_read
 from recae.schemas import Invalid, as_object, is_int, parse_json, refusing, require
 
 FORMAT = 2
@@ -100,8 +100,7 @@ def _open(path: Path, *, arrays: bool = True, verify: bool = False) -> tuple[dic
     from safetensors import SafetensorError, safe_open
 
     refuse_irregular(path)
-    if not path.is_file():
-        raise ModelFileError(f"no file {path}", remedy=Remedy("{save} writes one", save=Phrase("model.save(path)")))
+    open_to_read(path).close()  # safe_open says of every failure that there is no such file
     try:
         with safe_open(path, framework="numpy") as file:  # it compares the sizes of all arrays with the file's
             metadata = file.metadata() or {}

@@ -23,6 +23,7 @@ from hypothesis.extra import numpy as npst
 from property_examples import examples
 
 from recae.errors import ModelFileError
+from recae.headers import read_header
 from recae.storage import FORMAT, pack, read_file, unpack, write_file
 
 ROOT = Path(__file__).parents[1]
@@ -291,3 +292,15 @@ def test_no_pickle_is_ever_read() -> None:
         "np.load(p, allow_pickle=True)",
     ):
         assert forbidden.search(line)
+
+
+def test_a_file_that_may_not_be_read_is_said_to_be_so(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the right to read a file, neither it nor its header is called foreign, cut short or missing."""
+
+    def refused(path: Path, *_: Any, **__: Any) -> Any:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", refused)
+    expect(file, r"is not to be read \(permission denied\)")
+    with pytest.raises(ModelFileError, match="permission denied"):
+        read_header(file)
