@@ -6,6 +6,7 @@ Work is counted here, not timed.
 from __future__ import annotations
 
 import gc
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -217,6 +218,17 @@ def test_vectors_of_who_rated_what_are_made_once(model: Any, by: str, monkeypatc
     model.fit(data.select(np.arange(data.n_ratings) % 2 == 0))
     getattr(model, f"similar_{by}s")(ids[:1], n=3)
     assert len(divided) == 2
+
+
+def test_sparse_vectors_are_divided_without_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sparse rows get length 1 as dense ones do, empty ones stay, and no library is imported while a request waits."""
+    import scipy.sparse as sp
+
+    monkeypatch.setitem(sys.modules, "sklearn.preprocessing", None)
+    dense = np.array([[3, 0, 4], [0, 0, 0], [0, -2, 0]], np.float32)
+    found = nearest.frames.normalised(sp.csr_matrix(dense))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found.toarray(), nearest.frames.normalised(dense), rtol=1e-6)
 
 
 def test_who_has_ratings_is_asked_of_some_alone(monkeypatch: pytest.MonkeyPatch) -> None:
