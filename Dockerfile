@@ -13,5 +13,5 @@ WORKDIR /models
 ENV NUMBA_CACHE_DIR=/tmp/numba
 USER nobody
 EXPOSE 8000
-HEALTHCHECK CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health', timeout=5)"]
+HEALTHCHECK CMD ["python", "-c", "import urllib.request as u; u.build_opener(u.ProxyHandler({})).open('http://127.0.0.1:8000/health', timeout=5)"]
 CMD ["recae", "serve", "/models/m.recae", "--host", "0.0.0.0", "--port", "8000"]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import http.client
+import http.server
 import json
 import os
 import shutil
+import socketserver
 import subprocess
+import sys
 import sysconfig
+import threading
 import venv
 from pathlib import Path
 
@@ -79,3 +83,26 @@ def test_it_ignores_what_it_does_not_copy() -> None:
     copied = {file for name, argument in instructions() if name == "COPY" for file in argument.split()[:-1]}
     assert rules[0] == "*"
     assert {rule.removeprefix("!") for rule in rules if rule.startswith("!")} == copied
+
+
+def test_its_health_check_goes_by_no_proxy() -> None:
+    """Where the container has a proxy in its environment, the check asks the server itself, and fails without one."""
+    ((_, argument),) = [one for one in instructions() if one[0] == "HEALTHCHECK"]
+    python, *rest = json.loads(argument.removeprefix("CMD "))
+    assert python == "python"
+    with socketserver.TCPServer(("127.0.0.1", 0), Healthy) as server:
+        port = server.server_address[1]
+        check = [sys.executable, *(part.replace(":8000/", f":{port}/") for part in rest)]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        proxy = os.environ | {"http_proxy": "http://127.0.0.1:9", "no_proxy": ""}
+        assert subprocess.run(check, env=proxy, check=False, timeout=60).returncode == 0
+        server.shutdown()
+    assert subprocess.run(check, env=proxy, check=False, timeout=60, stderr=subprocess.DEVNULL).returncode != 0
+
+
+class Healthy(http.server.BaseHTTPRequestHandler):
+    """Answers /health alone."""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/health" else 404)
+        self.end_headers()
