@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from dataclasses import dataclass
@@ -16,12 +17,13 @@ import numpy as np
 from recae import __version__
 from recae._types import Mask
 from recae.errors import ModelFileError, ParameterError
-from recae.headers import no_such_file
+from recae.headers import no_such_file, not_to_be_read
 from recae.models import Recommender, load_model
 from recae.ratings.conditions import items_where
 from recae.ratings.ids import plain
 from recae.ratings.titles import titles_in
 from recae.recommender.registry import name_of
+from recae.recommender.row import row_of
 from recae.serving.title_search import TitleSearch
 from recae.storage import fingerprint
 
@@ -115,7 +117,7 @@ def signature_of(path: str | Path) -> Signature:
     except FileNotFoundError:
         raise no_such_file(path) from None
     except OSError as error:
-        raise ModelFileError(f"{path} is not to be read ({error.strerror})") from None
+        raise not_to_be_read(path, error) from None
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
@@ -135,7 +137,7 @@ def read_served(path: str | Path, device: str | None = None) -> ServedModel:
         model, found, Path(path).name, signature, datetime.now(UTC).isoformat(timespec="seconds"),
         ids, {one: index for index, one in enumerate(ids)}, titles_of(model), _warm(model), {},
     )  # fmt: skip
-    _ = served.items, served.users, served.card, ratings.user_index(ratings.user_ids[:1])
+    _ = served.items, served.users, served.card, served.unit_vectors, ratings.user_index(ratings.user_ids[:1])
     return served
 
 
@@ -162,6 +164,11 @@ def _warm(model: Recommender) -> float:
     if ratings.n_users:
         model.recommend_users(np.zeros(1, np.int64), n)
     ratings.item_index(ratings.item_ids[:1])
+    if model.predicts_ratings:
+        one = items[:1]
+        model.predict_pairs_new(row_of(items, values, ratings, needs_rating=True), np.zeros_like(one), one)
+        if ratings.n_users:
+            model.predict_pairs(np.zeros_like(one), one)
     return median(seconds[2:])
 
 
@@ -171,4 +178,6 @@ def _jsonable(value: Any) -> Any:
         return {str(key): _jsonable(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [_jsonable(one) for one in value]
-    return value if value is None or isinstance(value, str | int | float) else str(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)  # JSON has no infinity
+    return value if value is None or isinstance(value, str | int) else str(value)
