@@ -32,6 +32,7 @@ class ServeSettings:
         watch_seconds: time between two looks at the file; 0 for none.
         access_log: whether each request is logged.
         modules: modules to import first, whose models register themselves.
+        quiet: whether the log has only what went wrong, and not also which model serves since when.
     """
 
     model: str
@@ -44,6 +45,7 @@ class ServeSettings:
     watch_seconds: float = 1.0
     access_log: bool = False
     modules: tuple[str, ...] = ()
+    quiet: bool = False
 
 
 def require_extra() -> None:
@@ -78,10 +80,11 @@ def serve(settings: ServeSettings, ready: Callable[[str], None] = print) -> None
     address = _address(listening)
     options: dict[str, Any] = {
         "factory": True, "workers": settings.workers, "access_log": settings.access_log, "log_config": None,
-        "log_level": "info" if settings.access_log else "warning", "server_header": False, "proxy_headers": False,
+        "log_level": None, "server_header": False, "proxy_headers": False,
         "timeout_keep_alive": 30, "timeout_graceful_shutdown": 10, "limit_concurrency": 1000, "ws": "none",
         "timeout_worker_healthcheck": 60,  # a worker that reads a large model is not a dead one
     }  # fmt: skip
+    log_to_stderr(settings)
     with listening:
         if settings.workers == 1:
             app = make_from(settings)
@@ -95,6 +98,21 @@ def serve(settings: ServeSettings, ready: Callable[[str], None] = print) -> None
     # leaves its small packets to wait for each other, 40 ms.
     ready(address)
     uvicorn.run("recae.serving.processes:make_from_environment", host=host, port=port, **options)
+
+
+def log_to_stderr(settings: ServeSettings) -> None:
+    """Have the server's log on stderr: a line has the time, the process, the level, and what happened.
+
+    It says which model serves, and why another one is refused; with several workers, also which one starts or is gone;
+    with `access_log`, each request.
+    """
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
+    of_workers = settings.access_log or (settings.workers > 1 and not settings.quiet)
+    for name, whole in (("recae.serving", not settings.quiet), ("uvicorn", of_workers)):
+        log = logging.getLogger(name)
+        log.handlers, log.propagate = [handler], False  # and not once more as the command line's plain lines
+        log.setLevel(logging.INFO if whole else logging.WARNING)
 
 
 def make_from(settings: ServeSettings) -> Any:
@@ -116,8 +134,8 @@ def make_from(settings: ServeSettings) -> Any:
 
 def make_from_environment() -> Any:
     """The application of a worker."""
-    logging.basicConfig(format="%(message)s", level=logging.INFO)
     settings = ServeSettings(**json.loads(os.environ[_SETTINGS]))
+    log_to_stderr(settings)
     sys.path.insert(0, os.getcwd())
     for module in settings.modules:
         importlib.import_module(module)
@@ -142,7 +160,8 @@ def _one_thread_a_product() -> None:
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.create_server((host, port), family=family, backlog=2048)
+        both = host == "::" and socket.has_dualstack_ipv6()  # every address, as 0.0.0.0 is every one of IPv4
+        listening = socket.create_server((host, port), family=family, backlog=2048, dualstack_ipv6=both)
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it: no waiting for more
         return listening
     except (OSError, OverflowError) as error:

@@ -52,6 +52,8 @@ def serve(
 
     There is no access control: whoever reaches the address can ask for every known user's list. Other machines reach it
     only with --host; docs/serving.md shows it behind nginx.
+
+    stderr has the log: a new model, one that is refused, and with -v each request.
     """
     from recae.cli.options import note, verbosity
     from recae.cli.own_models import imported
@@ -59,6 +61,6 @@ def serve(
 
     settings = ServeSettings(
         model, host, port, workers, device, page, allow_reload, watch_seconds, access_log=verbosity() > 0,
-        modules=tuple(imported),
+        modules=tuple(imported), quiet=verbosity() < 0,
     )  # fmt: skip
     serve(settings, lambda address: note(f"{model} is served at {address} (Ctrl-C stops it)"))
