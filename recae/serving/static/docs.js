@@ -35,7 +35,7 @@ function route(method, path, described, all) {
     const query = new URLSearchParams(fields.map((field) => [field.name, field.value])).toString();
     const options = schema ? { body: body.value, headers: { "Content-Type": "application/json" } } : {};
     try {
-      const found = await fetch(path + (query && `?${query}`), { method: method.toUpperCase(), ...options });
+      const found = await fetch(path.slice(1) + (query && `?${query}`), { method: method.toUpperCase(), ...options });
       const text = await found.text();
       answer.textContent = `${found.status}\n${JSON.stringify(JSON.parse(text), null, 1)}`;
     } catch (error) {
@@ -53,7 +53,7 @@ function route(method, path, described, all) {
   return section;
 }
 
-const described = await (await fetch("/openapi.json")).json();
+const described = await (await fetch("openapi.json")).json();
 at("about").textContent = described.info.description.split("\n\n")[0];
 for (const [path, methods] of Object.entries(described.paths)) {
   for (const [method, one] of Object.entries(methods)) at("routes").append(route(method, path, one, described.components.schemas));

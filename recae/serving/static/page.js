@@ -1,7 +1,7 @@
 // The page: ratings on one side, the list that follows from them on the other. Titles are set as text, never as markup.
 
-import { ask, idText, key, name, Refused } from "/static/ask.js";
-import { combobox } from "/static/combobox.js";
+import { ask, idText, key, name, Refused } from "./ask.js";
+import { combobox } from "./combobox.js";
 
 const at = (id) => document.getElementById(id);
 const state = { card: null, rated: [], user: undefined, who: "mine" };
@@ -125,7 +125,7 @@ async function refresh() {
   at("no-reasons").hidden = true;
   list.setAttribute("aria-busy", "true");
   try {
-    const answer = await ask("/recommend", { ...user, n: Number(at("length").value), ...(where ? { where } : {}) }, signal);
+    const answer = await ask("recommend", { ...user, n: Number(at("length").value), ...(where ? { where } : {}) }, signal);
     problem();
     whereProblem();
     list.replaceChildren(...answer.items.map(listed));
@@ -187,7 +187,7 @@ async function explain(user, items, signal) {
   if (!items.length || (user.events && !user.events.length)) return;
   let answer;
   try {
-    answer = await ask("/explain", { ...user, items: items.slice(0, 20).map((one) => one.item), n: 2 }, signal);
+    answer = await ask("explain", { ...user, items: items.slice(0, 20).map((one) => one.item), n: 2 }, signal);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     at("no-reasons").textContent = `Without reasons: ${error.message}.`;
@@ -206,7 +206,7 @@ async function explain(user, items, signal) {
 
 async function showSimilar(one) {
   try {
-    const answer = await ask("/similar", { item: one.item, n: Math.min(10, state.card.data.n_items) });
+    const answer = await ask("similar", { item: one.item, n: Math.min(10, state.card.data.n_items) });
     at("similar-title").textContent = `Similar to ${name(one)}`;
     at("similar-list").replaceChildren(...answer.items.map((other) => element("li", { className: "entry" },
       element("span", { className: "rank", textContent: String(other.rank) }),
@@ -223,7 +223,7 @@ async function showSimilar(one) {
 // ---------------------------------------------------------------- the beginning
 
 async function readCard() {
-  state.card = await ask("/model");
+  state.card = await ask("model");
   const { model, data } = state.card, count = (n) => n.toLocaleString("en");
   at("about").textContent = `${model} on ${data.name}: ${count(data.n_users)} users, ${count(data.n_items)} items, ${count(data.n_ratings)} ratings`;
   at("filter").hidden = data.columns.length === 0;
@@ -252,10 +252,10 @@ function whoChanged() {
 
 async function begin() {
   combobox(at("item-search"), at("item-results"), {
-    search: (text) => search(`/items?n=12&q=${encodeURIComponent(text.slice(0, 200))}`, "items"), label: name, take: rate,
+    search: (text) => search(`items?n=12&q=${encodeURIComponent(text.slice(0, 200))}`, "items"), label: name, take: rate,
   });
   combobox(at("user-search"), at("user-results"), {
-    search: (text) => search(`/users?n=12&q=${encodeURIComponent(text.slice(0, 200))}`, "users"), label: idText,
+    search: (text) => search(`users?n=12&q=${encodeURIComponent(text.slice(0, 200))}`, "users"), label: idText,
     take: (user) => {
       state.user = user;
       at("chosen-user").textContent = `User ${idText(user)}`;
