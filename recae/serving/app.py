@@ -37,7 +37,9 @@ _FAILURES: dict[int | str, dict[str, Any]] = {
 }  # fmt: skip
 Text = Annotated[str, Query(max_length=200, description="words of a title, or a part of an id")]
 Number = Annotated[int, Query(ge=1, le=answers.FOUND)]
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+FEW = 50  # events, with which a list takes hardly longer than with those that `row_seconds` was measured with
+LONGEST = 1000  # characters of an error's message; a request of ten thousand mistakes has no answer of a megabyte
 MANY = 50_000  # items or users, through which a search is no quick job
 _ABOUT = """Lists, ratings, similar items and explanations by one fitted model.
 
@@ -102,7 +104,7 @@ def _add_models_routes(app: FastAPI, holder: ModelHolder, desk: Desk, limits: Li
     @router.post("/recommend", response_model=bodies.Lists, tags=["lists"])
     async def recommend(body: bodies.RecommendBody) -> Response:
         """The items that the model scores highest, for a known user, several of them, or a live user's events."""
-        one = body.users is None and body.where is None
+        one = body.users is None and body.where is None and len(body.events or ()) <= FEW
         return await answer(answers.recommend, body, lambda served: one and served.row_seconds < QUICK)
 
     @router.post("/predict", response_model=bodies.Predictions, tags=["ratings"])
@@ -174,7 +176,8 @@ def _json(content: Any, status: int = 200) -> Response:
 
 
 def _failure(status: int, kind: str, message: str) -> Response:
-    return _json({"error": kind, "message": " ".join(message.split())}, status)
+    said = " ".join(message.split())
+    return _json({"error": kind, "message": said if len(said) <= LONGEST else f"{said[:LONGEST]}..."}, status)
 
 
 def _translate_errors(app: FastAPI) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
 
-Id = StrictInt | StrictStr | StrictFloat
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Id = StrictInt | StrictStr | Number  # NaN is no id: what names it in an answer would be no JSON
 
 
 class Body(BaseModel):

@@ -23,7 +23,7 @@ class Limits:
         waiting: requests that wait for a thread, at most; the next one is told to come back.
     """
 
-    body_bytes: int = 256 * 1024
+    body_bytes: int = 512 * 1024  # ten thousand ids as long as UUIDs
     body_seconds: float = 10.0
     events: int = 1000
     users: int = 100
