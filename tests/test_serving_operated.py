@@ -150,6 +150,16 @@ def test_what_requests_need_is_there_before_the_first(files: dict[str, Path], mo
             assert found.status_code == 200, found.text
 
 
+def test_a_file_without_ratings_lists_though_it_has_no_vectors(tmp_path: Path) -> None:
+    """A lean file of EASE, whose items are compared by who rated them, serves lists; /similar says what is missing."""
+    lean = fitted("ease").save(tmp_path / "lean.recae", ratings=False)
+    with TestClient(make_app(ModelHolder(lean))) as client:
+        assert client.post("/recommend", json={"events": [{"item": FILMS[0]}]}).json()["items"]
+        found = client.post("/similar", json={"item": FILMS[0]})
+        assert found.status_code == 422
+        assert "saved without them" in found.json()["message"]
+
+
 def test_many_events_do_not_hold_up_others(files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """The list of a few events is made at once; of many, which takes longer than was measured, in a thread."""
     quick, whole = [], Desk.run

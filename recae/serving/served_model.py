@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -137,7 +138,8 @@ def read_served(path: str | Path, device: str | None = None) -> ServedModel:
         model, found, Path(path).name, signature, datetime.now(UTC).isoformat(timespec="seconds"),
         ids, {one: index for index, one in enumerate(ids)}, titles_of(model), _warm(model), {},
     )  # fmt: skip
-    _ = served.items, served.users, served.card, served.unit_vectors, ratings.user_index(ratings.user_ids[:1])
+    _ = served.items, served.users, served.card, ratings.user_index(ratings.user_ids[:1])
+    _warm_beside(served)
     return served
 
 
@@ -164,12 +166,20 @@ def _warm(model: Recommender) -> float:
     if ratings.n_users:
         model.recommend_users(np.zeros(1, np.int64), n)
     ratings.item_index(ratings.item_ids[:1])
-    if model.predicts_ratings:
-        one = items[:1]
-        model.predict_pairs_new(row_of(items, values, ratings, needs_rating=True), np.zeros_like(one), one)
-        if ratings.n_users:
-            model.predict_pairs(np.zeros_like(one), one)
     return median(seconds[2:])
+
+
+def _warm_beside(served: ServedModel) -> None:
+    """Make what other answers than lists need: items' vectors, and the biases of predictions."""
+    model, ratings, one = served.model, served.model.ratings_, np.zeros(1, np.int64)
+    with suppress(Exception):  # a lean file may have no vectors: /similar says so, and the lists are there
+        _ = served.unit_vectors
+    with suppress(Exception):
+        if model.predicts_ratings:
+            row = row_of(one, np.full(1, ratings.scale[1], np.float32), ratings, needs_rating=True)
+            model.predict_pairs_new(row, one, one)
+            if ratings.n_users:
+                model.predict_pairs(one, one)
 
 
 def _jsonable(value: Any) -> Any:
