@@ -70,6 +70,8 @@ def open_to_read(path: Path) -> IO[bytes]:
         if path.is_dir():
             raise ModelFileError(f"{path} is a folder; name a file in it")
         raise ModelFileError(f"{path} is no file") if path.exists() else no_such_file(path)
+    except ModelFileError:  # which is an OSError, too
+        raise
     except OSError as error:
         raise not_to_be_read(path, error) from None
 

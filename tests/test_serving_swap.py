@@ -24,6 +24,7 @@ from recae.storage import fingerprint
 pytest.importorskip("fastapi")
 from fastapi.testclient import TestClient
 
+from recae.serving import model_holder
 from recae.serving.app import make_app
 from recae.serving.model_holder import ModelHolder
 
@@ -81,7 +82,7 @@ def test_a_new_file_takes_over_and_a_damaged_one_does_not(files: dict[str, Path]
         assert client.get("/health").json()["refused"] is None
 
 
-def test_a_file_is_watched(files: dict[str, Path], tmp_path: Path) -> None:
+def test_a_file_is_watched(files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a request for it, a new file serves soon; a damaged one is refused once, not at every look."""
     target = tmp_path / "served.recae"
     put(files["ease"], target)
@@ -89,11 +90,15 @@ def test_a_file_is_watched(files: dict[str, Path], tmp_path: Path) -> None:
     with TestClient(make_app(holder, watch_seconds=0.02)) as client:
         put(files["item-knn"], target)
         wait_for(lambda: client.get("/model").json()["model"] == "item-knn")
+        monkeypatch.setattr(model_holder, "AGAIN", 0)  # for what the system keeps from being read
         damage(target)
         wait_for(lambda: client.get("/health").json()["refused"] is not None)
         before = holder.current
+        monkeypatch.setattr(model_holder, "read_served", None)
+        monkeypatch.setattr(holder, "refused", "once")
         time.sleep(0.1)
-        assert holder.current is before
+        assert (holder.current, holder.refused) == (before, "once")
+        monkeypatch.undo()
         put(files["ease"], target)
         wait_for(lambda: client.get("/model").json()["model"] == "ease")
 

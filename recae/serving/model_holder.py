@@ -63,8 +63,7 @@ class ModelHolder:
         try:
             found = await asyncio.to_thread(read_served, self.path, self._device)
         except Exception as error:  # whatever a file does to the code that reads it, the old model goes on
-            passing = any(isinstance(one, OSError | MemoryError) for one in (error, error.__context__))
-            self._seen, self._try_again = signature, time.monotonic() + AGAIN if passing else float("inf")
+            self._seen, self._try_again = signature, time.monotonic() + AGAIN if _may_pass(error) else float("inf")
             said = str(error) if isinstance(error, RecaeError) else f"{self.path}: {type(error).__name__} {error}"
             raise ModelFileError(f"the new file is refused, and the old model goes on: {said.strip()}") from error
         changed = found.fingerprint != self.current.fingerprint
@@ -78,3 +77,9 @@ class ModelHolder:
             await asyncio.sleep(seconds)
             with suppress(ModelFileError):  # which `reload` has said
                 await self.reload(again=False)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the system, and not the content of a file, kept it from being read."""
+    both = error, error.__context__
+    return any(isinstance(one, OSError | MemoryError) and not isinstance(one, RecaeError) for one in both)
