@@ -19,9 +19,7 @@ RATINGS = {  # of a page, by set, the rows of its table
     },
     "kernels": {"ml-1m": ["i-autorec", "sparse-fc"], "ml-100k": ["i-autorec", "sparse-fc", "glocal-k"]},
     "dual_autorec": {
-        "ml-1m": [
-            "i-autorec", "dual-autorec-500", "deep", "dual-autorec", "dual-autorec-levelled", "dual-autorec-ordinal",
-        ],  # fmt: skip
+        "ml-1m": ["i-autorec", "deep", "dual-autorec", "dual-autorec-levelled", "dual-autorec-ordinal"],
         "ml-100k": ["i-autorec", "ordinal", "dual-autorec", "dual-autorec-ordinal"],
     },
     "side_information": {"ml-100k": ["i-autorec", "vector", "dual-autorec-ordinal", "cfn", "wide-deep", "hybrid"]},
