@@ -47,7 +47,8 @@ class Hybrid(Recommender):
     How strongly θ is drawn to 0 is chosen by what is left of ratings that θ has not seen. Where that is not clearly
     less than without features, they are not read; nor where m alone is better on a tenth of the ratings, since it
     learns by itself what θ learns worse. Who has no ratings has what the base expects, and f; θ of a user without
-    ratings is what users with features like theirs have. Unseen users are known only by their ratings.
+    ratings is what users with features like theirs have. Unseen users are known only by their ratings. A base that
+    takes stars for ordered levels takes what features leave of them so, too, in `BINS` parts.
     """
 
     predicts_ratings: ClassVar[bool] = True
