@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -87,6 +88,17 @@ def test_gradients_are_finite_differences_of_scipys_likelihood() -> None:
     np.testing.assert_allclose(np.concatenate([g.numpy().ravel() for g in found]), numeric, atol=1e-5)
 
 
+def test_slopes_are_the_likelihoods_derivatives() -> None:
+    """The closed forms that Newton's method uses are autograd's first and second derivatives."""
+    model, ratings = toy(), torch.tensor([0.5, 1.0, 3.0, 5.0])
+    score = torch.tensor([0.3, -1.0, 2.0, 0.1], dtype=torch.double, requires_grad=True)
+    (first,) = torch.autograd.grad(model.log_likelihood(score, ratings).sum(), score, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), score)
+    slopes = model.edges(ratings).slopes(score)
+    torch.testing.assert_close(slopes.first, first)
+    torch.testing.assert_close(slopes.curvature, -second)
+
+
 def test_far_scores_stay_numbers() -> None:
     """At scores of +-200 in float32 the likelihood is the right large number, its gradient +-1, and never NaN."""
     model = CumulativeLogit(torch.tensor(LEVELS), torch.tensor([3, 9, 5, 2]))
@@ -106,6 +118,16 @@ def test_thresholds_start_where_the_shares_are() -> None:
     np.testing.assert_allclose(chance, counts / counts.sum(), atol=1e-3)
     means = torch.linspace(0.7, 4.8, 30)
     torch.testing.assert_close(model.mean(model.score_of(means)).detach(), means, atol=1e-3, rtol=0)
+
+
+def test_a_level_that_hardly_occurs_has_a_likelihood() -> None:
+    """One rating of a thousand million at a level of its own: likelihood and gradients are numbers, and the share's."""
+    ratings, counts = torch.tensor([1.0, 2.0, 2.5, 5.0]), torch.tensor([2 * 10**8, 10, 1, 8 * 10**8])
+    model = CumulativeLogit(ratings, counts)
+    found = model.log_likelihood(torch.zeros(4), ratings)
+    np.testing.assert_allclose(found.detach(), np.log((counts.numpy() + 0.5) / 1e9), rtol=1e-5)
+    found.sum().backward()
+    assert all(bool(p.grad.isfinite().all()) for p in model.parameters() if p.grad is not None)
 
 
 @pytest.mark.parametrize("n", [1, 101])
@@ -184,6 +206,16 @@ def test_its_spread_is_honest() -> None:
     assert wild > calm + 0.1
 
 
+@pytest.mark.parametrize("thresholds", ["shared", "column"])
+def test_a_lean_file_has_its_levels(tmp_path: Path, thresholds: Literal["shared", "column"]) -> None:
+    """A file without ratings serves a row as the model does: levels come from the file, not from ratings."""
+    data = stars()
+    model = quick(by="user", output="ordinal", thresholds=thresholds, epochs=2).fit(data)
+    model.save(tmp_path / "m.recae", ratings=False)
+    rows = data.user_rows[[1, 4]]
+    np.testing.assert_array_equal(load_model(tmp_path / "m.recae").score(rows), model.score(rows))
+
+
 def test_other_outputs_have_no_distribution() -> None:
     """Squared error says nothing of spread: the error names the output that does."""
     with pytest.raises(ParameterError, match="output='ordinal'"):
@@ -211,6 +243,30 @@ def test_unseen_users_units_are_the_likelihoods_maximum() -> None:
     empty = sparse.csr_array((1, 30), dtype=np.float32)
     w, b = solve_columns_ordinal(codes, empty, levels.float(), weight.mean(0), float(bias.mean()), l2=0.7)
     np.testing.assert_allclose(np.append(w[0], b[0]), mean, rtol=1e-5)
+
+
+@pytest.mark.parametrize("n", [5, 10, 20, 80])
+@pytest.mark.parametrize("rating", [0.5, 5.0])
+def test_whoever_rates_unlike_all_others_is_predicted_so(n: int, rating: float) -> None:
+    """Of n lowest ratings, all unexpected, as of n highest ones, the unit is SciPy's minimum: no step goes too far."""
+    rng = np.random.default_rng(n)
+    levels = CumulativeLogit(torch.tensor(LEVELS), torch.tensor([1, 9, 60, 30]))
+    codes = rng.random((n, 40)).astype(np.float32)
+    row = sparse.csr_array((np.full(n, rating, np.float32), np.arange(n), [0, n]), shape=(1, n))
+    mean, l2 = rng.normal(size=40) * 0.1, 2.0
+    w, b = solve_columns_ordinal(codes, row, levels, mean, 0.5, l2=l2)
+    at, given = levels.double(), torch.full((n,), rating)
+
+    def loss(unit: np.ndarray[Any, Any]) -> tuple[float, np.ndarray[Any, Any]]:
+        x = torch.tensor(unit, requires_grad=True)
+        change = torch.cat([x[:-1] - torch.from_numpy(mean), x[-1:] - 0.5])
+        scores = torch.from_numpy(codes).double() @ x[:-1] + x[-1]
+        total = -at.log_likelihood(scores, given).sum() + l2 / 2 * change[:-1] @ change[:-1] + change[-1] ** 2 / 2
+        (slope,) = torch.autograd.grad(total, x)
+        return total.item(), slope.numpy()
+
+    best = optimize.minimize(loss, np.append(mean, 0.5), jac=True, method="L-BFGS-B", options={"ftol": 1e-12})
+    assert loss(np.append(w[0], b[0]).astype(float))[0] == pytest.approx(best.fun, rel=1e-4)
 
 
 @both

@@ -553,7 +553,7 @@ def test_levels_are_learnt(tmp_path) -> None:
     loss = model._objective(net, Batch(packed, packed.items)).item()
     with torch.no_grad():
         score = net.score(packed.base, net.left_over(net(packed).before, packed.items)).double()
-    edges = net.head.thresholds()[0].double()
+    edges = net.head.thresholds().double()
     level = np.searchsorted(net.head.levels.numpy(), events.values[packed.order])
     chance = torch.sigmoid(edges[level + 1] - score) - torch.sigmoid(edges[level] - score)
     assert loss == pytest.approx(-chance.log().mean().item(), abs=1e-4)

@@ -41,6 +41,13 @@ class LearnedArrays:
         check_array(array, f"array {self._prefix + name!r}", dtype, shape)
         return array
 
+    def copied(self, name: str, *shape: int) -> npt.NDArray[Any] | None:
+        """A copy of what `floats` returns, the array staying here; None where there is none."""
+        if name not in self:
+            return None
+        self._arrays[self._prefix + name] = array = self.floats(name, *shape)
+        return array.copy()
+
     def number(self, name: str) -> float:
         """A single number."""
         array = self._take(name)

@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recae._types import Csr, IntArray
+from recae._types import Csr, FloatArray, IntArray
 from recae.distributed.ranks import choose_device, current
 from recae.models.autorec.fused_network import fused_steps
 from recae.models.autorec.rating_network import RatingNetwork, pretraining_loss, rating_loss
 from recae.models.autorec.row_autoencoder import BLOCK, RowAutoencoder
-from recae.models.outputs.heads import LEVELLED, OUTPUTS, Head, make_head, ordinal_head
+from recae.models.outputs.heads import LEVELLED, LEVELS, OUTPUTS, Head, make_head, ordinal_head
 from recae.nn.layers import as_widths
 from recae.ratings import RatingMatrix
-from recae.recommender.epochs import MultipliesOnCuda, TrainedByOptimizer, rating_error
+from recae.recommender.epochs import MultipliesOnCuda, TrainedByOptimizer, load_network, rating_error
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.params import default, hyperparameters, param
@@ -130,12 +130,14 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer, MultipliesOnCuda):
         """An objective for a second update on each batch; None for none."""
         return None
 
-    def _network(self, ratings: RatingMatrix, start: Tensor | None = None) -> RatingNetwork:
+    def _network(
+        self, ratings: RatingMatrix, start: Tensor | None = None, levels: FloatArray | None = None
+    ) -> RatingNetwork:
         n_cols = ratings.n_users if self.by == "item" else ratings.n_items
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.rng)
             return self._make_network(n_cols, ratings, {
-                "activation": self.activation, "output": self._head(n_cols, ratings), "scale": ratings.scale,
+                "activation": self.activation, "output": self._head(n_cols, ratings, levels), "scale": ratings.scale,
                 "start": start, "dropout": self.dropout, "noise": self.noise, "l2": self._l2(ratings),
                 "inner_l2": self.inner_l2, "mask_input": self._reads_mask(),
                 "centred": self._input() in ("centred", "residual"),
@@ -149,11 +151,11 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer, MultipliesOnCuda):
         """A network of these settings, to which a subclass adds its own."""
         return RatingNetwork(n_cols, as_widths(self.hidden), **settings)
 
-    def _head(self, n_cols: int, ratings: RatingMatrix) -> Head:
-        """The output head; an ordinal one's levels are the ratings that occur."""
+    def _head(self, n_cols: int, ratings: RatingMatrix, levels: FloatArray | None = None) -> Head:
+        """The output head; an ordinal one's levels are the ratings that occur, or those of a file, `levels`."""
         if self.output != "ordinal":
             return make_head(self.output, ratings.scale, self._unit)
-        return ordinal_head(ratings, self._unit, n_cols if self.thresholds == "column" else 0)
+        return ordinal_head(ratings, self._unit, n_cols if self.thresholds == "column" else 0, levels=levels)
 
     def _l2(self, ratings: RatingMatrix) -> float:
         """`l2`, or by default a value found on held-out training data of MovieLens (100,000 and 1,000,000 ratings)."""
@@ -175,7 +177,8 @@ class AutoRec(RowAutoencoder, TrainedByOptimizer, MultipliesOnCuda):
             self.input = "raw"  # a file from before "auto" meant levelled
         if self.input == "auto" and self.output == "ordinal" and "steepness" not in arrays:
             self.input = "raw" if self.by == "item" else "centred"  # from before it did so for ordinal output
-        super()._restore(arrays)
+        levels = arrays.copied(LEVELS, -1)
+        self.network_ = load_network(lambda: self._network(self.ratings_, levels=levels), arrays, self.device)
 
     def _input(self) -> str:
         """How ratings are read, where `input` is "auto".

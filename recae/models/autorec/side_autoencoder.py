@@ -59,12 +59,14 @@ class SideAutoencoder(ColdFeatures):
 
     # ---------------------------------------------------------------- hooks of AutoRec
 
-    def _network(self, ratings: RatingMatrix, start: Tensor | None = None) -> RatingNetwork:
+    def _network(
+        self, ratings: RatingMatrix, start: Tensor | None = None, levels: FloatArray | None = None
+    ) -> RatingNetwork:
         self._side_features = {
             "user": encode_table(self._table(ratings, "user"), ratings.user_ids).matrix,
             "item": encode_table(self._table(ratings, "item"), ratings.item_ids).matrix,
         }
-        return super()._network(ratings, start)
+        return super()._network(ratings, start, levels)
 
     def _make_network(self, n_cols: int, ratings: RatingMatrix, settings: dict[str, Any]) -> RatingNetwork:
         assert self._side_features is not None

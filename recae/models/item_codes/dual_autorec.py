@@ -22,6 +22,7 @@ from recae.models.item_codes.dual_network import (
 from recae.models.outputs.heads import (
     BINS,
     FEW_LEVELS,
+    LEVELS,
     Head,
     OrdinalHead,
     finish,
@@ -31,7 +32,7 @@ from recae.models.outputs.heads import (
 from recae.models.outputs.ordinal_folding import solve_columns_ordinal
 from recae.nn.layers import as_widths
 from recae.ratings import RatingMatrix
-from recae.recommender.epochs import STEPS, TrainedByOptimizer, rating_error
+from recae.recommender.epochs import STEPS, TrainedByOptimizer, load_network, rating_error
 from recae.recommender.fitting import FitOptions
 from recae.recommender.folding import solve_columns
 from recae.recommender.item_codes import ItemCodes, as_numpy
@@ -125,10 +126,12 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
         self.history_ = trainer.fit(network, batches, dual_loss, validate)
         self.network_ = network
 
-    def _network(self, ratings: RatingMatrix, start: Tensor | None = None) -> DualNetwork:
-        head = Head(self._unit)
-        if self._is_ordinal(ratings):
-            head = ordinal_head(ratings, self._unit, ratings.n_users, FEW_LEVELS)
+    def _network(
+        self, ratings: RatingMatrix, start: Tensor | None = None, levels: FloatArray | None = None
+    ) -> DualNetwork:
+        head: Head = Head(self._unit)
+        if self._is_ordinal(ratings) if levels is None else self.output != "identity":
+            head = ordinal_head(ratings, self._unit, ratings.n_users, most=FEW_LEVELS, levels=levels)
         l2, side_l2 = self._l2(ratings, head), self._side_l2(head)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.rng)
@@ -204,9 +207,10 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
     def _restore(self, arrays: LearnedArrays) -> None:
         if "means" not in arrays:
             self.input = "raw"  # a file from before rows were levelled
-        if self.output == "auto" and "head.model.first" not in arrays and self._is_ordinal(self.ratings_):
+        levels = arrays.copied(LEVELS, -1)
+        if self.output == "auto" and levels is None and self._is_ordinal(self.ratings_):
             self.output = "identity"  # or from before outputs could be ordinal
-        super()._restore(arrays)
+        self.network_ = load_network(lambda: self._network(self.ratings_, levels=levels), arrays, self.device)
 
     def _user_codes(self, user_rows: Csr) -> FloatArray:
         """p of user rows, (n_rows, side); within `_inference`."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recae._types import IntArray, Scores
+from recae._types import FloatArray, IntArray, Scores
 from recae.errors import ParameterError, Remedy
 from recae.models.outputs.ordinal import CumulativeLogit
 from recae.nn.losses import masked_squared_error
@@ -22,6 +22,7 @@ from recae.sparse import SparseRows
 
 OUTPUTS = ("identity", "sigmoid", "selu", "ordinal")
 LEVELLED = ("identity", "ordinal")  # to which a row's level can be added
+LEVELS = "head.model.levels"  # the array of a network with ordinal output, in files
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al. (2017), eq. 14
 STEEPNESS = 1.5  # of ordered levels, at first: how much a score grows with a star of a row's level
 FEW_LEVELS = 20  # different ratings, up to which they are taken for levels
@@ -123,20 +124,32 @@ def has_levels(ratings: RatingMatrix) -> bool:
     return 2 <= len(pd.unique(ratings.user_rows.data)) <= FEW_LEVELS
 
 
-def ordinal_head(ratings: RatingMatrix, unit: Unit, n_cols: int = 0, most: int | None = None) -> OrdinalHead:
+def ordinal_head(
+    ratings: RatingMatrix, unit: Unit, n_cols: int = 0, *, most: int | None = None, levels: FloatArray | None = None
+) -> OrdinalHead:
     """The ordinal head whose levels are the ratings that occur; see `OrdinalHead`.
 
-    Where more than `most` different ones occur, levels are the means of `BINS` parts of equally many ratings.
+    Args:
+        most: where more different ones occur, levels are the means of `BINS` parts of equally many ratings.
+        levels: those of a file, (L,), whose other arrays fill the head then: a lean one has no ratings.
     """
-    values = ratings.user_rows.data
+    if levels is not None:
+        levels, counts = np.asarray(levels), np.ones(len(levels), np.int64)
+    else:
+        levels, counts = _levels_of(ratings.user_rows.data, most)
+    return OrdinalHead(torch.tensor(levels), torch.tensor(counts), n_cols, unit)
+
+
+def _levels_of(values: FloatArray, most: int | None) -> tuple[FloatArray, IntArray]:
+    """Levels, increasing (L,), and how many of the values each has, (L,)."""
     levels, counts = np.unique(values, return_counts=True)
-    if most is not None and len(levels) > most:
-        middle = (float(levels[0]) + float(levels[-1])) / 2  # so that there are two, whatever most values are
-        edges = np.unique(np.append(np.quantile(values, np.arange(1, BINS) / BINS), middle))
-        part = np.digitize(values, edges)
-        counts, sums = np.bincount(part), np.bincount(part, values)
-        levels, counts = (sums[counts > 0] / counts[counts > 0]).astype(np.float32), counts[counts > 0]
-    return OrdinalHead(torch.from_numpy(levels), torch.from_numpy(counts), n_cols, unit)
+    if most is None or len(levels) <= most:
+        return levels, counts
+    middle = (float(levels[0]) + float(levels[-1])) / 2  # so that there are two, whatever most values are
+    edges = np.unique(np.append(np.quantile(values, np.arange(1, BINS) / BINS), middle))
+    part = np.digitize(values, edges)
+    counts, sums = np.bincount(part), np.bincount(part, values)
+    return (sums[counts > 0] / counts[counts > 0]).astype(np.float32), counts[counts > 0]
 
 
 def finish(head: Head, logits: Scores, columns: IntArray | None, device: torch.device) -> Scores:

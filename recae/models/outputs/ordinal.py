@@ -8,6 +8,8 @@ long as one from 1 to 2, and how sure a prediction is comes with it.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -16,6 +18,33 @@ from recae.errors import DataError, Remedy
 
 FAR = 1e4  # stands for an infinite threshold: σ is exactly 0 or 1 there, and gradients stay numbers
 MOST_LEVELS = 100
+
+
+class Edges(NamedTuple):
+    """Of n ratings, (n,) each: the thresholds below and above their level, and log(1 - exp(low - high)).
+
+    The last is known from the gap itself: next to a large threshold, that of a rare level is lost in float32.
+    """
+
+    low: Tensor
+    high: Tensor
+    apart: Tensor
+
+    def log_likelihood(self, score: Tensor) -> Tensor:
+        """log P(level | score) of each, (n,): exact in both tails, by σ(b) - σ(a) = σ(b) σ(-a) (1 - exp(a - b))."""
+        return functional.logsigmoid(self.high - score) + functional.logsigmoid(score - self.low) + self.apart
+
+    def slopes(self, score: Tensor) -> Slopes:
+        """First and second derivative of `log_likelihood` in the score."""
+        below, above = torch.sigmoid(self.low - score), torch.sigmoid(self.high - score)
+        return Slopes(below + above - 1, below * (1 - below) + above * (1 - above))
+
+
+class Slopes(NamedTuple):
+    """d log P / d score, and - d² log P / d score² (positive: the likelihood is log-concave), both (n,)."""
+
+    first: Tensor
+    curvature: Tensor
 
 
 class CumulativeLogit(nn.Module):
@@ -41,46 +70,49 @@ class CumulativeLogit(nn.Module):
                 remedy=Remedy("choose {output}", output="identity"),
             )
         share = (counts.double() + 0.5).cumsum(0)
-        start = torch.logit(share[:-1] / share[-1]).float()
+        start = torch.logit(share[:-1] / share[-1])
         self.register_buffer("levels", levels.float())
-        self.first = nn.Parameter(start[:1].clone())
-        self.gaps = nn.Parameter(start.diff().log())
+        self.first = nn.Parameter(start[:1].float())
+        self.gaps = nn.Parameter(start.diff().log().float())
         self.weight = nn.Parameter(torch.zeros(n_cols, len(levels) - 2)) if n_cols and len(levels) > 2 else None
 
-    def thresholds(self) -> Tensor:
-        """(1, L + 1), or (n_cols + 1, L + 1), whose last row is for a column never seen; the outer ones are far away.
+    def thresholds(self, columns: Tensor | None = None) -> Tensor:
+        """The L + 1 thresholds of `columns`, an axis more than theirs; (L + 1,) for None.
 
-        Between the first and the last column stand t_1 ... t_(L-1).
+        The outer ones are far away: between the first and the last stand t_1 ... t_(L-1). -1 and None are a column
+        never seen, which has the gaps that all share.
         """
-        gaps = self.gaps[None]
-        if self.weight is not None:
-            gaps = torch.cat([gaps + self.weight, gaps])
-        inner = torch.cat([self.first.expand(len(gaps), 1), gaps.exp()], 1).cumsum(1)
-        edge = inner.new_full((len(inner), 1), FAR)
-        return torch.cat([-edge, inner, edge], 1)
+        return self._placed(self._gaps_of(columns))
 
     def level_of(self, ratings: Tensor) -> Tensor:
         """Index of the nearest level, int64, shape of `ratings`."""
         levels = self.get_buffer("levels")
         return torch.bucketize(ratings.to(levels.dtype), (levels[1:] + levels[:-1]) / 2)
 
-    def log_likelihood(self, score: Tensor, ratings: Tensor, columns: Tensor | None = None) -> Tensor:
-        """log P(rating | score) of each, (n,): exact in both tails.
+    def edges(self, ratings: Tensor, columns: Tensor | None = None) -> Edges:
+        """The edges of the levels nearest to `ratings` (n,)."""
+        gaps, level = self._gaps_of(None), self.level_of(ratings)
+        if self.weight is not None and columns is not None:  # of more ratings than columns, a table is less work
+            gaps = torch.cat([gaps + self.weight, gaps[None]])
+            row = columns.long().remainder(len(gaps))
+        else:
+            gaps, row = gaps[None], torch.zeros_like(level)
+        table, start = self._placed(gaps).flatten(), row * (len(self.get_buffer("levels")) + 1) + level
+        apart = functional.pad(torch.log(-torch.expm1(-gaps.exp())), (1, 1)).flatten()
+        return Edges(table[start], table[start + 1], apart[start - row])
 
-        By σ(b) - σ(a) = σ(b) σ(-a) (1 - exp(a - b)).
-        """
-        low, high = self.edges(ratings, columns)
-        apart = torch.log(-torch.expm1(low - high))
-        return functional.logsigmoid(high - score) + functional.logsigmoid(score - low) + apart
+    def log_likelihood(self, score: Tensor, ratings: Tensor, columns: Tensor | None = None) -> Tensor:
+        """log P(rating | score) of each, (n,)."""
+        return self.edges(ratings, columns).log_likelihood(score)
 
     def probabilities(self, score: Tensor, columns: Tensor | None = None) -> Tensor:
         """P(level | score): shape of `score` and one axis more, (..., L)."""
-        edges = self._table(columns)
+        edges = self.thresholds(columns)
         return torch.sigmoid(edges - score[..., None]).diff(dim=-1)
 
     def mean(self, score: Tensor, columns: Tensor | None = None) -> Tensor:
         """Expected rating, shape of `score`: lowest level + Σ_l (step to the next level) P(rating > level l)."""
-        levels, edges = self.get_buffer("levels"), self._table(columns)
+        levels, edges = self.get_buffer("levels"), self.thresholds(columns)
         out = levels[0].expand_as(score).clone()
         for level, step in enumerate(levels[1:] - levels[:-1]):  # `diff` has no place in an ONNX graph
             out += step * torch.sigmoid(score - edges[..., level + 1])
@@ -99,15 +131,14 @@ class CumulativeLogit(nn.Module):
         part = (wanted - means[right - 1]) / (means[right] - means[right - 1])
         return torch.lerp(grid[right - 1], grid[right], part)
 
-    def _table(self, columns: Tensor | None) -> Tensor:
-        """Thresholds for `columns` (-1 and None: a column never seen), to be broadcast against scores[..., None]."""
-        table = self.thresholds()
-        return table[-1] if columns is None or len(table) == 1 else table[columns.long()]
+    def _gaps_of(self, columns: Tensor | None) -> Tensor:
+        """Logarithms of the gaps between the thresholds of `columns`, (..., L - 2); see `thresholds`."""
+        if columns is None or self.weight is None:
+            return self.gaps
+        return self.gaps + self.weight[columns.long().clamp(min=0)] * (columns >= 0)[..., None]
 
-    def edges(self, ratings: Tensor, columns: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """The thresholds below and above the level of each rating, (n,)."""
-        table, level = self.thresholds(), self.level_of(ratings)
-        if columns is None or len(table) == 1:
-            return table[-1][level], table[-1][level + 1]
-        flat, start = table.flatten(), columns.long().remainder(len(table)) * table.shape[1] + level
-        return flat[start], flat[start + 1]
+    def _placed(self, gaps: Tensor) -> Tensor:
+        """Thresholds (..., L + 1) that are `gaps` (..., L - 2) apart."""
+        inner = torch.cat([self.first.expand(*gaps.shape[:-1], 1), gaps.exp()], -1).cumsum(-1)
+        edge = torch.full_like(inner[..., :1], FAR)
+        return torch.cat([-edge, inner, edge], -1)
