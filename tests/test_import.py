@@ -66,23 +66,20 @@ def test_a_part_imports_only_what_it_is_made_of(modules: list[str], heavy: list[
 _TRAINED = """
     import sys
     import numpy as np, pandas as pd, recae
-    from recae.models.linear import spectral
     users, items = np.nonzero(np.random.default_rng(0).random((30, 22)) < 0.4)
     ratings = recae.RatingMatrix.from_columns(users, items, 1.0 + (users + items) % 5, users * 99999 + items)
     small = {"epochs": 1, "hidden": 2}
     for optimizer in ("adam", "sgd", "rprop", "lbfgs"):
         recae.AutoRec(optimizer=optimizer, path="dense", batch_size=None, **small).fit(ratings, progress=False)
-    for model in (recae.SessionRNN(**small), recae.MultVAE(**small), recae.ItemKNN()):
+    for model in (recae.MultVAE(**small), recae.ItemKNN()):
         model.fit(ratings, progress=False).similar_items(1)
-    spectral.SMALL = 0  # so that few ratings are decomposed as many are
-    recae.Spectral(factors=3).fit(ratings)
     print(*sys.modules)
 """
 
 
 def test_training_imports_neither_pytorchs_compiler_nor_scikit_learn() -> None:
-    """Whatever the optimiser, PyTorch's compiler stays out, and so does scikit-learn for a decomposition or for similar
-    items: each takes as long to import as PyTorch or pandas."""
+    """Whatever the optimiser, PyTorch's compiler stays out, and so does scikit-learn for similar items: each takes as
+    long to import as PyTorch or pandas."""
     loaded = set(run(_TRAINED).split())
     assert "torch.optim" in loaded
     assert not {"torch._dynamo", "sympy", "sklearn"} & loaded

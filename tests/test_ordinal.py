@@ -87,17 +87,6 @@ def test_gradients_are_finite_differences_of_scipys_likelihood() -> None:
     np.testing.assert_allclose(np.concatenate([g.numpy().ravel() for g in found]), numeric, atol=1e-5)
 
 
-def test_slopes_are_the_likelihoods_derivatives() -> None:
-    """The closed forms that Newton's method uses are autograd's first and second derivatives."""
-    model, ratings = toy(), torch.tensor([0.5, 1.0, 3.0, 5.0])
-    score = torch.tensor([0.3, -1.0, 2.0, 0.1], dtype=torch.double, requires_grad=True)
-    (first,) = torch.autograd.grad(model.log_likelihood(score, ratings).sum(), score, create_graph=True)
-    (second,) = torch.autograd.grad(first.sum(), score)
-    slopes = model.slopes(score, ratings)
-    torch.testing.assert_close(slopes.first, first)
-    torch.testing.assert_close(slopes.curvature, -second)
-
-
 def test_far_scores_stay_numbers() -> None:
     """At scores of +-200 in float32 the likelihood is the right large number, its gradient +-1, and never NaN."""
     model = CumulativeLogit(torch.tensor(LEVELS), torch.tensor([3, 9, 5, 2]))

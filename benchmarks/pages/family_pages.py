@@ -19,10 +19,10 @@ RATINGS = {  # of a page, by set, the rows of its table
     },
     "kernels": {"ml-1m": ["i-autorec", "sparse-fc"], "ml-100k": ["i-autorec", "sparse-fc", "glocal-k"]},
     "dual_autorec": {
-        "ml-1m": ["i-autorec", "dual-autorec-500", "deep", "dual-autorec", "dual-autorec-levelled"],
-        "ml-100k": ["i-autorec", "dual-autorec"],
+        "ml-1m": ["i-autorec", "deep", "dual-autorec", "dual-autorec-levelled", "dual-autorec-ordinal"],
+        "ml-100k": ["i-autorec", "ordinal", "dual-autorec", "dual-autorec-ordinal"],
     },
-    "side_information": {"ml-100k": ["i-autorec", "vector", "dual-autorec", "cfn", "wide-deep", "hybrid"]},
+    "side_information": {"ml-100k": ["i-autorec", "vector", "dual-autorec-ordinal", "cfn", "wide-deep", "hybrid"]},
 }  # fmt: skip
 LISTS = {
     "denoising_sparse": ["popularity", "mult-dae", "cdae", "ease", "edlae"],

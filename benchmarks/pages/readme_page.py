@@ -29,7 +29,7 @@ def parts() -> dict[str, str]:
         ],
         [
             "RMSE of DualAutoRec on the same splits",
-            f"{ratings['dual-autorec-levelled']['rmse']:.4f} (SparseFC {ratings['sparse-fc']['rmse']:.4f})",
+            f"{ratings['dual-autorec-ordinal']['rmse']:.4f} (SparseFC {ratings['sparse-fc']['rmse']:.4f})",
             RATINGS,
         ],
         [

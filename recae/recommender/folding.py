@@ -67,28 +67,24 @@ def solve_rows(
     return out_weight.astype(np.float32), out_bias.astype(np.float32)
 
 
-def ridge(
-    h: npt.NDArray[Any], rest: npt.NDArray[Any], l2: float, root: npt.NDArray[Any] | None = None
-) -> tuple[npt.NDArray[Any], float]:
-    """argmin over (d, s) of |root (rest - h d - s)|² + l2 |d|² + s², solved on the smaller side; `root` is 1 if None.
+def ridge(h: npt.NDArray[Any], rest: npt.NDArray[Any], l2: float) -> tuple[npt.NDArray[Any], float]:
+    """argmin over (d, s) of |rest - h d - s|² + l2 |d|² + s², solved on the smaller side.
 
     With x = [h / sqrt(l2), 1] and (d, s) = (u / sqrt(l2), s) it is an ordinary ridge with weight 1.
     """
     x = np.column_stack([h / np.sqrt(l2), np.ones(len(h))])
-    if root is not None:
-        x, rest = x * root[:, None], rest * root
     if len(x) <= x.shape[1]:
         gram = x @ x.T
         gram[np.diag_indices_from(gram)] += 1.0
-        solution = x.T @ _solved(gram, rest)
+        solution = x.T @ solved(gram, rest)
     else:
         gram = x.T @ x
         gram[np.diag_indices_from(gram)] += 1.0
-        solution = _solved(gram, x.T @ rest)
+        solution = solved(gram, x.T @ rest)
     return solution[:-1] / np.sqrt(l2), float(solution[-1])
 
 
-def _solved(positive: npt.NDArray[Any], target: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def solved(positive: npt.NDArray[Any], target: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """positive⁻¹ target by Cholesky. LAPACK itself: SciPy's checks take longer than a user of a few ratings."""
     _, solution, failed = linalg.lapack.dposv(positive, target)
     if failed:

@@ -18,6 +18,7 @@ from recae.models.ensemble.feature_regression import (
 )
 from recae.models.ensemble.members import base_of, plain_params
 from recae.models.ensemble.some_users import some_users
+from recae.models.outputs.heads import has_levels
 from recae.ratings import RatingMatrix
 from recae.ratings.matrix import By
 from recae.recommender.base import Recommender
@@ -46,7 +47,8 @@ class Hybrid(Recommender):
     How strongly θ is drawn to 0 is chosen by what is left of ratings that θ has not seen. Where that is not clearly
     less than without features, they are not read; nor where m alone is better on a tenth of the ratings, since it
     learns by itself what θ learns worse. Who has no ratings has what the base expects, and f; θ of a user without
-    ratings is what users with features like theirs have. Unseen users are known only by their ratings.
+    ratings is what users with features like theirs have. Unseen users are known only by their ratings. A base that
+    takes stars for ordered levels takes what features leave of them so, too, in `BINS` parts.
     """
 
     predicts_ratings: ClassVar[bool] = True
@@ -89,6 +91,8 @@ class Hybrid(Recommender):
             options = replace(options, checkpoint=None, resume=False)
         if self.opinions_ and self.compare:
             options = replace(options, weight=self._compare(ratings, validation, options))
+        if self.opinions_ and opens_output(base) and has_levels(ratings):
+            base.set_params(output="ordinal")  # what features leave of levels is nearly as ordered as these
         if validation is not None:
             users, items, _ = validation.pairs()
             validation = less(validation, self._told(users, items))
@@ -257,9 +261,16 @@ class Hybrid(Recommender):
             if f"{by}/theta" in arrays
         }
         base = self._new_base()
+        if opens_output(base) and "base/head.model.first" in arrays:
+            base.set_params(output="ordinal")
         base._set_ratings(less(self.ratings_, self.told_))
         base._restore_saved(arrays.under("base/"))
         self.base_ = base
+
+
+def opens_output(base: Recommender) -> bool:
+    """Whether a base is left to choose between ordered levels and ratings as they are (`DualAutoRec`)."""
+    return base.get_params().get("output") == "auto"
 
 
 def _plus(own: FloatArray, opinions: Opinions | None, row_index: IntArray, item_index: IntArray) -> FloatArray:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -20,7 +19,15 @@ from recae.models.item_codes.dual_network import (
     dual_loss,
     outermost_loss,
 )  # fmt: skip
-from recae.models.outputs.heads import Head, OrdinalHead, finish, ordinal_head
+from recae.models.outputs.heads import (
+    BINS,
+    FEW_LEVELS,
+    Head,
+    OrdinalHead,
+    finish,
+    has_levels,
+    ordinal_head,
+)  # fmt: skip
 from recae.models.outputs.ordinal_folding import solve_columns_ordinal
 from recae.nn.layers import as_widths
 from recae.ratings import RatingMatrix
@@ -37,7 +44,6 @@ from recae.training import RowBatches
 from recae.training.pretraining import pretrain
 
 BLOCK = 2048  # item rows encoded at once
-FEW_LEVELS = 20  # different ratings, up to which they are taken for levels
 ORDINAL_L2 = 0.25  # what L2 weights are multiplied by under the likelihood, whose slopes are smaller than the error's
 
 
@@ -66,8 +72,8 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
     side: int = param(64, "units of the user side", low=1)
     output: Literal["auto", "identity", "ordinal"] = param(
         "auto",
-        f"what outputs are: the rating itself, or a score of ordered levels; auto: ordinal where there are at most "
-        f"{FEW_LEVELS} different ratings",
+        f"what outputs are: the rating itself, or a score of ordered levels, which are ratings, or {BINS} parts of "
+        f"them where there are more than {FEW_LEVELS} different ones; auto: ordinal where there are not",
         choices=("auto", "identity", "ordinal"),
     )
     l2: float | None = param(
@@ -120,7 +126,9 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
         self.network_ = network
 
     def _network(self, ratings: RatingMatrix, start: Tensor | None = None) -> DualNetwork:
-        head = ordinal_head(ratings, self._unit, ratings.n_users) if self._is_ordinal(ratings) else Head(self._unit)
+        head = Head(self._unit)
+        if self._is_ordinal(ratings):
+            head = ordinal_head(ratings, self._unit, ratings.n_users, FEW_LEVELS)
         l2, side_l2 = self._l2(ratings, head), self._side_l2(head)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.rng)
@@ -134,7 +142,7 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
         """Whether outputs are scores of ordered levels, where `output` is "auto": two levels or more, but few."""
         if self.output != "auto":
             return self.output == "ordinal"
-        return 2 <= len(pd.unique(ratings.user_rows.data)) <= FEW_LEVELS
+        return has_levels(ratings)
 
     def _l2(self, ratings: RatingMatrix, head: Head) -> float:
         """`l2`, or by default a value found on held-out training ratings of sets of 30,000 to 900,000."""
@@ -196,7 +204,7 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
     def _restore(self, arrays: LearnedArrays) -> None:
         if "means" not in arrays:
             self.input = "raw"  # a file from before rows were levelled
-        if self.output == "auto" and "head.model.first" not in arrays:
+        if self.output == "auto" and "head.model.first" not in arrays and self._is_ordinal(self.ratings_):
             self.output = "identity"  # or from before outputs could be ordinal
         super()._restore(arrays)
 

@@ -21,7 +21,6 @@ from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
 from recae.recommender.own_part import ChoosesOnOwnPart
 from recae.recommender.params import ReadsValues, as_input, hyperparameters, learned, param, seed
-from recae.recommender.randomised_svd import randomised_svd
 from recae.recommender.registry import register
 from recae.schemas import require
 from recae.sparse import SparseRows, spmm
@@ -262,10 +261,12 @@ def _same(rows: Csr, others: Csr) -> bool:
 def leading(rows: Csr, factors: int, seed: int, iterations: int) -> tuple[FloatArray, FloatArray]:
     """The first right singular vectors (n_cols, k) and values (k,): exactly of a small matrix, else by random products.
 
-    k is `factors`, or fewer where the matrix has fewer (`randomised_svd`).
+    k is `factors`, or fewer where the matrix has fewer (Halko, Martinsson and Tropp, SIAM Review 2011; scikit-learn's).
     """
     k = max(1, min(factors, min(rows.shape) - 1))
     if rows.shape[0] * rows.shape[1] <= SMALL:
         return dense_directions(rows, k, centre=False)
-    _, strengths, right = randomised_svd(rows, k, seed, iterations)
+    from sklearn.utils.extmath import randomized_svd
+
+    _, strengths, right = randomized_svd(sparse.csr_matrix(rows), k, n_iter=iterations, random_state=seed % 2**32)
     return np.ascontiguousarray(right.T, np.float32), strengths.astype(np.float32)

@@ -7,6 +7,7 @@ training never saw.
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -23,6 +24,8 @@ OUTPUTS = ("identity", "sigmoid", "selu", "ordinal")
 LEVELLED = ("identity", "ordinal")  # to which a row's level can be added
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al. (2017), eq. 14
 STEEPNESS = 1.5  # of ordered levels, at first: how much a score grows with a star of a row's level
+FEW_LEVELS = 20  # different ratings, up to which they are taken for levels
+BINS = 16  # levels of values that are none, such as what features leave of stars
 THRESHOLD_L2 = 10.0  # a column's own gaps between levels have a standard deviation of some 0.3, in logarithms
 
 
@@ -115,9 +118,24 @@ class OrdinalHead(Head):
         return -total / max(1, len(target))
 
 
-def ordinal_head(ratings: RatingMatrix, unit: Unit, n_cols: int = 0) -> OrdinalHead:
-    """The ordinal head whose levels are the ratings that occur; see `OrdinalHead`."""
-    levels, counts = np.unique(ratings.user_rows.data, return_counts=True)
+def has_levels(ratings: RatingMatrix) -> bool:
+    """Whether ratings are levels, as stars are: at least two different ones, but few."""
+    return 2 <= len(pd.unique(ratings.user_rows.data)) <= FEW_LEVELS
+
+
+def ordinal_head(ratings: RatingMatrix, unit: Unit, n_cols: int = 0, most: int | None = None) -> OrdinalHead:
+    """The ordinal head whose levels are the ratings that occur; see `OrdinalHead`.
+
+    Where more than `most` different ones occur, levels are the means of `BINS` parts of equally many ratings.
+    """
+    values = ratings.user_rows.data
+    levels, counts = np.unique(values, return_counts=True)
+    if most is not None and len(levels) > most:
+        middle = (float(levels[0]) + float(levels[-1])) / 2  # so that there are two, whatever most values are
+        edges = np.unique(np.append(np.quantile(values, np.arange(1, BINS) / BINS), middle))
+        part = np.digitize(values, edges)
+        counts, sums = np.bincount(part), np.bincount(part, values)
+        levels, counts = (sums[counts > 0] / counts[counts > 0]).astype(np.float32), counts[counts > 0]
     return OrdinalHead(torch.from_numpy(levels), torch.from_numpy(counts), n_cols, unit)
 
 

@@ -8,8 +8,6 @@ long as one from 1 to 2, and how sure a prediction is comes with it.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -18,13 +16,6 @@ from recae.errors import DataError, Remedy
 
 FAR = 1e4  # stands for an infinite threshold: σ is exactly 0 or 1 there, and gradients stay numbers
 MOST_LEVELS = 100
-
-
-class Slopes(NamedTuple):
-    """d log P / d score, and - d² log P / d score² (positive: the likelihood is log-concave), both (n,)."""
-
-    first: Tensor
-    curvature: Tensor
 
 
 class CumulativeLogit(nn.Module):
@@ -78,15 +69,9 @@ class CumulativeLogit(nn.Module):
 
         By σ(b) - σ(a) = σ(b) σ(-a) (1 - exp(a - b)).
         """
-        low, high = self._edges(score, ratings, columns)
+        low, high = self.edges(ratings, columns)
         apart = torch.log(-torch.expm1(low - high))
         return functional.logsigmoid(high - score) + functional.logsigmoid(score - low) + apart
-
-    def slopes(self, score: Tensor, ratings: Tensor, columns: Tensor | None = None) -> Slopes:
-        """First and second derivative of `log_likelihood` in the score."""
-        low, high = self._edges(score, ratings, columns)
-        below, above = torch.sigmoid(low - score), torch.sigmoid(high - score)
-        return Slopes(below + above - 1, below * (1 - below) + above * (1 - above))
 
     def probabilities(self, score: Tensor, columns: Tensor | None = None) -> Tensor:
         """P(level | score): shape of `score` and one axis more, (..., L)."""
@@ -119,7 +104,8 @@ class CumulativeLogit(nn.Module):
         table = self.thresholds()
         return table[-1] if columns is None or len(table) == 1 else table[columns.long()]
 
-    def _edges(self, score: Tensor, ratings: Tensor, columns: Tensor | None) -> tuple[Tensor, Tensor]:
+    def edges(self, ratings: Tensor, columns: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The thresholds below and above the level of each rating, (n,)."""
         table, level = self.thresholds(), self.level_of(ratings)
         if columns is None or len(table) == 1:
             return table[-1][level], table[-1][level + 1]

@@ -9,7 +9,6 @@ from scipy import sparse
 
 from recae._types import Csr, FloatArray
 from recae.events.session_events import Sessions
-from recae.recommender.randomised_svd import randomised_svd
 
 WINDOW = 20  # events of a session that count as near, at most
 PAIRS = 1 << 23  # that are counted, about: of more than 400,000 events the window is shorter
@@ -23,12 +22,14 @@ def near_items(events: Sessions, k: int, seed: int) -> FloatArray:
     that stand within `WINDOW` events of one session (Levy and Goldberg, NeurIPS 2014). Items that meet no other have
     zeros, and so have columns that the matrix has no further singular vectors for.
     """
+    from sklearn.utils.extmath import randomized_svd
+
     information: Any = mutual_information(meetings(events))
     vectors = np.zeros((events.ratings.n_items, k), np.float32)
     rank = min(k, *information.shape)
     if information.nnz == 0:
         return vectors
-    left, values, _ = randomised_svd(information, rank, seed)
+    left, values, _ = randomized_svd(sparse.csr_matrix(information), rank, random_state=seed % 2**32)
     vectors[:, :rank] = left * np.sqrt(values)
     met = np.diff(information.indptr) > 0
     vectors[~met] = 0
