@@ -12,6 +12,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from cli_helpers import LIMITS, command, done, inline, parsed, warmly
 
@@ -125,6 +127,21 @@ def test_the_next_command_reads_and_splits_as_the_search_did(tmp_path: Path) -> 
     assert words[-6:] == end
     assert sorted(words[3:-6]) == sorted(said)
     assert parsed(*words[1:-2])["split"]["how"] == "time"
+
+
+def test_liked_and_bought_again_are_options_of_the_search_too(tmp_path: Path) -> None:
+    """--threshold, --min-user and --again are those of `train`, and the next command has them."""
+    table, tuned, rng = tmp_path / "p.csv", tmp_path / "t.toml", np.random.default_rng(6)
+    columns = {"user": rng.integers(0, 12, 400), "item": rng.integers(0, 9, 400), "rating": rng.integers(1, 9, 400)}
+    pd.DataFrame({**columns, "timestamp": rng.integers(10**9, 10**9 + 10**6, 400)}).to_csv(table, index=False)
+    said = ["--split", "time", "--test", "3D", "--threshold", "3.0", "--min-user", "2", "--again"]
+    run = inline("tune", table, "--model", "ease", "--budget", "1", "--validation", "2D", "--out", tuned, *said)
+    assert run.exit_code == 0, run.stderr
+    words = shlex.split(run.stderr.rstrip().splitlines()[-1])
+    assert set(said) <= set(words)
+    assert parsed(*words[1:-2])["split"]["again"] is True
+    refused = inline("tune", table, "--model", "ease", "--again")
+    assert (refused.exit_code, "--again applies only to --split time" in refused.stderr) == (2, True)
 
 
 def test_settings_of_another_model_are_refused(runs: dict[str, Any], tmp_path: Path) -> None:

@@ -36,7 +36,9 @@ def chosen(condition: str) -> list[int]:
         ('"new" not in tags', [20, 40, 50]), ("count", [10, 20, 50]), ("count > 1", [20, 50]),
         ("price == price", [10, 20, 40, 50]),
         ("(price > -1) and not (category == 'Garden')", [40, 50]), ("1 < 2", [10, 20, 30, 40, 50]), ("False", []),
-        ("title", [10, 20, 40, 50]), ('title > "Q"', [10, 20, 40]),
+        ("title", [10, 20, 40, 50]), ('title > "Q"', [10, 20, 40]), ('price == "12"', [10]), ('count >= "2"', [20, 50]),
+        ('"1.5" < price <= "12.0"', [10, 50]), ('count in ["1", 5]', [10, 50]),
+        ('price not in ["12"]', [20, 30, 40, 50]), ('count != "1"', [20, 40, 50]),
     ],
 )  # fmt: skip
 def test_what_a_condition_selects(condition: str, expected: list[int]) -> None:
@@ -63,6 +65,16 @@ def test_refusals_name_what_is_there() -> None:
         chosen("3 < category")
     with pytest.raises(ParameterError, match=r"column 'price' holds numbers, such as 12\.0: .* than 'x'"):
         chosen("in_stock and price <= 'x'")
+    for condition in ("price == 'x'", "price != 'nan'", "price in [1, 'x']", "'12 EUR' == price", "'12 EUR' in price"):
+        with pytest.raises(ParameterError, match=r"column 'price' holds numbers, such as 12\.0: .* than '"):
+            chosen(condition)
+    with pytest.raises(ParameterError, match=r"column 'in_stock' holds truths, such as True: .* than 'yes'"):
+        chosen("in_stock == 'yes'")
+    with pytest.raises(ParameterError, match=r"column 'tags' holds lists, such as .* than 'new'"):
+        chosen("tags == 'new'")
+    for condition in ("category == 3", "category in [3]", "3 != title"):
+        with pytest.raises(ParameterError, match=r"holds texts, such as .* than 3"):
+            chosen(condition)
     with pytest.raises(ParameterError, match="did you mean 'category'"):
         chosen("categorie == 'Garden'")
     with pytest.raises(ParameterError, match="at most 1000 characters"):

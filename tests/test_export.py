@@ -20,6 +20,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 MODELS: dict[str, dict[str, Any]] = {
     "ease": {"l2": 50.0}, "edlae": {"l2": 50.0}, "pca": {"factors": 5}, "elsa": {"factors": 6, "epochs": 2},
     "mult-vae": {"hidden": 8, "latent": 4, "epochs": 2}, "mult-dae": {"hidden": 7, "epochs": 2},
+    "ease, log": {"l2": 50.0, "values": "log"}, "mult-dae, log": {"hidden": 7, "epochs": 2, "values": "log"},
     "rec-vae": {"hidden": 8, "latent": 4, "epochs": 1}, "cdae": {"hidden": 5, "epochs": 2},
     "u-autorec": {"hidden": 9, "epochs": 3}, "u-autorec, ordinal": {"hidden": 9, "epochs": 3, "output": "ordinal"},
 }  # fmt: skip

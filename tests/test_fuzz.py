@@ -58,7 +58,7 @@ def sane_or_said(model: Any, ratings: RatingMatrix) -> None:
         assert_sane(model.fit(ratings, progress=False), ratings)
 
 
-@pytest.mark.parametrize("values", ["binary", "ratings"])
+@pytest.mark.parametrize("values", ["binary", "ratings", "log"])
 @pytest.mark.parametrize("case", HARD)
 @pytest.mark.parametrize("name", RANKING)
 def test_hard_sets(name: str, case: str, values: str) -> None:

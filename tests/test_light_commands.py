@@ -53,7 +53,7 @@ def test_models_are_listed_without_torch() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, entry in MODELS.items() if entry.model_class.__name__ in CLASSES])
-@pytest.mark.parametrize("values", ["binary", "ratings"])
+@pytest.mark.parametrize("values", ["binary", "ratings", "log"])
 def test_a_linear_file_lists_as_its_model_does(name: str, values: str, tmp_path: Path) -> None:
     """Without torch, lists of known and new users are those of the model, and so are the items' similarities."""
     settings = {"l2": 50.0, "values": values, "centre": values == "ratings", "popularity": 0.5, "factors": 3}

@@ -123,6 +123,58 @@ def test_windows(again: bool) -> None:
             assert rows_of(parts.test) == [row for row in expected if again or row[:2] not in known]
 
 
+def pieces() -> pd.DataFrame:
+    """Bought early and brought back late; bought late, and some of it brought back; brought back that is not known."""
+    rows = [("a", "x", 2, 0), ("a", "x", -2, 9), ("a", "y", 1, 0), ("b", "x", 1, 0), ("b", "y", 3, 8),
+            ("b", "y", -1, 9), ("b", "z", -1, 9), ("a", "z", 1, 8), ("a", "z", -1, 9), ("b", "x", 4, 9)]  # fmt: skip
+    return pd.DataFrame(rows, columns=["user", "item", "rating", "timestamp"])
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_what_was_brought_back_is_not_tested(again: bool) -> None:
+    """Sums of a test part that are 0 or less are no purchase: they are left out and said, by a date and in windows."""
+    data = load(pieces(), "sum")
+    with pytest.warns(DataWarning, match=r"3 pairs of .* test part add up to 0 or less .* brought back"):
+        parts = split(data, "time", test="3s", again=again)
+    kept = [("b", "x", 4.0, 9), ("b", "y", 2.0, 9)]
+    assert [row[:4] for row in rows_of(parts.test)] == (kept if again else kept[1:])
+    with pytest.warns(DataWarning, match="brought back"):
+        (window,) = rolling_windows(data, 1, "3s", again=again)
+    assert rows_of(window.test) == rows_of(parts.test)
+    with pytest.warns(DataWarning, match=r"3 pairs of .* validation part add up"):
+        assert rows_of(take_validation(data, "3s", how="time", again=again)[1]) == rows_of(parts.test)
+
+
+def test_a_part_of_returns_alone_is_refused() -> None:
+    """The message says that all of it was brought back, and not that it occurs before."""
+    with pytest.raises(DataError, match="1 pairs of user and item after it add up to 0 or less"):
+        cut(load(pieces()[:3], "sum"), test="3s", again=True)
+    assert len(cut(load(pieces(), "last"), test="3s", again=True).test) == 5  # of other values nothing is known
+
+
+def test_a_return_is_no_one() -> None:
+    """After binarize(1) of sums, rows that bring back are no purchases of a later part, and no latest time."""
+    data = load(pieces(), "sum").binarize(1)
+    assert rows_of(data) == [("a", "y", 1.0, 0), ("b", "x", 1.0, 9), ("b", "y", 1.0, 8)]
+    late = load(pd.concat([pieces(), pieces()[:1].assign(rating=5)]), "sum").binarize(1)
+    assert [row[:2] for row in rows_of(cut(late, test="3s", again=True).test)] == [("b", "x"), ("b", "y")]
+    assert rows_of(late)[0] == ("a", "x", 1.0, 0)
+
+
+def test_lists_that_find_returns_are_said() -> None:
+    """Test ratings of 0 or less count as relevant unless `relevant_from` says so, and a warning tells it, once."""
+    data = load(pieces(), "last")
+    parts = cut(data, test="3s", again=True)
+    model = recae.Popularity().fit(parts.train)
+    with pytest.warns(DataWarning, match=r"4 of the 5 test ratings are 0 or less, and each .*relevant_from"):
+        evaluate(model, parts, "recall@2", filter_seen=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        evaluate(model, parts, "recall@2", filter_seen=False)
+        fresh = cut(data, test="3s", again=True)
+        evaluate(model, fresh, "recall@2", filter_seen=False, relevant_from=1)
+
+
 def test_filters_keep_the_rows() -> None:
     """After `select`, `filter` and `binarize`, a cut is still one of rows, of the pairs that are left."""
     frame = purchases(5)

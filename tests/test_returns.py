@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from cli_helpers import inline, parsed
 
 import recae
-from recae.errors import DataWarning
+from recae.errors import DataWarning, ParameterError
 from recae.models import EASE, Bias, Popularity
 from recae.ratings import RatingMatrix
 from recae.ratings.liked import liked
@@ -86,3 +88,31 @@ def test_users_with_few_ratings_above_a_threshold_are_counted() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         liked(ratings.filter(min_user=6), 4)
+
+
+def test_how_many_ratings_a_user_has_at_least_is_said(tmp_path: Path) -> None:
+    """min_user and --min-user keep users of fewer ratings than five, in every command that has --threshold."""
+    users, items = np.repeat([1, 2, 3], [6, 3, 2]), np.r_[0:6, 0:3, 0:2]
+    ratings = RatingMatrix.from_columns(users, items, np.full(11, 4.0, np.float32))
+    with pytest.warns(DataWarning, match="2 of the 11 .* of 1 users with fewer than 3"):
+        assert liked(ratings, 4, min_user=3).n_ratings == 9
+    file, keep = tmp_path / "r.csv", ("--threshold", "4", "--min-user", "2")
+    ratings.to_frame().to_csv(file, index=False)
+    assert parsed("train", file, "--model", "popularity", "--test", "0", *keep)["n_train"] == 11
+    made = parsed("split", file, "--out", tmp_path / "s.npz", "--split", "random", "--test", "0.2", *keep[:2])
+    assert made["train"] + made["test"] == 6
+    made = parsed("split", file, "--out", tmp_path / "t.npz", "--split", "random", "--test", "0.2", *keep)
+    assert made["train"] + made["test"] == 11
+    compared = parsed("compare", file, "--models", "popularity", "--split", "random", "--test", "0.2", *keep)
+    assert compared["models"][0]["model"] == "popularity"
+    found = recae.compare(ratings, ["popularity"], "random", threshold=4, min_user=2, test=0.2)
+    assert found.split.train.n_ratings + found.split.test.n_ratings == 11
+    for command in ("train", "tune", "compare"):
+        alone = inline(command, file, "--models" if command == "compare" else "--model", "bias", "--min-user", "2")
+        assert (alone.exit_code, "add --threshold" in alone.stderr) == (2, True)
+
+
+def test_a_number_of_ratings_without_a_threshold_is_refused() -> None:
+    """`recae.compare` says that min_user is about what a threshold keeps, and does not pass it over."""
+    with pytest.raises(ParameterError, match=r"min_user=2: .*threshold"):
+        recae.compare(shop(), ["popularity"], min_user=2)

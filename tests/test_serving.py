@@ -206,7 +206,12 @@ def test_refusals_are_in_the_librarys_words(client: TestClient) -> None:
     ("body", "said"),
     [
         ({}, "exactly one of user, users or events"), ({"user": USERS[0], "events": []}, "exactly one of"),
-        ({"user": USERS[0], "nn": 3}, "nn"), ({"user": USERS[0], "n": "3"}, "n: "), ({"user": True}, "user"),
+        ({"user": USERS[0], "nn": 3}, "nn: there is no such field; choose 'user', 'events', "),
+        ({"user": USERS[0], "str": 3}, "str: there is no such field"),
+        ({"user": USERS[0], "candidate": FILMS[:3]}, "; did you mean 'candidates'?"),
+        ({"events": [{"item": FILMS[0], "ratng": 4}]},
+         "events.0.ratng: there is no such field; choose 'item', 'rating' or 'timestamp'; did you mean 'rating'?"),
+        ({"user": USERS[0], "n": "3"}, "n: "), ({"user": True}, "user"),
         ({"user": USERS[0], "n": 16}, "may have 15"), ({"users": USERS[:4]}, "one request may have 3"),
         ({"events": [{"item": FILMS[0]}]}, "has no rating"), ({"user": None}, "exactly one of"),
         ({"events": [{"item": FILMS[0], "rating": 4}] * 21}, "may have 20"),

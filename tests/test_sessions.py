@@ -98,6 +98,28 @@ def test_a_column_names_sessions() -> None:
         sessions(TWO, column="day")
 
 
+def test_columns_of_a_log_are_found() -> None:
+    """Usual names of columns, in any case, are found as `recae.load` finds them; others are stated, by name or
+    position; a refusal names the argument."""
+    names = {"user": "Customer_ID", "item": "sku", "rating": "stars", "timestamp": "unix_time"}
+    log_of = TWO.rename(columns=names)
+    assert as_lists(sessions(log_of)) == as_lists(sessions(TWO))
+    np.testing.assert_array_equal(sessions(log_of).values, sessions(TWO).values)
+    assert set(sessions(log_of.drop(columns="stars")).values) == set(sessions(log_of, rating=False).values) == {1.0}
+    own = log_of.rename(columns={"Customer_ID": "wer", "unix_time": "wann"})
+    assert as_lists(sessions(own, user="wer", timestamp=3)) == as_lists(sessions(TWO))
+    with pytest.raises(DataError, match=r"no column found for the timestamp: .*'wann'; name it with timestamp=\.\.\."):
+        sessions(own, user="wer")
+    with pytest.raises(DataError, match=r"no column found for the user; .*name it with user=\.\.\."):
+        sessions(own, timestamp="wann")
+    with pytest.raises(DataError, match="no column 'when' for the timestamp"):
+        sessions(own, user="wer", timestamp="when")
+    with pytest.raises(ParameterError, match=r"no argument 'time'.*did you mean 'timestamp'"):
+        sessions(own, time="wann")
+    named = log_of.assign(u=[9, 7, 7, 2, 3, 40])  # a usual name, but stated as that of sessions
+    assert as_lists(sessions(named, column="u")) == as_lists(sessions(TWO.assign(visit=named["u"]), column="visit"))
+
+
 def test_what_says_nothing_of_order_is_refused() -> None:
     """No timestamps, one moment for all, a gap that is none: each is named."""
     with pytest.raises(DataError, match="no timestamps"):

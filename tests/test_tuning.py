@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from test_resume import ratings
@@ -108,6 +109,25 @@ def test_held_out_users_of_a_split_are_met_with_what_they_show() -> None:
     found = tune(EASE(l2=30.0), parts, {"l2": [30.0]}, 1, metric="ndcg@10")
     again = Split(parts.train, parts.validation, test_input=parts.validation_input, how="held-out-users")
     assert found.value == recae.evaluate(EASE(l2=30.0).fit(parts.train), again, "ndcg@10")["ndcg@10"]
+
+
+@pytest.mark.filterwarnings("ignore::recae.errors.DataWarning")
+def test_what_is_bought_again_is_searched_for() -> None:
+    """With again=True trials by time are measured on pairs that occur before, too, in lists that name them; a split
+    that was made so says it by itself, and where nothing is cut by time it is refused."""
+    rows = [(u, i, 1.0, t) for u in range(6) for i in (0, 1) for t in (0, 9)] + [(u, 2 + u, 1.0, 0) for u in range(6)]
+    data = recae.load(pd.DataFrame(rows, columns=["user", "item", "rating", "timestamp"]))
+    ask: Any = {"space": {"l2": [5.0]}, "budget": 1, "metric": "recall@2"}
+    assert tune("ease", data, hide="time", validation="5s", again=True, **ask).value == 1.0
+    parts = recae.split(data, "time", test="5s", again=True)
+    whole = Split(parts.train, parts.test, parts.test, how="time", settings=parts.settings)
+    assert tune("ease", whole, **ask).value == 1.0
+    with pytest.raises(DataError, match="again=True"):
+        tune("ease", data, hide="time", validation="5s", **ask)
+    with pytest.raises(ParameterError, match=r"again=True: .*hide='time'"):
+        tune("ease", data, again=True, **ask)
+    with pytest.raises(ParameterError, match="the split says it"):
+        tune("ease", whole, again=True, **ask)
 
 
 @pytest.mark.parametrize("after", [0, 1, 7])

@@ -17,6 +17,7 @@ import click
 
 from benchmarks.common.paths import BENCHMARKS, DOCS, ROOT
 from benchmarks.pages import (
+    counts_page,
     demos_page,
     export_page,
     family_pages,
@@ -41,7 +42,7 @@ from benchmarks.pages.marks import changed_parts, current_parts, replace_parts
 MODULES = (
     readme_page, figures_page, ratings_page, topn_page, linear_vs_mf_page, peers_page, scale_page, demos_page,
     limits_page, protocols_page, serving_page, reranking_page, sessions_page, training_page,
-    which_model_page, export_page, gpu_table,
+    which_model_page, export_page, gpu_table, counts_page,
 )  # fmt: skip
 WRITERS: dict[Path, Callable[[], dict[str, str]]] = {
     module.PAGE: module.parts for module in MODULES

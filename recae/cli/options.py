@@ -142,6 +142,22 @@ def again(command: F) -> F:
     )(command)  # fmt: skip
 
 
+def threshold(command: F) -> F:
+    """--threshold and --min-user, of what is read as taken; see `recae.cli.own_parts.taken_of`."""
+    for option in (
+        click.option(
+            "--min-user", type=click.IntRange(min=1), metavar="N",
+            help="With --threshold: leave out users with fewer such ratings.  [default: 5]",
+        ),
+        click.option(
+            "--threshold", type=float, metavar="RATING",
+            help="Keep ratings from this value on, as 1, of users with --min-user or more of them.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
 def device(command: F) -> F:
     """--device, for a model that is loaded."""
     return click.option(

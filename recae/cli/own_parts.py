@@ -61,7 +61,7 @@ def refuse_options_of_a_split(*allowed: str) -> None:
         Misuse: names the first one.
     """
     context = click.get_current_context()
-    for name in ("how", "test", "validation", "fold", "folds", "windows", "again", "threshold"):
+    for name in ("how", "test", "validation", "fold", "folds", "windows", "again", "threshold", "min_user"):
         given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
         if given and name not in allowed:
             raise Misuse(f"--{'split' if name == 'how' else name}: the data is a saved split, whose parts are made")
@@ -111,17 +111,34 @@ def split_by(source: str, given: dict[str, Any]) -> Split:
     Raises:
         Misuse: options that do not go together.
     """
-    from recae.ratings.liked import liked
     from recae.splitting import split
 
-    ratings, test, validation = load_ratings(source, **given), given["test"], given["validation"]
-    if given["threshold"] is not None:
-        ratings = liked(ratings, given["threshold"])
+    ratings, test, validation = taken_of(load_ratings(source, **given), given), given["test"], given["validation"]
     if isinstance(test, Path):
         return load_own_parts(ratings, given)
     if isinstance(validation, Path):
         raise Misuse("--validation: a file goes with a file for --test")
     return split(ratings, way_of(given), validation=validation or 0.0, rng=given["seed"], **split_options(given))
+
+
+def taken_of(ratings: RatingMatrix, given: dict[str, Any]) -> RatingMatrix:
+    """The ratings, or what --threshold and --min-user keep of them."""
+    from recae.ratings.liked import liked
+
+    told = liked_options(given)
+    return liked(ratings, **told) if told else ratings
+
+
+def liked_options(given: dict[str, Any]) -> dict[str, Any]:
+    """What --threshold and --min-user say, as arguments of `liked`; empty without a threshold.
+
+    Raises:
+        Misuse: --min-user stands by itself.
+    """
+    told = {name: given[name] for name in ("threshold", "min_user") if given[name] is not None}
+    if told and "threshold" not in told:
+        raise Misuse("--min-user is about what --threshold keeps; add --threshold 1 to keep all counts from 1 on, as 1")
+    return told
 
 
 def to_compare_on(source: str, given: dict[str, Any]) -> tuple[Any, str, dict[str, Any]]:

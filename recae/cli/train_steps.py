@@ -22,6 +22,7 @@ from recae.cli.own_parts import (
     saved_split,
     split_by_time_for,
     split_options,
+    taken_of,
     way_of,
 )
 from recae.cli.printing import print_json
@@ -70,13 +71,10 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
 def train(ctx: click.Context, model: Recommender, checkpoint: Path | None, given: dict[str, Any]) -> None:
     """What `run` does when nothing stands against it."""
     from recae.ratings.known_times import ordered_times
-    from recae.ratings.liked import liked
     from recae.recommender.simple_model import say_if_worse
 
     saved = saved_split(given["dataset"])
-    ratings = load_ratings_in_turn(given) if saved is None else saved.train
-    if given["threshold"] is not None and saved is None:
-        ratings = liked(ratings, given["threshold"])
+    ratings = taken_of(load_ratings_in_turn(given), given) if saved is None else saved.train
     if model.reads_order:
         ordered_times(ratings, f"and {given['name']} reads their order")
     parts = divide(ratings, model, given, saved)

@@ -13,7 +13,14 @@ from recae.cli.hyperparameters import command_with, given_params, model_of, opti
 from recae.cli.inputs import load_ratings
 from recae.cli.options import note
 from recae.cli.outputs import check_writable, files_read
-from recae.cli.own_parts import refuse_options_of_a_split, saved_split, split_by_time_for, split_options, way_of
+from recae.cli.own_parts import (
+    refuse_options_of_a_split,
+    saved_split,
+    split_by_time_for,
+    split_options,
+    taken_of,
+    way_of,
+)
 from recae.cli.param_types import Value, shown
 from recae.cli.printing import print_json, print_table
 from recae.cli.train_steps import check_metrics
@@ -54,7 +61,8 @@ def run(ctx: click.Context, given: dict[str, Any]) -> None:
     try:
         found = tune(
             model, ratings, space, given["budget"], validation=given["validation"], hide=hide_of(given),
-            metric=given["metric"], study=study, prune=not given["no_pruning"], rng=given["seed"], progress=note,
+            metric=given["metric"], again=given["again"], study=study,
+            prune=not given["no_pruning"], rng=given["seed"], progress=note,
         )  # fmt: skip
     except KeyboardInterrupt as error:
         raise Failure(interrupted(ctx, study), interrupted_code(error)) from None
@@ -137,7 +145,7 @@ def to_search_on(given: dict[str, Any]) -> RatingMatrix | Split:
     if saved is not None:
         refuse_options_of_a_split(*([] if saved.validation is not None else ["validation"]))
         return saved
-    ratings = load_ratings(given["dataset"], **given)
+    ratings = taken_of(load_ratings(given["dataset"], **given), given)
     if given["test"] == 0:
         return ratings
     return split(ratings, way_of(given), rng=given["seed"], **split_options(given)).train

@@ -13,12 +13,12 @@ from recae.comparison.memory_growth import MemoryGrowth
 from recae.comparison.paired import order_rows, paired_test
 from recae.comparison.repeats import merge_reports, merge_rows, splits_of
 from recae.comparison.table import Comparison
-from recae.errors import DataError, ParameterError, RecaeError
+from recae.errors import DataError, ParameterError, RecaeError, Remedy
 from recae.evaluation import Report, evaluate
 from recae.evaluation.names import Own, parse_metrics, simple_model
 from recae.models import Recommender, make_model
 from recae.ratings import RatingMatrix
-from recae.ratings.liked import liked
+from recae.ratings.liked import ENOUGH, liked
 from recae.ratings.seeds import checked_seed
 from recae.splitting import Split
 
@@ -37,6 +37,7 @@ def compare(
     *,
     test: float | int | None = None,
     threshold: float | None = None,
+    min_user: int = ENOUGH,
     filter_seen: bool = True,
     rng: int | Sequence[int] = 0,
     progress: Callable[[str], None] | None = None,
@@ -53,7 +54,8 @@ def compare(
             Functions are metrics of your own (`recae.evaluate`); of these, higher is better, unless an attribute
             `lower_is_better` is true.
         test: share of the ratings (of the users) to test on.
-        threshold: keep only ratings of at least this, each as 1, and users with 5 of them or more: what is liked.
+        threshold: keep only ratings of at least this, each as 1: what is liked.
+        min_user: with a threshold, users with fewer such ratings are left out.
         filter_seen: as in `recae.evaluate`; False, with `again=True` for a split by time, measures buying again.
         rng: seed of the split, and of models given by name; several seeds: a split for each, and means over them.
         progress: called with a line about each model as it is done.
@@ -79,13 +81,16 @@ def compare(
         raise ParameterError("rng=[]: at least one seed is needed")
     given = models if isinstance(models, Mapping) else list(models)
     labels = list(_labelled(given, seeds[0]))
+    if threshold is None and min_user != ENOUGH:
+        raise ParameterError("is about what a threshold keeps", name="min_user", value=min_user,
+                             remedy=Remedy("add {threshold}", threshold=...))  # fmt: skip
     if threshold is not None:
         if not isinstance(ratings, RatingMatrix):
             raise ParameterError(
                 "is for ratings that are split here", name="threshold", value=threshold,
                 remedy="use ratings.binarize before the split",
             )  # fmt: skip
-        ratings = liked(ratings, threshold)
+        ratings = liked(ratings, threshold, min_user)
     wanted = [metrics] if isinstance(metrics, str) else metrics
     table = _Table(labels, tuple(wanted) if wanted is not None else None, progress, filter_seen)
     for seed, parts in splits_of(ratings, protocol, seeds, {"test": test, **options}):

@@ -127,8 +127,22 @@ def _measured(
     if of_ratings := [metric for metric in wanted if metric.kind == "rating"]:
         found.append(measure_ratings(model, test, of_ratings))
     if of_lists := [metric for metric in wanted if metric.kind != "rating"]:
+        if relevant_from is None:
+            _say_all_relevant(test)
         found.append(measure_lists(rank_by(model, test), test, of_lists, relevant_from=relevant_from, block=block))
     return report_of(type(model).__name__, test, [metric.name for metric in wanted], found)
+
+
+def _say_all_relevant(test: AlignedTest) -> None:
+    """A `DataWarning`, once of the same test part, where what may be a return or a dislike counts as found."""
+    n_low = int((test.target.data <= 0).sum())
+    if n_low and "all relevant" not in test.ratings._cache:
+        test.ratings._cache["all relevant"] = True
+        warnings.warn(
+            f"{test.name}: {n_low:,} of the {test.target.nnz:,} test ratings are 0 or less, and each counts as "
+            "relevant; if these items were returned or disliked, say from which rating on one is (`relevant_from`), "
+            "or leave them out before the split (`threshold`, or ratings.binarize)", DataWarning, stacklevel=4,
+        )  # fmt: skip
 
 
 def _wanted(model: Recommender, names: str | Own | Sequence[str | Own] | None) -> list[Metric]:

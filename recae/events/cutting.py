@@ -19,13 +19,14 @@ from recae.ratings.any_frame import as_pandas, is_table
 from recae.ratings.column_checks import row_number
 from recae.ratings.known_times import ordered_times, refuse_one_moment
 from recae.ratings.times import seconds
+from recae.readers.columns import ROLES, Choice, assign, known_roles
 from recae.splitting.cuts import span_of
 
 CUT = "and sessions are cut by time"
 Gap = str | float | dt.timedelta | np.timedelta64
 
 
-def sessions(ratings: Any, gap: Gap = "30min", *, column: str | None = None, **columns: str) -> Sessions:
+def sessions(ratings: Any, gap: Gap = "30min", *, column: str | None = None, **columns: Choice) -> Sessions:
     """Events of users in the order of time, cut into sessions.
 
     Args:
@@ -35,7 +36,9 @@ def sessions(ratings: Any, gap: Gap = "30min", *, column: str | None = None, **c
             "1D", a timedelta, or seconds.
         column: of a table: the column that names the session of each event, instead of `gap`. Names are a user's own:
             two users may use the same ones. Sessions are in the order of their times.
-        columns: of a table: the columns `user`, `item`, `rating`, `timestamp` where they have other names.
+        columns: of a table: the columns `user`, `item`, `rating`, `timestamp` by name or position, where they are not
+            found by usual names, as in `recae.load`. Without ratings every event counts 1 (`rating=False`: so in any
+            case).
 
     Events of a store (`recae.prepare_store`) are put in order some users at a time, into temporary files that are
     mapped: 16 bytes an event on disk, and little memory.
@@ -161,15 +164,10 @@ def _sessions(
 # ---------------------------------------------------------------- tables
 
 
-def _of_table(frame: pd.DataFrame, gap: Gap, column: str | None, columns: dict[str, str]) -> Sessions:
-    names = {"user": "user", "item": "item", "rating": "rating", "timestamp": "timestamp", **columns}
-    if unknown := [name for name in columns if name not in ("user", "item", "rating", "timestamp")]:
-        raise ParameterError(f"sessions has no argument {unknown[0]!r}", value=unknown[0], expected=tuple(names))
-    has_rating = names["rating"] in frame.columns or "rating" in columns
-    for name in [names["timestamp"], *([] if column is None else [column])]:
-        if name not in frame.columns:
-            raise DataError(f"no column {name!r}: the table has {', '.join(map(repr, frame.columns))}")
-    ratings = RatingMatrix.from_frame(frame, **{**names, "rating": names["rating"] if has_rating else None})  # type: ignore[arg-type]
+def _of_table(frame: pd.DataFrame, gap: Gap, column: str | None, columns: dict[str, Choice]) -> Sessions:
+    names = _columns_of(frame, column, columns)
+    has_rating = "rating" in names
+    ratings = RatingMatrix.from_frame(frame, **{"rating": None, **names})
     users = ratings.user_index(frame[names["user"]])
     items = ratings.item_index(frame[names["item"]]).astype(np.int32)
     values = frame[names["rating"]].to_numpy(np.float32) if has_rating else np.ones(len(frame), np.float32)
@@ -182,6 +180,23 @@ def _of_table(frame: pd.DataFrame, gap: Gap, column: str | None, columns: dict[s
         raise DataError(f"{row_number(int(np.argmax(missing)))}: the session in column {column!r} is missing")
     named = pd.factorize(frame[column])[0]
     return _cut_by_name(ratings, users, items, values, times, np.asarray(named, np.int64), column)
+
+
+def _columns_of(frame: pd.DataFrame, column: str | None, columns: dict[str, Choice]) -> dict[str, Any]:
+    """The column of each role that the table has: as stated, else by usual names."""
+    if unknown := [name for name in columns if name not in ROLES]:
+        raise ParameterError(f"sessions has no argument {unknown[0]!r}", value=unknown[0], expected=ROLES)
+    names = list(frame.columns)
+    shown = f"the table has {', '.join(map(repr, names))}"
+    if column is not None and column not in names:
+        raise DataError(f"no column {column!r}: {shown}")
+    others = [name for name in names if name != column or name in columns.values()]
+    rating: Choice = None if "rating" in known_roles(others) else False  # an event needs none
+    found = assign(others, {"rating": rating, **columns}, "the table")
+    if "timestamp" not in found:
+        name_it = Remedy("name it with {timestamp}", timestamp=...)
+        raise DataError(f"no column found for the timestamp: {shown}", remedy=name_it)
+    return found
 
 
 def _cut_by_name(

@@ -16,6 +16,7 @@ from recae.models.vae.neural_ranker import NeuralRanker
 from recae.ratings.csr import make_csr
 from recae.recommender.base import Recommender
 from recae.recommender.item_codes import ItemCodes
+from recae.recommender.params import Values
 
 MOST = 20_000  # items of a linear model: its matrix has their square
 DenseRows = nn.Module  # ratings (n, n_items) to scores (n, n_items), as the model's `score`
@@ -28,17 +29,17 @@ def dense_rows(model: Recommender) -> DenseRows:
         ParameterError: it is no function of a row, reads a rating of 0, or is linear and has more than 20,000 items.
     """
     ratings, name = model._fitted(), type(model).__name__
-    binary = model.get_params().get("values") == "binary"
+    values = model.get_params().get("values", "ratings")
     low, high = ratings.scale
-    if not binary and low <= 0 <= high:
+    if values != "binary" and low <= 0 <= high:
         raise ParameterError(
             f"{name} reads ratings from {low:g} to {high:g}, and 0 stands for a missing one in a dense row",
             remedy="fit it on ratings that are above 0",
         )
     if model.linear and ratings.n_items <= MOST and model._reads_only_rows():
-        return LinearRows(model, binary)
+        return LinearRows(model, values)
     if isinstance(model, NeuralRanker):
-        return NetworkRows(model.network_, binary, unit=not isinstance(model, CDAE))
+        return NetworkRows(model.network_, values, unit=not isinstance(model, CDAE))
     if isinstance(model, AutoRec) and model.by == "user" and model.starts_warm:  # without features of tables
         return RatingRows(model.network_)
     if model.linear and model._reads_only_rows():
@@ -65,36 +66,46 @@ def _why_not(model: Recommender) -> str:
     return "its score has other parts than those that are translated"
 
 
+def as_read(ratings: Tensor, values: Values) -> Tensor:
+    """Dense rows as `as_input` reads them."""
+    if values == "binary":
+        return (ratings != 0).to(ratings.dtype)
+    return torch.log(1 + ratings) if values == "log" else ratings
+
+
 class LinearRows(nn.Module):
-    """score(0) + x B; B from the scores of each item alone."""
+    """score(0) + x B; B from the scores of each item alone, whose entry is read as 1."""
 
     base: Tensor
     matrix: Tensor
 
-    def __init__(self, model: Recommender, binary: bool) -> None:
+    def __init__(self, model: Recommender, values: Values) -> None:
         super().__init__()
         n = model.ratings_.n_items
+        one = np.e - 1 if values == "log" else 1.0
         none = make_csr(np.zeros(0, np.float32), np.zeros(0, np.int32), np.zeros(2, np.int64), (1, n))
-        each = make_csr(np.ones(n, np.float32), np.arange(n, dtype=np.int32), np.arange(n + 1, dtype=np.int64), (n, n))
+        each = make_csr(
+            np.full(n, one, np.float32), np.arange(n, dtype=np.int32), np.arange(n + 1, dtype=np.int64), (n, n)
+        )
         base = np.asarray(model.score(none), np.float32)
-        self.binary = binary
+        self.values = values
         self.register_buffer("base", torch.from_numpy(base))
         self.register_buffer("matrix", torch.from_numpy(np.asarray(model.score(each), np.float32) - base))
 
     def forward(self, ratings: Tensor) -> Tensor:
-        rows = (ratings != 0).to(ratings.dtype) if self.binary else ratings
+        rows = as_read(ratings, self.values)
         return rows @ self.matrix + self.base
 
 
 class NetworkRows(nn.Module):
-    """Logits of a ranking network, of rows of ones or ratings, of unit length where it was trained so."""
+    """Logits of a ranking network, of rows as `values` has them, of unit length where it was trained so."""
 
-    def __init__(self, network: Any, binary: bool, unit: bool) -> None:
+    def __init__(self, network: Any, values: Values, unit: bool) -> None:
         super().__init__()
-        self.network, self.binary, self.unit = network, binary, unit
+        self.network, self.values, self.unit = network, values, unit
 
     def forward(self, ratings: Tensor) -> Tensor:
-        rows = (ratings != 0).to(ratings.dtype) if self.binary else ratings
+        rows = as_read(ratings, self.values)
         if self.unit:
             length = torch.sqrt((rows * rows).sum(1, keepdim=True))
             rows = rows / torch.where(length > 0, length, torch.ones_like(length))

@@ -5,12 +5,14 @@
     combinations   and, or, not, parentheses
     a column       in_stock: where it is true, or not 0 and not empty
 
-A missing value fulfils no comparison.
+A missing value fulfils no comparison. A text that is compared with numbers is read as one ("2000"); what no entry of a
+column can equal, such as a text that is no number, is refused.
 """
 
 from __future__ import annotations
 
 import ast
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -26,6 +28,7 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
     ast.Gt: operator.gt, ast.GtE: operator.ge,
 }  # fmt: skip
+_KINDS = {bool: "truths", list: "lists", tuple: "lists"}  # what entries that are no texts may be, beside numbers
 _EXPECTED = "a condition over columns of the item table, such as 'year >= 1990 and \"Comedy\" in genres'"
 
 
@@ -84,18 +87,19 @@ def _compared(node: ast.Compare, table: pd.DataFrame) -> Any:
     found = []
     for left, how, right in zip(sides, node.ops, sides[1:]):
         if isinstance(how, ast.In | ast.NotIn):
-            member = _is_in(left, right)
+            of_lists = isinstance(right, pd.Series) and right.map(type).isin([list, tuple]).any()
+            member = _is_in(*((left, right) if of_lists else _alike(left, right)))
             found.append(~member if isinstance(how, ast.NotIn) else member)
         else:
-            found.append(_truth(_ordered(left, how, right)))
+            found.append(_truth(_ordered(*_alike(left, right), how)))
     return np.logical_and.reduce(np.broadcast_arrays(*found))
 
 
-def _ordered(left: Any, how: ast.cmpop, right: Any) -> Any:
+def _ordered(left: Any, right: Any, how: ast.cmpop) -> Any:
     """One comparison.
 
     Raises:
-        ParameterError: a column of texts is compared with a number, or one of numbers with a text.
+        ParameterError: an entry of a column is a text and the other side a number, or the other way round.
     """
     try:
         return _COMPARISONS[type(how)](left, right)
@@ -103,12 +107,59 @@ def _ordered(left: Any, how: ast.cmpop, right: Any) -> Any:
         column, other = (left, right) if isinstance(left, pd.Series) else (right, left)
         if not isinstance(column, pd.Series) or isinstance(other, pd.Series):
             raise
-        entries = [entry for entry in column.dropna().tolist() if isinstance(entry, str) != isinstance(other, str)]
-        example = f", such as {entries[0]!r}" if entries else ""
-        raise ParameterError(
-            f"column {column.name!r} holds {'numbers' if isinstance(other, str) else 'texts'}{example}: they are "
-            f"neither less nor more than {other!r}", name="where",
-        ) from None  # fmt: skip
+        raise _unlike(column, other) from None
+
+
+def _alike(left: Any, right: Any) -> tuple[Any, Any]:
+    """Both sides of a comparison, constants as the column on the other side has its entries."""
+    if isinstance(left, pd.Series) and not isinstance(right, pd.Series):
+        if isinstance(right, list):
+            return left, [_as_entry(left, one) for one in right]
+        return left, _as_entry(left, right)
+    if isinstance(right, pd.Series) and not isinstance(left, pd.Series | list):
+        return _as_entry(right, left), right
+    return left, right
+
+
+def _as_entry(column: pd.Series, constant: Any) -> Any:
+    """A constant that is compared with a column's entries; a text as the number that it is, where these are numbers.
+
+    Raises:
+        ParameterError: it is a text and they are not, or the other way round, so that nothing could ever equal it.
+    """
+    if column.dtype == object or isinstance(column.dtype, pd.StringDtype | pd.CategoricalDtype):
+        entries = column.dropna().tolist()
+        texts = sum(isinstance(entry, str) for entry in entries)
+        if not entries or (texts if isinstance(constant, str) else len(entries) - texts):
+            return constant
+    elif not isinstance(constant, str) or not pd.api.types.is_numeric_dtype(column):
+        return constant
+    number = _number(constant) if column.dtype != bool and isinstance(constant, str) else None
+    if number is None:
+        raise _unlike(column, constant)
+    return number
+
+
+def _number(text: str) -> int | float | None:
+    """The finite number that a text is, or None."""
+    for kind in (int, float):
+        try:
+            number = kind(text)
+        except ValueError:
+            continue
+        return number if math.isfinite(number) else None
+    return None
+
+
+def _unlike(column: pd.Series, other: Any) -> ParameterError:
+    """That a column of texts is compared with a number, or one of numbers with a text."""
+    entries = [entry for entry in column.dropna().tolist() if isinstance(entry, str) != isinstance(other, str)]
+    example = f", such as {entries[0]!r}" if entries else ""
+    kind = "texts" if not isinstance(other, str) else _KINDS.get(type(entries[0]) if entries else float, "numbers")
+    return ParameterError(
+        f"column {column.name!r} holds {kind}{example}: they are neither equal to nor less or more than {other!r}",
+        name="where",
+    )
 
 
 def _is_in(one: Any, many: Any) -> Mask:

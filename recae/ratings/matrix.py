@@ -29,7 +29,7 @@ from recae.ratings.csr import k_core, make_csr, to_csr
 from recae.ratings.description import described
 from recae.ratings.ids import factorise_both, look_up, plain, say_alike
 from recae.ratings.merging import Duplicates, say_merged, scale_after
-from recae.ratings.repeated_rows import Repeats, kept_repeats
+from recae.ratings.repeated_rows import Repeats, as_ones, kept_repeats
 from recae.ratings.shown_ratings import ShownRatings
 from recae.ratings.times import Where, seconds
 
@@ -316,5 +316,5 @@ class RatingMatrix(ShownRatings):
         chosen = self.select(keep)
         rows = chosen.user_rows
         ones = make_csr(np.ones(rows.nnz, np.float32), rows.indices, rows.indptr, self.shape)
-        repeats = None if chosen.repeats is None else chosen.repeats.as_ones()
-        return chosen.with_rows(ones, chosen.timestamps, scale=(0.0, 1.0), repeats=repeats)
+        repeats, stamps = as_ones(chosen.repeats, chosen.timestamps, threshold)
+        return chosen.with_rows(ones, stamps, scale=(0.0, 1.0), repeats=repeats)

@@ -58,9 +58,25 @@ class Repeats:
         assert stamps is not None
         return at[~follows], ratings, stamps
 
-    def as_ones(self) -> Repeats:
-        """The same events, each rated 1, so that their merged rating is 1, too."""
-        return Repeats(self.position, np.ones_like(self.ratings), self.timestamps, "max")
+
+def as_ones(
+    repeats: Repeats | None, stamps: IntArray | None, threshold: float
+) -> tuple[Repeats | None, IntArray | None]:
+    """The events, each rated 1, so that their merged rating is 1, too; and the times of the merged ratings.
+
+    Of amounts that are added up to `threshold`, above 0, what was brought back is no event: it is nothing taken.
+    """
+    if repeats is None:
+        return None, stamps
+    ones = Repeats(repeats.position, np.ones_like(repeats.ratings), repeats.timestamps, "max")
+    taken = repeats.ratings > 0
+    if repeats.how != "sum" or threshold <= 0 or taken.all():
+        return ones, stamps
+    at, _, latest = ones.merged(taken)
+    assert stamps is not None
+    stamps = stamps.copy()
+    stamps[at] = latest
+    return ones.within(taken), stamps
 
 
 def kept_repeats(repeats: Repeats | None, kept: IntArray, n_ratings: int) -> Repeats | None:

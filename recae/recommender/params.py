@@ -15,9 +15,9 @@ from typing import Any, Literal, Self, TypeVar, Union, dataclass_transform, get_
 import numpy as np
 
 from recae._types import Csr
-from recae.errors import ParameterError
+from recae.errors import DataError, ParameterError, Remedy
 
-Values = Literal["binary", "ratings"]
+Values = Literal["binary", "ratings", "log"]
 _Class = TypeVar("_Class")
 _WIDTH = 110  # characters in a line of a generated docstring
 
@@ -267,10 +267,12 @@ class Parameters:
 
 @hyperparameters
 class ReadsValues(Parameters):
-    """What models that read rows as ones or as ratings declare."""
+    """What models that read rows as ones, as ratings or as their logarithms declare."""
 
     values: Values = param(
-        "binary", "what a row holds: 1 for each rating given, or the ratings as they are", choices=("binary", "ratings")
+        "binary",
+        "what a row holds: 1 for each rating given, the ratings as they are, or log(1 + rating), for counts",
+        choices=get_args(Values),
     )
 
 
@@ -288,13 +290,24 @@ class DrawnToBiases(Parameters):
 
 
 def as_input(user_rows: Csr, values: Values) -> Csr:
-    """Rows as a model reads them, of the same sparsity pattern: ones, or the ratings themselves.
+    """Rows as a model reads them, of the same sparsity pattern: ones, the ratings, or the logarithms of 1 + rating.
 
     "binary" makes even a rating of 1 star a 1: who dislikes a film has still chosen to see it. To learn from what
-    people liked only, fit on `ratings.binarize(4)`.
+    people liked only, fit on `ratings.binarize(4)`. "log" is for counts, of which a few are far larger than the others.
+
+    Raises:
+        DataError: values of 0 or less are to be read as logarithms: no count is, and log(1 + -1) is no number.
     """
     if values == "ratings":
         return user_rows
-    ones = copy.copy(user_rows)  # indices and row starts are shared
-    ones.data = np.ones(user_rows.nnz, np.float32)
-    return ones
+    read = copy.copy(user_rows)  # indices and row starts are shared
+    if values == "binary":
+        read.data = np.ones(user_rows.nnz, np.float32)
+        return read
+    if (low := float(user_rows.data.min(initial=1))) <= 0:
+        raise DataError(
+            f"values='log' reads counts, which are above 0, and the lowest value is {low:g}",
+            remedy=("leave such pairs out", Remedy("use {values}", values="binary")),
+        )
+    read.data = np.log1p(user_rows.data, dtype=np.float32)
+    return read

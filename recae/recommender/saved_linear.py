@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, get_args
 
 import numpy as np
 
@@ -20,11 +20,9 @@ from recae.recommender.base import Recommender
 from recae.recommender.files import ModelParts, read_model
 from recae.recommender.fitting import FitOptions
 from recae.recommender.learned import LearnedArrays
-from recae.recommender.params import as_input, hyperparameters, learned
+from recae.recommender.params import Values, as_input, hyperparameters, learned
 from recae.schemas import refusing, require
 from recae.storage import REMEDY
-
-VALUES = ("binary", "ratings")
 
 
 class Form(NamedTuple):
@@ -68,7 +66,7 @@ class SavedLinear(Recommender):
         raise NotImplementedError("`recae.load_model` gives a model that can be saved")
 
     def _restore(self, arrays: LearnedArrays) -> None:
-        require(self._params.get("values") in VALUES, "its hyper-parameters: `values` is neither binary nor ratings")
+        require(self._params.get("values") in get_args(Values), "its hyper-parameters: `values` is not known")
         self._form = _FORMS[self._class_name](self, arrays, self.ratings_.n_items)
 
 

@@ -213,6 +213,7 @@ def _translate_errors(app: FastAPI) -> None:
 
 def _place(found: Any) -> str:
     """Where a request is wrong, and how: `events.0.rating: Input should be a valid number`."""
-    where = ".".join(str(part) for part in found["loc"][1:] if part not in ("int", "str", "float"))
+    of_types = () if found["type"] == "extra_forbidden" else ("int", "str", "float")  # which one of a union was tried
+    where = ".".join(str(part) for part in found["loc"][1:] if part not in of_types)
     said = str(found["msg"]).removeprefix("Value error, ")
     return f"{where}: {said}" if where and found["type"] != "json_invalid" else said

@@ -28,7 +28,7 @@ from recae.errors import ParameterError
 from recae.ratings import RatingMatrix
 from recae.ratings.seeds import Rng, generator_of
 from recae.splitting import masks
-from recae.splitting.by_time import cut_by_time, say_again
+from recae.splitting.by_time import cut_by_time, say_left_out
 from recae.splitting.cuts import Cut, as_text
 from recae.splitting.held_out import held_out_users, strong_generalisation
 from recae.splitting.liang import liang_2018
@@ -84,7 +84,9 @@ def split(
             ``per-user``: `last` (False; True hides each user's latest ratings).
             ``leave-one-out``: `last` (None: the latest where there are timestamps, else any; True; False).
             ``time``: `again` (False: a pair of user and item of the test part that occurs before it, too, is left out
-            of it, and said; True: it stays, for what is bought again).
+            of it, and said; True: it stays, for what is bought again). Where rows
+            of a pair were added up (`duplicates="sum"`), pairs that come to 0 or less in a later part are left out of
+            it, and said: they were brought back.
             ``held-out-users``: `fold_in` (0.8, the share of a user's ratings that is shown) and `min_ratings`
             (5: of users with fewer, all are shown and none is tested).
 
@@ -151,8 +153,8 @@ def take_validation(
         raise ParameterError(name="how", value=how, expected=("random", "per-user", "time"))
     if how == "time":
         check_before_use(train)
-        rest, validation, n_again = cut_by_time(train, fraction, "validation", again=again)
-        say_again(n_again, "validation", train.name)
+        rest, validation, left_out = cut_by_time(train, fraction, "validation", again=again)
+        say_left_out(left_out, "validation", train.name)
         return rest, validation
     check_fraction("fraction", fraction)
     check_before_use(train)
@@ -171,12 +173,12 @@ def _by_time(
     ratings: RatingMatrix, test: Cut | float, validation: Cut | float, settings: dict[str, Any], *, again: bool
 ) -> Split:
     """Cut twice: the test part off all ratings, and the validation part off what is left."""
-    train, tested, n_again = cut_by_time(ratings, test, "test", again=again)
-    say_again(n_again, "test", ratings.name)
+    train, tested, left_out = cut_by_time(ratings, test, "test", again=again)
+    say_left_out(left_out, "test", ratings.name)
     valid = None
     if validation:
-        train, valid, n_again = cut_by_time(train, validation, "validation", again=again)
-        say_again(n_again, "validation", ratings.name)
+        train, valid, left_out = cut_by_time(train, validation, "validation", again=again)
+        say_left_out(left_out, "validation", ratings.name)
     return Split(train, tested, valid, how="time", settings=settings)
 
 

@@ -17,12 +17,19 @@ from recae.splitting.masks import BY_TIME, RANDOM
 from recae.splitting.parts import check_fraction
 
 
+class LeftOut(NamedTuple):
+    """Pairs that a later part is without: those that occur before it, and those of which nothing is taken in it."""
+
+    again: int
+    returned: int
+
+
 class Cutting(NamedTuple):
-    """Ratings before a moment and from it on; `n_again`: pairs of both that were left out of the later part."""
+    """Ratings before a moment and from it on; `left_out`: how many pairs the later part is without."""
 
     before: RatingMatrix
     after: RatingMatrix
-    n_again: int
+    left_out: LeftOut
 
 
 def cut_by_time(ratings: RatingMatrix, cut: float | Cut, part: str, *, again: bool = False) -> Cutting:
@@ -43,15 +50,37 @@ def cut_by_time(ratings: RatingMatrix, cut: float | Cut, part: str, *, again: bo
     _say_merged(ratings)
     times = event_times(ratings)
     first = _first_after(ratings, times, cut) if is_cut(cut) else _first_of_share(ratings, times, cut)  # type: ignore[arg-type]
-    before, after, n_again = between(ratings, None, first), between(ratings, first, None), 0
-    if ratings.repeats is not None and not again:
-        after, n_again = without_pairs_of(after, before)
+    before = between(ratings, None, first)
+    after, left_out = later_part(ratings, before, between(ratings, first, None), again=again)
     if after.n_ratings == 0:
         raise DataError(
-            f"a cut by time at {cut!r} leaves the {part} part empty: all {n_again:,} pairs of user and item after it "
-            "occur before it, too", remedy=Remedy("say {again} to test these", again=True),
-        )  # fmt: skip
-    return Cutting(before, after, n_again)
+            f"a cut by time at {cut!r} leaves the {part} part empty: {_in_words(left_out)}",
+            remedy=Remedy("say {again} to test these", again=True) if left_out.again else (),
+        )
+    return Cutting(before, after, left_out)
+
+
+def later_part(
+    ratings: RatingMatrix, before: RatingMatrix, after: RatingMatrix, *, again: bool
+) -> tuple[RatingMatrix, LeftOut]:
+    """The part `after` of `ratings` as it is tested, and how many pairs it is without.
+
+    Of amounts that are added up, a pair that comes to 0 or less was brought back, which is nothing that a list should
+    have named.
+    """
+    n_pairs = after.n_ratings
+    if _adds_up(ratings) and (after.user_rows.data <= 0).any():
+        after = after.select(after.user_rows.data > 0)
+    n_returned, n_again = n_pairs - after.n_ratings, 0
+    if ratings.repeats is not None and not again:
+        after, n_again = without_pairs_of(after, before)
+    return after, LeftOut(n_again, n_returned)
+
+
+def _adds_up(ratings: RatingMatrix) -> bool:
+    """Whether rows of one pair were added up, so that values are amounts."""
+    how = None if ratings.repeats is None else ratings.repeats.how
+    return "sum" in (ratings.read_as.get("duplicates"), how)
 
 
 def event_times(ratings: RatingMatrix) -> IntArray:
@@ -90,13 +119,25 @@ def without_pairs_of(ratings: RatingMatrix, others: RatingMatrix) -> tuple[Ratin
     return (ratings.select(new), n_left_out) if n_left_out else (ratings, 0)
 
 
-def say_again(n_again: int, part: str, name: str) -> None:
-    """A `DataWarning` where pairs were left out of a part because they occur before it."""
-    if n_again:
+def say_left_out(left_out: LeftOut, part: str, name: str) -> None:
+    """A `DataWarning` where pairs were left out of a part because they occur before it, or were brought back."""
+    if left_out.again:
         warnings.warn(
-            f"{name}: {n_again:,} pairs of user and item of the {part} part occur before it, too, and are left out of "
-            "it; the setting `again` tests them", DataWarning, stacklevel=3,
+            f"{name}: {left_out.again:,} pairs of user and item of the {part} part occur before it, too, and are left "
+            "out of it; the setting `again` tests them", DataWarning, stacklevel=3,
         )  # fmt: skip
+    if left_out.returned:
+        warnings.warn(
+            f"{name}: {left_out.returned:,} pairs of user and item of the {part} part add up to 0 or less in it: they "
+            "were brought back, which is nothing taken, and are left out of it", DataWarning, stacklevel=3,
+        )  # fmt: skip
+
+
+def _in_words(left_out: LeftOut) -> str:
+    """Why a part has no pairs."""
+    again = f"all {left_out.again:,} pairs of user and item after it occur before it, too"
+    returned = f"{left_out.returned:,} pairs of user and item after it add up to 0 or less, as they were brought back"
+    return " and ".join([again] * (left_out.again > 0) + [returned] * (left_out.returned > 0))
 
 
 def _say_merged(ratings: RatingMatrix) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from recae.errors import DataError, ParameterError
 from recae.ratings import RatingMatrix
-from recae.splitting.by_time import between, event_times, say_again, without_pairs_of
+from recae.splitting.by_time import between, event_times, later_part, say_left_out
 from recae.splitting.cuts import Cut, as_date, as_text, span_of
 from recae.splitting.parts import Split
 
@@ -50,9 +50,7 @@ def _window(ratings: RatingMatrix, last: int, length: int, past: int | None, set
     """The split whose test part is the seconds last - length + 1 to last."""
     first = last - length + 1
     learnt = between(ratings, None if past is None else first - past, first)
-    tested, n_again = between(ratings, first, last + 1), 0
-    if ratings.repeats is not None and not settings["again"]:
-        tested, n_again = without_pairs_of(tested, learnt)
+    tested, left_out = later_part(ratings, learnt, between(ratings, first, last + 1), again=settings["again"])
     for name, part in (("train", learnt), ("test", tested)):
         if part.n_ratings == 0:
             times = event_times(ratings)
@@ -60,7 +58,7 @@ def _window(ratings: RatingMatrix, last: int, length: int, past: int | None, set
                 f"the window from {as_date(first)} to {as_date(last)} leaves the {name} part empty: the ratings of "
                 f"{ratings.name!r} are of {as_date(times.min())} to {as_date(times.max())}; take fewer windows"
             )
-    say_again(n_again, "test", ratings.name)
+    say_left_out(left_out, "test", ratings.name)
     return Split(learnt, tested, how="time", settings={**settings, "cut": as_date(first)})
 
 

@@ -34,6 +34,7 @@ def tune(
     validation: float | Cut = 0.1,
     hide: Literal["auto", "ratings", "users", "time"] = "auto",
     metric: str | None = None,
+    again: bool = False,
     study: str | Path | None = None,
     prune: bool = True,
     rng: int = 0,
@@ -55,6 +56,8 @@ def tune(
         hide: what is held out of `ratings`: ratings at random, whole users who are met with 80 % of their
             ratings, or the latest ratings ("time"); "auto": ratings for models that predict them, users for those
             that rank.
+        again: of trials by time, also measure on pairs that occur before, and rank what a user has had: for what is
+            bought again (as `again` of a split by time, which a split that was made with it says by itself).
         metric: what is measured; by default rmse, or ndcg@100 for models that rank.
         study: a file that keeps the search as it goes; a search that was stopped or killed resumes from it, with the
             same result. By default none is kept.
@@ -81,6 +84,6 @@ def tune(
         raise DataError(f"tune takes a RatingMatrix or a Split, not {type(ratings).__name__}")
     limit = Budget.read(budget)
     rng = checked_seed(rng)
-    task = task_of(model, ratings, validation, hide, metric, rng)
+    task = task_of(model, ratings, validation, hide, metric, rng, again)
     search = Search(task, space_of(model, space), limit, None if study is None else Path(study), prune, rng, progress)
     return search.run()

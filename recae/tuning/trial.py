@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from recae.errors import ParameterError
+from recae.errors import ParameterError, Remedy
 from recae.evaluation import evaluate
 from recae.evaluation.names import lower_is_better, parse_metrics
 from recae.models import Recommender
@@ -48,13 +48,18 @@ class Task:
             model.set_params(patience=None)
         if not self.can_be_watched:
             model.fit(self.parts.train, progress=False)
-            return evaluate(model, self.parts, self.metric)[self.metric]
+            return self._figure(model)
         with telling(callback, trial=True):
             model.fit(self.parts.train, self.parts.test, progress=False)
         history: Any = getattr(model, "history_", None)
         if history is not None and len(history) and history.records[-1]["validation"] is not None:
             return float(history.records[-1]["validation"])
-        return evaluate(model, self.parts, self.metric)[self.metric]
+        return self._figure(model)
+
+    def _figure(self, model: Recommender) -> float:
+        """What a fitted model's answers are worth; of what is taken again, lists name what a user has had."""
+        again = bool(self.parts.settings.get("again"))
+        return evaluate(model, self.parts, self.metric, filter_seen=not again)[self.metric]
 
     @property
     def can_be_watched(self) -> bool:
@@ -81,22 +86,27 @@ def fixes_epochs(model: Recommender, names: Container[str]) -> bool:
 
 
 def task_of(
-    model: Recommender, ratings: RatingMatrix | Split, validation: float | Cut, hide: str, metric: str | None, rng: int
-) -> Task:
+    model: Recommender, ratings: RatingMatrix | Split, validation: float | Cut, hide: str, metric: str | None, rng: int,
+    again: bool = False,
+) -> Task:  # fmt: skip
     """The task of a search; see `recae.tune`."""
     if hide not in HIDE:
         raise ParameterError(name="hide", value=hide, expected=HIDE)
     if isinstance(ratings, Split) and ratings.validation is not None:
+        if again:
+            raise ParameterError("the split says it by itself", name="again", value=again, remedy="leave it out")
         parts, hide = measured_on_validation(ratings), ratings.how
         held_out = [part for part in (parts.test, parts.test_input) if part is not None]
         measured: Any = checksum(parts.test)
         ratings = ratings.train
         beside = model._reads_beside(ratings, held_out) | {"shown": " ".join(map(checksum, held_out[1:])) or "none"}
     else:
-        ratings = ratings.train if isinstance(ratings, Split) else ratings
         if hide == "auto":
             hide = "ratings" if model.predicts_ratings else "users"
-        parts, measured = parts_of(ratings, validation, hide, rng), as_text(validation)
+        if isinstance(ratings, Split):
+            again = again or (hide == "time" and bool(ratings.settings.get("again")))
+            ratings = ratings.train
+        parts, measured = parts_of(ratings, validation, hide, rng, again), as_text(validation)
         beside = model._reads_beside(ratings, ()) | {"shown": "none"}
         if hide == "time":
             beside["timestamps"] = checksum_of_times([ratings])
@@ -106,7 +116,8 @@ def task_of(
     parse_metrics([metric])
     fingerprint = {
         "model": type(model).__name__, "settings": {k: repr(v) for k, v in model.get_params().items() if k != "device"},
-        "ratings": checksum(ratings), "validation": measured, "hide": hide, "metric": metric, "seed": rng, **beside,
+        "ratings": checksum(ratings), "validation": measured, "hide": hide, "metric": metric, "seed": rng,
+        "again": bool(parts.settings.get("again")), **beside,
     }  # fmt: skip
     return Task(model, parts, metric, fingerprint)
 
@@ -114,12 +125,19 @@ def task_of(
 def measured_on_validation(split: Split) -> Split:
     """Train and validation part of a split; its test part is not among them."""
     assert split.validation is not None
-    return Split(split.train, split.validation, test_input=split.validation_input, how=split.how)
+    return Split(
+        split.train, split.validation, test_input=split.validation_input, how=split.how, settings=split.settings
+    )
 
 
-def parts_of(ratings: RatingMatrix, validation: float | Cut, hide: str, rng: int) -> Split:
+def parts_of(ratings: RatingMatrix, validation: float | Cut, hide: str, rng: int, again: bool) -> Split:
     """Ratings in two: to learn from, and to measure trials on."""
+    if hide != "time" and again:
+        raise ParameterError(
+            "is for trials by time", name="again", value=again, remedy=Remedy("add {hide}", hide="time")
+        )
     if hide == "users":
         return split(ratings, "held-out-users", test=validation, rng=rng)
     way: Literal["random", "time"] = "time" if hide == "time" else "random"
-    return Split(*take_validation(ratings, validation, rng, way), how=way)
+    parts = take_validation(ratings, validation, rng, way, again=again)
+    return Split(*parts, how=way, settings={"again": again})

@@ -53,12 +53,7 @@ Examples:
 @click.option("--windows", type=int, metavar="N", help="For --split time --test SPAN: number of test windows.")
 @options.again
 @click.option("--fold", type=int, help="For --split k-fold: index of the test fold, 0 to 4.  [default: all folds]")
-@click.option(
-    "--threshold",
-    type=float,
-    metavar="RATING",
-    help="Keep ratings from this value on, as 1, and users with 5 or more of them.",
-)
+@options.threshold
 @click.option("--metrics", metavar="NAMES", help="Metrics; the table is sorted by the first.  [default: by models]")
 @click.option(
     "--seed", "--seeds", "seed", type=Seeds(), default="0", show_default=True, metavar="N[,N,...]",
@@ -73,7 +68,7 @@ Examples:
 @options.loudness
 def compare(
     dataset: str, models: str, how: str, train: str | None, test: Any, validation: Any, windows: int | None,
-    again: bool, fold: int | None, threshold: float | None,
+    again: bool, fold: int | None, threshold: float | None, min_user: int | None,
     metrics: str | None, seed: list[int], out: str | None, figure: str | None, as_json: bool, **table: Any,
 ) -> None:  # fmt: skip
     """Fit each of --models on DATASET and measure all on the same test part: accuracy, properties of lists, times.
@@ -86,7 +81,7 @@ def compare(
     from recae.cli.failures import Failure
     from recae.cli.outputs import check_picture, check_writable, files_read
     from recae.cli.own_models import entry_of_class
-    from recae.cli.own_parts import is_again, split_by_time_for, to_compare_on
+    from recae.cli.own_parts import is_again, liked_options, split_by_time_for, to_compare_on
     from recae.cli.printing import print_json
     from recae.cli.train_steps import check_metrics
     from recae.comparison import compare as run
@@ -101,13 +96,19 @@ def compare(
         if ":" in name:
             entry_of_class(name, "--models")
     given = {"how": how, "test": test, "validation": validation, "windows": windows, "fold": fold}
-    given |= {"dataset": train or dataset, "again": again or None, "threshold": threshold, **table}
+    given |= {
+        "dataset": train or dataset,
+        "again": again or None,
+        "threshold": threshold,
+        "min_user": min_user,
+        **table,
+    }
     split_by_time_for({name: MODELS[name].make() for name in names if name in MODELS}, given)
     ratings, how, made = to_compare_on(train or dataset, given)
     found = run(
         ratings, names, how,
-        metrics.split(",") if metrics else None, threshold=threshold, rng=seed[0] if len(seed) == 1 else seed,
-        filter_seen=not (again or is_again(ratings)), progress=options.note, **made,
+        metrics.split(",") if metrics else None, rng=seed[0] if len(seed) == 1 else seed,
+        filter_seen=not (again or is_again(ratings)), progress=options.note, **liked_options(given), **made,
     )  # fmt: skip
     if out:
         found.to_json(out)

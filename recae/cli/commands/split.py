@@ -41,10 +41,7 @@ Examples:
 @options.again
 @click.option("--folds", type=int, help="For --split k-fold: number of folds.  [default: 5]")
 @click.option("--fold", type=int, help="For --split k-fold: index of the test fold, from 0.")
-@click.option(
-    "--threshold", type=float, metavar="RATING",
-    help="Keep ratings from this value on, as 1, and users with 5 or more of them.",
-)  # fmt: skip
+@options.threshold
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed of the split.")
 @options.table
 @options.as_json

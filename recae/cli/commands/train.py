@@ -85,12 +85,7 @@ and SIGHUP. --resume resumes from it and gives the same model as training withou
     default="random",
     help="How to choose the test part.  [default: random; time for models that read the order of ratings]",
 )
-@click.option(
-    "--threshold",
-    type=float,
-    metavar="RATING",
-    help="Keep ratings from this value on, as 1, and users with 5 or more of them.",
-)
+@options.threshold
 @options.again
 @click.option("--folds", type=int, help="For --split k-fold: number of folds.  [default: 5]")
 @click.option("--fold", type=int, help="For --split k-fold: index of the test fold, from 0.")

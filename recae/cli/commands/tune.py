@@ -73,6 +73,8 @@ log of the search next to the settings (OUT with the ending .json).
     "--split", "how", type=click.Choice(SPLITS), default="random",
     help="How to choose the test part.  [default: random; time for models that read the order of ratings]",
 )  # fmt: skip
+@options.threshold
+@options.again
 @click.option("--folds", type=int, help="For --split k-fold: number of folds.  [default: 5]")
 @click.option("--fold", type=int, help="For --split k-fold: index of the test fold, from 0.")
 @click.option(

@@ -57,8 +57,8 @@ class ImplicitALS(ReadsValues, _Factors):
     """Weighted matrix factorisation by alternating least squares (Hu, Koren and Volinsky, ICDM 2008), by `implicit`.
 
     Minimises Σ c_ui (p_ui - x_u·y_i)² + l2 (|X|² + |Y|²) over all users and items, where p is 1 at ratings and 0
-    elsewhere, and c is alpha (times the rating, with values="ratings") there and 1 elsewhere. An unseen user's factors
-    are the exact solution for their row, the items' being what they are; so, at last, are those of known users.
+    elsewhere, and c is alpha (times what `values` makes of the rating) there and 1 elsewhere. An unseen user's
+    factors are the exact solution for their row, the items' being what they are; so, at last, are those of known users.
     """
 
     factors: int | None = param(
@@ -72,7 +72,7 @@ class ImplicitALS(ReadsValues, _Factors):
         tune=(0.5, 50.0, "log"),
     )  # fmt: skip
     iterations: int = param(15, "alternations", low=1)
-    values: Values = default("binary", help="what alpha is multiplied by: 1, or the ratings as they are")
+    values: Values = default("binary", help="what alpha is multiplied by: 1, the ratings, or log(1 + rating)")
     rng: int = seed("seed of the first factors")
 
     user_factors_: FloatArray = learned()
@@ -81,7 +81,7 @@ class ImplicitALS(ReadsValues, _Factors):
     alpha_: float = learned()
 
     def _candidates(self, ratings: RatingMatrix) -> list[dict[str, Any]]:
-        unit = 1.0 if self.values == "binary" else float(np.mean(np.abs(ratings.user_rows.data))) or 1.0
+        unit = float(np.mean(np.abs(as_input(ratings.user_rows, self.values).data))) or 1.0
         pairs = [(self.factors or width, alpha / unit if self.alpha is None else self.alpha)
                  for width, alpha in CHOICES]  # fmt: skip
         return [{"factors": width, "alpha": alpha} for width, alpha in dict.fromkeys(pairs)]

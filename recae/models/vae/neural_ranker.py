@@ -121,8 +121,8 @@ class NeuralRanker(ReadsValues, StopsByOwnPart, MultipliesOnCuda):
 
     def _streamed(self, ratings: RatingMatrix, busy: npt.NDArray[np.int64]) -> Batches:
         """The same batches one by one, of rows on disk or too many for a GPU; `busy` are the users who have some."""
-        if self.values == "ratings":
-            check_counts(ratings.user_rows)
+        if self.values != "binary":
+            check_counts(as_input(ratings.user_rows, self.values))
 
         def make(index: Tensor, device: torch.device) -> Batch:
             wanted = as_input(ratings.user_rows[busy[index.numpy()]], self.values)
