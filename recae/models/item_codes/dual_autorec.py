@@ -82,7 +82,7 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
         "L2 weight on the encoder and the output units, against the summed loss; none: 100, and up to 150 for a "
         "million ratings, and a quarter of that for ordinal output",
         low=0,
-        tune=(30.0, 500.0, "log"),
+        tune=(10.0, 500.0, "log"),
     )
     inner_l2: float = param(
         10.0, "L2 weight on the layers between the first and the last, of a network with several hidden layers", low=0
