@@ -82,6 +82,20 @@ def test_vectors_hold_what_similar_and_lists_are_made_of(tmp_path: Path) -> None
             export_vectors(wrong, tmp_path / "x.npy", of=of)
 
 
+@pytest.mark.parametrize("other", ["a7", 2**70, (1, "b")])
+def test_ids_that_are_no_column_of_parquet_are_refused(other: Any, tmp_path: Path) -> None:
+    """Numbers beside texts, beyond 64 bits or in tuples: the message says that .npy holds them, and it does."""
+    data = ratings()
+    ids = np.empty(data.n_items, object)
+    ids[:] = [*range(data.n_items - 1), other]
+    model = recae.PCARecommender(factors=3).fit(data.with_rows(data.user_rows, item_ids=ids))
+    with pytest.raises(ParameterError, match="npy"):
+        export_vectors(model, tmp_path / "items.parquet")
+    export_vectors(model, tmp_path / "items.npy")
+    kept = json.loads((tmp_path / "items.npy.ids.json").read_text())[-1]
+    assert kept == (list(other) if isinstance(other, tuple) else other)
+
+
 @pytest.mark.parametrize("name", ["als", "bpr", "biased-mf"])
 @pytest.mark.parametrize("popularity", [0.0, 0.5])
 def test_factors_rank_lists_with_what_is_added(name: str, popularity: float, tmp_path: Path) -> None:

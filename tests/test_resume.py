@@ -397,6 +397,8 @@ def test_a_checkpoint_of_an_earlier_version_is_refused_for_other_data(tmp_path: 
         ("history", {"records": [], "best_epoch": 9, "stopped_early": False}, "history"),
         ("best", {}, "best weights"),
         ("order", None, "step is not from 0 to"),
+        ("last", 10**9, "last epoch"),
+        ("last", "3", "last epoch"),
     ],
 )
 def test_a_forged_state_is_refused_by_its_part(

@@ -56,6 +56,15 @@ def test_a_table_that_says_nothing_has_no_columns(table: Any) -> None:
     assert names == []
 
 
+@pytest.mark.parametrize("high", [1e-200, 5e-324, 1e308])
+def test_numbers_without_a_deviation_say_nothing(high: float) -> None:
+    """Numbers so small, or so large, that the square of their deviation is no double: no column, and never NaN."""
+    table = pd.DataFrame({"p": [high, -high] * 10, "age": range(20)})
+    features = encode_table(table, np.arange(20))
+    assert features.names == ["age"]
+    assert np.isfinite(features.matrix).all()
+
+
 # ---------------------------------------------------------------- types of columns, and files
 
 

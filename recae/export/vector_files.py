@@ -37,8 +37,8 @@ def export_vectors(
             is expected of them, are left out.
 
     Raises:
-        ParameterError: the suffix is another, the model has no dense vectors, users' vectors need `lists`, or a lean
-            file has no users.
+        ParameterError: the suffix is another, the model has no dense vectors, users' vectors need `lists`, a lean
+            file has no users, or the ids are no column of Parquet.
         ModelFileError: the file could not be written.
     """
     model = answering(model)
@@ -64,9 +64,16 @@ def export_vectors(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    try:
+        column = pa.array(names)
+    except (pa.ArrowException, OverflowError):  # numbers and texts, tuples, or more than 64 bits
+        raise ParameterError(
+            f"a column of Parquet has ids of one kind, and these {of} have others", name="path", value=str(path),
+            remedy="write .npy, beside which ids lie as JSON",
+        ) from None  # fmt: skip
     flat = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
     sink = io.BytesIO()
-    pq.write_table(pa.table({"id": pa.array(names), "vector": flat}), sink)
+    pq.write_table(pa.table({"id": column, "vector": flat}), sink)
     return write_bytes(path, sink.getvalue())
 
 

@@ -133,6 +133,7 @@ def _check_random(state: dict[str, Any]) -> None:
 def _check_progress(state: dict[str, Any], n_examples: int, n_steps: int, n_epochs: int) -> None:
     epoch, step, order, loss = (state[name] for name in ("epoch", "step", "order", "total_loss"))
     require(is_int(epoch, 0, n_epochs), f"the epoch is not from 0 to {n_epochs}")
+    require(is_int(state.get("last", n_epochs), epoch, n_epochs), f"the last epoch is not from {epoch} to {n_epochs}")
     require(is_int(step, 0, n_steps if order is not None else 0), f"the step is not from 0 to {n_steps}")
     require(is_number(state["seconds"]) and state["seconds"] >= 0, "the seconds are no number from 0")
     require(loss is None or (isinstance(loss, Tensor) and loss.dim() == 0), "the loss so far is not a number")

@@ -104,15 +104,16 @@ def _learn(name: str, column: pd.Series[Any], common: int, bends: bool) -> Colum
 
 
 def _learn_number(name: str, column: pd.Series[Any], bends: bool) -> Column:
-    """A column that is always the same says nothing, and has no values."""
+    """A column that is always the same, or that float64 knows no deviation of, says nothing, and has no values."""
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    known = np.isfinite(values)
-    if not known.any() or np.ptp(values[known]) == 0:
+    some = values[np.isfinite(values)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        deviation = float(some.std()) if len(some) and some.min() < some.max() else 0.0
+    if not 0 < deviation < math.inf:
         return Column(name, np.zeros(0), 1.0, ())
-    some = values[known]
     at = tuple(np.unique(np.quantile(some, DECILES))) if bends else ()
     means = [some.mean(), *(np.maximum(some - bend, 0).mean() for bend in at)]
-    return Column(name, np.array(means), float(some.std()), bends=at)
+    return Column(name, np.array(means), deviation, bends=at)
 
 
 def _encode(how: Column, column: pd.Series[Any]) -> Features:
