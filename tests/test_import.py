@@ -9,8 +9,12 @@ import sys
 import textwrap
 import tomllib
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+
+import recae
 
 ROOT = Path(__file__).parents[1]
 # A GPU machine has torch, triton, numpy, scipy, pandas, numba, click, safetensors and pytest, and nothing else.
@@ -83,6 +87,30 @@ def test_training_imports_neither_pytorchs_compiler_nor_scikit_learn() -> None:
     loaded = set(run(_TRAINED).split())
     assert "torch.optim" in loaded
     assert not {"torch._dynamo", "sympy", "sklearn"} & loaded
+
+
+_LOADED = """
+    import sys
+    import recae
+    for file in sys.argv[1:]:
+        recae.load_model(file)
+    print(*sys.modules)
+"""
+
+
+def test_reading_a_network_does_not_import_pytorchs_compiler(tmp_path: Path) -> None:
+    """However a network makes its first weights, it is read without PyTorch's compiler and SymPy, which are slow."""
+    users, items = np.nonzero(np.random.default_rng(0).random((30, 22)) < 0.4)
+    ratings = recae.RatingMatrix.from_columns(users, items, 1.0 + (users + items) % 5)
+    small: dict[str, Any] = {"epochs": 1, "hidden": (3, 2, 3)}
+    models = [
+        recae.DualAutoRec(**small), recae.DeepRec(**small), recae.AutoRec(by="user", output="ordinal", **small),
+        recae.AutoRec(by="item", output="sigmoid", **small), recae.CDAE(epochs=1, hidden=2),
+    ]  # fmt: skip
+    files = [str(model.fit(ratings, progress=False).save(tmp_path / str(n))) for n, model in enumerate(models)]
+    loaded = set(run(_LOADED, *files).split())
+    assert "recae.recommender.learned_network" in loaded
+    assert not {"torch._dynamo", "sympy"} & loaded
 
 
 _WITHOUT = """

@@ -45,6 +45,7 @@ def test_the_order_of_lists_is_kept_where_it_is_asked_for(tmp_path: Path) -> Non
         ("1 2 3\n", "1 3\n", "user 1, item 3 occurs twice"),
         ("1 2 2\n", "1 3\n", "user 1, item 2 occurs twice"),
         ("1 2\n4 x 5\n", "1 3\n", "line 2"),
+        ("1 2\n4 99999999999999999999\n", "1 3\n", "line 2"),
         ("\n", "1 3\n", "holds no pair"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,13 @@ def days(part: RatingMatrix | None) -> list[int]:
 @pytest.mark.parametrize(
     "cut",
     ["2024-05-14", "2024-05-14 00:00:00", dt.date(2024, 5, 14), dt.datetime(2024, 5, 14), np.datetime64("2024-05-14"),
-     "2024-05-14T02:00+02:00", "2024/5/14", " 2024.05.14 ", "7D", "168h", "1W", dt.timedelta(days=7)],
+     "2024-05-14T02:00+02:00", "2024/5/14", " 2024.05.14 ", "7D", "168h", "168H", "1W", "1w", dt.timedelta(days=7)],
 )  # fmt: skip
 def test_a_date_and_a_span_cut_where_they_say(cut: Any) -> None:
-    """From midnight of 14 May, or the seven days up to the last rating (noon of 20 May): seven days of ratings."""
-    parts = split(RATINGS, "time", test=cut)
+    """From midnight of 14 May, or the seven days up to the last rating (noon of 20 May); units in either case."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of pandas, which gives up the cases of some units
+        parts = split(RATINGS, "time", test=cut)
     assert days(parts.test)[0] == 13
     assert days(parts.train)[-1] == 12
     assert parts.test.n_ratings + parts.train.n_ratings == RATINGS.n_ratings
@@ -110,6 +113,8 @@ def test_rolling_windows() -> None:
         list(rolling_windows(RATINGS, 20, "2D"))
     with pytest.raises(ParameterError, match="a span is needed"):
         rolling_windows(RATINGS, 2, "2024-05-01")
+    with pytest.raises(ParameterError, match=r"windows=2\.5: expected a whole number"):
+        rolling_windows(RATINGS, 2.5, "2D")  # type: ignore[arg-type]
 
 
 def test_a_comparison_over_windows() -> None:

@@ -14,14 +14,20 @@ from recae.schemas import Invalid, check_array
 
 _Network = TypeVar("_Network", bound=nn.Module)
 _DRAWS = ("normal_", "uniform_", "trunc_normal_", "bernoulli_", "exponential_")
+_DRAWN = ("randn", "rand")
+_SCALES = ("mul", "mul_")
 
 
 class _NoDraws(TorchFunctionMode):
-    """Within, random initial values are not drawn: on tensors without memory PyTorch imports its compiler for that."""
+    """Within, initial values are neither drawn nor scaled: without memory PyTorch imports its compiler for that."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if getattr(func, "__module__", "") == "torch.nn.init" or getattr(func, "__name__", "") in _DRAWS:
+        name = getattr(func, "__name__", "")
+        scales = name in _SCALES and isinstance(args[1], int | float)
+        if scales or getattr(func, "__module__", "") == "torch.nn.init" or name in _DRAWS:
             return args[0] if args else kwargs["tensor"]
+        if name in _DRAWN:
+            return torch.empty(*args, **{key: value for key, value in (kwargs or {}).items() if key != "generator"})
         return func(*args, **(kwargs or {}))
 
 

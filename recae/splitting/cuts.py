@@ -14,7 +14,8 @@ from recae.errors import ParameterError
 Cut = str | dt.date | dt.timedelta | np.datetime64 | np.timedelta64  # a share is a float
 
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)\s*")
-_SPAN = re.compile(r"\s*\d+(\.\d+)?\s*[a-zA-Z]+\s*")
+_SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]+)\s*")
+_CASES = {"w": "W", "d": "D", "H": "h", "S": "s"}  # units in a case that pandas gives up, or has given up
 _YEAR_FIRST = re.compile(r"\s*\d{4}\D.*")
 
 
@@ -24,10 +25,12 @@ def span_of(cut: Cut) -> int | None:
     Raises:
         ParameterError: the unit is unknown, or the span is not above 0.
     """
-    if not isinstance(cut, dt.timedelta | np.timedelta64) and not (isinstance(cut, str) and _SPAN.fullmatch(cut)):
+    text = _SPAN.fullmatch(cut) if isinstance(cut, str) else None
+    if text is None and not isinstance(cut, dt.timedelta | np.timedelta64):
         return None
+    span: Any = cut if text is None else text[1] + _CASES.get(text[2], text[2])
     try:
-        seconds = int(pd.Timedelta(cut).total_seconds())
+        seconds = int(pd.Timedelta(span).total_seconds())
     except ValueError:
         raise ParameterError(f"{cut!r} is no span of time: a number and a unit are needed, such as 7D or 12h") from None
     if seconds <= 0:

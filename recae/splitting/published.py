@@ -80,19 +80,21 @@ def _file(folder: Path, part: str) -> Path:
 def _read(path: Path) -> Pairs:
     with open_bytes(path) as file:
         lines = file.read().split(b"\n")
-    try:
-        rows = [np.array(line.split(), np.int64) for line in lines]
-    except ValueError:
-        rows = []
-        number = next(i for i, line in enumerate(lines, 1) if not all(word.isdigit() for word in line.split()))
-        raise DataError(
-            f'{path.name}, line {number}: {lines[number - 1][:60]!r}: "user item item ..." is needed'
-        ) from None
+    rows = [_numbers(path.name, number, line) for number, line in enumerate(lines, 1)]
     rows = [row for row in rows if len(row) > 1]  # a user may have no item, in a test part
     if not rows:
         raise DataError(f"{path} holds no pair of a user and an item")
     users = np.repeat([row[0] for row in rows], [len(row) - 1 for row in rows])
     return Pairs(users, np.concatenate([row[1:] for row in rows]))
+
+
+def _numbers(name: str, number: int, line: bytes) -> IntArray:
+    try:
+        return np.array(line.split(), np.int64)
+    except (ValueError, OverflowError):
+        raise DataError(
+            f'{name}, line {number}: {line[:60]!r}: "user item item ..." is needed, whole numbers of 64 bits'
+        ) from None
 
 
 def _refuse_repeats(keys: IntArray, user_ids: IntArray, item_ids: IntArray, folder: Path) -> None:

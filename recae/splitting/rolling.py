@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Integral
 from typing import Any
 
 from recae.errors import DataError, ParameterError
@@ -36,12 +37,12 @@ def rolling_windows(
         ParameterError: no span, or no window.
         DataError: there are no timestamps, or a part would be empty.
     """
-    if windows < 1:
-        raise ParameterError(f"windows={windows}: at least 1")
+    if isinstance(windows, bool) or not isinstance(windows, Integral) or windows < 1:
+        raise ParameterError(name="windows", value=windows, expected="a whole number, at least 1")
     length, apart = _seconds("test", test), _seconds("step", test if step is None else step)
     past = None if history is None else _seconds("history", history)
     last = int(event_times(ratings).max(initial=0))
-    settings = _settings(windows, test, step, history) | {"again": again}
+    settings = _settings(int(windows), test, step, history) | {"again": again}
     return (_window(ratings, last - number * apart, length, past, settings)
             for number in reversed(range(windows)))  # fmt: skip
 

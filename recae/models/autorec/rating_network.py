@@ -158,7 +158,8 @@ class RatingNetwork(nn.Module):
         with torch.no_grad():  # small output weights and means as biases: training starts from "everything is average"
             bound = 0.1 / math.sqrt(hidden[-1])
             nn.init.uniform_(self.last.weight, -bound, bound)
-            self.last.bias.copy_(self.to_logits(start))
+            if not start.is_meta:  # a network that is made for its shapes only (`recae.recommender.learned`)
+                self.last.bias.copy_(self.to_logits(start))
 
     @torch.no_grad()
     def _widen(self) -> None:

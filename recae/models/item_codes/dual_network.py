@@ -148,7 +148,8 @@ class DualNetwork(nn.Module):
                     layer.weight.mul_(4)
             bound = 0.1 / math.sqrt(width)
             nn.init.uniform_(self.last.weight, -bound, bound)
-            self.last.bias.copy_(self.head.to_logits(self.head.unit.outside(start)))
+            if not start.is_meta:  # as in `RatingNetwork`
+                self.last.bias.copy_(self.head.to_logits(self.head.unit.outside(start)))
         ordinal = levelled and isinstance(self.head, OrdinalHead)
         self.steepness = nn.Parameter(torch.tensor(STEEPNESS)) if ordinal else None
         self.taste, self.presence = Table(n_items, side, 0.01, side_l2), Table(n_items, side, 0.01, side_l2)

@@ -120,8 +120,6 @@ class CumulativeLogit(nn.Module):
 
     def score_of(self, mean: Tensor) -> Tensor:
         """The score whose expected rating is `mean` (2 % inside the extremes), at the shared thresholds."""
-        if mean.is_meta:  # a network that is made for its shapes only (`recae.recommender.learned`)
-            return torch.empty_like(mean)
         levels = self.get_buffer("levels")
         margin = 0.02 * (levels[-1] - levels[0])
         wanted = mean.to(levels).clamp(levels[0] + margin, levels[-1] - margin)
