@@ -137,7 +137,7 @@ def ordinal_head(
         levels, counts = np.asarray(levels), np.ones(len(levels), np.int64)
     else:
         levels, counts = _levels_of(ratings.user_rows.data, most)
-    return OrdinalHead(torch.tensor(levels), torch.tensor(counts), n_cols, unit)
+    return OrdinalHead(torch.from_numpy(levels), torch.from_numpy(counts), n_cols, unit)
 
 
 def _levels_of(values: FloatArray, most: int | None) -> tuple[FloatArray, IntArray]:
