@@ -85,9 +85,12 @@ def test_features_are_looked_at_where_there_are_any() -> None:
         "hybrid",
         "biased-mf",
     }
-    users, items, _ = data.pairs()
-    liked = np.where(users % 2 == items % 2, 5.0, 1.0).astype(np.float32)
-    told = replace(data.with_rows(make_csr(liked, items, data.user_rows.indptr, data.shape)), item_table=kinds)
+    rare = low_rank(90, 300, 0.05)  # four or five ratings an item, which alone say little
+    kinds = pd.DataFrame({"kind": np.array(list("abc"))[rare.item_ids % 3]}, index=rare.item_ids)
+    rng, (users, items, _) = np.random.default_rng(0), rare.pairs()
+    liked = rng.choice([2.0, 4.0], (90, 3))[users, rare.item_ids[items] % 3] + rng.normal(size=len(users))
+    stars = np.clip(np.round(liked), 1, 5).astype(np.float32)
+    told = replace(rare.with_rows(make_csr(stars, items, rare.user_rows.indptr, rare.shape)), item_table=kinds)
     model = recae.Auto(task="ratings").fit(told)
     assert model.choice_.name == "hybrid"
     assert model.chosen_["features"] == "item"

@@ -287,7 +287,7 @@ def one_of_many() -> Iterator[bool]:
 
 def _taken(model: Any, ratings: RatingMatrix) -> str | None:
     """Of a model that reads ones: that 0 and less is one, too."""
-    if model.get_params().get("values", "binary") != "binary" or not (ratings.user_rows.data <= 0).any():
+    if not (ratings.user_rows.data <= 0).any() or model.get_params().get("values", "binary") != "binary":
         return None
     return (
         f"{ratings.name} has ratings of 0 or less: models that rank count each as taken, whatever its value; if "
