@@ -18,6 +18,7 @@ import pytest
 from cli_helpers import LIMITS, command, done, inline, parsed, warmly
 
 import recae
+from recae.ratings.liked import ENOUGH
 from recae.settings import load_settings
 
 SEARCH = (
@@ -194,3 +195,9 @@ def test_a_saved_split_is_searched_on_without_its_test_part(tmp_path: Path) -> N
         refused = inline(*command, *option)
         assert refused.exit_code == 2
         assert f"{option[0]}: the data is a saved split" in refused.stderr
+
+
+@pytest.mark.parametrize("name", ["train", "tune", "compare", "split"])
+def test_helps_name_the_users_that_a_threshold_keeps(name: str) -> None:
+    """The default of --min-user in each help is what is done without the option."""
+    assert f"[default: {ENOUGH}]" in inline(name, "--help").stdout.split("--min-user N")[1].split("[x>=1]")[0]

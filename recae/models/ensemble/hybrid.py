@@ -18,7 +18,7 @@ from recae.models.ensemble.feature_regression import (
 )
 from recae.models.ensemble.members import base_of, plain_params
 from recae.models.ensemble.some_users import some_users
-from recae.models.outputs.heads import has_levels
+from recae.models.outputs.heads import LEVELS, has_levels
 from recae.ratings import RatingMatrix
 from recae.ratings.matrix import By
 from recae.recommender.base import Recommender
@@ -91,7 +91,7 @@ class Hybrid(Recommender):
             options = replace(options, checkpoint=None, resume=False)
         if self.opinions_ and self.compare:
             options = replace(options, weight=self._compare(ratings, validation, options))
-        if self.opinions_ and opens_output(base) and has_levels(ratings):
+        if self.opinions_ and _leaves_output_open(base) and has_levels(ratings):
             base.set_params(output="ordinal")  # what features leave of levels is nearly as ordered as these
         if validation is not None:
             users, items, _ = validation.pairs()
@@ -261,14 +261,14 @@ class Hybrid(Recommender):
             if f"{by}/theta" in arrays
         }
         base = self._new_base()
-        if opens_output(base) and "base/head.model.first" in arrays:
+        if _leaves_output_open(base) and f"base/{LEVELS}" in arrays:
             base.set_params(output="ordinal")
         base._set_ratings(less(self.ratings_, self.told_))
         base._restore_saved(arrays.under("base/"))
         self.base_ = base
 
 
-def opens_output(base: Recommender) -> bool:
+def _leaves_output_open(base: Recommender) -> bool:
     """Whether a base is left to choose between ordered levels and ratings as they are (`DualAutoRec`)."""
     return base.get_params().get("output") == "auto"
 

@@ -45,6 +45,7 @@ from recae.training import RowBatches
 from recae.training.pretraining import pretrain
 
 BLOCK = 2048  # item rows encoded at once
+SIDE_L2, ORDINAL_SIDE_L2 = 30.0, 12.0  # under squared error, and under the likelihood of ordered levels
 ORDINAL_L2 = 0.25  # what L2 weights are multiplied by under the likelihood, whose slopes are smaller than the error's
 
 
@@ -88,7 +89,10 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
         10.0, "L2 weight on the layers between the first and the last, of a network with several hidden layers", low=0
     )
     side_l2: float | None = param(
-        None, "L2 weight on the user side, against the summed loss; none: 30, and 12 for ordinal output", low=0
+        None,
+        f"L2 weight on the user side, against the summed loss; none: {SIDE_L2:g}, and {ORDINAL_SIDE_L2:g} for ordinal "
+        "output",
+        low=0,
     )
     input: Literal["levelled", "raw"] = param(
         "levelled",
@@ -156,7 +160,7 @@ class DualAutoRec(ItemCodes, TrainedByOptimizer):
     def _side_l2(self, head: Head) -> float:
         if self.side_l2 is not None:
             return self.side_l2
-        return 12.0 if isinstance(head, OrdinalHead) else 30.0
+        return ORDINAL_SIDE_L2 if isinstance(head, OrdinalHead) else SIDE_L2
 
     def _make_codes(self) -> FloatArray:
         return np.concatenate([as_numpy(self.network_.codes(read, index)) for read, index in self._item_blocks()])
